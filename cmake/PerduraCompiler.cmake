@@ -19,10 +19,12 @@ if(PERDURA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PERDURA_CCACHE})
 endif()
 
-# Position independent executables.
+# Position independent executables. Nobody replaces our functions at load
+# time, so the compiler may inline them in the libraries too.
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES CXX)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_compile_options(-fno-semantic-interposition)
 
 # A chain of ready awaits must not grow the stack: g++ turns symmetric
 # transfer into a tail call only with this flag (on at -O2, not below).
