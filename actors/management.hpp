@@ -1,0 +1,143 @@
+/// What may be asked of one instance from outside, and what is answered.
+#pragma once
+
+#include "persistence/queries.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace perdura::actors {
+
+using namespace persistence;
+
+/// Where an answer goes: a door (gateway) and its own number for the request.
+/// Number 0: nobody wants an answer.
+struct reply_to {
+  std::uint64_t door = 0;
+  std::uint64_t correlation = 0;
+
+  explicit operator bool() const {
+    return correlation != 0;
+  }
+};
+
+/// A live ID is refused (already_exists) unless `get_or_start`; a finished one
+/// is replaced by a new execution.
+struct start_instance {
+  instance_id id;
+  std::string name;
+  std::string version; ///< Empty: the orchestrator's default version.
+  std::string input = "null";
+  execution_id execution; ///< Random, given by the gateway.
+  timestamp scheduled_at{};
+  bool get_or_start = false;
+  request_id request;
+};
+
+struct get_status {
+  instance_id id;
+  bool show_input = true;
+  bool show_history = false;
+};
+
+struct raise_event {
+  instance_id id;
+  std::string name;
+  std::string data = "null";
+  request_id request;
+};
+
+struct terminate_instance {
+  instance_id id;
+  std::string reason; ///< Plain text; stored as a JSON string.
+  bool recursive = false;
+  request_id request;
+};
+
+struct suspend_instance {
+  instance_id id;
+  std::string reason;
+  request_id request;
+};
+
+struct resume_instance {
+  instance_id id;
+  std::string reason;
+  request_id request;
+};
+
+struct rewind_instance {
+  instance_id id;
+  std::string reason;
+  request_id request;
+};
+
+struct purge_instance {
+  instance_id id;
+};
+
+enum class wait_for : std::uint8_t { started, finished };
+
+/// Answered at once if it is so already, else when it becomes so.
+struct wait_instance {
+  instance_id id;
+  wait_for what = wait_for::finished;
+};
+
+/// Forgets the waits that were registered with this reply_to.
+struct cancel_wait {
+  instance_id id;
+};
+
+using management_request
+  = std::variant<start_instance, get_status, raise_event, terminate_instance,
+                 suspend_instance, resume_instance, rewind_instance,
+                 purge_instance, wait_instance, cancel_wait>;
+
+inline const instance_id& instance_of(const management_request& request) {
+  return std::visit(
+    [](const auto& x) -> const instance_id& { return x.id; }, request);
+}
+
+/// One instance as a client sees it.
+struct instance_status {
+  instance_row row; ///< `input` is empty unless it was asked for.
+  std::vector<history_event> history; ///< Empty unless it was asked for.
+  std::vector<std::string> unread_events; ///< Names, in order.
+};
+
+struct management_answer {
+  errc code = errc::ok;
+  std::string message; ///< A sentence if `code` is not ok.
+  instance_id id;
+  execution_id execution; ///< Of a start.
+  bool started = false;   ///< Of a start: its first turn is durable.
+  bool created = false;   ///< Of a start: false if get-or-start found one.
+  std::shared_ptr<const instance_status> status; ///< Of status and waits.
+};
+
+/// The gateway as those below the client see it: takes a request for any
+/// instance, answers once, on a thread of its own.
+class management_gateway {
+public:
+  using callback = std::function<void(management_answer)>;
+
+  virtual ~management_gateway() = default;
+
+  /// Returns a number to cancel the request by.
+  virtual std::uint64_t submit(management_request request, callback done) = 0;
+
+  /// Nobody waits any more: `done` is called with errc::cancelled, unless it
+  /// has been called already.
+  virtual void cancel(std::uint64_t number) = 0;
+
+  virtual result<instance_page> query(const instance_query& query) = 0;
+  virtual result<status_counts> count() = 0;
+};
+
+} // namespace perdura::actors
