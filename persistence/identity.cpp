@@ -1,0 +1,102 @@
+#include "persistence/identity.hpp"
+
+#include <sys/random.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <stdexcept>
+
+namespace perdura::persistence {
+
+namespace {
+
+/// Takes one code point off the front; -1 if it is not well formed.
+/// @source The Unicode Standard, table 3-7, Well-Formed UTF-8 Byte Sequences.
+std::int32_t take_code_point(std::string_view& text) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const unsigned lead = byte(0);
+  std::size_t size = 1;
+  std::uint32_t point = lead;
+  std::uint32_t least = 0;
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    size = 4;
+    point = lead & 0x07U;
+    least = 0x10000;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    size = 3;
+    point = lead & 0x0FU;
+    least = 0x800;
+  } else if (lead >= 0xC2 && lead <= 0xDF) {
+    size = 2;
+    point = lead & 0x1FU;
+    least = 0x80;
+  } else if (lead >= 0x80) {
+    return -1;
+  }
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U)
+      return -1;
+    point = (point << 6U) | (byte(i) & 0x3FU);
+  }
+  if (point < least || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
+    return -1;
+  text.remove_prefix(size);
+  return static_cast<std::int32_t>(point);
+}
+
+error invalid(const char* why) {
+  return {errc::invalid_instance_id, std::string("an instance ID must ") + why};
+}
+
+} // namespace
+
+std::string random_hex32() {
+  std::array<unsigned char, 16> bits{};
+  std::size_t filled = 0;
+  while (filled < bits.size()) {
+    const ssize_t n
+      = ::getrandom(bits.data() + filled, bits.size() - filled, 0);
+    if (n > 0)
+      filled += static_cast<std::size_t>(n);
+    else if (errno != EINTR)
+      throw std::runtime_error("the kernel gives no random numbers");
+  }
+  std::string text;
+  text.reserve(32);
+  for (unsigned char byte : bits) {
+    text.push_back("0123456789abcdef"[byte >> 4U]);
+    text.push_back("0123456789abcdef"[byte & 0x0FU]);
+  }
+  return text;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty())
+    if (take_code_point(text) < 0)
+      return false;
+  return true;
+}
+
+result<void> check_instance_id(std::string_view id) {
+  if (id.empty())
+    return invalid("not be empty");
+  if (id.size() > instance_id_size_max)
+    return invalid("not be longer than 256 bytes");
+  if (id.front() == '@')
+    return invalid("not begin with @");
+  while (!id.empty()) {
+    const std::int32_t point = take_code_point(id);
+    if (point < 0)
+      return invalid("be valid UTF-8");
+    if (point < 0x20 || (point >= 0x7F && point <= 0x9F))
+      return invalid("not contain control characters");
+    if (point == '/' || point == '\\' || point == '#' || point == '?')
+      return invalid("not contain / \\ # or ?");
+  }
+  return {};
+}
+
+} // namespace perdura::persistence

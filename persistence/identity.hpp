@@ -1,0 +1,25 @@
+/// Names: random ones, and which ones an instance may have.
+#pragma once
+
+#include <perdura/persistence/error.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace perdura::persistence {
+
+/// 128 random bits from the kernel, as 32 lower case hex digits.
+std::string random_hex32();
+
+inline constexpr std::size_t instance_id_size_max = 256;
+
+/// 1 to 256 bytes of valid UTF-8, none of / \ # ?, no control characters
+/// (U+0000 to U+001F, U+007F to U+009F), no leading @.
+/// @error errc::invalid_instance_id  Says which rule is broken.
+result<void> check_instance_id(std::string_view id);
+
+/// Whether the bytes are well-formed UTF-8: no overlong forms, no surrogates,
+/// nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
+
+} // namespace perdura::persistence
