@@ -3,6 +3,8 @@
 
 #include "persistence/queries.hpp"
 
+#include <perdura/actors/management_payload.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -136,8 +138,19 @@ public:
   /// has been called already.
   virtual void cancel(std::uint64_t number) = 0;
 
+  /// One page over all partitions. Blocks while the views catch up.
   virtual result<instance_page> query(const instance_query& query) = 0;
   virtual result<status_counts> count() = 0;
+
+  /// Instances whose turn does not come back or whose code does not fit, each
+  /// with a sentence.
+  virtual std::vector<std::pair<instance_id, std::string>> stuck() = 0;
+
+  /// The webhook URLs of an instance; empty strings if there is no HTTP door.
+  virtual management_payload payload_of(const instance_id& id) const = 0;
+
+  /// `compat = "seed"`: no status before an instance has run.
+  virtual bool is_seed_compatible() const = 0;
 };
 
 } // namespace perdura::actors

@@ -1,0 +1,21 @@
+/// The shell around one live orchestration instance.
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/orchestration_run.hpp"
+
+#include <memory>
+
+namespace perdura::actors {
+
+struct instance_actor_state {
+  static inline const char* name = "instance";
+  std::unique_ptr<orchestration_run> run;
+};
+
+instance_actor::behavior_type
+instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
+                  partition_actor partition,
+                  std::shared_ptr<const registry> functions);
+
+} // namespace perdura::actors

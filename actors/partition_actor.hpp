@@ -1,0 +1,66 @@
+/// The shell around one partition: mailbox → batch → processor, effects →
+/// messages.
+#pragma once
+
+#include "actors/messages.hpp"
+
+#include <memory>
+#include <unordered_map>
+
+namespace perdura::actors {
+
+class activity_pool;
+class registry;
+
+/// What a partition needs of its node. All of it outlives the partition.
+struct partition_surroundings {
+  journal* ledger = nullptr;
+  const clock* time = nullptr;
+  activity_pool* activities = nullptr;
+  std::shared_ptr<const registry> functions;
+  router_actor router;
+  /// Told once when the partition serves, or why it cannot.
+  std::function<void(result<void>)> on_ready;
+};
+
+class partition_actor_state final : public partition_host {
+public:
+  static inline const char* name = "partition";
+
+  void begin(partition_actor::pointer self, partition_config config,
+             partition_surroundings around);
+
+  void on_begin();
+  void on_inbound(inbound message);
+  void on_flush();
+  void on_wake(timestamp at);
+  void on_durable(journal_position reached);
+  void on_stuck(const stuck_request& request) const;
+  void on_counters(const counters_request& request) const;
+
+  // partition_host
+  void answer(reply_to to, management_answer answer) override;
+  void run_turn(orchestration_work_item item) override;
+  void drop_run(const instance_id& id) override;
+  void run_activity(activity_work_item item) override;
+  void send(partition_message message, partition_id to) override;
+  void acknowledge(partition_acknowledgement note, partition_id to) override;
+  void log(int level, const std::string& text) override;
+
+private:
+  void arm();
+
+  partition_actor::pointer self_ = nullptr;
+  partition_surroundings around_;
+  std::unique_ptr<partition_processor> processor_;
+  std::vector<inbound> batch_;
+  std::unordered_map<instance_id, instance_actor> runs_;
+  std::optional<timestamp> armed_;
+  bool serving_ = false;
+};
+
+partition_actor::behavior_type
+partition_behavior(partition_actor::stateful_pointer<partition_actor_state>,
+                   partition_config config, partition_surroundings around);
+
+} // namespace perdura::actors

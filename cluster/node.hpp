@@ -1,0 +1,82 @@
+/// One node: journal, partitions, router, activities, put together.
+#pragma once
+
+#include <perdura/cluster/node_config.hpp>
+#include <perdura/persistence/error.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace perdura::actors {
+class registry;
+class management_gateway;
+struct management_payload;
+} // namespace perdura::actors
+
+namespace perdura::cluster {
+
+struct node_statistics {
+  std::uint64_t commits = 0;
+  std::uint64_t views_commits = 0;
+  std::uint64_t turns = 0;
+  std::uint64_t journal_bytes = 0;
+  std::uint64_t starts = 0;
+  std::uint64_t orchestration_turns = 0;
+  std::uint64_t replays = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t terminated = 0;
+  std::uint64_t continued = 0;
+  std::uint64_t activities = 0;
+  std::uint64_t results_stale = 0;
+  std::uint64_t events_discarded = 0;
+  std::uint64_t instances_live = 0; ///< In memory now.
+};
+
+class node {
+public:
+  /// Opens (or creates) the data directory. Nothing runs yet.
+  /// @error errc::storage_missing, storage_in_use, storage_format,
+  ///        storage_foreign, storage_damaged, invalid_argument
+  static persistence::result<std::unique_ptr<node>>
+  open(node_config config, std::shared_ptr<const actors::registry> functions);
+
+  /// Stops.
+  ~node();
+
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  /// Where this node's URLs begin; before `begin`. Null: no HTTP door.
+  using payload_maker
+    = std::function<actors::management_payload(const std::string& instance)>;
+  void set_payload_maker(payload_maker make);
+
+  /// Recovers and serves; returns when every partition does.
+  persistence::result<void> begin();
+
+  /// Takes no more requests, lets running activities end within
+  /// `stop_patience`, makes everything durable, closes. Idempotent.
+  /// Returns the names of the activities that would not end; the process is
+  /// then best ended without destructors.
+  std::vector<std::string> stop();
+
+  /// The door of this process, good until `stop`.
+  std::shared_ptr<actors::management_gateway> gateway() const;
+
+  const node_config& config() const;
+  const std::string& hub_id() const;
+  node_statistics statistics() const;
+
+  /// False while it recovers or stops, or when no scheduler thread is spare.
+  bool is_ready() const;
+
+private:
+  node();
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace perdura::cluster
