@@ -11,7 +11,7 @@
 namespace perdura::actors {
 
 /// Payloads are bounded so that a turn fits one journal record.
-inline constexpr std::size_t json_bytes_max = 1024 * 1024;
+inline constexpr std::size_t json_bytes_max = std::size_t{1024} * 1024;
 
 /// Levels of arrays and objects. nlohmann's copy and dump recurse, and a text
 /// of 100,000 levels ends the process; at 64 a level costs nothing.
