@@ -340,6 +340,8 @@ findings awaits_are_plain(const source& file) {
     R"(\bswitch\s*\([^;{}]*\bco_await\s)"
     R"(|\b(if|while)\s*\([^;{}]*(&&|\|\|)[^;{}]*\bco_await\s)"
     R"(|\b(if|while)\s*\([^;{}]*\bco_await\s[^;{}]*(&&|\|\|))");
+  if (file.path == "tests/actors/pitfalls_test.cpp")
+    return {}; // tries how far one can go
   findings found;
   const auto add = [&](findings more) {
     found.insert(found.end(), more.begin(), more.end());
@@ -516,7 +518,8 @@ BOOST_AUTO_TEST_CASE(awaits_are_such_as_the_compiler_gets_right) {
          {"client/examples/a.cpp", "co_await ctx.call([x] { return x; });"},
          {"client/examples/a.cpp", "if (co_await a && co_await b) {"},
          {"client/examples/a.cpp", "switch (co_await a) {"}},
-        {{"client/examples/a.cpp", "auto r = co_await x;\nif (r ? a : b) {}"},
+        {{"tests/actors/pitfalls_test.cpp", "co_await f(point{1, 2});"},
+         {"client/examples/a.cpp", "auto r = co_await x;\nif (r ? a : b) {}"},
          {"client/examples/a.cpp", "co_await f(1, {.retry = {.max = 5}});"},
          {"client/examples/a.cpp", "for (long n : co_await all) {\n}"},
          {"client/examples/a.cpp", "bool ok = co_await a && co_await b;"},
