@@ -3,6 +3,7 @@
 #include "persistence/checksum.hpp"
 #include "persistence/codec.hpp"
 #include "persistence/keys.hpp"
+#include "persistence/logging.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -82,6 +83,14 @@ group_committer::~group_committer() {
 // --- Recovery ----------------------------------------------------------------
 
 result<void> group_committer::recover() {
+  try {
+    return recover_tail();
+  } catch (const storage_exception& e) {
+    return e.reason();
+  }
+}
+
+result<void> group_committer::recover_tail() {
   const journal_position applied = views_.applied();
   journal_position reached = applied;
   const auto newest = log_.last();
@@ -233,7 +242,7 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
 
   const journal_position reached = durable_ + batch.size();
   const auto records = fold(batch, durable_ + 1);
-  log_.append(records, views_.applied(), trim_records_max);
+  append(records, trim_records_max);
   for (const record_log::record& record : records)
     bytes_ += record.bytes.size();
   turns_ += batch.size();
@@ -288,7 +297,18 @@ std::size_t group_committer::commit() {
 void group_committer::trim() {
   std::lock_guard committing(commit_mutex_);
   if (!crash_->crashed())
-    log_.append({}, views_.applied(), static_cast<std::size_t>(-1));
+    append({}, static_cast<std::size_t>(-1));
+}
+
+void group_committer::append(const std::vector<record_log::record>& records,
+                             std::size_t trim_max) {
+  try {
+    log_.append(records, views_.applied(), trim_max);
+  } catch (const storage_exception& e) {
+    end_process("the journal could not be written: " + e.reason().message
+                + "; nothing that was not acknowledged is kept, and the next "
+                  "start recovers the rest");
+  }
 }
 
 // --- The thread --------------------------------------------------------------

@@ -98,6 +98,9 @@ private:
   void commit_batch(std::vector<queued_turn>&& batch);
   std::vector<record_log::record> fold(std::vector<queued_turn>& batch,
                                        journal_position first) const;
+  void append(const std::vector<record_log::record>& records,
+              std::size_t trim_max);
+  result<void> recover_tail();
   result<void> take_record(journal_record&& record);
   void tell(const std::vector<partition_id>& partitions,
             journal_position reached);

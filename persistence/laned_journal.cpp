@@ -1,5 +1,7 @@
 #include "persistence/laned_journal.hpp"
 
+#include "persistence/logging.hpp"
+
 #include <algorithm>
 #include <tuple>
 
@@ -45,7 +47,7 @@ laned_journal::laned_journal(hub_identity hub, options how,
 laned_journal::~laned_journal() {
   // A manual journal is left as a crash would leave it: what is not committed
   // is forgotten.
-  if (!how_.manual && !crashed())
+  if (opened_ && !how_.manual && !crashed())
     close();
 }
 
@@ -56,6 +58,7 @@ result<void> laned_journal::open() {
     if (const auto recovered = each->committer.recover(); !recovered)
       return recovered;
   }
+  opened_ = true;
   if (how_.manual)
     return {};
   for (const auto& each : lanes_) {
@@ -207,8 +210,11 @@ void laned_journal::close() {
   for (const auto& each : lanes_) {
     each->committer.stop();
     each->writer.stop();
-    if (!crashed())
-      each->rows.flush().value();
+    if (crashed())
+      continue;
+    if (const auto flushed = each->rows.flush(); !flushed && !crashed())
+      log(log_room::persistence, log_level::error,
+          "the views are behind the journal: " + flushed.error().message);
   }
 }
 

@@ -68,6 +68,7 @@ private:
   const options how_;
   std::shared_ptr<crash_switch> crash_;
   std::atomic<bool> full_{false};
+  bool opened_ = false;
   bool closed_ = false;
   std::vector<std::unique_ptr<lane>> lanes_;
 };

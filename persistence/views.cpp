@@ -1,5 +1,6 @@
 #include "persistence/views.hpp"
 
+#include "persistence/logging.hpp"
 #include "persistence/rows.hpp"
 #include "persistence/views_update.hpp"
 
@@ -153,6 +154,11 @@ result<void> views::flush_one() {
     bring_up(*rows, *generation, last);
     rows->commit();
   } catch (const storage_exception& e) {
+    // A sync that failed cannot be repeated, and a full map cannot be healed
+    // from here: what is durable in the journal is recovered at the next
+    // start.
+    if (e.reason().code == errc::storage_failed)
+      end_process("the views could not be written: " + e.reason().message);
     return e.reason();
   }
   commits_ = n;

@@ -1,0 +1,97 @@
+/// Places where a manual journal can be opened, crashed and opened again: in
+/// memory and on disk. One test drives both.
+#pragma once
+
+#include "persistence/identity.hpp"
+#include "persistence/lmdb_journal.hpp"
+#include "persistence/memory_journal.hpp"
+
+#include <boost/mpl/list.hpp>
+
+#include <filesystem>
+#include <memory>
+
+namespace perdura::persistence::testing {
+
+/// Gone when it goes out of scope.
+class temporary_directory {
+public:
+  temporary_directory()
+    : path_(std::filesystem::temp_directory_path()
+            / ("perdura-test-" + random_hex32())) {
+    std::filesystem::create_directory(path_);
+  }
+
+  ~temporary_directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  temporary_directory(const temporary_directory&) = delete;
+  temporary_directory& operator=(const temporary_directory&) = delete;
+
+  const std::filesystem::path& path() const {
+    return path_;
+  }
+
+private:
+  std::filesystem::path path_;
+};
+
+inline hub_identity small_hub(std::uint32_t partition_count = 4,
+                              std::uint32_t lane_count = 1) {
+  hub_identity hub;
+  hub.hub_id = random_hex32();
+  hub.name = "perdura";
+  hub.partition_count = partition_count;
+  hub.lane_count = lane_count;
+  return hub;
+}
+
+class memory_world {
+public:
+  explicit memory_world(std::uint32_t partition_count = 4,
+                        std::uint32_t lane_count = 1)
+    : disk_(
+      std::make_shared<memory_disk>(small_hub(partition_count, lane_count))) {}
+
+  std::unique_ptr<manual_journal> open(crash_hook crash = {}) {
+    return open_memory_journal(disk_, {.crash = std::move(crash)}).value();
+  }
+
+private:
+  std::shared_ptr<memory_disk> disk_;
+};
+
+class lmdb_world {
+public:
+  explicit lmdb_world(std::uint32_t partition_count = 4,
+                      std::uint32_t lane_count = 1) {
+    create_hub(hub(), small_hub(partition_count, lane_count)).value();
+  }
+
+  std::filesystem::path hub() const {
+    return directory_.path() / "hub";
+  }
+
+  lmdb_journal_options options() const {
+    lmdb_journal_options how;
+    how.directory = hub();
+    how.room.reserve_bytes = 0;
+    return how;
+  }
+
+  std::unique_ptr<manual_journal> open(crash_hook crash = {}) {
+    lmdb_journal_options how = options();
+    how.manual = true;
+    how.crash = std::move(crash);
+    return open_lmdb_journal(std::move(how)).value();
+  }
+
+private:
+  temporary_directory directory_;
+};
+
+using worlds = boost::mpl::list<memory_world, lmdb_world>;
+
+} // namespace perdura::persistence::testing
