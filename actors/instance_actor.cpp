@@ -1,5 +1,6 @@
 #include "actors/instance_actor.hpp"
 
+#include "actors/turn_watch.hpp"
 #include "persistence/logging.hpp"
 
 namespace perdura::actors {
@@ -20,12 +21,16 @@ void log_of_orchestrator(const instance_id& id, int level,
 instance_actor::behavior_type
 instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
                   partition_actor partition,
-                  std::shared_ptr<const registry> functions) {
+                  std::shared_ptr<const registry> functions,
+                  turn_watch* watch) {
   self->state.run = std::make_unique<orchestration_run>(std::move(functions),
                                                         log_of_orchestrator);
   return {
     [=](orchestration_work_item& item) {
-      self->send(partition, self->state.run->run_turn(std::move(item)));
+      watch->begin(item.now);
+      turn_outcome outcome = self->state.run->run_turn(std::move(item));
+      watch->end();
+      self->send(partition, std::move(outcome));
     },
   };
 }

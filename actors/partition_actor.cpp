@@ -2,6 +2,7 @@
 
 #include "actors/activity_pool.hpp"
 #include "actors/instance_actor.hpp"
+#include "actors/turn_watch.hpp"
 #include "persistence/logging.hpp"
 
 namespace perdura::actors {
@@ -27,6 +28,8 @@ void partition_actor_state::on_begin() {
   auto recovered = processor_->recover();
   serving_ = static_cast<bool>(recovered);
   around_.on_ready(std::move(recovered));
+  if (!batch_.empty()) // came before this partition had begun
+    self_->send(self_, flush_batch{});
   arm();
 }
 
@@ -38,10 +41,11 @@ void partition_actor_state::on_inbound(inbound message) {
 }
 
 void partition_actor_state::on_flush() {
+  if (!serving_)
+    return; // kept until it serves
   std::vector<inbound> batch = std::move(batch_);
   batch_.clear();
-  if (serving_)
-    processor_->take(batch);
+  processor_->take(batch);
   arm();
 }
 
@@ -89,7 +93,8 @@ void partition_actor_state::run_turn(orchestration_work_item item) {
   if (fresh)
     it->second = self_->spawn<caf::lazy_init>(instance_behavior,
                                               partition_actor(self_),
-                                              around_.functions);
+                                              around_.functions,
+                                              around_.turns);
   self_->send(it->second, std::move(item));
 }
 

@@ -11,19 +11,21 @@ namespace perdura::actors {
 
 class activity_pool;
 class registry;
+class turn_watch;
 
 /// What a partition needs of its node. All of it outlives the partition.
 struct partition_surroundings {
   journal* ledger = nullptr;
   const clock* time = nullptr;
   activity_pool* activities = nullptr;
+  turn_watch* turns = nullptr;
   std::shared_ptr<const registry> functions;
   router_actor router;
   /// Told once when the partition serves, or why it cannot.
   std::function<void(result<void>)> on_ready;
 };
 
-class partition_actor_state final : public partition_host {
+class partition_actor_state : public partition_host {
 public:
   static inline const char* name = "partition";
 

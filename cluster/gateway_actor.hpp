@@ -1,0 +1,90 @@
+/// The client gateway: takes requests from any thread, routes them to the
+/// owner, and correlates the answers. It lives on this floor because a node
+/// hands one to its activities.
+#pragma once
+
+#include "actors/management.hpp"
+#include "actors/messages.hpp"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace perdura::cluster {
+
+/// Who waits for which answer. Shared by the gateway's two sides: threads
+/// that ask, and the actor that is answered.
+class pending_requests {
+public:
+  using callback = actors::management_gateway::callback;
+
+  std::uint64_t add(actors::instance_id id, callback done);
+
+  /// Empty if it was answered or cancelled already.
+  callback take(std::uint64_t number, actors::instance_id* id = nullptr);
+
+  /// Everybody is told that there will be no answer.
+  void close(const std::string& why);
+
+private:
+  struct entry {
+    actors::instance_id id;
+    callback done;
+  };
+
+  std::mutex mutex_;
+  std::uint64_t next_ = 1;
+  bool closed_ = false;
+  std::string why_;
+  std::unordered_map<std::uint64_t, entry> entries_;
+};
+
+/// What a gateway asks of its node besides routing.
+struct gateway_surroundings {
+  actors::router_actor router;
+  std::uint64_t door = 1;
+  std::function<persistence::result<persistence::instance_page>(
+    const persistence::instance_query&)>
+    query;
+  std::function<persistence::result<persistence::status_counts>()> count;
+  std::function<std::vector<std::pair<std::string, std::string>>()> stuck;
+  std::function<actors::management_payload(const std::string&)> payload_of;
+  bool seed_compatible = false;
+};
+
+/// The threads' side.
+class node_gateway final : public actors::management_gateway {
+public:
+  node_gateway(gateway_surroundings around,
+               std::shared_ptr<pending_requests> pending);
+
+  std::uint64_t submit(actors::management_request request,
+                       callback done) override;
+  void cancel(std::uint64_t number) override;
+  persistence::result<persistence::instance_page>
+  query(const persistence::instance_query& query) override;
+  persistence::result<persistence::status_counts> count() override;
+  std::vector<std::pair<std::string, std::string>> stuck() override;
+  actors::management_payload
+  payload_of(const std::string& id) const override;
+  bool is_seed_compatible() const override;
+
+  /// The node stops: nothing is routed any more, who waits is told.
+  void close(const std::string& why);
+
+private:
+  std::shared_ptr<pending_requests> pending_;
+  std::mutex mutex_; ///< Over `around_.router` alone.
+  gateway_surroundings around_;
+};
+
+/// The actor's side: one door of the node.
+actors::gateway_actor::behavior_type
+gateway_behavior(actors::gateway_actor::pointer self,
+                 std::shared_ptr<pending_requests> pending);
+
+} // namespace perdura::cluster

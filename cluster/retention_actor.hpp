@@ -1,0 +1,41 @@
+/// Purges what ended long ago.
+#pragma once
+
+#include "actors/management.hpp"
+#include "persistence/clock.hpp"
+
+#include <caf/all.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace perdura::cluster {
+
+struct retention_rules {
+  persistence::duration hub{0}; ///< 0: for ever.
+  /// Orchestrators that have a rule of their own.
+  std::map<std::string, persistence::duration> by_name;
+  persistence::duration interval = std::chrono::minutes(1);
+
+  bool keeps_everything() const;
+};
+
+/// To itself: it is time to look.
+struct look_for_expired {};
+
+} // namespace perdura::cluster
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::look_for_expired)
+
+namespace perdura::cluster {
+
+using retention_actor = caf::typed_actor<caf::reacts_to<look_for_expired>>;
+
+/// Queries block, so it wants a thread of its own (caf::detached).
+retention_actor::behavior_type
+retention_behavior(retention_actor::pointer self, retention_rules rules,
+                   std::shared_ptr<actors::management_gateway> gateway,
+                   const persistence::clock* time);
+
+} // namespace perdura::cluster
