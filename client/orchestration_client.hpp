@@ -228,7 +228,8 @@ private:
   template <class T>
   static result<std::string> text_of(const T& value) {
     try {
-      if constexpr (std::is_convertible_v<const T&, std::string_view>)
+      if constexpr (std::is_convertible_v<const T&, std::string_view>
+                    && !std::is_null_pointer_v<T>)
         return actors::to_payload(std::string(std::string_view(value)));
       else
         return actors::to_payload(value);

@@ -163,7 +163,7 @@ private:
 };
 
 void node::impl::open_door() {
-  router_ = system_->spawn(router_behavior);
+  router_ = system_->spawn(router_behavior, ledger_->hub().partition_count);
   auto pending = std::make_shared<pending_requests>();
   door_ = system_->spawn(gateway_behavior, pending);
   caf::anon_send(router_, door_opened{local_door, door_});

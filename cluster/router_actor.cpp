@@ -10,8 +10,9 @@ router_actor_state::owner_of(persistence::partition_id id) {
   return index < partitions.size() ? &partitions[index] : nullptr;
 }
 
-router_control_actor::behavior_type router_behavior(
-  router_control_actor::stateful_pointer<router_actor_state> self) {
+router_control_actor::behavior_type
+router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
+                std::uint32_t partition_count) {
   auto* state = &self->state;
   const auto answer = [=](actors::reply_to to,
                           actors::management_answer what) {
@@ -31,8 +32,7 @@ router_control_actor::behavior_type router_behavior(
         return;
       }
       auto* owner = state->owner_of(
-        partition_of(actors::instance_of(x.request),
-                     static_cast<std::uint32_t>(state->partitions.size())));
+        partition_of(actors::instance_of(x.request), partition_count));
       self->send(*owner, std::move(x));
     },
     [=](actors::partition_outward& x) {

@@ -45,7 +45,10 @@ struct router_actor_state {
   std::unordered_map<std::uint64_t, actors::gateway_actor> doors;
 };
 
+/// (It takes an argument also because CAF 0.17.6 dereferences a null tuple
+/// when it spawns a function actor without any.)
 router_control_actor::behavior_type
-router_behavior(router_control_actor::stateful_pointer<router_actor_state>);
+router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
+                std::uint32_t partition_count);
 
 } // namespace perdura::cluster
