@@ -111,13 +111,18 @@ task_sequence orchestration_engine::decide(decision asked,
       std::get<sub_orchestration_instance_created>(asked).instance
         = who_.execution + ":" + std::to_string(sequence);
   };
-  if (adopted_first_ < adopted_.size()) {
-    const decision& before = adopted_[adopted_first_]->body;
-    number(sequence_of(before));
-    if (is_same_request(asked, before)) {
-      ++adopted_first_;
-      return sequence_of(before);
+  while (!adopted_.empty()) {
+    std::deque<const history_event*>& before = adopted_.front();
+    if (!before.empty()) {
+      const decision& first = before.front()->body;
+      number(sequence_of(first));
+      if (is_same_request(asked, first)) {
+        before.pop_front();
+        return sequence_of(first);
+      }
     }
+    // Here that turn and this one part; the next list, if there is one, is
+    // what the code asked for when they parted before.
     release_adopted();
   }
   const task_sequence sequence = next_sequence_++;
@@ -279,7 +284,7 @@ std::string orchestration_engine::new_guid() {
   std::uint64_t high = hash_of(name, 0);
   std::uint64_t low = hash_of(name, 0x9E3779B97F4A7C15U);
   // RFC 9562: version 8 (of our own making), variant 10.
-  high = (high & ~0xF000U) | 0x8000U;
+  high = (high & ~std::uint64_t{0xF000}) | 0x8000U;
   low = (low & ~(std::uint64_t{3} << 62)) | (std::uint64_t{2} << 62);
   std::string text;
   for (int nibble = 0; nibble < 32; ++nibble) {
@@ -404,8 +409,8 @@ void orchestration_engine::begin_turn(timestamp now, bool replaying) {
 void orchestration_engine::take_over(rewound_turn rewound) {
   turn_.rewound = true;
   next_sequence_ = std::max(next_sequence_, rewound.next_sequence);
-  adopted_ = std::move(rewound.decisions);
-  adopted_first_ = 0;
+  for (const auto& decisions : rewound.decisions)
+    adopted_.emplace_back(decisions.begin(), decisions.end());
   for (task_sequence sequence : rewound.renewed) {
     slot* renewed = open_task(sequence);
     if (!renewed || !renewed->retry)
@@ -415,11 +420,11 @@ void orchestration_engine::take_over(rewound_turn rewound) {
   }
 }
 
+/// What is left of the first list is not wanted any more.
 void orchestration_engine::release_adopted() {
-  for (; adopted_first_ < adopted_.size(); ++adopted_first_)
-    turn_.orphans.push_back(sequence_of(adopted_[adopted_first_]->body));
-  adopted_.clear();
-  adopted_first_ = 0;
+  for (const history_event* orphan : adopted_.front())
+    turn_.orphans.push_back(sequence_of(orphan->body));
+  adopted_.pop_front();
 }
 
 void orchestration_engine::close() {
@@ -649,7 +654,8 @@ void orchestration_engine::leave_group(slot_id member, slot_id group) {
 // --- what the turn comes to -------------------------------------------------
 
 void orchestration_engine::end_turn(turn_outcome& outcome) {
-  release_adopted();
+  while (!adopted_.empty())
+    release_adopted();
   std::sort(turn_.taken.begin(), turn_.taken.end(),
             [](const auto& a, const auto& b) { return a.ordinal < b.ordinal; });
   for (const taken_message& message : turn_.taken)

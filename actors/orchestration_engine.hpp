@@ -23,8 +23,9 @@ inline constexpr timestamp timer_fire_at_max{
 
 /// What a turn that a rewind has called for takes over.
 struct rewound_turn {
-  /// What the failed turn asked for, in order; matched first.
-  std::vector<const history_event*> decisions;
+  /// What the failed turn asked for, in order; matched first. One list for
+  /// each turn, if the turn that took it over failed in its turn.
+  std::vector<std::vector<const history_event*>> decisions;
   /// Tasks that begin anew: their retry policy does too.
   std::vector<task_sequence> renewed;
   task_sequence next_sequence = 0;
@@ -105,8 +106,6 @@ public:
     return turn_.decisions;
   }
 
-  /// The rest of the failed turn's decisions is not wanted any more.
-  void release_adopted();
   /// All of the outcome but instance, execution, number and result.
   void end_turn(turn_outcome& outcome);
 
@@ -200,6 +199,7 @@ private:
   slot_id add(slot_kind kind, std::string_view name);
   void expect_room() const;
   task_sequence decide(decision asked, bool child_by_number = false);
+  void release_adopted();
   void track(task_sequence sequence, slot_id id);
   slot* open_task(task_sequence sequence);
   slot_id slot_of(task_sequence sequence) const;
@@ -242,8 +242,7 @@ private:
   bool closed_ = false;
   std::uint32_t turn_count_ = 0;
   turn_notes turn_;
-  std::vector<const history_event*> adopted_; ///< From `adopted_first_` on.
-  std::size_t adopted_first_ = 0;
+  std::deque<std::deque<const history_event*>> adopted_; ///< Still to match.
   std::optional<continued_result> continuation_;
 };
 

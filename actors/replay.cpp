@@ -130,8 +130,9 @@ replay_plan plan_replay(std::span<const history_event> history) {
       left.rewound = std::move(turn.rewound);
       if (!left.rewound)
         left.rewound.emplace();
+      auto& decisions = left.rewound->decisions.emplace_back();
       for (event_index at : turn.decisions)
-        left.rewound->decisions.push_back(&history[at]);
+        decisions.push_back(&history[at]);
       plan.next = std::move(left);
     } else {
       plan.turns.push_back(std::move(turn));

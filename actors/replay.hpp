@@ -21,7 +21,8 @@ namespace perdura::actors {
 ///     … [F: M, D, failed] rewound [R: M_R, D_R, …] …
 ///     replayed as            [R: M (less what is void) then M_R, D, then D_R]
 ///
-/// and likewise if R failed and was rewound in its turn.
+/// and likewise if R failed and was rewound in its turn. While a turn is
+/// Failed nothing that it asked for is given up, so that D can be taken over.
 struct replay_turn {
   timestamp now{};
   std::vector<const history_event*> messages;

@@ -150,6 +150,13 @@ public:
           taken.insert(end->failures_taken.begin(), end->failures_taken.end());
     }
     rewound.next_sequence = next_sequence;
+    auto run_anew = [&](task_sequence before) {
+      const task_sequence anew = rewound.next_sequence++;
+      rewound.reruns.push_back({before, anew});
+      all_[anew] = all_.at(before);
+      std::get<task_scheduled>(all_[anew]).sequence = anew;
+      open[anew] = all_[anew];
+    };
     for (event_index i = 0; i < history.size(); ++i) {
       const history_body body = history[i].body;
       if (is_void.contains(i))
@@ -159,12 +166,8 @@ public:
       if (auto* lost = std::get_if<persistence::task_failed>(&body)) {
         if (taken.contains(lost->sequence))
           continue;
-        const task_sequence anew = rewound.next_sequence++;
         rewound.voided.push_back(i);
-        rewound.reruns.push_back({lost->sequence, anew});
-        all_[anew] = all_.at(lost->sequence);
-        std::get<task_scheduled>(all_[anew]).sequence = anew;
-        open[anew] = all_[anew];
+        run_anew(lost->sequence);
       }
       if (auto* lost = std::get_if<sub_orchestration_instance_failed>(&body)) {
         if (taken.contains(lost->sequence))
@@ -173,12 +176,20 @@ public:
         open[lost->sequence] = all_.at(lost->sequence);
       }
     }
+    // Nobody was given what failed while the instance was Failed.
+    std::erase_if(inbox, [&](const delivery& message) {
+      auto* lost = std::get_if<persistence::task_failed>(&message.event.body);
+      if (lost)
+        run_anew(lost->sequence);
+      return lost != nullptr;
+    });
     next_sequence = rewound.next_sequence;
     history.push_back({now, rewound});
     warm_.reset();
     evict_ = true;
     last = {};
     waits.clear();
+    rewound_ = true;
   }
 
   bool is_over() const {
@@ -326,14 +337,20 @@ private:
       BOOST_TEST(wait.sequence >= wait_sequence_first);
       waits[wait.sequence] = wait.name;
     }
+    // The turn that failed may have closed it before.
     for (task_sequence wait : last.waits_closed)
-      BOOST_TEST(waits.erase(wait) == 1U);
+      BOOST_TEST((waits.erase(wait) == 1U || rewound_));
+    rewound_ = false;
+    // A failed turn may be run again, and then decide otherwise.
+    const bool has_failed = std::holds_alternative<failed_result>(last.result);
     for (task_sequence timer : last.timers_cancelled) {
-      open.erase(timer);
+      if (!has_failed)
+        open.erase(timer);
       timers_cancelled.insert(timer);
     }
-    for (task_sequence orphan : last.orphans)
-      open.erase(orphan);
+    if (!has_failed)
+      for (task_sequence orphan : last.orphans)
+        open.erase(orphan);
     if (last.custom_status)
       custom_status = *last.custom_status;
     if (auto* done = std::get_if<completed_result>(&last.result))
@@ -370,6 +387,7 @@ private:
   inbox_sequence next_inbox_ = 1;
   inbox_sequence delivered_ = 0;
   bool evict_ = false;
+  bool rewound_ = false;
 };
 
 /// Lets the activities, children, events and timers of an orchestration
