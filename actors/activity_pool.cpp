@@ -126,6 +126,8 @@ void activity_pool::run(activity_work_item item) {
   }
 
   activity_context context(std::move(call));
+  if (around_.observe)
+    around_.observe(context);
   activity_outcome outcome
     = around_.functions->run_activity(item.name, context, input);
 

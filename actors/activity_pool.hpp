@@ -4,6 +4,7 @@
 
 #include "actors/messages.hpp"
 
+#include <perdura/actors/activity_context.hpp>
 #include <perdura/actors/management_payload.hpp>
 
 #include <atomic>
@@ -35,6 +36,8 @@ struct activity_pool_surroundings {
   std::function<void(activity_result)> deliver;
   std::function<management_payload(const std::string&)> payload_of;
   std::shared_ptr<management_gateway> gateway;
+  /// Told of each attempt before it runs, on its thread; may be empty.
+  std::function<void(const activity_context&)> observe;
 };
 
 /// Safe to call from any thread.

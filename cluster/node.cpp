@@ -126,6 +126,7 @@ public:
   std::shared_ptr<const actors::registry> functions_;
   std::unique_ptr<journal> ledger_;
   node::payload_maker make_payload_;
+  node::activity_observer observe_;
   std::shared_ptr<node_gateway> gateway_;
 
 private:
@@ -231,6 +232,7 @@ result<void> node::impl::begin() {
   work.functions = functions_;
   work.gateway = gateway_;
   work.payload_of = make_payload_;
+  work.observe = observe_;
   work.deliver = [this](actors::activity_result result) {
     caf::anon_send(partitions_[index_of(result.partition)],
                    std::move(result));
@@ -430,6 +432,10 @@ node::open(node_config config,
 
 void node::set_payload_maker(payload_maker make) {
   impl_->make_payload_ = std::move(make);
+}
+
+void node::set_activity_observer(activity_observer observe) {
+  impl_->observe_ = std::move(observe);
 }
 
 result<void> node::begin() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 namespace perdura::actors {
+class activity_context;
 class registry;
 class management_gateway;
 struct management_payload;
@@ -53,6 +54,12 @@ public:
   using payload_maker
     = std::function<actors::management_payload(const std::string& instance)>;
   void set_payload_maker(payload_maker make);
+
+  /// Told of each attempt of an activity before it runs, on its thread;
+  /// before `begin`. For tracing, and for tests that count.
+  using activity_observer
+    = std::function<void(const actors::activity_context&)>;
+  void set_activity_observer(activity_observer observe);
 
   /// Recovers and serves; returns when every partition does.
   persistence::result<void> begin();

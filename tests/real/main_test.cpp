@@ -1,0 +1,17 @@
+#define BOOST_TEST_MODULE tests_real
+#define BOOST_TEST_NO_MAIN
+#define BOOST_TEST_ALTERNATIVE_INIT_API
+#include <boost/test/unit_test.hpp>
+
+#include "real/worker.hpp"
+
+#include <csignal>
+#include <string_view>
+
+// The test program is also the worker that it starts and kills.
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  if (argc == 4 && std::string_view(argv[1]) == "--worker")
+    return perdura::tests::run_worker(argv[2], argv[3]);
+  return boost::unit_test::unit_test_main([] { return true; }, argc, argv);
+}

@@ -1,0 +1,185 @@
+#include "real/worker.hpp"
+
+#include "client/examples/samples.hpp"
+
+#include <perdura/actors/registry.hpp>
+#include <perdura/client/orchestration_client.hpp>
+#include <perdura/cluster/node.hpp>
+
+#include <array>
+#include <cerrno>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace perdura::tests {
+
+namespace {
+
+using client::orchestration_client;
+
+/// One write a line: whole lines, in order, also when the process is killed.
+void append_line(int file, const std::string& line) {
+  const std::string whole = line + "\n";
+  if (::write(file, whole.data(), whole.size())
+      != static_cast<ssize_t>(whole.size()))
+    throw std::runtime_error("the witness file cannot be written");
+}
+
+template <class T>
+std::string answer_of(const persistence::result<T>& done) {
+  if (!done)
+    return "error " + std::string(to_string(done.code()));
+  return "ok";
+}
+
+std::string wait_for(orchestration_client& client, const std::string& id) {
+  auto ended = client.wait_for_completion(id, std::chrono::seconds(60));
+  if (!ended)
+    return "error " + std::string(to_string(ended.code()));
+  return std::string("ok ") + client::to_string(ended->status) + " "
+         + ended->output;
+}
+
+std::string obey(orchestration_client& client, const std::string& line) {
+  std::istringstream words(line);
+  std::string verb;
+  std::string id;
+  words >> verb;
+  if (verb == "start") {
+    std::string name;
+    std::string input;
+    words >> name >> id;
+    std::getline(words >> std::ws, input);
+    client::start_options options;
+    options.instance_id = id;
+    options.request_id = "start-" + id;
+    return answer_of(client.start_json(name, input, options));
+  }
+  words >> id;
+  if (verb == "raise") {
+    std::string event;
+    std::string data;
+    words >> event;
+    std::getline(words >> std::ws, data);
+    return answer_of(
+      client.raise_event_json(id, event, data, "raise-" + id + event));
+  }
+  if (verb == "rewind")
+    return answer_of(client.rewind(id, "mended", "rewind-" + id));
+  if (verb == "wait")
+    return wait_for(client, id);
+  return "error unknown verb";
+}
+
+} // namespace
+
+int run_worker(const std::filesystem::path& directory,
+               const std::filesystem::path& witness) {
+  const int file = ::open(witness.c_str(),
+                          O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  auto functions = std::make_shared<actors::registry>();
+  examples::add_samples(*functions);
+  cluster::node_config config;
+  config.data_dir = directory;
+  config.create_hub = true;
+  config.partition_count = 8;
+  auto node = cluster::node::open(config, functions);
+  if (!node) {
+    std::cout << "error " << node.error().message << std::endl;
+    return 1;
+  }
+  (*node)->set_activity_observer([file](const actors::activity_context& ctx) {
+    append_line(file, ctx.idempotency_key());
+  });
+  if (auto begun = (*node)->begin(); !begun) {
+    std::cout << "error " << begun.error().message << std::endl;
+    return 1;
+  }
+  std::cout << "ready" << std::endl;
+  orchestration_client client((*node)->gateway());
+  for (std::string line; std::getline(std::cin, line) && line != "stop";)
+    std::cout << obey(client, line) << std::endl;
+  static_cast<void>((*node)->stop());
+  ::close(file);
+  return 0;
+}
+
+worker_process::worker_process(const std::filesystem::path& directory,
+                               const std::filesystem::path& witness) {
+  std::array<int, 2> in{};
+  std::array<int, 2> out{};
+  if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0)
+    throw std::runtime_error("no pipe");
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe");
+  const std::string where = directory;
+  const std::string lines = witness;
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::dup2(in[0], STDIN_FILENO);
+    ::dup2(out[1], STDOUT_FILENO);
+    std::vector<const char*> words{program.c_str(), "--worker", where.c_str(),
+                                   lines.c_str(), nullptr};
+    ::execv(program.c_str(), const_cast<char* const*>(words.data()));
+    ::_exit(127);
+  }
+  ::close(in[0]);
+  ::close(out[1]);
+  to_ = in[1];
+  from_ = out[0];
+}
+
+worker_process::~worker_process() {
+  kill();
+}
+
+void worker_process::send(const std::string& line) {
+  const std::string whole = line + "\n";
+  if (::write(to_, whole.data(), whole.size()) < 0)
+    throw std::runtime_error("the worker is gone");
+}
+
+std::optional<std::string>
+worker_process::receive(std::chrono::milliseconds time_out) {
+  const auto until = std::chrono::steady_clock::now() + time_out;
+  for (;;) {
+    if (const auto end = buffer_.find('\n'); end != std::string::npos) {
+      std::string line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      return line;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      until - std::chrono::steady_clock::now());
+    pollfd waits{from_, POLLIN, 0};
+    const int ready
+      = ::poll(&waits, 1, static_cast<int>(std::max<long>(0, left.count())));
+    if (ready == 0)
+      return std::nullopt;
+    if (ready < 0 && errno == EINTR)
+      continue;
+    std::array<char, 4096> bytes{};
+    const ssize_t got = ::read(from_, bytes.data(), bytes.size());
+    if (got <= 0)
+      return std::nullopt;
+    buffer_.append(bytes.data(), static_cast<std::size_t>(got));
+  }
+}
+
+void worker_process::kill() {
+  if (pid_ <= 0)
+    return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  ::close(to_);
+  ::close(from_);
+  pid_ = -1;
+}
+
+} // namespace perdura::tests
