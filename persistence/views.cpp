@@ -4,6 +4,8 @@
 #include "persistence/rows.hpp"
 #include "persistence/views_update.hpp"
 
+#include <algorithm>
+
 namespace perdura::persistence {
 
 namespace {
@@ -18,24 +20,39 @@ auto guarded(F work) -> result<decltype(work())> {
   }
 }
 
+/// Damage in a page's keys can lead a search astray, past a row that is there;
+/// then the rows around the place are not in order.
+void confirm_absent(const row_reader& rows, const std::string& prefix) {
+  const auto cursor = rows.walk(table::instances);
+  if (cursor->seek(prefix) && cursor->key() < prefix)
+    throw_damaged(table::instances, cursor->key(), "it is out of order");
+  if (cursor->seek_before(prefix) && cursor->key() >= prefix)
+    throw_damaged(table::instances, cursor->key(), "it is out of order");
+}
+
 std::optional<stored_instance> read_instance(const row_reader& rows,
                                              partition_id partition,
                                              const instance_id& id) {
   std::optional<stored_instance> state;
   const std::string prefix = instance_prefix(partition, id);
   const auto cursor = rows.walk(table::instances);
+  bool has_history = false;
+  std::string last_key;
   for (bool more = cursor->seek(prefix);
        more && cursor->key().starts_with(prefix); more = cursor->next()) {
     const std::string_view key = cursor->key();
     const std::string_view row = cursor->value();
+    last_key = key;
     const auto kind = static_cast<row_kind>(
       key.size() > prefix.size() ? key[prefix.size()] : 0);
-    if (kind == row_kind::history)
-      break;
     if (!state) {
       if (kind != row_kind::record)
         throw_damaged(table::instances, key, "its instance has no record");
       state.emplace();
+    }
+    if (kind == row_kind::history) {
+      has_history = true;
+      break;
     }
     const std::uint64_t number = number_of(key).value_or(0);
     switch (kind) {
@@ -62,7 +79,37 @@ std::optional<stored_instance> read_instance(const row_reader& rows,
       throw_damaged(table::instances, key, "its kind is unknown");
     }
   }
+  if (!state)
+    confirm_absent(rows, prefix);
+  // History comes last: a key that was damaged may have ended the walk early.
+  else if (!has_history
+           && (state->record.history_count > 0
+               || !cursor->seek_before(after_prefix(prefix))
+               || cursor->key() != last_key))
+    throw_damaged(table::instances, last_key, "rows behind it are missing");
   return state;
+}
+
+/// Events as the rows have them; none may be missing of those that the record
+/// counts.
+std::vector<history_event> read_whole_history(const row_reader& rows,
+                                              partition_id partition,
+                                              const instance_id& id,
+                                              event_index first,
+                                              std::size_t count_max) {
+  auto events = read_history(rows, partition, id, first, count_max);
+  const std::string key = instance_key(partition, id, row_kind::record);
+  const auto record = get_row<instance_record>(rows, table::instances, key);
+  if (!record) {
+    if (!events.empty())
+      throw_damaged(table::instances, key, "its instance has no record");
+    confirm_absent(rows, key);
+  } else if (record->history_count > first
+             && events.size() < std::min<std::size_t>(
+                  count_max, record->history_count - first)) {
+    throw_damaged(table::instances, key, "events that it counts are missing");
+  }
+  return events;
 }
 
 /// What `write` makes of events `first` … that were read before it.
@@ -220,7 +267,7 @@ result<std::vector<history_event>> views::history(partition_id partition,
                                                   std::size_t count_max) const {
   return guarded([&] {
     const moment m = look(partition, id);
-    auto events = read_history(*m.rows, partition, id, first, count_max);
+    auto events = read_whole_history(*m.rows, partition, id, first, count_max);
     if (m.flushing)
       overlay(events, first, count_max, *m.flushing);
     if (m.active)

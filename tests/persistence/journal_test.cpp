@@ -273,11 +273,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(timers_are_due_in_order_and_between_the_bounds,
   World world;
   auto j = world.open();
   turn_writes turn = start_turn(p1, 1, "order-1");
-  for (std::uint32_t i = 1; i <= 5; ++i)
-    turn.instances[0].tasks_opened.emplace_back(
-      i, open_task{.kind = task_kind::timer, .fire_at = at(100 * i)});
-  turn.instances[0].tasks_opened.emplace_back(
-    9, open_task{.kind = task_kind::activity, .name = "Pack"});
+  open_task task;
+  task.kind = task_kind::timer;
+  for (std::uint32_t i = 1; i <= 5; ++i) {
+    task.fire_at = at(100 * i);
+    turn.instances[0].tasks_opened.emplace_back(i, task);
+  }
+  task.kind = task_kind::activity;
+  turn.instances[0].tasks_opened.emplace_back(9, task);
   j->enqueue(turn);
   j->commit();
   const auto due = j->due(p1, at(100), at(300)).value();

@@ -1,0 +1,257 @@
+#include "persistence/codec.hpp"
+
+#include "journal_harness.hpp"
+#include <boost/test/unit_test.hpp>
+
+namespace perdura::persistence {
+
+using namespace testing;
+
+namespace {
+
+std::string to_hex(std::string_view bytes) {
+  std::string text;
+  for (char c : bytes) {
+    text.push_back("0123456789abcdef"[static_cast<unsigned char>(c) >> 4U]);
+    text.push_back("0123456789abcdef"[static_cast<unsigned char>(c) & 15U]);
+  }
+  return text;
+}
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+    bytes.push_back(
+      static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));
+  return bytes;
+}
+
+instance_record some_record() {
+  instance_record x;
+  x.name = "ship";
+  x.version = "2";
+  x.execution = "e1";
+  x.status = runtime_status::suspended;
+  x.status_resumed = runtime_status::running;
+  x.created_at = at(1'700'000'000'000'000);
+  x.last_updated_at = at(1'700'000'000'000'001);
+  x.ended_at = at(-1);
+  x.scheduled_at = at(5);
+  x.parent = {"parent", "e0", 7};
+  x.history_count = 12;
+  x.history_bytes = 3456;
+  x.output_event = 11;
+  x.next_sequence = 4;
+  x.next_inbox = 2;
+  x.generation = 1;
+  x.turn_due = true;
+  x.held = "code does not fit";
+  return x;
+}
+
+/// One event of every kind, in the order of the variant.
+std::vector<history_event> all_events() {
+  std::vector<history_event> events;
+  const auto add = [&](history_body body) {
+    events.push_back(
+      {at(static_cast<std::int64_t>(events.size())), std::move(body)});
+  };
+  add(orchestrator_started{});
+  add(execution_started{"ship", "2", "{}", "e1", {"p", "e0", 3}, at(9), 1});
+  add(task_scheduled{1, "Pack", "1", 2, duration(5), duration(6)});
+  add(task_completed{1, "\"r\""});
+  add(task_failed{2, {"std::runtime_error", "broken"}});
+  add(timer_created{3, at(77)});
+  add(timer_fired{3, at(77)});
+  add(sub_orchestration_instance_created{4, "child", "", "c-1", "[]"});
+  add(sub_orchestration_instance_completed{4, "null"});
+  add(sub_orchestration_instance_failed{5, {"t", "m"}});
+  add(event_raised{"Approval", "true"});
+  add(event_sent{6, "other", "Paid", "2"});
+  add(execution_suspended{"wait"});
+  add(execution_resumed{"go"});
+  add(execution_terminated{"\"stop\""});
+  add(execution_rewound{"again", 4, {8, 9}, {{1, 7}}, 8});
+  add(execution_completed{completion_status::failed, "\"f\"", {"t", "m"}});
+  add(continue_as_new{"{}"});
+  add(orchestrator_completed{{2, 5}});
+  return events;
+}
+
+turn_writes some_turn() {
+  turn_writes turn = start_turn(partition_id(3), 9, "order-17");
+  instance_write& write = turn.instances[0];
+  write.reset = true;
+  write.custom_status = "\"packing\"";
+  write.history_first = 1;
+  write.tasks_closed.push_back({1, task_kind::timer, at(5)});
+  write.tasks_opened.emplace_back(2, open_task{});
+  write.inbox_taken = {1, 2};
+  write.inbox_put.emplace_back(3,
+                               inbox_message{{at(4), event_raised{"a", "1"}}});
+  write.requests.push_back({"r1", errc::already_exists, "there", "e1"});
+  turn.outbox.push_back(
+    {partition_id(1), 4, "p", child_ended{"e0", 3, true, "", {"t", "m"}}});
+  turn.outbox.push_back(
+    {partition_id(1), 5, "c", child_start{"n", "v", "1", {}}});
+  turn.outbox.push_back({partition_id(1), 6, "c", child_rewind{"r", {}}});
+  turn.outbox.push_back({partition_id(1), 7, "c", child_terminate{"r", {}}});
+  turn.outbox.push_back({partition_id(1), 8, "c", event_send{"n", "1"}});
+  turn.outbox_acknowledged.push_back({partition_id(2), 3});
+  turn.marks.push_back({partition_id(0), 12});
+  return turn;
+}
+
+/// Golden: what is on disks today must be read for ever. A new field changes
+/// the right side and adds a line to `old_bytes_are_read`.
+template <class T>
+void check_golden(const T& record, const std::string& hex) {
+  const std::string bytes = encode(record);
+  BOOST_TEST(to_hex(bytes) == hex);
+  const auto again = decode<T>(from_hex(hex));
+  BOOST_REQUIRE(again);
+  BOOST_TEST((*again == record));
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(codec)
+
+BOOST_AUTO_TEST_CASE(bytes_on_disk_do_not_change) {
+  check_golden(
+    some_record(),
+    "01dc0012a473686970a132a265310700cf00060a24181e4000cf00060a24181e"
+    "4001ff0593a6706172656e74a26530070ccd0d800b040201c3b1636f64652064"
+    "6f6573206e6f7420666974");
+  check_golden(open_task{task_kind::timer, "n", at(300), "c", 4, 2},
+               "019602a16ecd012ca1630402");
+  check_golden(inbox_message{{at(4), event_raised{"a", "1"}}},
+               "01919204920a92a161a131");
+  check_golden(request_record{"r1", errc::already_exists, "there", "e1"},
+               "0194a2723102a57468657265a26531");
+  check_golden(outbox_message{partition_id(1), 8, "c", event_send{"n", "1"}},
+               "01940108a163920492a16ea131");
+  check_golden(dedup_mark{partition_id(2), 300}, "019202cd012c");
+  check_golden(outbox_mark{partition_id(2), 300}, "019202cd012c");
+  check_golden(partition_meta{"i", 2, 3, at(4)}, "0194a169020304");
+  check_golden(hub_identity{"h", "perdura", 32, 1, at(4)},
+               "0195a168a770657264757261200104");
+  check_golden(journal_record{1, 0, 5, 1, {{partition_id(3), 2, 9, {{"tb"}}}}},
+               "019501000501919403020991c4027462");
+  check_golden(std::uint64_t{70000}, "01ce00011170");
+  check_golden(std::string("true"), "01a474727565");
+  check_golden(
+    all_events(),
+    "01dc001392009200909201920197a473686970a132a27b7da2653193a170a265"
+    "30030901920292029601a45061636ba131020506920392039201a32272229204"
+    "9204920292b27374643a3a72756e74696d655f6572726f72a662726f6b656e92"
+    "05920592034d9206920692034d920792079504a56368696c64a0a3632d31a25b"
+    "5d920892089204a46e756c6c92099209920592a174a16d920a920a92a8417070"
+    "726f76616ca474727565920b920b9406a56f74686572a450616964a132920c92"
+    "0c91a477616974920d920d91a2676f920e920e91a62273746f7022920f920f95"
+    "a5616761696e049208099192010708921092109303a322662292a174a16d9211"
+    "921191a27b7d9212921291920205");
+  check_golden(
+    some_turn(),
+    "0198030109cd03e8919ca86f726465722d3137c2c3dc0012a473686970a0d920"
+    "3031323334353637383961626364656630313233343536373839616263646566"
+    "0006cd03e8cd03e8000093a0a000020000010100c2a0a9227061636b696e6722"
+    "019292cd03e892009092cd03e8920197a473686970a0ad7b226f72646572223a"
+    "2031377dd9203031323334353637383961626364656630313233343536373839"
+    "61626364656693a0a000000091930102059192029601a000a000019201029192"
+    "03919204920a92a161a1319194a2723102a57468657265a2653195940104a170"
+    "920195a2653003c3a092a174a16d940105a163920094a16ea176a13193a0a000"
+    "940106a163920292a17293a0a000940107a163920392a17293a0a000940108a1"
+    "63920492a16ea131919202039192000c");
+}
+
+BOOST_AUTO_TEST_CASE(whatever_is_written_is_read_again) {
+  turn_maker make(3, 4);
+  model so_far;
+  for (int i = 0; i < 300; ++i) {
+    const turn_writes turn = make.next(so_far);
+    so_far.take(turn);
+    const auto again = decode<turn_writes>(encode(turn));
+    BOOST_REQUIRE(again);
+    BOOST_TEST((*again == turn));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_kind_of_event_has_its_name) {
+  const auto events = all_events();
+  BOOST_TEST(events.size() == std::variant_size_v<history_body>);
+  for (std::size_t i = 0; i < events.size(); ++i)
+    BOOST_TEST(events[i].body.index() == i);
+  BOOST_TEST(name_of(events[3].body) == std::string("TaskCompleted"));
+  BOOST_TEST(name_of(events[18].body) == std::string("OrchestratorCompleted"));
+}
+
+// Fields are only ever appended.
+BOOST_AUTO_TEST_CASE(
+  missing_fields_keep_defaults_and_further_ones_are_skipped) {
+  // An array of one field: version byte, fixarray 1, fixstr "abc".
+  const auto shorter = decode<instance_record>(from_hex("0191a3616263"));
+  BOOST_REQUIRE(shorter);
+  BOOST_TEST(shorter->name == "abc");
+  BOOST_TEST(shorter->next_sequence == 1U);
+  // A mark with two more fields: an array and a text.
+  const auto longer = decode<dedup_mark>(from_hex("019402cd012c92c001a178"));
+  BOOST_REQUIRE(longer);
+  BOOST_TEST((*longer == dedup_mark{partition_id(2), 300}));
+}
+
+BOOST_AUTO_TEST_CASE(another_version_is_refused_and_both_are_named) {
+  std::string bytes = encode(some_record());
+  bytes[0] = 9;
+  const auto refused = decode<instance_record>(bytes);
+  BOOST_TEST((refused.code() == errc::storage_format));
+  BOOST_TEST(refused.error().message.find("version 9") != std::string::npos);
+  BOOST_TEST(refused.error().message.find("version 1") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(truncated_bytes_are_refused) {
+  const std::string bytes = encode(some_turn());
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    BOOST_TEST(!decode<turn_writes>(std::string_view(bytes).substr(0, size)));
+  BOOST_TEST(!decode<turn_writes>(bytes + "x"));
+}
+
+BOOST_AUTO_TEST_CASE(flipped_bits_and_garbage_never_crash) {
+  const std::string bytes = encode(some_turn());
+  for (std::size_t i = 0; i < bytes.size() * 8; ++i) {
+    std::string flipped = bytes;
+    flipped[i / 8] = static_cast<char>(flipped[i / 8] ^ (1 << (i % 8)));
+    if (const auto read = decode<turn_writes>(flipped))
+      BOOST_TEST(!encode(*read).empty());
+  }
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string garbage(1, 1);
+    for (std::size_t n = random() % 40; n > 0; --n)
+      garbage.push_back(static_cast<char>(random()));
+    if (const auto read = decode<turn_writes>(garbage))
+      BOOST_TEST(!encode(*read).empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_claimed_length_allocates_nothing) {
+  // array 32, text 32 and binary 32 of 4 G elements, and a deep nest.
+  for (const char* hex : {"01ddffffffff", "0191dbffffffff", "0191c6ffffffff",
+                          "01dfffffffff", "01dd7fffffff90"})
+    BOOST_TEST(!decode<turn_writes>(from_hex(hex)));
+  BOOST_TEST(!decode<turn_writes>("\x01" + std::string(100'000, '\x91')));
+}
+
+BOOST_AUTO_TEST_CASE(a_number_outside_its_enum_is_refused) {
+  // The status would index an array.
+  BOOST_TEST(!decode<instance_record>(from_hex("0194a0a0a008")));
+  BOOST_TEST(!decode<open_task>(from_hex("019100")));
+  BOOST_TEST(!decode<open_task>(from_hex("019106")));
+  BOOST_TEST(static_cast<bool>(decode<open_task>(from_hex("019105"))));
+  // A task number of 33 bits.
+  BOOST_TEST(!decode<dedup_mark>(from_hex("0191cf0000000100000000")));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::persistence
