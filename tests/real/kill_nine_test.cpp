@@ -46,13 +46,18 @@ key_counts read_witness(const std::filesystem::path& file) {
 std::set<std::string> journaled_results(const std::filesystem::path& where) {
   using namespace persistence;
   std::set<std::string> keys;
-  auto opened = open_lmdb_journal({.directory = where, .manual = true});
-  BOOST_REQUIRE_MESSAGE(opened, opened ? "" : opened.error().message);
+  lmdb_journal_options options;
+  options.directory = where;
+  options.manual = true;
+  auto opened = open_lmdb_journal(std::move(options));
+  BOOST_TEST_REQUIRE((opened ? "" : opened.error().message) == "");
   journal& ledger = **opened;
   for (std::uint32_t i = 0; i < ledger.hub().partition_count; ++i) {
     const auto partition = static_cast<partition_id>(i);
-    auto page = ledger.query({partition}, {.top = page_rows_max});
-    BOOST_REQUIRE(page);
+    instance_query everything;
+    everything.top = page_rows_max;
+    auto page = ledger.query({partition}, everything);
+    BOOST_TEST_REQUIRE(static_cast<bool>(page));
     for (const instance_row& row : page->rows) {
       const std::string prefix = row.id + "/" + row.record.execution + "/";
       const auto note = [&](const history_body& body) {
@@ -62,11 +67,11 @@ std::set<std::string> journaled_results(const std::filesystem::path& where) {
           keys.insert(prefix + std::to_string(failed->sequence));
       };
       auto history = ledger.history(partition, row.id);
-      BOOST_REQUIRE(history);
+      BOOST_TEST_REQUIRE(static_cast<bool>(history));
       for (const history_event& event : *history)
         note(event.body);
       auto stored = ledger.read(partition, row.id);
-      BOOST_REQUIRE(stored);
+      BOOST_TEST_REQUIRE(static_cast<bool>(stored));
       for (const auto& [sequence, message] : (*stored)->inbox)
         note(message.event.body);
     }
