@@ -1,0 +1,270 @@
+#include "client/cli/command_line.hpp"
+
+#include "client/cli/control_verbs.hpp"
+#include "client/cli/node_connection.hpp"
+#include "client/cli/node_verbs.hpp"
+#include "client/cli/query_verbs.hpp"
+#include "client/cli/start_verbs.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <ostream>
+
+namespace perdura::client {
+
+namespace {
+
+/// The parser, and what it fills. Each verb leaves behind what to do.
+class command_line {
+public:
+  explicit command_line(terminal& io) : io_(io) {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", "Perdura " PERDURA_VERSION);
+    app_.fallthrough(); // Global flags may stand behind the verb.
+    app_.add_option("--url", url_, "The node to talk to")
+      ->envname("PERDURA_URL")
+      ->capture_default_str();
+    app_.add_option("-o,--output", format_, "How to show things")
+      ->transform(CLI::CheckedTransformer(
+        std::map<std::string, output_format>{{"table", output_format::table},
+                                             {"json", output_format::json},
+                                             {"jsonl", output_format::jsonl}},
+        CLI::ignore_case))
+      ->default_str("table")
+      ->type_name("table|json|jsonl");
+    add_node_verbs();
+    add_start_verbs();
+    add_query_verbs();
+    add_control_verbs();
+  }
+
+  int run(int argc, const char* const* argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& failure) {
+      // Help and version are no failures.
+      return app_.exit(failure, io_.out, io_.err) == 0 ? exit_ok : exit_usage;
+    }
+    return action_();
+  }
+
+private:
+  CLI::App* verb(CLI::App& parent, const char* name, const char* what,
+                 std::function<int()> action) {
+    CLI::App* added = parent.add_subcommand(name, what);
+    added->fallthrough();
+    added->callback([this, todo = std::move(action)] { action_ = todo; });
+    return added;
+  }
+
+  CLI::App* verb(const char* name, const char* what,
+                 std::function<int()> action) {
+    return verb(app_, name, what, std::move(action));
+  }
+
+  /// A verb that asks a node.
+  template <class F>
+  CLI::App* remote_verb(const char* name, const char* what, F ask) {
+    return verb(name, what, [this, ask]() -> int {
+      auto url = parse_url(url_);
+      if (!url)
+        return fail(io_, url.error());
+      node_connection node(*url);
+      return ask(node);
+    });
+  }
+
+  void add_hub_options(CLI::App& to) {
+    to.add_option("--task-hub", node_.task_hub, "The hub's name, if it is made")
+      ->capture_default_str();
+    to.add_option("--partitions", node_.partitions,
+                  "How many, if the hub is made")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  }
+
+  void add_node_verbs() {
+    CLI::App* dev = verb("dev", "One node with the samples, to try things out",
+                         [this] { return dev_verb(node_, io_); });
+    dev->add_option("--http", node_.http, "Where to listen: ADDRESS:PORT")
+      ->capture_default_str();
+    dev->add_option("--data-dir", node_.data_dir,
+                    "Keeps the data; else it is in a temporary folder");
+    dev->add_flag("--once", node_.once, "Leave after the first result");
+    add_hub_options(*dev);
+
+    CLI::App* serve = verb("serve", "One node on a data directory",
+                           [this] { return serve_verb(node_, io_); });
+    serve->add_option("--http", node_.http, "Where to listen: ADDRESS:PORT")
+      ->capture_default_str();
+    serve->add_option("--data-dir", node_.data_dir, "Holds the hub")
+      ->required();
+    serve->add_flag("--create-hub", node_.create_hub,
+                    "Make a hub if the directory is missing or empty");
+    add_hub_options(*serve);
+
+    CLI::App* hub = app_.add_subcommand("hub", "Task hubs");
+    hub->require_subcommand(1);
+    CLI::App* create
+      = verb(*hub, "create", "Make a hub in a new or empty directory",
+             [this] { return hub_create_verb(node_, io_); });
+    create->add_option("--data-dir", node_.data_dir, "Where")->required();
+    add_hub_options(*create);
+  }
+
+  void add_input_options(CLI::App& to) {
+    to.add_option("--id", start_.instance_id, "Else one is made");
+    to.add_option("--input", start_.input,
+                  "JSON, @FILE, or - for standard input");
+    to.add_option("--orchestration-version", start_.version, "Else the newest");
+    to.add_option("--timeout", start_.time_out, "Seconds to wait for the end")
+      ->check(CLI::Range(0.0, 1e9));
+  }
+
+  void add_start_verbs() {
+    CLI::App* start = remote_verb(
+      "start", "Start an instance", [this](node_connection& node) {
+        if (start_.name.empty() == start_.binding.empty())
+          return fail(io_, {persistence::errc::invalid_argument,
+                            "start wants a NAME or --binding FILE."});
+        return start_verb(node, start_, format_, io_);
+      });
+    start->add_option("name", start_.name, "The orchestrator");
+    start->add_flag("--wait", start_.wait, "Wait until it has ended");
+    start->add_flag("--get-or-start", start_.get_or_start,
+                    "A live instance of this ID is what is wanted");
+    start->add_option("--at", start_.scheduled_at, "Not before (ISO 8601)");
+    start->add_option("--binding", start_.binding,
+                      "A file with {FunctionName, Input, InstanceId}, or an "
+                      "array of them");
+    add_input_options(*start);
+
+    CLI::App* run
+      = remote_verb("run", "Start an instance, wait, print its result",
+                    [this](node_connection& node) {
+                      return run_verb(node, start_, format_, io_);
+                    });
+    run->add_option("name", start_.name, "The orchestrator")->required();
+    add_input_options(*run);
+  }
+
+  CLI::App* add_id(CLI::App* to) {
+    to->add_option("id", id_, "The instance")->required();
+    return to;
+  }
+
+  void add_filter_options(CLI::App& to) {
+    filter_options& filter = list_.filter;
+    to.add_option("--status", filter.statuses, "Running, Completed, …")
+      ->delimiter(',');
+    to.add_option("--created-from", filter.created_from, "ISO 8601");
+    to.add_option("--created-to", filter.created_to, "ISO 8601");
+    to.add_option("--prefix", filter.prefix, "How the ID begins");
+    to.add_option("--name", filter.name, "The orchestrator");
+  }
+
+  void add_query_verbs() {
+    CLI::App* get = add_id(
+      remote_verb("get", "Show an instance", [this](node_connection& node) {
+        return get_verb(node, id_, with_history_, with_outputs_, format_, io_);
+      }));
+    get->alias("describe");
+    get->add_flag("--history", with_history_, "With its history");
+    get->add_flag("--outputs", with_outputs_, "And the results in it");
+
+    CLI::App* list
+      = remote_verb("list", "Show instances", [this](node_connection& node) {
+          return list_verb(node, list_, format_, io_);
+        });
+    add_filter_options(*list);
+    list->add_option("--top", list_.top, "At most so many; 0: all")
+      ->capture_default_str();
+    list->add_flag("--stuck", list_.stuck, "Those that cannot go on, and why");
+
+    remote_verb(
+      "count", "Count instances by status",
+      [this](node_connection& node) { return count_verb(node, format_, io_); });
+    add_id(remote_verb("history", "Show an instance's history",
+                       [this](node_connection& node) {
+                         return history_verb(node, id_, format_, io_);
+                       }));
+    add_id(remote_verb("urls", "Show an instance's management URLs",
+                       [this](node_connection& node) {
+                         return urls_verb(node, id_, format_, io_);
+                       }));
+  }
+
+  void add_control_verb(const char* word, const char* what) {
+    CLI::App* added
+      = add_id(remote_verb(word, what, [this, word](node_connection& node) {
+          control_verb_options options = control_;
+          options.word = word;
+          options.id = id_;
+          return control_verb(node, options, io_);
+        }));
+    added->add_option("--reason", control_.reason, "For the log and history");
+    if (std::string_view(word) == "terminate")
+      added->add_flag("--recursive", control_.recursive,
+                      "And its sub-orchestrations");
+  }
+
+  void add_control_verbs() {
+    CLI::App* raise = add_id(remote_verb(
+      "raise-event", "Send an event", [this](node_connection& node) {
+        return raise_event_verb(node, id_, event_, data_, io_);
+      }));
+    raise->alias("signal");
+    raise->add_option("name", event_, "The event")->required();
+    raise->add_option("--data", data_, "JSON, @FILE, or - for standard input");
+
+    add_control_verb("terminate", "End an instance");
+    add_control_verb("suspend", "Hold an instance");
+    add_control_verb("resume", "Let a suspended instance go on");
+    add_control_verb("rewind", "Let a failed instance try again what failed");
+
+    CLI::App* restart = add_id(
+      remote_verb("restart", "Start again with the same input",
+                  [this](node_connection& node) {
+                    return restart_verb(node, id_, same_id_, format_, io_);
+                  }));
+    restart->add_flag("--same-id", same_id_, "Under its own ID");
+
+    CLI::App* purge = remote_verb("purge", "Forget finished instances",
+                                  [this](node_connection& node) {
+                                    purge_.id = id_;
+                                    purge_.filter = list_.filter;
+                                    return purge_verb(node, purge_, io_);
+                                  });
+    purge->add_option("id", id_, "This one; else those that match");
+    add_filter_options(*purge);
+    purge->add_flag("--dry-run", purge_.dry_run, "Only say how many");
+    purge->add_flag("--yes", purge_.yes, "Do not ask");
+  }
+
+  terminal& io_;
+  CLI::App app_{"Durable orchestrations: nodes, and what runs on them.",
+                "perdura"};
+  std::string url_ = "http://127.0.0.1:7071";
+  output_format format_ = output_format::table;
+  node_verb_options node_;
+  start_verb_options start_;
+  list_verb_options list_;
+  control_verb_options control_;
+  purge_verb_options purge_;
+  std::string id_;
+  std::string event_;
+  std::string data_;
+  bool with_history_ = false;
+  bool with_outputs_ = false;
+  bool same_id_ = false;
+  std::function<int()> action_ = [] { return exit_usage; };
+};
+
+} // namespace
+
+int run_command_line(int argc, const char* const* argv, terminal& io) {
+  return command_line(io).run(argc, argv);
+}
+
+} // namespace perdura::client

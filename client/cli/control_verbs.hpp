@@ -1,0 +1,41 @@
+/// The verbs that act on instances: `raise-event`, `terminate`, `suspend`,
+/// `resume`, `rewind`, `restart`, `purge`.
+#pragma once
+
+#include "client/cli/node_connection.hpp"
+#include "client/cli/query_verbs.hpp"
+#include "client/cli/terminal.hpp"
+
+#include <string>
+
+namespace perdura::client {
+
+int raise_event_verb(node_connection& node, const std::string& id,
+                     const std::string& name, const std::string& data,
+                     terminal& io);
+
+struct control_verb_options {
+  std::string word; ///< "terminate", "suspend", "resume" or "rewind".
+  std::string id;
+  std::string reason;
+  bool recursive = false; ///< Of terminate: the children, too.
+};
+
+int control_verb(node_connection& node, const control_verb_options& options,
+                 terminal& io);
+
+/// Prints the ID of the new run.
+int restart_verb(node_connection& node, const std::string& id, bool same_id,
+                 output_format format, terminal& io);
+
+struct purge_verb_options {
+  std::string id; ///< This one; empty: all finished ones that match.
+  filter_options filter;
+  bool dry_run = false; ///< Only says how many.
+  bool yes = false;     ///< Does not ask.
+};
+
+int purge_verb(node_connection& node, const purge_verb_options& options,
+               terminal& io);
+
+} // namespace perdura::client

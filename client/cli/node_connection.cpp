@@ -1,0 +1,137 @@
+#include "client/cli/node_connection.hpp"
+
+#include "client/cli/json_view.hpp"
+#include "cluster/management_urls.hpp"
+
+#include <algorithm>
+
+namespace perdura::client {
+
+using cluster::encode_url_part;
+using persistence::errc;
+using persistence::error;
+using persistence::result;
+
+namespace {
+
+constexpr const char* prefix = "/runtime/webhooks/durabletask";
+// A wait of the node's own takes less, everything else far less.
+constexpr auto answer_time_max = std::chrono::seconds(120);
+constexpr auto wait_step = std::chrono::seconds(30);
+
+errc code_of(int status) {
+  switch (status) {
+  case 404:
+    return errc::not_found;
+  case 409:
+    return errc::already_exists;
+  case 410:
+    return errc::already_finished;
+  case 408:
+  case 504:
+    return errc::timed_out;
+  case 503:
+    return errc::unavailable;
+  case 507:
+    return errc::storage_full;
+  default:
+    return status >= 500 ? errc::internal : errc::invalid_argument;
+  }
+}
+
+error error_of(const http_reply& reply) {
+  const errc code = code_of(reply.status);
+  std::string sentence = json_plain(json_member(reply.body, "Message"));
+  if (sentence.empty() && reply.body.starts_with('"'))
+    sentence = json_plain(reply.body);
+  if (sentence.empty() && reply.status == 404)
+    sentence = "The node knows no such instance.";
+  if (sentence.empty() && reply.status == 410)
+    sentence = "The instance has ended already.";
+  if (sentence.empty())
+    sentence = "The node answered " + std::to_string(reply.status) + ".";
+  return {code, sentence};
+}
+
+result<http_reply> checked(result<http_reply> reply) {
+  if (reply && (reply->status < 200 || reply->status > 299))
+    return error_of(*reply);
+  return reply;
+}
+
+} // namespace
+
+std::string to_query(const query_parameters& parameters) {
+  std::string out;
+  for (const auto& [name, value] : parameters)
+    if (!value.empty())
+      out += (out.empty() ? "?" : "&") + name + '=' + encode_url_part(value);
+  return out;
+}
+
+std::string instance_path(const std::string& id) {
+  return "/instances/" + encode_url_part(id);
+}
+
+result<http_reply> node_connection::ask(std::string_view method,
+                                        const std::string& path,
+                                        std::string body,
+                                        std::vector<http_header> headers) {
+  http_request request;
+  request.method = method;
+  request.target = prefix + path;
+  request.headers = std::move(headers);
+  if (!body.empty())
+    request.headers.push_back({"Content-Type", "application/json"});
+  request.body = std::move(body);
+  return checked(http_ask(url_, request, answer_time_max));
+}
+
+result<http_reply> node_connection::ask_site(std::string_view method,
+                                             const std::string& path) {
+  http_request request;
+  request.method = method;
+  request.target = path;
+  return checked(http_ask(url_, request, answer_time_max));
+}
+
+result<std::string>
+node_connection::status_of(const std::string& id,
+                           const query_parameters& parameters) {
+  auto reply = ask("GET", instance_path(id) + to_query(parameters));
+  if (reply)
+    return std::move(reply->body);
+  if (reply.code() == errc::not_found)
+    return error{errc::not_found, "There is no instance \"" + id + "\"."};
+  return reply.error();
+}
+
+result<std::string>
+node_connection::follow(const std::string& id,
+                        std::chrono::milliseconds time_out,
+                        const query_parameters& parameters) {
+  const auto end = std::chrono::steady_clock::now() + time_out;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(
+      end - std::chrono::steady_clock::now());
+    const auto step
+      = std::clamp(left, std::chrono::seconds(0),
+                   std::chrono::duration_cast<std::chrono::seconds>(wait_step));
+    query_parameters asked = parameters;
+    asked.emplace_back("waitSeconds", std::to_string(step.count()));
+    auto reply = ask("GET", instance_path(id) + to_query(asked));
+    if (!reply) {
+      if (reply.code() == errc::not_found)
+        return error{errc::not_found, "There is no instance \"" + id + "\"."};
+      return reply.error();
+    }
+    if (reply->status != 202)
+      return std::move(reply->body);
+    if (std::chrono::steady_clock::now() >= end)
+      return error{errc::timed_out, "Instance \"" + id
+                                      + "\" has not ended in time; it goes "
+                                        "on."};
+  }
+}
+
+} // namespace perdura::client

@@ -1,0 +1,234 @@
+#include "client/cli/node_verbs.hpp"
+
+#include "client/cli/json_view.hpp"
+#include "client/cli/node_connection.hpp"
+#include "client/cli/signal_watch.hpp"
+#include "client/examples/samples.hpp"
+#include "client/node_host.hpp"
+#include "cluster/node.hpp"
+#include "persistence/clock.hpp"
+#include "persistence/identity.hpp"
+#include "persistence/lmdb_journal.hpp"
+#include "persistence/logging.hpp"
+#include <perdura/actors/registry.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <ostream>
+
+namespace perdura::client {
+
+namespace fs = std::filesystem;
+using persistence::errc;
+using persistence::error;
+using persistence::result;
+using std::chrono::steady_clock;
+
+namespace {
+
+/// Gone at the end, and whatever is in it.
+class temporary_folder {
+public:
+  /// @error errc::storage_failed
+  result<void> make() {
+    std::error_code ignored;
+    const fs::path parent = fs::temp_directory_path(ignored);
+    std::string name
+      = (parent.empty() ? fs::path("/tmp") : parent) / "perdura-dev-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr)
+      return error{errc::storage_failed, "Cannot make a temporary folder in "
+                                           + parent.string()
+                                           + "; name one with --data-dir."};
+    path_ = name;
+    return {};
+  }
+
+  ~temporary_folder() {
+    remove();
+  }
+
+  void remove() {
+    std::error_code ignored;
+    if (!path_.empty())
+      fs::remove_all(path_, ignored);
+    path_.clear();
+  }
+
+  const fs::path& path() const {
+    return path_;
+  }
+
+private:
+  fs::path path_;
+};
+
+void print_banner(node_host& host, const actors::registry& functions,
+                  bool temporary, terminal& io) {
+  const cluster::node_config& config = host.node().config();
+  std::string names;
+  for (const auto* each : functions.orchestrators())
+    names += (names.empty() ? "" : ", ") + each->name();
+  // Lines of at most 80 columns; the names hang below each other.
+  std::vector<std::pair<std::string, std::string>> pairs{
+    {"  HTTP", host.url()},
+    {"  Data directory", config.data_dir.string()},
+    {"  Partitions", std::to_string(config.partition_count)}};
+  constexpr std::size_t width = 60;
+  std::string label = "  Samples";
+  while (!names.empty()) {
+    std::size_t end = names.size();
+    if (end > width)
+      end = names.rfind(", ", width) + 1;
+    pairs.emplace_back(label, names.substr(0, end));
+    names.erase(0, std::min(end + 1, names.size()));
+    label.clear();
+  }
+  io.out << "Perdura " << PERDURA_VERSION << "\n\n";
+  print_pairs(io.out, pairs);
+  io.out << '\n';
+  if (temporary)
+    io.out << "Nothing is kept when it stops; --data-dir DIR keeps it.\n";
+  io.out << "Press Ctrl-C to stop.\n" << std::endl;
+}
+
+/// Starts HelloSequence over the HTTP door and shows what comes of it.
+int run_first(node_host& host, terminal& io) {
+  const auto began = steady_clock::now();
+  auto url = parse_url(host.url());
+  if (!url)
+    return fail(io, url.error());
+  node_connection node(*url);
+  auto started = node.ask("POST", "/orchestrators/HelloSequence");
+  if (!started)
+    return fail(io, started.error());
+  const std::string id = json_plain(json_member(started->body, "id"));
+  auto status = node.follow(id, std::chrono::seconds(30));
+  if (!status)
+    return fail(io, status.error());
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+    steady_clock::now() - began);
+  const std::string state = json_plain(json_member(*status, "runtimeStatus"));
+  io.out << "HelloSequence " << id << ": " << state << " in " << took.count()
+         << " ms\n"
+         << json_compact(json_member(*status, "output").value_or("null"))
+         << std::endl;
+  return state == "Completed" ? exit_ok : exit_instance_failed;
+}
+
+/// Ends the node. Activities that would not end go down with the process.
+void stop(node_host& host, temporary_folder& folder, int code, terminal& io) {
+  const std::vector<std::string> left = host.stop();
+  if (left.empty())
+    return;
+  std::string names;
+  for (const std::string& each : left)
+    names += (names.empty() ? "" : ", ") + each;
+  io.err << "perdura: still running, and given up: " << names
+         << ". What is unfinished runs again at the next start." << std::endl;
+  io.out << std::flush;
+  folder.remove();
+  std::_Exit(code);
+}
+
+result<node_host_config> to_config(const node_verb_options& options) {
+  const auto place = parse_listen_place(options.http);
+  if (!place)
+    return error{errc::invalid_argument,
+                 "--http wants ADDRESS:PORT, such as 127.0.0.1:7071, not \""
+                   + options.http + "\"."};
+  node_host_config config;
+  config.http_address = place->address;
+  config.http_port = place->port;
+  config.node.data_dir = options.data_dir;
+  config.node.create_hub = options.create_hub;
+  config.node.task_hub = options.task_hub;
+  config.node.partition_count = options.partitions;
+  return config;
+}
+
+error with_advice(error failure) {
+  if (failure.code == errc::storage_missing)
+    failure.message
+      += " Make one with `perdura hub create --data-dir DIR`, or say "
+         "--create-hub.";
+  return failure;
+}
+
+int serve(const node_verb_options& options, bool is_dev, terminal& io) {
+  signal_watch signals;
+  auto config = to_config(options);
+  if (!config)
+    return fail(io, config.error());
+  temporary_folder folder;
+  const bool temporary = options.data_dir.empty();
+  if (temporary) {
+    if (auto made = folder.make(); !made)
+      return fail(io, made.error());
+    config->node.data_dir = folder.path();
+  }
+  auto functions = std::make_shared<actors::registry>();
+  examples::add_samples(*functions);
+  auto started = node_host::start(std::move(*config), functions);
+  if (!started)
+    return fail(io, with_advice(started.error()));
+  node_host& host = **started;
+  print_banner(host, *functions, temporary, io);
+  int code = exit_ok;
+  if (is_dev && !signals.stop_requested())
+    code = run_first(host, io);
+  if (!options.once)
+    signals.wait();
+  stop(host, folder, options.once ? code : exit_ok, io);
+  return options.once ? code : exit_ok;
+}
+
+} // namespace
+
+std::optional<listen_place> parse_listen_place(const std::string& text) {
+  listen_place place;
+  std::string_view port = text;
+  if (const std::size_t colon = text.rfind(':'); colon != text.npos) {
+    port = std::string_view(text).substr(colon + 1);
+    std::string address = text.substr(0, colon);
+    if (address.starts_with('[') && address.ends_with(']'))
+      address = address.substr(1, address.size() - 2);
+    else if (address.find(':') != address.npos)
+      return std::nullopt; // IPv6 wants its brackets.
+    if (!address.empty())
+      place.address = address;
+  }
+  const char* end = port.data() + port.size();
+  const auto [rest, failure] = std::from_chars(port.data(), end, place.port);
+  if (failure != std::errc() || rest != end)
+    return std::nullopt;
+  return place;
+}
+
+int dev_verb(const node_verb_options& options, terminal& io) {
+  persistence::set_log_level(persistence::log_level::warning);
+  node_verb_options wanted = options;
+  wanted.create_hub = true;
+  return serve(wanted, true, io);
+}
+
+int serve_verb(const node_verb_options& options, terminal& io) {
+  return serve(options, false, io);
+}
+
+int hub_create_verb(const node_verb_options& options, terminal& io) {
+  persistence::hub_identity hub;
+  hub.hub_id = persistence::random_hex32();
+  hub.name = options.task_hub;
+  hub.partition_count = options.partitions;
+  hub.created_at = persistence::system_clock().now();
+  if (auto made = persistence::create_hub(options.data_dir, hub); !made)
+    return fail(io, made.error());
+  io.out << "Hub \"" << hub.name << "\" with " << hub.partition_count
+         << " partitions created in " << options.data_dir << ".\n";
+  return exit_ok;
+}
+
+} // namespace perdura::client

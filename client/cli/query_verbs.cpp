@@ -1,0 +1,247 @@
+#include "client/cli/query_verbs.hpp"
+
+#include "client/cli/json_view.hpp"
+
+#include <algorithm>
+#include <ostream>
+
+namespace perdura::client {
+
+using persistence::errc;
+using persistence::error;
+using persistence::result;
+
+namespace {
+
+constexpr std::size_t page_max = 1000;
+constexpr const char* token_header = "x-ms-continuation-token";
+
+std::string plain_member(std::string_view object, std::string_view name) {
+  return json_plain(json_member(object, name));
+}
+
+void print_json(std::string_view text, output_format format, terminal& io) {
+  io.out << (format == output_format::json ? json_pretty(text)
+                                           : json_compact(text))
+         << '\n';
+}
+
+/// An array: pretty as a whole, or an item a line.
+void print_items(const std::vector<std::string_view>& items,
+                 output_format format, terminal& io) {
+  if (format == output_format::jsonl) {
+    for (const std::string_view each : items)
+      io.out << json_compact(each) << '\n';
+    return;
+  }
+  std::string all = "[";
+  for (const std::string_view each : items) {
+    all += all.size() > 1 ? "," : "";
+    all += each;
+  }
+  io.out << json_pretty(all + ']') << '\n';
+}
+
+void print_history(std::string_view events, terminal& io) {
+  std::vector<std::vector<std::string>> rows{
+    {"TIME", "EVENT", "WHAT", "DETAIL"}};
+  for (const std::string_view event : json_items(events)) {
+    std::string what = plain_member(event, "FunctionName");
+    if (what.empty())
+      what = plain_member(event, "Name");
+    std::string detail;
+    for (const char* member :
+         {"Reason", "FireAt", "OrchestrationStatus", "Result", "Input"}) {
+      const std::string value = plain_member(event, member);
+      if (value.empty())
+        continue;
+      detail += (detail.empty() ? "" : "  ") + value;
+      if (std::string_view(member) == "Reason"
+          || std::string_view(member) == "FireAt")
+        break;
+    }
+    rows.push_back({plain_member(event, "Timestamp"),
+                    plain_member(event, "EventType"), what,
+                    shortened(detail, 80)});
+  }
+  print_table(io.out, rows);
+}
+
+int list_stuck(node_connection& node, output_format format, terminal& io) {
+  auto reply = node.ask_site("GET", "/perdura/stuck");
+  if (!reply)
+    return fail(io, reply.error());
+  const auto items = json_items(reply->body);
+  if (format != output_format::table) {
+    print_items(items, format, io);
+    return exit_ok;
+  }
+  std::vector<std::vector<std::string>> rows{{"ID", "WHY"}};
+  for (const std::string_view each : items)
+    rows.push_back(
+      {plain_member(each, "instanceId"), plain_member(each, "message")});
+  print_table(io.out, rows);
+  return exit_ok;
+}
+
+} // namespace
+
+query_parameters filter_options::to_parameters() const {
+  std::string joined;
+  for (const std::string& each : statuses)
+    joined += (joined.empty() ? "" : ",") + each;
+  return {{"runtimeStatus", joined},
+          {"createdTimeFrom", created_from},
+          {"createdTimeTo", created_to},
+          {"instanceIdPrefix", prefix},
+          {"name", name}};
+}
+
+void print_status(const std::string& status, output_format format,
+                  terminal& io) {
+  if (format != output_format::table) {
+    print_json(status, format, io);
+    return;
+  }
+  const auto raw = [&](const char* member) {
+    return json_compact(json_member(status, member).value_or("null"));
+  };
+  std::vector<std::pair<std::string, std::string>> pairs{
+    {"ID", plain_member(status, "instanceId")},
+    {"Name", plain_member(status, "name")},
+    {"Status", plain_member(status, "runtimeStatus")},
+    {"Created", plain_member(status, "createdTime")},
+    {"Updated", plain_member(status, "lastUpdatedTime")},
+    {"Input", raw("input")},
+  };
+  if (raw("customStatus") != "null")
+    pairs.emplace_back("Custom status", raw("customStatus"));
+  pairs.emplace_back("Output", raw("output"));
+  print_pairs(io.out, pairs);
+  if (const auto events = json_member(status, "historyEvents")) {
+    io.out << '\n';
+    print_history(*events, io);
+  }
+}
+
+result<std::vector<std::string>> fetch_instances(node_connection& node,
+                                                 const filter_options& filter,
+                                                 std::size_t top,
+                                                 bool show_input, bool& more) {
+  std::vector<std::string> found;
+  std::string token;
+  more = false;
+  do {
+    const std::size_t left = top == 0 ? page_max : top - found.size();
+    query_parameters parameters = filter.to_parameters();
+    parameters.emplace_back("top", std::to_string(std::min(left, page_max)));
+    if (!show_input)
+      parameters.emplace_back("showInput", "false");
+    std::vector<http_header> headers;
+    if (!token.empty())
+      headers.push_back({token_header, token});
+    auto reply
+      = node.ask("GET", "/instances" + to_query(parameters), {}, headers);
+    if (!reply)
+      return reply.error();
+    for (const std::string_view each : json_items(reply->body))
+      found.emplace_back(each);
+    token = reply->header(token_header);
+  } while (!token.empty() && (top == 0 || found.size() < top));
+  more = !token.empty();
+  return found;
+}
+
+int get_verb(node_connection& node, const std::string& id, bool history,
+             bool outputs, output_format format, terminal& io) {
+  auto status
+    = node.status_of(id, {{"showHistory", history || outputs ? "true" : ""},
+                          {"showHistoryOutput", outputs ? "true" : ""}});
+  if (!status)
+    return fail(io, status.error());
+  print_status(*status, format, io);
+  return exit_ok;
+}
+
+int list_verb(node_connection& node, const list_verb_options& options,
+              output_format format, terminal& io) {
+  if (options.stuck)
+    return list_stuck(node, format, io);
+  bool more = false;
+  auto found = fetch_instances(node, options.filter, options.top,
+                               format != output_format::table, more);
+  if (!found)
+    return fail(io, found.error());
+  if (format != output_format::table) {
+    print_items({found->begin(), found->end()}, format, io);
+  } else {
+    std::vector<std::vector<std::string>> rows{
+      {"ID", "NAME", "STATUS", "CREATED", "UPDATED"}};
+    for (const std::string& each : *found)
+      rows.push_back(
+        {plain_member(each, "instanceId"), plain_member(each, "name"),
+         plain_member(each, "runtimeStatus"), plain_member(each, "createdTime"),
+         plain_member(each, "lastUpdatedTime")});
+    print_table(io.out, rows);
+  }
+  if (more)
+    io.err << "There are more; --top N shows more, --top 0 all." << std::endl;
+  return exit_ok;
+}
+
+int count_verb(node_connection& node, output_format format, terminal& io) {
+  auto reply = node.ask_site("GET", "/perdura/count");
+  if (!reply)
+    return fail(io, reply.error());
+  if (format != output_format::table) {
+    print_json(reply->body, format, io);
+    return exit_ok;
+  }
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const char* name :
+       {"Pending", "Running", "Suspended", "ContinuedAsNew", "Completed",
+        "Failed", "Terminated", "Canceled", "total"}) {
+    const std::string count = plain_member(reply->body, name);
+    if (std::string_view(name) == "total")
+      pairs.emplace_back("Total", count);
+    else if (count != "0")
+      pairs.emplace_back(name, count);
+  }
+  print_pairs(io.out, pairs);
+  return exit_ok;
+}
+
+int history_verb(node_connection& node, const std::string& id,
+                 output_format format, terminal& io) {
+  auto status = node.status_of(
+    id, {{"showHistory", "true"}, {"showHistoryOutput", "true"}});
+  if (!status)
+    return fail(io, status.error());
+  const auto events = json_member(*status, "historyEvents").value_or("[]");
+  if (format == output_format::table)
+    print_history(events, io);
+  else
+    print_items(json_items(events), format, io);
+  return exit_ok;
+}
+
+int urls_verb(node_connection& node, const std::string& id,
+              output_format format, terminal& io) {
+  auto reply = node.ask_site("GET", "/perdura" + instance_path(id) + "/urls");
+  if (!reply)
+    return fail(io, reply.error());
+  if (format != output_format::table) {
+    print_json(reply->body, format, io);
+    return exit_ok;
+  }
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const char* name :
+       {"statusQueryGetUri", "sendEventPostUri", "terminatePostUri",
+        "rewindPostUri", "purgeHistoryDeleteUri", "restartPostUri",
+        "suspendPostUri", "resumePostUri"})
+    pairs.emplace_back(name, plain_member(reply->body, name));
+  print_pairs(io.out, pairs);
+  return exit_ok;
+}
+
+} // namespace perdura::client

@@ -1,0 +1,49 @@
+/// The verbs that only look: `get`, `list`, `count`, `history`, `urls`.
+#pragma once
+
+#include "client/cli/node_connection.hpp"
+#include "client/cli/terminal.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace perdura::client {
+
+/// Which instances; empty members do not restrict.
+struct filter_options {
+  std::vector<std::string> statuses;
+  std::string created_from;
+  std::string created_to;
+  std::string prefix;
+  std::string name;
+
+  query_parameters to_parameters() const;
+};
+
+struct list_verb_options {
+  filter_options filter;
+  std::size_t top = 100; ///< In all; 0: all there are.
+  bool stuck = false;    ///< Those that cannot go on, and why.
+};
+
+int get_verb(node_connection& node, const std::string& id, bool history,
+             bool outputs, output_format format, terminal& io);
+int list_verb(node_connection& node, const list_verb_options& options,
+              output_format format, terminal& io);
+int count_verb(node_connection& node, output_format format, terminal& io);
+int history_verb(node_connection& node, const std::string& id,
+                 output_format format, terminal& io);
+int urls_verb(node_connection& node, const std::string& id,
+              output_format format, terminal& io);
+
+/// A status object of the HTTP API, for people or as it is.
+void print_status(const std::string& status, output_format format,
+                  terminal& io);
+
+/// Those that match, page after page, at most `top`.
+persistence::result<std::vector<std::string>>
+fetch_instances(node_connection& node, const filter_options& filter,
+                std::size_t top, bool show_input, bool& more);
+
+} // namespace perdura::client

@@ -1,0 +1,67 @@
+#include "client/cli/signal_watch.hpp"
+
+#include <pthread.h>
+
+#include <csignal>
+#include <cstdlib>
+
+namespace perdura::client {
+
+namespace {
+
+sigset_t watched() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+} // namespace
+
+signal_watch::signal_watch() {
+  const sigset_t set = watched();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // Who reads our output may leave; that shall not end the node.
+  std::signal(SIGPIPE, SIG_IGN);
+  thread_ = std::thread([this] { watch(); });
+}
+
+signal_watch::~signal_watch() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  pthread_kill(thread_.native_handle(), SIGTERM);
+  thread_.join();
+  const sigset_t set = watched();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void signal_watch::watch() {
+  const sigset_t set = watched();
+  while (true) {
+    int signal = 0;
+    if (sigwait(&set, &signal) != 0)
+      continue;
+    const std::lock_guard lock(mutex_);
+    if (ending_)
+      return;
+    if (requested_)
+      std::_Exit(128 + signal); // What is durable, is.
+    requested_ = true;
+    changed_.notify_all();
+  }
+}
+
+void signal_watch::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return requested_; });
+}
+
+bool signal_watch::stop_requested() {
+  const std::lock_guard lock(mutex_);
+  return requested_;
+}
+
+} // namespace perdura::client

@@ -1,0 +1,51 @@
+/// What a verb reads and writes, how it shows things, and how it ends.
+#pragma once
+
+#include <perdura/persistence/error.hpp>
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace perdura::client {
+
+/// The process's exit code.
+enum exit_code : int {
+  exit_ok = 0,
+  exit_instance_failed = 1,
+  exit_usage = 2, ///< Also: the request was refused.
+  exit_not_found = 3,
+  exit_unavailable = 4,
+  exit_timed_out = 5,
+};
+
+enum class output_format : std::uint8_t { table, json, jsonl };
+
+struct terminal {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool can_ask = false; ///< A person sits at `in`.
+};
+
+/// What fits the error best.
+int exit_code_of(persistence::errc code);
+
+/// Says the sentence on the error stream; returns the exit code.
+int fail(terminal& io, const persistence::error& failure);
+
+/// Columns as wide as their widest cell; the first row is the head. Control
+/// characters are shown as `?`.
+void print_table(std::ostream& out,
+                 const std::vector<std::vector<std::string>>& rows);
+
+/// Name and value, a line each, values below each other.
+void print_pairs(std::ostream& out,
+                 const std::vector<std::pair<std::string, std::string>>& pairs);
+
+/// At most so many characters; what is cut off is shown by an ellipsis.
+std::string shortened(std::string text, std::size_t characters_max);
+
+} // namespace perdura::client

@@ -1,0 +1,94 @@
+#include "client/http/json.hpp"
+
+#include "actors/json_text_check.hpp"
+
+namespace perdura::client {
+
+using actors::json_string;
+using persistence::errc;
+
+namespace {
+
+int status_code_of(errc code) {
+  switch (code) {
+  case errc::not_found:
+    return 404;
+  case errc::already_exists:
+    return 409;
+  case errc::already_finished:
+    return 410;
+  case errc::not_failed:
+  case errc::not_finished:
+    return 412;
+  case errc::unknown_orchestrator:
+  case errc::unknown_activity:
+  case errc::invalid_instance_id:
+  case errc::invalid_name:
+  case errc::invalid_json:
+  case errc::json_too_deep:
+  case errc::invalid_argument:
+    return 400;
+  case errc::payload_too_large:
+    return 413;
+  case errc::limit_exceeded:
+    return 429;
+  case errc::unavailable:
+  case errc::shutting_down:
+  case errc::overloaded:
+  case errc::cancelled:
+    return 503;
+  case errc::timed_out:
+    return 504;
+  case errc::storage_full:
+    return 507;
+  case errc::unsupported:
+    return 501;
+  default:
+    return 500;
+  }
+}
+
+} // namespace
+
+std::string to_json(const actors::management_payload& payload) {
+  std::string out = "{\"id\":" + json_string(payload.id);
+  const auto add = [&out](const char* key, const std::string& value) {
+    out += ",\"";
+    out += key;
+    out += "\":";
+    out += json_string(value);
+  };
+  add("statusQueryGetUri", payload.status_query_get_uri);
+  add("sendEventPostUri", payload.send_event_post_uri);
+  add("terminatePostUri", payload.terminate_post_uri);
+  add("rewindPostUri", payload.rewind_post_uri);
+  add("purgeHistoryDeleteUri", payload.purge_history_delete_uri);
+  add("restartPostUri", payload.restart_post_uri);
+  add("suspendPostUri", payload.suspend_post_uri);
+  add("resumePostUri", payload.resume_post_uri);
+  return out + '}';
+}
+
+std::string to_json(const persistence::error& failure) {
+  return "{\"Message\":" + json_string(failure.message) + ",\"Code\":"
+         + json_string(persistence::to_string(failure.code)) + '}';
+}
+
+std::string to_json(const std::vector<orchestration_status>& instances) {
+  std::string out = "[";
+  for (const orchestration_status& each : instances) {
+    if (out.size() > 1)
+      out += ',';
+    out += to_json(each);
+  }
+  return out + ']';
+}
+
+http_response to_response(const persistence::error& failure) {
+  http_response response{status_code_of(failure.code), to_json(failure)};
+  if (response.status == 503)
+    response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
+} // namespace perdura::client

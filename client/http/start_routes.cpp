@@ -1,0 +1,247 @@
+#include "client/http/api_call.hpp"
+#include "client/request_checks.hpp"
+
+#include <charconv>
+#include <cmath>
+
+namespace perdura::client {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Seconds with decimals; nothing if it is no number.
+std::optional<milliseconds> parse_seconds(const std::string* text) {
+  if (text == nullptr)
+    return std::nullopt;
+  double seconds = 0;
+  const char* end = text->data() + text->size();
+  const auto [rest, failure] = std::from_chars(text->data(), end, seconds);
+  if (failure != std::errc() || rest != end || !std::isfinite(seconds)
+      || std::abs(seconds) > 1e9)
+    return std::nullopt;
+  return milliseconds(std::llround(seconds * 1000));
+}
+
+std::string input_of(const api_call& call) {
+  return call.request.body.empty() ? "null" : call.request.body;
+}
+
+result<start_options> parse_start_options(const api_call& call,
+                                          const std::string& id) {
+  start_options options;
+  options.instance_id = id;
+  options.version = call.text("version");
+  options.get_or_start = call.target.flag("getOrStart", false);
+  options.until_running = false;
+  options.request_id = call.request_id();
+  const std::string at = call.text("scheduledStartTime");
+  if (!at.empty() && !parse_iso(at, options.scheduled_at))
+    return error{errc::invalid_argument,
+                 "scheduledStartTime is not an ISO 8601 time: \"" + at + "\"."};
+  return options;
+}
+
+/// Those who wait are counted before anything is started for them.
+bool may_wait(const api_call_ptr& call) {
+  if (call->context->waits.load() < call->context->config.waits_max)
+    return true;
+  call->fail({errc::overloaded,
+              "More than " + std::to_string(call->context->config.waits_max)
+                + " callers wait for a completion (waits_max); start without "
+                  "waiting, or try again."});
+  return false;
+}
+
+void start(const api_call_ptr& call, const std::string& name,
+           const std::string& id, const std::optional<wait_times>& wait) {
+  auto options = parse_start_options(*call, id);
+  if (!options) {
+    call->fail(options.error());
+    return;
+  }
+  if (wait && !may_wait(call))
+    return;
+  call->context->client.start_async(
+    name, input_of(*call), *options, [call, wait](result<std::string> started) {
+      if (!started)
+        call->fail(started.error());
+      else if (wait)
+        wait_for_outcome(call, *started, wait->time_out);
+      else
+        call->accepted(*started);
+    });
+}
+
+/// An ended instance, as the wait routes show it.
+void answer_outcome(const api_call_ptr& call,
+                    const orchestration_status& ended) {
+  if (ended.status == runtime_status::completed) {
+    call->json(200, ended.output);
+    return;
+  }
+  // A wait brings no input, and the object has one.
+  call->context->client.get_status_async(
+    ended.instance_id, {}, [call](result<orchestration_status> status) {
+      if (!status) {
+        call->fail(status.error());
+        return;
+      }
+      const bool as_error
+        = status->status == runtime_status::failed
+          && call->target.flag("returnInternalServerErrorOnFailure", false);
+      call->json(as_error ? 500 : 200, to_json(*status));
+    });
+}
+
+/// The bindings of one request, started one after the other.
+struct binding_series {
+  std::vector<start_binding> bindings;
+  bool is_array = false;
+  std::vector<std::string> started;
+};
+
+void start_next(const api_call_ptr& call,
+                const std::shared_ptr<binding_series>& series) {
+  const std::size_t next = series->started.size();
+  if (next == series->bindings.size()) {
+    if (!series->is_array) {
+      call->accepted(series->started.front());
+      return;
+    }
+    std::string body = "[";
+    for (const std::string& id : series->started)
+      body += (body.size() > 1 ? "," : "") + to_json(call->payload_of(id));
+    call->json(202, body + ']');
+    return;
+  }
+  const start_binding& binding = series->bindings[next];
+  start_options options;
+  options.instance_id = binding.instance_id;
+  options.until_running = false;
+  if (const std::string key = call->request_id(); !key.empty())
+    options.request_id = key + '/' + std::to_string(next);
+  call->context->client.start_async(
+    binding.function_name, binding.input.text(), options,
+    [call, series](result<std::string> started) {
+      if (!started) {
+        error failure = started.error();
+        if (series->is_array)
+          failure.message
+            = "Binding " + std::to_string(series->started.size() + 1) + " of "
+              + std::to_string(series->bindings.size())
+              + "; those before it are started: " + failure.message;
+        call->fail(failure);
+        return;
+      }
+      series->started.push_back(std::move(*started));
+      start_next(call, series);
+    });
+}
+
+} // namespace
+
+result<std::optional<wait_times>> parse_wait(const api_call& call) {
+  const auto time_out = parse_seconds(call.target.find("timeout"));
+  const auto interval = parse_seconds(call.target.find("pollingInterval"));
+  if (!time_out || !interval)
+    return std::optional<wait_times>();
+  if (auto ok = check_wait(*time_out, *interval); !ok)
+    return ok.error();
+  return std::optional(wait_times{*time_out, *interval});
+}
+
+void start_orchestration(const api_call_ptr& call, const std::string& name,
+                         const std::string& id) {
+  auto wait = parse_wait(*call);
+  if (!wait) {
+    call->fail(wait.error());
+    return;
+  }
+  start(call, name, id, *wait);
+}
+
+void start_and_wait(const api_call_ptr& call, const std::string& name) {
+  // As in the sample HttpSyncStart.
+  wait_times wait{std::chrono::seconds(30), std::chrono::seconds(1)};
+  for (auto [parameter, time] : {std::pair("timeout", &wait.time_out),
+                                 std::pair("retryInterval", &wait.interval)}) {
+    const std::string* text = call->target.find(parameter);
+    if (text == nullptr)
+      continue;
+    const auto parsed = parse_seconds(text);
+    if (!parsed) {
+      call->fail({errc::invalid_argument, std::string(parameter)
+                                            + " is not a number of seconds: \""
+                                            + *text + "\"."});
+      return;
+    }
+    *time = *parsed;
+  }
+  // A short time-out alone is no contradiction.
+  if (call->target.find("retryInterval") == nullptr)
+    wait.interval = std::min(wait.interval, wait.time_out);
+  if (auto ok = check_wait(wait.time_out, wait.interval); !ok) {
+    call->fail(ok.error());
+    return;
+  }
+  start(call, name, {}, wait);
+}
+
+void start_bindings(const api_call_ptr& call) {
+  auto bindings = parse_start_bindings(call->request.body);
+  if (!bindings) {
+    call->fail(bindings.error());
+    return;
+  }
+  auto series = std::make_shared<binding_series>();
+  series->bindings = std::move(*bindings);
+  const std::size_t first = call->request.body.find_first_not_of(" \t\r\n");
+  series->is_array
+    = first != std::string::npos && call->request.body[first] == '[';
+  start_next(call, series);
+}
+
+void restart_orchestration(const api_call_ptr& call, const std::string& id) {
+  auto wait = parse_wait(*call);
+  if (!wait) {
+    call->fail(wait.error());
+    return;
+  }
+  if (*wait && !may_wait(call))
+    return;
+  run_blocking(call, [call, id, times = *wait] {
+    auto started = call->context->client.restart(
+      id, call->target.flag("restartWithNewInstanceId", true));
+    if (!started && started.code() == errc::not_found)
+      call->json(400, to_json(started.error())); // As Durable Functions does.
+    else if (!started)
+      call->fail(started.error());
+    else if (times)
+      wait_for_outcome(call, *started, times->time_out);
+    else
+      call->accepted(*started);
+  });
+}
+
+void wait_for_outcome(const api_call_ptr& call, const std::string& id,
+                      milliseconds time_out) {
+  const std::shared_ptr<api_context> context = call->context;
+  context->waits.fetch_add(1);
+  const std::uint64_t number = context->client.wait_async(
+    id, [call, context](result<orchestration_status> ended) {
+      context->waits.fetch_sub(1);
+      if (ended)
+        answer_outcome(call, *ended);
+      else if (ended.code() == errc::not_found)
+        call->empty(404); // Purged meanwhile.
+      else
+        call->fail(ended.error()); // Of a cancelled one nobody hears.
+    });
+  call->responder().park(time_out, [call, context, id, number](park_end) {
+    call->accepted(id);
+    context->client.cancel_wait(number);
+  });
+}
+
+} // namespace perdura::client

@@ -1,0 +1,11 @@
+#include "client/cli/command_line.hpp"
+
+#include <unistd.h>
+
+#include <iostream>
+
+int main(int argc, char** argv) {
+  perdura::client::terminal io{std::cin, std::cout, std::cerr,
+                               ::isatty(STDIN_FILENO) == 1};
+  return perdura::client::run_command_line(argc, argv, io);
+}

@@ -1,0 +1,144 @@
+#include "client/node_host.hpp"
+
+#include "actors/json_text_check.hpp"
+#include "client/http/http_server.hpp"
+#include "client/http/json.hpp"
+#include "client/http/management_api.hpp"
+#include "cluster/node.hpp"
+#include <perdura/actors/management_payload.hpp>
+
+#include <atomic>
+
+namespace perdura::client {
+
+namespace {
+
+/// As it stands in a URL.
+std::string authority_of(const std::string& address, std::uint16_t port) {
+  const bool is_v6 = address.find(':') != std::string::npos;
+  return (is_v6 ? '[' + address + ']' : address) + ':' + std::to_string(port);
+}
+
+result<std::unique_ptr<http_server>> open_door(const node_host_config& config) {
+  if (!is_loopback(config.http_address))
+    return error{errc::invalid_argument,
+                 "The HTTP door may not listen on " + config.http_address
+                   + ": without keys and TLS, which are not there yet, "
+                     "anybody could manage the instances. Use a loopback "
+                     "address (--http 127.0.0.1:"
+                   + std::to_string(config.http_port) + ")."};
+  http_server_config http;
+  http.address = config.http_address;
+  http.port = config.http_port;
+  http.threads = config.http_threads;
+  auto server = http_server::listen(http);
+  if (!server && server.code() == errc::unavailable)
+    return error{errc::unavailable,
+                 server.error().message + " Choose another one with --http "
+                   + authority_of(config.http_address, config.http_port + 1)
+                   + "."};
+  return server;
+}
+
+} // namespace
+
+class node_host::impl {
+public:
+  /// Until the node has recovered, the door says so.
+  void answer(http_request request, http_responder responder) {
+    if (is_open) {
+      api->handle(std::move(request), std::move(responder));
+      return;
+    }
+    if (request.target == "/healthz")
+      responder.respond({200, R"({"status":"ok"})"});
+    else
+      responder.respond(to_response(
+        {errc::unavailable, "The node is starting; try again soon."}));
+  }
+
+  // In the order of their making; the door closes first.
+  std::unique_ptr<cluster::node> node;
+  std::unique_ptr<management_api> api;
+  std::unique_ptr<http_server> server;
+  std::atomic<bool> is_open{false};
+  std::string url;
+};
+
+node_host::node_host() : impl_(std::make_unique<impl>()) {}
+
+node_host::~node_host() {
+  stop();
+}
+
+result<std::unique_ptr<node_host>>
+node_host::start(node_host_config config,
+                 std::shared_ptr<const actors::registry> functions) {
+  std::unique_ptr<node_host> host(new node_host);
+  impl& parts = *host->impl_;
+  if (config.http) {
+    auto server = open_door(config);
+    if (!server)
+      return server.error();
+    parts.server = std::move(*server);
+    parts.url
+      = "http://" + authority_of(config.http_address, parts.server->port());
+  }
+  auto opened = cluster::node::open(config.node, std::move(functions));
+  if (!opened)
+    return opened.error();
+  parts.node = std::move(*opened);
+
+  if (parts.server) {
+    management_api_config api;
+    api.origin = parts.url;
+    api.bind_address = config.http_address;
+    api.task_hub = parts.node->config().task_hub;
+    api.is_ready = [node = parts.node.get()] { return node->is_ready(); };
+    parts.api = std::make_unique<management_api>(
+      orchestration_client(parts.node->gateway()), std::move(api));
+    parts.node->set_payload_maker(
+      [door = parts.api.get()](const std::string& id) {
+        return door->payload_of(id);
+      });
+    parts.server->serve(
+      [&parts](http_request request, http_responder responder) {
+        parts.answer(std::move(request), std::move(responder));
+      });
+  }
+  auto begun = parts.node->begin();
+  if (!begun)
+    return begun.error();
+  parts.is_open = true;
+  return host;
+}
+
+std::uint16_t node_host::http_port() const {
+  return impl_->server ? impl_->server->port() : std::uint16_t{0};
+}
+
+const std::string& node_host::url() const {
+  return impl_->url;
+}
+
+orchestration_client node_host::client() const {
+  return orchestration_client(impl_->node->gateway());
+}
+
+std::shared_ptr<actors::management_gateway> node_host::gateway() const {
+  return impl_->node->gateway();
+}
+
+cluster::node& node_host::node() {
+  return *impl_->node;
+}
+
+std::vector<std::string> node_host::stop() {
+  if (impl_->server)
+    impl_->server->stop();
+  if (!impl_->node)
+    return {};
+  return impl_->node->stop();
+}
+
+} // namespace perdura::client

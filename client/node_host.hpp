@@ -1,0 +1,71 @@
+/// A node with its doors: what `perdura dev` and `serve` start, and what a
+/// service embeds that brings its own orchestrations.
+#pragma once
+
+#include <perdura/client/orchestration_client.hpp>
+#include <perdura/cluster/node_config.hpp>
+#include <perdura/persistence/error.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace perdura::actors {
+class registry;
+} // namespace perdura::actors
+
+namespace perdura::cluster {
+class node;
+} // namespace perdura::cluster
+
+namespace perdura::client {
+
+struct node_host_config {
+  cluster::node_config node;
+  /// Without, the node is reached through `client()` alone.
+  bool http = true;
+  /// Loopback addresses only: there are no keys and no TLS yet.
+  std::string http_address = "127.0.0.1";
+  std::uint16_t http_port = 7071; ///< 0: a free one.
+  std::size_t http_threads = 2;
+};
+
+class node_host {
+public:
+  /// Checks the port, opens (or creates) the data directory, recovers, serves.
+  /// @error errc::unavailable       The port is in use.
+  /// @error errc::invalid_argument  An address that others could reach.
+  /// @error errc::storage_missing, storage_in_use, …  As cluster::node.
+  static result<std::unique_ptr<node_host>>
+  start(node_host_config config,
+        std::shared_ptr<const actors::registry> functions);
+
+  /// Stops.
+  ~node_host();
+
+  node_host(const node_host&) = delete;
+  node_host& operator=(const node_host&) = delete;
+
+  /// 0 without an HTTP door.
+  std::uint16_t http_port() const;
+  /// "http://127.0.0.1:7071"; empty without an HTTP door.
+  const std::string& url() const;
+
+  /// In process; good until `stop`.
+  orchestration_client client() const;
+  std::shared_ptr<actors::management_gateway> gateway() const;
+  cluster::node& node();
+
+  /// Closes the doors, lets running activities end, makes everything durable.
+  /// Idempotent. Returns the names of activities that would not end; the
+  /// process is then best ended without destructors.
+  std::vector<std::string> stop();
+
+private:
+  node_host();
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace perdura::client
