@@ -128,6 +128,7 @@ bool deterministic_node::recover() {
   cells_.clear();
   journal_.reset(); // before the disk is opened again
   ++life_;
+  ran_.clear();
   commits_since_views_ = 0;
   const auto hook = [this](crash_point point, std::uint64_t) {
     if (point == crash_point::before_commit)
@@ -251,7 +252,7 @@ void deterministic_node::inject(partition_id partition, inbound message) {
 /// What a bug would do: tell before it is so.
 void deterministic_node::after_move(partition_id partition) {
   cell& at = cells_[index_of(partition)];
-  at.looked = false;
+  at.looked.reset();
   if (how_.faults.early_effects)
     at.processor->on_durable(journal_->last_enqueued(partition));
 }
@@ -282,14 +283,19 @@ bool deterministic_node::take_all() {
   return any;
 }
 
+/// Twice in a moment is enough only if nothing has happened in between.
+bool deterministic_node::has_looked(const cell& at) const {
+  return at.looked == clock.now();
+}
+
 bool deterministic_node::look(partition_id partition) {
   cell& at = cells_[index_of(partition)];
   const auto wake = at.processor->wake_at();
-  if (at.looked || !wake || *wake > clock.now())
+  if (has_looked(at) || !wake || *wake > clock.now())
     return false;
   at.processor->take({});
   after_move(partition);
-  at.looked = true;
+  at.looked = clock.now();
   return true;
 }
 
@@ -328,24 +334,28 @@ bool deterministic_node::run_activity() {
   return true;
 }
 
-void deterministic_node::run_item(activity_work_item item) {
-  // P4: what is journaled does not run again.
+void deterministic_node::check_runs(const activity_work_item& item) {
+  const std::string key = item.instance + "/" + item.execution + "/"
+                          + std::to_string(item.sequence);
+  const std::string what = "activity " + item.name + " " + key;
+  // P4: what is journaled does not run again, what runs runs once a life.
   if (book_.durable(item.partition)
         .has_result(item.instance, item.execution, item.sequence))
-    complain("activity " + item.name + " " + std::to_string(item.sequence)
-             + " of \"" + item.instance
-             + "\" runs although its result is journaled");
+    complain(what + " runs although its result is journaled");
+  if (!ran_.insert(key).second)
+    complain(what + " runs twice without a crash");
   // The one law: its cause is durable. A new execution may have begun since.
   const auto& durable = book_.durable(item.partition).instances;
   auto known = durable.find(item.instance);
   if (known == durable.end())
-    complain("activity " + item.name + " of \"" + item.instance
-             + "\" runs, and the instance is not durable");
+    complain(what + " runs, and the instance is not durable");
   else if (known->second.stored->record.execution == item.execution
            && known->second.stored->record.next_sequence <= item.sequence)
-    complain("activity " + item.name + " " + std::to_string(item.sequence)
-             + " of \"" + item.instance
-             + "\" runs before its cause is durable");
+    complain(what + " runs before its cause is durable");
+}
+
+void deterministic_node::run_item(activity_work_item item) {
+  check_runs(item);
   witness.push_back({item.instance, item.execution, item.sequence, item.name,
                      item.attempt, life_});
   activity_call call;
@@ -374,7 +384,7 @@ bool deterministic_node::tell(cell& at) {
   if (at.told >= at.reached)
     return false;
   at.told = at.reached;
-  at.looked = false;
+  at.looked.reset();
   at.processor->on_durable(at.told);
   return true;
 }
@@ -442,7 +452,7 @@ bool deterministic_node::move_by_chance() {
         after_move(id);
       });
     const auto wake = cells_[i].processor->wake_at();
-    if (!cells_[i].looked && wake && *wake <= clock.now())
+    if (!has_looked(cells_[i]) && wake && *wake <= clock.now())
       moves.emplace_back([&, id] { look(id); });
   }
   // Turns of one instance stay in order, as in its mailbox.

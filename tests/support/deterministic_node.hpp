@@ -184,17 +184,19 @@ private:
     std::unique_ptr<desk> host;
     std::unique_ptr<partition_processor> processor;
     std::map<instance_id, std::shared_ptr<orchestration_run>> runs;
-    journal_position reached = 0; ///< As the journal has told.
-    journal_position told = 0;    ///< As the partition has been told.
-    bool looked = false;
+    journal_position reached = 0;    ///< As the journal has told.
+    journal_position told = 0;       ///< As the partition has been told.
+    std::optional<timestamp> looked; ///< At time, nothing happened since.
   };
 
   void open();
   bool recover();
   void complain(std::string sentence);
   void deliver(ticket number);
+  void check_runs(const activity_work_item& item);
   bool take_some(cell& at, std::size_t count, partition_id partition);
   bool tell(cell& at);
+  bool has_looked(const cell& at) const;
   void after_move(partition_id partition);
   bool move_in_order();
   bool move_by_chance();
@@ -212,6 +214,7 @@ private:
   ticket last_ticket_ = 0;
   unsigned life_ = 0;
   unsigned commits_since_views_ = 0;
+  std::set<std::string> ran_; ///< Keys of activities, in this life.
   std::uint64_t commits_ = 0;
   std::mt19937_64 chance_;
   bool in_recovery_ = false;

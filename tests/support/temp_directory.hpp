@@ -8,8 +8,12 @@ namespace perdura::tests {
 class temp_directory {
 public:
   /// @throws std::system_error
-  temp_directory();
+  explicit temp_directory(const std::filesystem::path& parent
+                          = std::filesystem::temp_directory_path());
   ~temp_directory();
+
+  /// Where syncs cost nothing, if the machine has such a place.
+  static std::filesystem::path in_memory();
 
   temp_directory(const temp_directory&) = delete;
   temp_directory& operator=(const temp_directory&) = delete;

@@ -1,0 +1,28 @@
+#include "tests/support/disk.hpp"
+
+#include "persistence/lmdb_journal.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace perdura::tests {
+
+disk_opener open_on_lmdb(std::uint32_t partitions) {
+  auto place = std::make_shared<temp_directory>(temp_directory::in_memory());
+  hub_identity hub;
+  hub.hub_id = std::string(32, '0');
+  hub.name = "test";
+  hub.partition_count = partitions;
+  const auto directory = place->path() / "hub";
+  create_hub(directory, hub).value();
+  return [place, directory](crash_hook crash) {
+    lmdb_journal_options options;
+    options.directory = directory;
+    options.journal_map_bytes = 64U << 20U;
+    options.views_map_bytes = 64U << 20U;
+    options.room.reserve_bytes = 0;
+    options.manual = true;
+    options.crash = std::move(crash);
+    return open_lmdb_journal(std::move(options)).value();
+  };
+}
+
+} // namespace perdura::tests
