@@ -1,0 +1,249 @@
+#include "client/cli/command_line.hpp"
+#include "client/cli/node_verbs.hpp"
+#include "tests/client/door_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace perdura::client;
+using namespace perdura::tests;
+using nlohmann::json;
+
+namespace {
+
+struct outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+outcome run(std::vector<std::string> words, const std::string& typed = {},
+            bool can_ask = false) {
+  words.insert(words.begin(), "perdura");
+  std::vector<const char*> argv;
+  for (const std::string& word : words)
+    argv.push_back(word.c_str());
+  std::istringstream in(typed);
+  std::ostringstream out;
+  std::ostringstream err;
+  terminal io{in, out, err, can_ask};
+  outcome result;
+  result.code
+    = run_command_line(static_cast<int>(argv.size()), argv.data(), io);
+  result.out = out.str();
+  result.err = err.str();
+  return result;
+}
+
+/// A node, and a command line that talks to it.
+struct verbs_fixture : door_fixture {
+  outcome perdura(std::vector<std::string> words, const std::string& typed = {},
+                  bool can_ask = false) {
+    words.insert(words.end(), {"--url", host->url()});
+    return run(std::move(words), typed, can_ask);
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_verbs, verbs_fixture)
+
+BOOST_AUTO_TEST_CASE(run_prints_the_result_alone) {
+  const outcome ran = perdura({"run", "HelloSequence"});
+  BOOST_TEST(ran.code == 0);
+  BOOST_TEST(ran.out
+             == "[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\"]\n");
+  BOOST_TEST(perdura({"run", "Echo", "--input", "-"}, R"({"b": 1,"a":2})").out
+             == "{\"b\":1,\"a\":2}\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_run_is_exit_code_1) {
+  const outcome ran = perdura({"run", "Fails", "--id", "a"});
+  BOOST_TEST(ran.code == 1);
+  BOOST_TEST(ran.out.empty());
+  BOOST_TEST(ran.err.find("kaboom") != std::string::npos);
+  BOOST_TEST(perdura({"start", "Fails", "--wait"}).code == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_takes_too_long_is_exit_code_5) {
+  const outcome ran
+    = perdura({"run", "Approval", "--id", "a", "--timeout", "0.1"});
+  BOOST_TEST(ran.code == 5);
+  BOOST_TEST(ran.err.find("\"a\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(start_prints_the_id) {
+  BOOST_TEST(perdura({"start", "Approval", "--id", "order 17"}).out
+             == "order 17\n");
+  const outcome as_json
+    = perdura({"start", "Approval", "--id", "b", "-o", "json"});
+  BOOST_TEST(json::parse(as_json.out).contains("terminatePostUri"));
+  BOOST_TEST(perdura({"start", "Approval", "--id", "b"}).code == 2);
+  BOOST_TEST(perdura({"start", "Approval", "--id", "b", "--get-or-start"}).code
+             == 0);
+  BOOST_TEST(perdura({"start", "Nope"}).code == 2);
+  BOOST_TEST(perdura({"start"}).code == 2);
+  BOOST_TEST(perdura({"start", "Echo", "--input", "{"}).code == 2);
+  BOOST_TEST(perdura({"start", "Echo", "--input", "@/no/such/file"}).code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(start_takes_a_binding_file) {
+  const auto file = directory.path() / "binding.json";
+  std::ofstream(file) << R"([{"FunctionName":"Echo","InstanceId":"a"},)"
+                      << R"({"FunctionName":"Echo","InstanceId":"b"}])";
+  BOOST_TEST(perdura({"start", "--binding", file.string()}).out == "a\nb\n");
+}
+
+BOOST_AUTO_TEST_CASE(get_and_history_show_an_instance) {
+  perdura({"run", "HelloSequence", "--id", "a"});
+  const outcome shown = perdura({"describe", "a"});
+  BOOST_TEST(shown.code == 0);
+  BOOST_TEST(shown.out.find("Status   Completed\n") != std::string::npos);
+  const json full = json::parse(
+    perdura({"get", "a", "--history", "--outputs", "-o", "jsonl"}).out);
+  BOOST_TEST(full.at("historyEvents").size() == 5U);
+  BOOST_TEST(perdura({"history", "a"}).out.find("SayHello")
+             != std::string::npos);
+  const outcome missing = perdura({"get", "nope"});
+  BOOST_TEST(missing.code == 3);
+  BOOST_TEST(missing.err == "perdura: There is no instance \"nope\".\n");
+}
+
+BOOST_AUTO_TEST_CASE(list_and_count_show_many) {
+  for (const char* id : {"a", "b", "c"})
+    perdura({"run", "Echo", "--id", id});
+  perdura({"start", "Approval", "--id", "d"});
+  const outcome table = perdura({"list", "--status", "completed,failed"});
+  BOOST_TEST(table.out.starts_with("ID  NAME  STATUS     CREATED"));
+  BOOST_TEST(std::count(table.out.begin(), table.out.end(), '\n') == 4);
+  const outcome two = perdura({"list", "--top", "2", "-o", "json"});
+  BOOST_TEST(json::parse(two.out).size() == 2U);
+  BOOST_TEST(two.err.find("more") != std::string::npos);
+  BOOST_TEST(perdura({"list", "--prefix", "d", "-o", "jsonl"}).out.find("\"d\"")
+             != std::string::npos);
+  BOOST_TEST(perdura({"list", "--status", "done"}).code == 2);
+  BOOST_TEST(perdura({"list", "--stuck"}).out == "ID  WHY\n");
+  BOOST_TEST(perdura({"count"}).out
+             == "Running    1\nCompleted  3\nTotal      4\n");
+}
+
+BOOST_AUTO_TEST_CASE(control_verbs_act_and_say_nothing) {
+  perdura({"start", "Approval", "--id", "a"});
+  for (const char* word : {"suspend", "resume"}) {
+    const outcome done = perdura({word, "a", "--reason", "why not"});
+    BOOST_TEST(done.code == 0);
+    BOOST_TEST(done.out.empty());
+  }
+  BOOST_TEST(
+    perdura({"signal", "a", "Approval", "--data", R"({"ok":true})"}).code == 0);
+  BOOST_TEST(ended("a").at("output").at("ok") == true);
+  BOOST_TEST(perdura({"terminate", "a"}).code == 2);
+  BOOST_TEST(perdura({"rewind", "a"}).code == 2);
+  BOOST_TEST(perdura({"raise-event", "nope", "E"}).code == 3);
+  BOOST_TEST(perdura({"restart", "a", "--same-id"}).out == "a\n");
+  BOOST_TEST(perdura({"terminate", "a", "--reason", "enough"}).code == 0);
+  BOOST_TEST(ended("a").at("output") == "enough");
+  const outcome urls = perdura({"urls", "a"});
+  BOOST_TEST(urls.out.find("rewindPostUri") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(rewind_mends_a_failure) {
+  perdura({"run", "FailsOnce", "--id", "a"});
+  BOOST_TEST(perdura({"rewind", "a", "--reason", "mended"}).code == 0);
+  BOOST_TEST(ended("a").at("runtimeStatus") == "Completed");
+}
+
+BOOST_AUTO_TEST_CASE(purge_asks_before_it_forgets_many) {
+  for (const char* id : {"a", "b"})
+    perdura({"run", "Echo", "--id", id});
+  perdura({"start", "Approval", "--id", "live"});
+  BOOST_TEST(perdura({"purge", "--dry-run"}).out
+             == "2 instances would be purged.\n");
+  BOOST_TEST(perdura({"purge"}).code == 2);
+  BOOST_TEST(perdura({"purge"}, "n\n", true).out.empty());
+  BOOST_TEST(perdura({"purge", "--prefix", "b"}, "y\n", true).out
+             == "1 instance purged.\n");
+  BOOST_TEST(perdura({"purge", "--yes"}).out == "1 instance purged.\n");
+  BOOST_TEST(perdura({"purge", "--yes"}).out == "0 instances purged.\n");
+  BOOST_TEST(perdura({"purge", "live"}).code == 2);
+  BOOST_TEST(perdura({"purge", "nope"}).code == 3);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(cli_words)
+
+BOOST_AUTO_TEST_CASE(usage_errors_are_exit_code_2) {
+  BOOST_TEST(run({}).code == 2);
+  BOOST_TEST(run({"explode"}).code == 2);
+  BOOST_TEST(run({"get"}).code == 2);
+  BOOST_TEST(run({"list", "-o", "xml"}).code == 2);
+  BOOST_TEST(run({"list", "--url", "ftp://a"}).code == 2);
+  BOOST_TEST(run({"serve"}).code == 2);
+  BOOST_TEST(run({"dev", "--http", "here"}).code == 2);
+  BOOST_TEST(run({"dev", "--http", "0.0.0.0:0"}).code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(help_and_version_are_no_errors) {
+  BOOST_TEST(run({"--help"}).code == 0);
+  BOOST_TEST(run({"start", "--help"}).out.find("--input") != std::string::npos);
+  BOOST_TEST(run({"--version"}).out.starts_with("Perdura "));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_is_not_there_is_exit_code_4) {
+  // A port that was free a moment ago.
+  std::string url;
+  {
+    door_fixture gone;
+    url = gone.host->url();
+  }
+  const outcome asked = run({"get", "a", "--url", url});
+  BOOST_TEST(asked.code == 4);
+  BOOST_TEST(asked.err.find("--url") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_hub_is_made_once) {
+  temp_directory directory;
+  const std::string place = (directory.path() / "hub").string();
+  const outcome missing
+    = run({"serve", "--data-dir", place, "--http", "127.0.0.1:0"});
+  BOOST_TEST(missing.code != 0);
+  BOOST_TEST(missing.err.find("hub create") != std::string::npos);
+  const outcome made = run({"hub", "create", "--data-dir", place,
+                            "--partitions", "4", "--task-hub", "orders"});
+  BOOST_TEST(made.code == 0);
+  BOOST_TEST(made.out
+             == "Hub \"orders\" with 4 partitions created in " + place + ".\n");
+  BOOST_TEST(run({"hub", "create", "--data-dir", place}).code == 4);
+}
+
+BOOST_AUTO_TEST_CASE(dev_shows_a_first_result_and_keeps_what_it_is_told_to) {
+  temp_directory directory;
+  const std::string place = (directory.path() / "data").string();
+  const outcome kept
+    = run({"dev", "--once", "--http", "127.0.0.1:0", "--data-dir", place});
+  BOOST_TEST(kept.code == 0);
+  BOOST_TEST(kept.out.ends_with(
+    "\n[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\"]\n"));
+  BOOST_TEST(kept.out.find("HTTP            http://127.0.0.1:")
+             != std::string::npos);
+  BOOST_TEST(kept.out.find(place) != std::string::npos);
+  BOOST_TEST(kept.out.find("Nothing is kept") == std::string::npos);
+  BOOST_TEST(std::filesystem::exists(place));
+}
+
+BOOST_AUTO_TEST_CASE(places_to_listen_at_have_many_forms) {
+  BOOST_TEST(parse_listen_place("127.0.0.2:80")->address == "127.0.0.2");
+  BOOST_TEST(parse_listen_place("7071")->port == 7071);
+  BOOST_TEST(parse_listen_place(":7071")->address == "127.0.0.1");
+  BOOST_TEST(parse_listen_place("[::1]:1")->address == "::1");
+  for (const char* bad : {"", ":", "a:b", "::1:80", "1:70000", "1:-1"})
+    BOOST_TEST(!parse_listen_place(bad).has_value(), bad);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,61 @@
+#include "client/http/http_client.hpp"
+#include "client/http/url.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+using namespace perdura::client;
+using perdura::persistence::errc;
+
+BOOST_AUTO_TEST_SUITE(url)
+
+BOOST_AUTO_TEST_CASE(segments_are_decoded_after_they_were_split) {
+  const auto target = parse_target("/instances/a%2Fb+c%20d/?x=1+2&X=3&y&=z");
+  BOOST_REQUIRE(target.has_value());
+  BOOST_TEST(target->segments
+               == (std::vector<std::string>{"instances", "a/b+c d"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(*target->find("X") == "1 2");
+  BOOST_TEST(*target->find("y") == "");
+  BOOST_TEST((target->find("z") == nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(broken_escapes_are_refused) {
+  for (const char* target : {"/%", "/%4", "/%zz", "/a?b=%", "/a?%x=1"})
+    BOOST_TEST(!parse_target(target).has_value(), target);
+}
+
+BOOST_AUTO_TEST_CASE(dots_are_no_way_up) {
+  const auto target = parse_target("/instances/%2e%2e%2f..");
+  BOOST_TEST(target->segments.back() == "../..");
+}
+
+BOOST_AUTO_TEST_CASE(whole_urls_and_odd_ones_have_segments) {
+  BOOST_TEST(parse_target("http://host:1/a/b?c=d")->segments.size() == 2U);
+  BOOST_TEST(parse_target("/")->segments.empty());
+  BOOST_TEST(parse_target("*")->segments.size() == 1U);
+  BOOST_TEST(parse_target("/a//b")->segments.size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(flags_have_defaults) {
+  const auto target = parse_target("/?a=TRUE&b=false&c=yes");
+  BOOST_TEST(target->flag("a", false));
+  BOOST_TEST(!target->flag("b", true));
+  BOOST_TEST(target->flag("c", true));
+  BOOST_TEST(!target->flag("d", false));
+}
+
+BOOST_AUTO_TEST_CASE(a_nodes_url_has_host_port_and_path) {
+  const auto url = parse_url("http://localhost:7071/x/");
+  BOOST_TEST(url->host == "localhost");
+  BOOST_TEST(url->port == 7071);
+  BOOST_TEST(url->path == "/x");
+  BOOST_TEST(parse_url("[::1]:80")->authority() == "[::1]:80");
+  for (const char* bad : {"", "ftp://a", "http://", "http://a:0", "http://a:x",
+                          "http://a b", "http://a:70000", "http://[::1"})
+    BOOST_TEST((parse_url(bad).code() == errc::invalid_argument), bad);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
