@@ -80,7 +80,8 @@ struct arrived_start {
   history_event started; ///< execution_started
   timestamp accepted_at{};
   std::vector<reply_to> replies;
-  std::vector<reply_to> joined; ///< Get-or-start that found this one.
+  std::vector<reply_to> joined;  ///< Get-or-start that found this one.
+  std::vector<reply_to> refused; ///< Other starts of the same ID.
   request_id request;
   std::optional<dedup_mark> source;
   bool replaces = false; ///< A finished instance has this ID.

@@ -83,20 +83,12 @@ turn step_settle(partition_state& state, const instance_id& id,
   const bool starts = live.starting.has_value();
   instance_draft draft = starts ? instance_draft(id, *live.starting)
                                 : instance_draft(id, *live.stored);
-  management_answer answer;
-  answer.id = id;
   if (starts) {
-    answer.execution = draft.record().execution;
-    answer.created = true;
-    draft.remember(live.starting->request, answer);
-    add_answers(out, live.starting->replies, answer);
-    answer.created = false;
-    add_answers(out, live.starting->joined, answer);
-    answer.execution.clear();
-    if (live.starting->source)
-      out.sources.push_back(*live.starting->source);
+    add_start_answers(out, draft, id, *live.starting, false);
     live.first_history = {live.starting->started};
   }
+  management_answer answer;
+  answer.id = id;
   for (arrived_message& message : live.arrived) {
     draft.remember(message.request, answer);
     add_answers(out, message.replies, answer);

@@ -57,12 +57,6 @@ turn schedule_start(partition_state& state, const instance_id& id,
   return out;
 }
 
-std::string live_sentence(const instance_id& id, runtime_status status) {
-  return "An orchestration instance with the ID \"" + id + "\" is already "
-         + name_of(status)
-         + "; choose another ID, wait for its end, or terminate it.";
-}
-
 } // namespace
 
 turn step_start_instance(partition_state& state, const start_instance& start,
@@ -74,11 +68,11 @@ turn step_start_instance(partition_state& state, const start_instance& start,
         live->starting->replies.push_back(from);
         return {};
       }
-      if (!start.get_or_start)
-        return refuse(from, errc::already_exists,
-                      live_sentence(start.id, runtime_status::pending));
-      // Answered with the turn that makes the other start durable.
-      live->starting->joined.push_back(from);
+      // Either way the answer rests on the other start: it leaves with the
+      // turn that makes that one durable.
+      auto& others = start.get_or_start ? live->starting->joined
+                                        : live->starting->refused;
+      others.push_back(from);
       return {};
     }
     if (live->stored) {

@@ -46,18 +46,7 @@ void answer_message(turn_in_progress& t, arrived_message& message,
 }
 
 void answer_start(turn_in_progress& t) {
-  arrived_start& start = *t.live.starting;
-  management_answer answer;
-  answer.id = t.id;
-  answer.execution = t.draft.record().execution;
-  answer.created = true;
-  answer.started = true;
-  t.draft.remember(start.request, answer);
-  add_answers(t.out, start.replies, answer);
-  answer.created = false;
-  add_answers(t.out, start.joined, answer);
-  if (start.source)
-    t.out.sources.push_back(*start.source);
+  add_start_answers(t.out, t.draft, t.id, *t.live.starting, true);
   t.live.starting.reset();
 }
 

@@ -60,6 +60,33 @@ void add_answers(turn& into, const std::vector<reply_to>& to,
       into.effects.push_back(answer_effect{one, answer});
 }
 
+void add_start_answers(turn& into, instance_draft& draft,
+                       const instance_id& id, const arrived_start& start,
+                       bool started) {
+  management_answer answer;
+  answer.id = id;
+  answer.execution = draft.record().execution;
+  answer.created = true;
+  answer.started = started;
+  draft.remember(start.request, answer);
+  add_answers(into, start.replies, answer);
+  answer.created = false;
+  add_answers(into, start.joined, answer);
+  answer.code = errc::already_exists;
+  answer.message = live_sentence(id, runtime_status::pending);
+  answer.execution.clear();
+  answer.started = false;
+  add_answers(into, start.refused, answer);
+  if (start.source)
+    into.sources.push_back(*start.source);
+}
+
+std::string live_sentence(const instance_id& id, runtime_status status) {
+  return "An orchestration instance with the ID \"" + id + "\" is already "
+         + name_of(status)
+         + "; choose another ID, wait for its end, or terminate it.";
+}
+
 void add_outbox(const partition_state& state, turn& into, instance_id to,
                 outbox_body body) {
   const partition_id where

@@ -106,6 +106,15 @@ repeated_answer(const stored_instance& stored, const request_id& request);
 void add_answers(turn& into, const std::vector<reply_to>& to,
                  const management_answer& answer);
 
+/// Answers all who asked for the start that this turn makes durable, and those
+/// whom it stood in the way of.
+void add_start_answers(turn& into, instance_draft& draft,
+                       const instance_id& id, const arrived_start& start,
+                       bool started);
+
+/// Why a start of a live ID is refused.
+std::string live_sentence(const instance_id& id, runtime_status status);
+
 /// Adds an outbox message; its number is given when the turn is journaled.
 void add_outbox(const partition_state& state, turn& into, instance_id to,
                 outbox_body body);
