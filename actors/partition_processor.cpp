@@ -561,9 +561,11 @@ void partition_processor::evict(timestamp at) {
       continue;
     const bool ended
       = !live->stored || is_finished(live->stored->record.status);
-    if (live->busy() || live->position > durable_
-        || (live->touched > since && !ended)) {
-      idle_.emplace_back(std::max(live->touched, since + duration(1)), id);
+    const bool in_use = live->busy() || live->position > durable_;
+    if (in_use || (live->touched > since && !ended)) {
+      // What is in use is looked at again only after a whole pause: a time
+      // that has passed would keep the partition awake.
+      idle_.emplace_back(in_use ? at : live->touched, id);
       if (over && looked > 64)
         return; // the rest is busy too; the next batch goes on
       continue;
