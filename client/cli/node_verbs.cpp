@@ -149,14 +149,6 @@ result<node_host_config> to_config(const node_verb_options& options) {
   return config;
 }
 
-error with_advice(error failure) {
-  if (failure.code == errc::storage_missing)
-    failure.message
-      += " Make one with `perdura hub create --data-dir DIR`, or say "
-         "--create-hub.";
-  return failure;
-}
-
 int serve(const node_verb_options& options, bool is_dev, terminal& io) {
   signal_watch signals;
   auto config = to_config(options);
@@ -173,7 +165,7 @@ int serve(const node_verb_options& options, bool is_dev, terminal& io) {
   examples::add_samples(*functions);
   auto started = node_host::start(std::move(*config), functions);
   if (!started)
-    return fail(io, with_advice(started.error()));
+    return fail(io, started.error());
   node_host& host = **started;
   print_banner(host, *functions, temporary, io);
   int code = exit_ok;
