@@ -97,9 +97,6 @@ private:
   void settle(const instance_id& id, timestamp now);
 
   void emit(turn next, const instance_id& about, timestamp now);
-  void settle_earlier(turn& next, timestamp now);
-  std::optional<instance_id> take_overtaken(const turn& next);
-  void settle_into(turn& next, const instance_id& id, timestamp now);
   void journal_turn(turn& next, timestamp now);
   void hold(journal_position until, std::vector<effect> effects);
   void perform(effect& due);
@@ -113,6 +110,11 @@ private:
                     timestamp now);
   void evict(timestamp now);
   void drop_runs();
+
+  // partition_marks.cpp
+  void settle_earlier(turn& next, timestamp now);
+  std::optional<instance_id> take_overtaken(const turn& next);
+  void settle_into(turn& next, const instance_id& id, timestamp now);
 
   // partition_recovery.cpp
   void restore(partition_snapshot snapshot);
