@@ -165,9 +165,15 @@ turn step_resume(partition_state& state, const resume_instance& request,
   draft.append(now, execution_resumed{request.reason});
   instance_record& record = draft.record();
   record.status = record.status_resumed;
-  record.turn_due |= draft.has_deliverable();
+  if (record.status != runtime_status::pending)
+    record.turn_due |= draft.has_deliverable();
   out.writes.instances.push_back(std::move(draft).finish(now));
   answer_done(out, request.id, request.request, from);
+  // Its time came while it was suspended, and it may have left memory since.
+  const auto& tasks = live.stored->tasks;
+  if (auto start = tasks.find(start_sequence);
+      start != tasks.end() && start->second.fire_at <= now)
+    live.start_due = true;
   make_runnable(state, request.id, live);
   return out;
 }
