@@ -2,6 +2,7 @@
 
 #include "client/examples/samples.hpp"
 #include "tests/support/history_text.hpp"
+#include "tests/support/test_functions.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -94,56 +95,11 @@ void storyteller::await_end(const instance_id& id) {
 
 // --- The functions ----------------------------------------------------------
 
-namespace {
-
-struct family_input {
-  std::string name;
-  json input;
-  int count = 1;
-};
-
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(family_input, name, input, count)
-
-task<std::vector<json>> family(orchestration_context& ctx, family_input input) {
-  std::vector<pending<json>> children;
-  for (int i = 0; i < input.count; ++i) {
-    const std::string id = ctx.instance_id() + "-" + std::to_string(i);
-    children.push_back(ctx.call_sub_orchestration<json>(input.name, input.input,
-                                                        {.instance_id = id}));
-  }
-  std::vector<json> results = co_await when_all(ctx, children);
-  co_return results;
-}
-
-struct sender_input {
-  std::string to;
-  int count = 1;
-};
-
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(sender_input, to, count)
-
-task<std::string> sender(orchestration_context& ctx, sender_input input) {
-  for (int i = 0; i < input.count; ++i)
-    ctx.send_event(input.to, "E", i);
-  co_return "sent";
-}
-
-task<std::vector<json>> collect(orchestration_context& ctx, int count) {
-  std::vector<json> got;
-  for (int i = 0; i < count; ++i)
-    got.push_back(co_await ctx.wait_for_external_event<json>("E"));
-  co_return got;
-}
-
-} // namespace
-
 std::shared_ptr<const registry> sample_functions() {
   static const std::shared_ptr<const registry> all = [] {
     auto functions = std::make_shared<registry>();
     examples::add_samples(*functions);
-    functions->add_orchestrator("Family", family)
-      .add_orchestrator("Sender", sender)
-      .add_orchestrator("Collect", collect);
+    add_test_functions(*functions);
     return functions;
   }();
   return all;
@@ -243,6 +199,7 @@ std::vector<scenario> all_scenarios() {
     s.raise("only", "Stop");
     s.await_end("only");
   });
+  add("loop", simply("Loop", "5"));
   add("set_status", [](storyteller& s) {
     s.start("only", "SetStatus");
     s.raise("only", "Go");

@@ -67,7 +67,7 @@ const std::vector<scenario>& scenarios();
 /// By name; an assertion if there is none.
 const scenario& find_scenario(const std::string& name);
 
-/// The samples, and a few that only tests want: Family, Sender, Collect.
+/// The samples, and those of test_functions.hpp.
 std::shared_ptr<const registry> sample_functions();
 
 /// How a telling ended.

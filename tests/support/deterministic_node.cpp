@@ -504,7 +504,7 @@ bool deterministic_node::resend() {
 
 void deterministic_node::settle() {
   for (int moves = 0; move(); ++moves)
-    if (moves == 1'000'000) {
+    if (moves == 100'000) {
       complain("the node does not settle");
       return;
     }
@@ -520,7 +520,7 @@ timestamp deterministic_node::next_wake() const {
 
 bool deterministic_node::run_until(const std::function<bool()>& done) {
   int jumps = 0;
-  for (int moves = 0; moves < 1'000'000; ++moves) {
+  for (int moves = 0; moves < 100'000; ++moves) {
     if (done())
       return true;
     if (move())

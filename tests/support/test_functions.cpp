@@ -1,0 +1,132 @@
+#include "tests/support/test_functions.hpp"
+
+#include <stdexcept>
+#include <vector>
+
+namespace perdura::tests {
+
+using namespace actors;
+
+namespace {
+
+task<json> give(orchestration_context& ctx, json input) {
+  json given = co_await ctx.call_activity<json>("Give", input);
+  co_return given;
+}
+
+task<json> waits(orchestration_context& ctx) {
+  json payload = co_await ctx.wait_for_external_event<json>("Go");
+  co_return payload;
+}
+
+task<std::vector<json>> collect(orchestration_context& ctx, int count) {
+  std::vector<json> got;
+  for (int i = 0; i < count; ++i)
+    got.push_back(co_await ctx.wait_for_external_event<json>("E"));
+  co_return got;
+}
+
+struct family_input {
+  std::string name;
+  json input;
+  int count = 1;
+};
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(family_input, name, input, count)
+
+task<std::vector<json>> family(orchestration_context& ctx, family_input input) {
+  std::vector<pending<json>> children;
+  for (int i = 0; i < input.count; ++i) {
+    const std::string id = ctx.instance_id() + "-" + std::to_string(i);
+    children.push_back(ctx.call_sub_orchestration<json>(input.name, input.input,
+                                                        {.instance_id = id}));
+  }
+  std::vector<json> results = co_await when_all(ctx, children);
+  co_return results;
+}
+
+struct sender_input {
+  std::string to;
+  int count = 1;
+};
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(sender_input, to, count)
+
+task<std::string> sender(orchestration_context& ctx, sender_input input) {
+  for (int i = 0; i < input.count; ++i)
+    ctx.send_event(input.to, "E", i);
+  co_return "sent";
+}
+
+task<std::string> loop(orchestration_context& ctx, int left) {
+  if (left > 0)
+    ctx.continue_as_new(left - 1);
+  co_return "looped";
+}
+
+task<json> abandon(orchestration_context& ctx, bool again) {
+  json payload;
+  if (again) {
+    payload = co_await ctx.wait_for_external_event<json>("Go");
+  } else {
+    const auto forgotten = ctx.call_activity<int>("Give", 1);
+    static_cast<void>(forgotten);
+    co_await ctx.wait_for_external_event("Continue");
+    ctx.continue_as_new(true);
+  }
+  co_return payload;
+}
+
+template <bool Keep>
+task<long> add(orchestration_context& ctx, long sum) {
+  auto more = ctx.wait_for_external_event<long>("Add");
+  auto stop = ctx.wait_for_external_event("Stop");
+  const first_of first = co_await when_any(more, stop);
+  if (first == stop)
+    co_return sum;
+  const long added = co_await more;
+  ctx.continue_as_new(sum + added, Keep);
+  co_return {};
+}
+
+task<std::vector<std::string>> steps(orchestration_context& ctx,
+                                     std::vector<std::string> names) {
+  std::vector<std::string> done;
+  for (const std::string& name : names)
+    done.push_back(co_await ctx.call_activity<std::string>("Step", name));
+  co_return done;
+}
+
+} // namespace
+
+void add_step(registry& functions, std::shared_ptr<switchboard> switches) {
+  functions.add_activity("Step", [switches](std::string name) {
+    ++switches->calls[name];
+    int& failures = switches->failures[name];
+    if (failures != 0) {
+      if (failures > 0)
+        --failures;
+      throw std::runtime_error("step " + name + " fails");
+    }
+    return name;
+  });
+}
+
+void add_test_functions(registry& functions,
+                        std::shared_ptr<switchboard> switches) {
+  functions.add_orchestrator("Give", give)
+    .add_orchestrator("Waits", waits)
+    .add_orchestrator("Collect", collect)
+    .add_orchestrator("Family", family)
+    .add_orchestrator("Sender", sender)
+    .add_orchestrator("Loop", loop)
+    .add_orchestrator("Abandon", abandon)
+    .add_orchestrator("AddKeep", add<true>)
+    .add_orchestrator("AddDrop", add<false>)
+    .add_orchestrator("Steps", steps);
+  functions.add_activity("Give", [](json given) { return given; });
+  add_step(functions,
+           switches ? std::move(switches) : std::make_shared<switchboard>());
+}
+
+} // namespace perdura::tests
