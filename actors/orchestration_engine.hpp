@@ -113,6 +113,9 @@ public:
   std::optional<continued_result> continuation() const;
 
 private:
+  /// What an event is found by: its name, ASCII letters in lower case.
+  static std::string event_key(std::string_view name);
+
   static constexpr slot_id no_slot = ~slot_id{0};
 
   enum class slot_kind : std::uint8_t {

@@ -308,7 +308,8 @@ BOOST_AUTO_TEST_CASE(an_event_nobody_waits_for_stays_in_the_inbox) {
                     co_await ctx.create_timer(1s);
                     auto wait = ctx.wait_for_external_event<std::string>("Go");
                     const bool there = wait.is_completed();
-                    co_return co_await wait + (there ? " at once" : "");
+                    std::string word = co_await wait;
+                    co_return word + (there ? " at once" : "");
                   }),
                   "Ship");
   run.turn();
@@ -791,9 +792,9 @@ BOOST_AUTO_TEST_CASE(when_any_gives_the_first_also_if_it_failed) {
                     auto b = ctx.call_activity("B");
                     auto first = co_await when_any(a, b);
                     auto again = co_await when_any(a, b, b);
+                    const auto outcome = co_await b.as_outcome();
                     co_return std::to_string(first.index())
-                      + (again == b ? "b" : "a")
-                      + (co_await b.as_outcome() ? "" : " failed");
+                      + (again == b ? "b" : "a") + (outcome ? "" : " failed");
                   }),
                   "Ship");
   run.turn();
