@@ -1,0 +1,46 @@
+#include <boost/test/unit_test.hpp>
+
+#include "cluster/management_urls.hpp"
+
+namespace perdura::tests {
+
+using cluster::encode_url_part;
+using cluster::make_management_payload;
+using cluster::management_base;
+
+BOOST_AUTO_TEST_SUITE(management_urls)
+
+// Contract §2.9.
+BOOST_AUTO_TEST_CASE(the_urls_are_spelt_as_durable_functions_spells_them) {
+  management_base base;
+  base.origin = "http://127.0.0.1:7071";
+  base.task_hub = "hub";
+  base.code = "k&y";
+  const auto payload = make_management_payload(base, "order 17");
+  const std::string instance
+    = "http://127.0.0.1:7071/runtime/webhooks/durabletask/instances/order%2017";
+  const std::string common = "taskHub=hub&connection=Storage&code=k%26y";
+  BOOST_TEST(payload.id == "order 17");
+  BOOST_TEST(payload.status_query_get_uri == instance + "?" + common);
+  BOOST_TEST(payload.send_event_post_uri
+             == instance + "/raiseEvent/{eventName}?" + common);
+  BOOST_TEST(payload.terminate_post_uri
+             == instance + "/terminate?reason={text}&" + common);
+  BOOST_TEST(payload.rewind_post_uri
+             == instance + "/rewind?reason={text}&" + common);
+  BOOST_TEST(payload.purge_history_delete_uri == instance + "?" + common);
+  BOOST_TEST(payload.restart_post_uri == instance + "/restart?" + common);
+  BOOST_TEST(payload.suspend_post_uri
+             == instance + "/suspend?reason={text}&" + common);
+  BOOST_TEST(payload.resume_post_uri
+             == instance + "/resume?reason={text}&" + common);
+}
+
+BOOST_AUTO_TEST_CASE(whatever_is_not_unreserved_is_encoded) {
+  BOOST_TEST(encode_url_part("aZ09-._~") == "aZ09-._~");
+  BOOST_TEST(encode_url_part("a b+c%\r\n\xC3\xA4") == "a%20b%2Bc%25%0D%0A%C3%A4");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
