@@ -530,7 +530,9 @@ void partition_processor::evict(timestamp at) {
       continue;
     const bool ended
       = !live->stored || is_finished(live->stored->record.status);
-    const bool in_use = live->busy() || live->position > durable_;
+    // Held ones stay, so that operators see them.
+    const bool in_use = live->busy() || live->held_here
+                        || live->position > durable_;
     if (in_use || (live->touched > since && !ended)) {
       // What is in use is looked at again only after a whole pause: a time
       // that has passed would keep the partition awake.

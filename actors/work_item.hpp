@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/decision.hpp"
+#include "persistence/records.hpp"
 
 namespace perdura::actors {
 

@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "client/examples/samples.hpp"
-#include "support/temp_directory.hpp"
+#include "tests/support/temp_directory.hpp"
 
 #include <perdura/client/perdura.hpp>
 

@@ -2,7 +2,7 @@
 
 #include "actors/management.hpp"
 #include "cluster/node.hpp"
-#include "support/temp_directory.hpp"
+#include "tests/support/temp_directory.hpp"
 
 #include <perdura/actors/registry.hpp>
 

@@ -2,7 +2,7 @@
 
 #include "persistence/lmdb_journal.hpp"
 #include "real/worker.hpp"
-#include "support/temp_directory.hpp"
+#include "tests/support/temp_directory.hpp"
 
 #include <chrono>
 #include <fstream>

@@ -344,13 +344,15 @@ void deterministic_node::check_runs(const activity_work_item& item) {
     complain(what + " runs although its result is journaled");
   if (!ran_.insert(key).second)
     complain(what + " runs twice without a crash");
-  // The one law: its cause is durable. A new execution may have begun since.
-  const auto& durable = book_.durable(item.partition).instances;
-  auto known = durable.find(item.instance);
-  if (known == durable.end())
-    complain(what + " runs, and the instance is not durable");
-  else if (known->second.stored->record.execution == item.execution
-           && known->second.stored->record.next_sequence <= item.sequence)
+  // The one law: its cause is durable. A new execution may have begun since,
+  // and the instance may have been purged.
+  const ledger_partition& durable = book_.durable(item.partition);
+  if (!durable.executions.contains(item.execution))
+    complain(what + " runs, and its execution is not durable");
+  auto known = durable.instances.find(item.instance);
+  if (known != durable.instances.end()
+      && known->second.stored->record.execution == item.execution
+      && known->second.stored->record.next_sequence <= item.sequence)
     complain(what + " runs before its cause is durable");
 }
 

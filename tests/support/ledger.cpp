@@ -62,6 +62,8 @@ std::vector<std::string> ledger_partition::apply(const turn_writes& writes) {
     instance.history.insert(instance.history.end(), write.history.begin(),
                             write.history.end());
     persistence::apply(instance.stored, write);
+    if (write.record)
+      executions.insert(write.record->execution);
     if (!instance.stored)
       instances.erase(write.id);
     else if (instance.stored->record.history_count != instance.history.size())

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct ledger_partition {
   std::map<std::pair<partition_id, std::uint64_t>, outbox_message> outbox;
   std::map<partition_id, std::uint64_t> outbox_heads;
   std::map<partition_id, std::uint64_t> marks;
+  std::set<execution_id> executions; ///< All that ever were, purged ones too.
 
   /// Sentences about what no turn may do: gaps, history that is not appended,
   /// anything after the end.
