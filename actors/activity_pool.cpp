@@ -1,7 +1,6 @@
 #include "actors/activity_pool.hpp"
 
 #include "actors/activity_actor.hpp"
-
 #include <perdura/actors/registry.hpp>
 
 #include <algorithm>
@@ -20,10 +19,10 @@ activity_result timed_out(const activity_work_item& item, duration limit,
                           const char* what) {
   const auto ms
     = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
-  return result_of(item, persistence::task_failed{item.sequence,
-                                     {"timed_out",
-                                      std::string(what) + " within "
-                                        + std::to_string(ms) + " ms"}});
+  return result_of(item, persistence::task_failed{
+                           item.sequence,
+                           {"timed_out", std::string(what) + " within "
+                                           + std::to_string(ms) + " ms"}});
 }
 
 } // namespace
@@ -48,8 +47,7 @@ bool activity_pool::may_start(const std::string& name) const {
   if (limits == nullptr || limits->concurrency_max == 0)
     return true;
   auto it = running_by_name_.find(name);
-  return it == running_by_name_.end()
-         || it->second < limits->concurrency_max;
+  return it == running_by_name_.end() || it->second < limits->concurrency_max;
 }
 
 std::optional<activity_work_item> activity_pool::pop_startable() {
@@ -158,8 +156,8 @@ void activity_pool::run(activity_work_item item) {
       result_of(item, task_completed{item.sequence, std::move(*text)}));
   else
     around_.deliver(result_of(
-      item, persistence::task_failed{item.sequence,
-                        std::move(std::get<failure_details>(outcome))}));
+      item, persistence::task_failed{
+              item.sequence, std::move(std::get<failure_details>(outcome))}));
 }
 
 std::optional<activity_work_item> activity_pool::next(activity_actor worker) {
@@ -217,8 +215,8 @@ std::vector<activity_result> activity_pool::expire(timestamp now) {
       continue;
     it->second.delivered = true;
     it->second.cancelled->store(true);
-    late.push_back(timed_out(it->second.item, it->second.item.time_out,
-                             "it did not end"));
+    late.push_back(
+      timed_out(it->second.item, it->second.item.time_out, "it did not end"));
   }
   if (start_deadlines_ == 0)
     return late;

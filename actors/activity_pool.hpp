@@ -3,7 +3,6 @@
 #pragma once
 
 #include "actors/messages.hpp"
-
 #include <perdura/actors/activity_context.hpp>
 #include <perdura/actors/management_payload.hpp>
 

@@ -18,7 +18,6 @@ struct instance_actor_state {
 instance_actor::behavior_type
 instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
                   partition_actor partition,
-                  std::shared_ptr<const registry> functions,
-                  turn_watch* watch);
+                  std::shared_ptr<const registry> functions, turn_watch* watch);
 
 } // namespace perdura::actors

@@ -1,9 +1,8 @@
 #include "actors/instance_draft.hpp"
 
-#include <xxhash.h>
+#include "persistence/identity.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace perdura::actors {
 
@@ -89,9 +88,8 @@ void instance_draft::close_all() {
 
 bool instance_draft::is_open(task_sequence sequence) const {
   const auto& opened = write_.tasks_opened;
-  if (std::any_of(opened.begin(), opened.end(), [&](const auto& task) {
-        return task.first == sequence;
-      }))
+  if (std::any_of(opened.begin(), opened.end(),
+                  [&](const auto& task) { return task.first == sequence; }))
     return true;
   if (base_ == nullptr || write_.reset || !base_->tasks.contains(sequence))
     return false;
@@ -127,10 +125,9 @@ void instance_draft::take_inbox(inbox_sequence sequence) {
 void instance_draft::remember(const request_id& request,
                               const management_answer& answer) {
   if (!request.empty())
-    write_.requests.push_back({request, answer.code,
-                               answer.code == errc::ok ? answer.id
-                                                       : answer.message,
-                               answer.execution});
+    write_.requests.push_back(
+      {request, answer.code,
+       answer.code == errc::ok ? answer.id : answer.message, answer.execution});
 }
 
 std::vector<std::pair<inbox_sequence, history_event>>
@@ -185,13 +182,7 @@ std::uint64_t payload_bytes_of(const history_body& body) {
 
 execution_id next_execution(const execution_id& previous,
                             std::uint32_t generation) {
-  const std::string seed = previous + "/" + std::to_string(generation);
-  const XXH128_hash_t hash = XXH3_128bits(seed.data(), seed.size());
-  char text[33];
-  std::snprintf(text, sizeof text, "%016llx%016llx",
-                static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64));
-  return {text, 32};
+  return hash_hex32(previous + "/" + std::to_string(generation));
 }
 
 } // namespace perdura::actors

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "persistence/queries.hpp"
-
 #include <perdura/actors/management_payload.hpp>
 
 #include <cstdint>
@@ -102,14 +101,14 @@ using management_request
                  purge_instance, wait_instance, cancel_wait>;
 
 inline const instance_id& instance_of(const management_request& request) {
-  return std::visit(
-    [](const auto& x) -> const instance_id& { return x.id; }, request);
+  return std::visit([](const auto& x) -> const instance_id& { return x.id; },
+                    request);
 }
 
 /// One instance as a client sees it.
 struct instance_status {
   instance_row row; ///< `input` is empty unless it was asked for.
-  std::vector<history_event> history; ///< Empty unless it was asked for.
+  std::vector<history_event> history;     ///< Empty unless it was asked for.
   std::vector<std::string> unread_events; ///< Names, in order.
 };
 

@@ -15,13 +15,12 @@ void partition_actor_state::begin(partition_actor::pointer self,
   const partition_id id = config.id;
   processor_ = std::make_unique<partition_processor>(
     std::move(config), *around_.ledger, *around_.time, *this);
-  around_.ledger->listen(
-    id, [handle = caf::actor_cast<caf::weak_actor_ptr>(self)](
-          journal_position reached) {
-      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
-        caf::anon_send(caf::actor_cast<partition_actor>(strong),
-                       durable_note{reached});
-    });
+  around_.ledger->listen(id, [handle = caf::actor_cast<caf::weak_actor_ptr>(
+                                self)](journal_position reached) {
+    if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
+      caf::anon_send(caf::actor_cast<partition_actor>(strong),
+                     durable_note{reached});
+  });
 }
 
 void partition_actor_state::on_begin() {
@@ -78,8 +77,7 @@ void partition_actor_state::on_stuck(const stuck_request& request) const {
   (*request.answer)(processor_->stuck());
 }
 
-void partition_actor_state::on_counters(
-  const counters_request& request) const {
+void partition_actor_state::on_counters(const counters_request& request) const {
   const partition_state& state = processor_->state();
   (*request.answer)(state.counters, state.live.size());
 }
@@ -91,10 +89,9 @@ void partition_actor_state::answer(reply_to to, management_answer answer) {
 void partition_actor_state::run_turn(orchestration_work_item item) {
   auto [it, fresh] = runs_.try_emplace(item.instance);
   if (fresh)
-    it->second = self_->spawn<caf::lazy_init>(instance_behavior,
-                                              partition_actor(self_),
-                                              around_.functions,
-                                              around_.turns);
+    it->second
+      = self_->spawn<caf::lazy_init>(instance_behavior, partition_actor(self_),
+                                     around_.functions, around_.turns);
   self_->send(it->second, std::move(item));
 }
 
@@ -126,8 +123,7 @@ void partition_actor_state::log(int level, const std::string& text) {
   persistence::log(log_room::actors, severity, text);
 }
 
-partition_actor::behavior_type
-partition_behavior(
+partition_actor::behavior_type partition_behavior(
   partition_actor::stateful_pointer<partition_actor_state> self,
   partition_config config, partition_surroundings around) {
   auto* state = &self->state;

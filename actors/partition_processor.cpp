@@ -100,8 +100,7 @@ void partition_processor::handle_request(management_inbound& message,
     if (it == state_.waiters.end())
       return;
     std::erase_if(it->second, [&](const waiter& one) {
-      return one.to.door == from.door
-             && one.to.correlation == from.correlation;
+      return one.to.door == from.door && one.to.correlation == from.correlation;
     });
     if (it->second.empty())
       state_.waiters.erase(it);
@@ -181,8 +180,8 @@ void partition_processor::handle_partition(partition_message& message,
     ++state_.counters.messages_repeated;
     const auto mark = state_.marks.find(from);
     turn out;
-    out.effects.push_back(acknowledge_effect{
-      from, mark == state_.marks.end() ? 0 : mark->second});
+    out.effects.push_back(
+      acknowledge_effect{from, mark == state_.marks.end() ? 0 : mark->second});
     hold(last_, std::move(out.effects));
     return;
   }
@@ -237,8 +236,7 @@ void partition_processor::settle(const instance_id& id, timestamp at) {
     emit(step_settle(state_, id, *live, at), id, at);
 }
 
-live_instance* partition_processor::load(const instance_id& id,
-                                         timestamp at) {
+live_instance* partition_processor::load(const instance_id& id, timestamp at) {
   if (live_instance* live = state_.find(id)) {
     live->touched = at;
     return live;
@@ -415,14 +413,13 @@ void partition_processor::look_at_time(timestamp at) {
     if (live == nullptr || !live->turn_out || live->number != out.number)
       continue;
     live->stuck_named = true;
-    host_.log(3, "instance \"" + out.id
-                   + "\" has been in one turn for more than "
-                   + std::to_string(
-                     std::chrono::duration_cast<std::chrono::seconds>(
-                       state_.config.turn_stuck_time)
-                       .count())
-                   + " s; its orchestrator may never await. It can be "
-                     "terminated.");
+    host_.log(
+      3, "instance \"" + out.id + "\" has been in one turn for more than "
+           + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
+                              state_.config.turn_stuck_time)
+                              .count())
+           + " s; its orchestrator may never await. It can be "
+             "terminated.");
   }
 }
 
@@ -531,8 +528,8 @@ void partition_processor::evict(timestamp at) {
     const bool ended
       = !live->stored || is_finished(live->stored->record.status);
     // Held ones stay, so that operators see them.
-    const bool in_use = live->busy() || live->held_here
-                        || live->position > durable_;
+    const bool in_use
+      = live->busy() || live->held_here || live->position > durable_;
     if (in_use || (live->touched > since && !ended)) {
       // What is in use is looked at again only after a whole pause: a time
       // that has passed would keep the partition awake.

@@ -31,8 +31,7 @@ public:
   virtual void drop_run(const instance_id& id) = 0;
   virtual void run_activity(activity_work_item item) = 0;
   virtual void send(partition_message message, partition_id to) = 0;
-  virtual void acknowledge(partition_acknowledgement note, partition_id to)
-    = 0;
+  virtual void acknowledge(partition_acknowledgement note, partition_id to) = 0;
   virtual void log(int level, const std::string& text) = 0;
 };
 
@@ -106,8 +105,7 @@ private:
   void extend_timers(timestamp now);
   void refill_timers();
   void dispatch(timestamp now);
-  void dispatch_one(const instance_id& id, live_instance& live,
-                    timestamp now);
+  void dispatch_one(const instance_id& id, live_instance& live, timestamp now);
   void evict(timestamp now);
   void drop_runs();
 

@@ -49,8 +49,8 @@ result<void> partition_processor::recover() {
   // The epoch is raised and durable before the first effect leaves.
   const timestamp at = now();
   state_.timers_until = at + state_.config.timer_horizon;
-  auto due = journal_.due(state_.config.id, timestamp::min(),
-                          state_.timers_until);
+  auto due
+    = journal_.due(state_.config.id, timestamp::min(), state_.timers_until);
   if (!due)
     return due.error();
   state_.timers.insert(due->begin(), due->end());
@@ -92,8 +92,7 @@ partition_processor::open_work(const partition_snapshot& snapshot) {
     auto stored = journal_.read(state_.config.id, id);
     if (!stored)
       return stored.error();
-    for (; i < snapshot.activities.size()
-           && snapshot.activities[i].first == id;
+    for (; i < snapshot.activities.size() && snapshot.activities[i].first == id;
          ++i) {
       const task_sequence sequence = snapshot.activities[i].second;
       if (!*stored || has_result_of(**stored, sequence))

@@ -88,12 +88,10 @@ std::optional<task_sequence> task_of(const history_body& body) {
   return std::visit(
     [](const auto& x) -> std::optional<task_sequence> {
       using type = std::decay_t<decltype(x)>;
-      if constexpr (std::is_same_v<type, task_completed>
-                    || std::is_same_v<type, task_failed>
-                    || std::is_same_v<type, timer_fired>
-                    || std::is_same_v<type,
-                                      sub_orchestration_instance_completed>
-                    || std::is_same_v<type, sub_orchestration_instance_failed>)
+      if constexpr (
+        std::is_same_v<
+          type,
+          task_completed> || std::is_same_v<type, task_failed> || std::is_same_v<type, timer_fired> || std::is_same_v<type, sub_orchestration_instance_completed> || std::is_same_v<type, sub_orchestration_instance_failed>)
         return x.sequence;
       else
         return std::nullopt;

@@ -103,11 +103,11 @@ struct live_instance {
   std::vector<history_event> first_history; ///< Of a new execution.
   bool turn_out = false;
   bool stuck_named = false;
-  bool warm = false;       ///< The instance actor holds the coroutine.
-  bool start_due = false;  ///< Its scheduled time has come.
-  bool held_here = false;  ///< The code of this process does not fit.
-  bool queued = false;     ///< Stands in `runnable`.
-  bool kept = false;       ///< Stands in `idle`.
+  bool warm = false;      ///< The instance actor holds the coroutine.
+  bool start_due = false; ///< Its scheduled time has come.
+  bool held_here = false; ///< The code of this process does not fit.
+  bool queued = false;    ///< Stands in `runnable`.
+  bool kept = false;      ///< Stands in `idle`.
 
   bool busy() const {
     return turn_out || starting || !arrived.empty() || queued;

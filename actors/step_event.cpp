@@ -79,10 +79,8 @@ turn take_result(partition_state& state, const instance_id& id,
     return stale();
   const instance_record& record = live->stored->record;
   if (record.execution != execution
-      || (is_finished(record.status)
-          && record.status != runtime_status::failed)
-      || !live->stored->tasks.contains(sequence)
-      || has_result(*live, sequence))
+      || (is_finished(record.status) && record.status != runtime_status::failed)
+      || !live->stored->tasks.contains(sequence) || has_result(*live, sequence))
     return stale();
   if (record.status == runtime_status::failed
       || record.status == runtime_status::suspended || live->held_here)
@@ -110,7 +108,10 @@ turn step_raise_event(partition_state& state, const raise_event& event,
         other.replies.push_back(from);
         return {};
       }
-  if (buffer_is_full(*live, event.data.size()))
+  // Whatever fills the buffer, what is waited for gets through.
+  const bool awaited
+    = !live->starting && awaits_event(*live->stored, event.name);
+  if (!awaited && buffer_is_full(*live, event.data.size()))
     return refuse(from, errc::limit_exceeded,
                   "Instance \"" + event.id + "\" holds "
                     + std::to_string(buffered_events_max)
@@ -131,7 +132,9 @@ turn step_event_send(partition_state& state, const instance_id& id,
   const bool gone
     = live == nullptr || (!live->stored && !live->starting)
       || (!live->starting && is_finished(live->stored->record.status));
-  if (gone || buffer_is_full(*live, event.input.size())) {
+  const bool awaited
+    = !gone && !live->starting && awaits_event(*live->stored, event.name);
+  if (gone || (!awaited && buffer_is_full(*live, event.input.size()))) {
     ++state.counters.events_discarded;
     turn out = take_note(source);
     out.effects.push_back(
@@ -147,8 +150,8 @@ turn step_event_send(partition_state& state, const instance_id& id,
   return take_event(state, id, *live, std::move(message), now);
 }
 
-turn step_activity_result(partition_state& state,
-                          const activity_result& result, timestamp now) {
+turn step_activity_result(partition_state& state, const activity_result& result,
+                          timestamp now) {
   arrived_message message;
   message.event = {now, result.outcome};
   message.since = now;
@@ -178,8 +181,7 @@ turn step_timer_due(partition_state& state, const due_task& due,
   if (live == nullptr || live->starting || !live->stored)
     return {};
   auto task = live->stored->tasks.find(due.sequence);
-  if (task == live->stored->tasks.end()
-      || task->second.fire_at != due.fire_at)
+  if (task == live->stored->tasks.end() || task->second.fire_at != due.fire_at)
     return {};
   if (task->second.kind == task_kind::scheduled_start) {
     live->start_due = true;

@@ -60,8 +60,7 @@ void scan_handled(const std::vector<history_event>& history,
     else if (const auto* x
              = std::get_if<orchestrator_completed>(&history[i].body))
       if (!seen.turns_voided.contains(turn_first))
-        seen.handled.insert(x->failures_taken.begin(),
-                            x->failures_taken.end());
+        seen.handled.insert(x->failures_taken.begin(), x->failures_taken.end());
   }
 }
 
@@ -148,16 +147,20 @@ void run_again(partition_state& state, turn& out, instance_draft& draft,
       continue;
     const auto& created
       = std::get<sub_orchestration_instance_created>(history[*place].body);
-    draft.open(sequence, {task_kind::sub_orchestration, created.name, {},
-                          created.instance, *place, 1});
+    draft.open(sequence, {task_kind::sub_orchestration,
+                          created.name,
+                          {},
+                          created.instance,
+                          *place,
+                          1});
     add_outbox(state, out, created.instance,
                child_rewind{plan.event.reason,
                             {id, draft.record().execution, sequence}});
   }
 }
 
-turn rewind(partition_state& state, const instance_id& id,
-            live_instance& live, const std::string& reason,
+turn rewind(partition_state& state, const instance_id& id, live_instance& live,
+            const std::string& reason,
             const std::vector<history_event>& history, timestamp now) {
   turn out;
   instance_draft draft(id, *live.stored);
@@ -241,9 +244,9 @@ turn step_child_rewind(partition_state& state, const instance_id& id,
     if (const auto* ended = std::get_if<execution_completed>(&body))
       add_parent_news(state, out, link, false, ended->result, {});
     else if (const auto* cut = std::get_if<execution_terminated>(&body))
-      add_parent_news(state, out, link, true, "",
-                      {"terminated",
-                       "\"" + id + "\" was terminated: " + cut->reason});
+      add_parent_news(
+        state, out, link, true, "",
+        {"terminated", "\"" + id + "\" was terminated: " + cut->reason});
   }
   return out;
 }

@@ -45,8 +45,9 @@ turn schedule_start(partition_state& state, const instance_id& id,
 
   turn out;
   instance_draft draft(id, start);
-  draft.open(start_sequence, {task_kind::scheduled_start, started.name,
-                              started.scheduled_at, {}, 0, 1});
+  draft.open(
+    start_sequence,
+    {task_kind::scheduled_start, started.name, started.scheduled_at, {}, 0, 1});
   management_answer answer;
   answer.id = id;
   answer.execution = started.execution;
@@ -63,15 +64,14 @@ turn step_start_instance(partition_state& state, const start_instance& start,
                          reply_to from, timestamp now) {
   if (live_instance* live = state.find(start.id)) {
     if (live->starting) {
-      if (!start.request.empty()
-          && live->starting->request == start.request) {
+      if (!start.request.empty() && live->starting->request == start.request) {
         live->starting->replies.push_back(from);
         return {};
       }
       // Either way the answer rests on the other start: it leaves with the
       // turn that makes that one durable.
-      auto& others = start.get_or_start ? live->starting->joined
-                                        : live->starting->refused;
+      auto& others
+        = start.get_or_start ? live->starting->joined : live->starting->refused;
       others.push_back(from);
       return {};
     }

@@ -176,10 +176,9 @@ void complete(turn_in_progress& t, completed_result& result) {
   t.draft.close_all();
   sweep_results(t);
   instance_record& record = t.draft.record();
-  record.output_event
-    = t.draft.append(t.now, execution_completed{completion_status::completed,
-                                                result.result,
-                                                {}});
+  record.output_event = t.draft.append(
+    t.now,
+    execution_completed{completion_status::completed, result.result, {}});
   t.set_status(runtime_status::completed);
   record.ended_at = t.now;
   add_parent_news(t.state, t.out, record, false, result.result, {});
@@ -193,14 +192,12 @@ void complete(turn_in_progress& t, completed_result& result) {
 void fail(turn_in_progress& t, const failure_details& failure) {
   instance_record& record = t.draft.record();
   const std::string sentence = failure_sentence(record.name, failure);
-  record.output_event
-    = t.draft.append(t.now, execution_completed{completion_status::failed,
-                                                json_string(sentence),
-                                                failure});
+  record.output_event = t.draft.append(
+    t.now, execution_completed{completion_status::failed, json_string(sentence),
+                               failure});
   t.set_status(runtime_status::failed);
   record.ended_at = t.now;
-  add_parent_news(t.state, t.out, record, true, "",
-                  {failure.type, sentence});
+  add_parent_news(t.state, t.out, record, true, "", {failure.type, sentence});
   finish_turn(t);
   refuse_leftovers(t, true);
   end_run(t);
@@ -274,8 +271,7 @@ void continue_anew(turn_in_progress& t, continued_result& result) {
 /// The instance waits on: what the next turn cannot use is stored with this
 /// one, the rest stays on the desk for it.
 void go_on(turn_in_progress& t) {
-  const bool discards
-    = t.state.config.discards_events(t.draft.record().name);
+  const bool discards = t.state.config.discards_events(t.draft.record().name);
   std::vector<arrived_message> later;
   for (arrived_message& message : t.live.arrived) {
     const auto* raised = std::get_if<event_raised>(&message.event.body);
@@ -329,16 +325,15 @@ turn hold(partition_state& state, const instance_id& id, live_instance& live,
   live.delivered = 0;
   live.held_here = true;
   state.dropped.push_back(id);
-  out.effects.push_back(log_effect{4, "instance \"" + id + "\" is held: "
-                                        + held.reason.message});
+  out.effects.push_back(
+    log_effect{4, "instance \"" + id + "\" is held: " + held.reason.message});
   return out;
 }
 
 } // namespace
 
 std::optional<orchestration_work_item>
-next_turn(const instance_id& id, live_instance& live,
-          timestamp now) {
+next_turn(const instance_id& id, live_instance& live, timestamp now) {
   if (live.turn_out || live.held_here)
     return std::nullopt;
   bool due = live.starting || live.start_due;
@@ -357,9 +352,10 @@ next_turn(const instance_id& id, live_instance& live,
   const auto offer = [&](inbox_sequence sequence, const history_event& event) {
     if (sequence <= seen)
       return;
-    due = due || (live.stored && !live.starting
-                  && live.stored->record.status != runtime_status::pending
-                  && is_deliverable(*live.stored, event));
+    due = due
+          || (live.stored && !live.starting
+              && live.stored->record.status != runtime_status::pending
+              && is_deliverable(*live.stored, event));
     deliveries.push_back({sequence, event});
   };
   if (live.stored && !live.starting)
@@ -414,16 +410,18 @@ turn step_turn_completed(partition_state& state, turn_outcome outcome,
     if (!state.config.nondeterminism_fails
         || held->reason.code != errc::nondeterministic)
       return hold(state, id, *live, *held, now);
-    outcome.result
-      = failed_result{{"nondeterministic", held->reason.message}};
+    outcome.result = failed_result{{"nondeterministic", held->reason.message}};
   }
 
-  turn_in_progress t{
-    state, id, *live, outcome, now,
-    live->starting ? instance_draft(id, *live->starting)
-                   : instance_draft(id, *live->stored),
-    {},
-    live->starting.has_value()};
+  turn_in_progress t{state,
+                     id,
+                     *live,
+                     outcome,
+                     now,
+                     live->starting ? instance_draft(id, *live->starting)
+                                    : instance_draft(id, *live->stored),
+                     {},
+                     live->starting.has_value()};
   t.suspended = t.draft.record().status == runtime_status::suspended;
   t.draft.record().held.clear();
   t.draft.append(live->turn_now, orchestrator_started{});

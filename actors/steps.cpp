@@ -35,8 +35,8 @@ turn take_note(dedup_mark source) {
   return out;
 }
 
-std::optional<management_answer>
-repeated_answer(const stored_instance& stored, const request_id& request) {
+std::optional<management_answer> repeated_answer(const stored_instance& stored,
+                                                 const request_id& request) {
   if (request.empty())
     return std::nullopt;
   for (const request_record& known : stored.requests) {
@@ -60,9 +60,8 @@ void add_answers(turn& into, const std::vector<reply_to>& to,
       into.effects.push_back(answer_effect{one, answer});
 }
 
-void add_start_answers(turn& into, instance_draft& draft,
-                       const instance_id& id, const arrived_start& start,
-                       bool started) {
+void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
+                       const arrived_start& start, bool started) {
   management_answer answer;
   answer.id = id;
   answer.execution = draft.record().execution;
@@ -101,9 +100,9 @@ void add_parent_news(const partition_state& state, turn& into,
   const parent_link& parent = record.parent;
   if (parent.instance.empty())
     return;
-  add_outbox(state, into, parent.instance,
-             child_ended{parent.execution, parent.sequence, failed, result,
-                         failure});
+  add_outbox(
+    state, into, parent.instance,
+    child_ended{parent.execution, parent.sequence, failed, result, failure});
 }
 
 void add_waiters(partition_state& state, turn& into, const instance_id& id,
@@ -125,8 +124,8 @@ void add_waiters(partition_state& state, turn& into, const instance_id& id,
     into.effects.push_back(std::move(read));
 }
 
-void arrive(partition_state& state, const instance_id& id,
-            live_instance& live, arrived_message message) {
+void arrive(partition_state& state, const instance_id& id, live_instance& live,
+            arrived_message message) {
   message.sequence = live.next_inbox++;
   if (message.source)
     state.marks_waiting[message.source->from].push_back(
@@ -158,22 +157,22 @@ turn store(const instance_id& id, live_instance& live, arrived_message message,
 
 const char* name_of(runtime_status status) {
   switch (status) {
-    case runtime_status::running:
-      return "Running";
-    case runtime_status::completed:
-      return "Completed";
-    case runtime_status::continued_as_new:
-      return "ContinuedAsNew";
-    case runtime_status::failed:
-      return "Failed";
-    case runtime_status::canceled:
-      return "Canceled";
-    case runtime_status::terminated:
-      return "Terminated";
-    case runtime_status::pending:
-      return "Pending";
-    case runtime_status::suspended:
-      return "Suspended";
+  case runtime_status::running:
+    return "Running";
+  case runtime_status::completed:
+    return "Completed";
+  case runtime_status::continued_as_new:
+    return "ContinuedAsNew";
+  case runtime_status::failed:
+    return "Failed";
+  case runtime_status::canceled:
+    return "Canceled";
+  case runtime_status::terminated:
+    return "Terminated";
+  case runtime_status::pending:
+    return "Pending";
+  case runtime_status::suspended:
+    return "Suspended";
   }
   return "Unknown";
 }

@@ -26,18 +26,16 @@ turn step_raise_event(partition_state& state, const raise_event& event,
                       reply_to from, timestamp now);
 
 turn step_event_send(partition_state& state, const instance_id& id,
-                     const event_send& event, dedup_mark source,
-                     timestamp now);
+                     const event_send& event, dedup_mark source, timestamp now);
 
-turn step_activity_result(partition_state& state,
-                          const activity_result& result, timestamp now);
+turn step_activity_result(partition_state& state, const activity_result& result,
+                          timestamp now);
 
 turn step_child_ended(partition_state& state, const instance_id& id,
                       const child_ended& ended, dedup_mark source,
                       timestamp now);
 
-turn step_timer_due(partition_state& state, const due_task& due,
-                    timestamp now);
+turn step_timer_due(partition_state& state, const due_task& due, timestamp now);
 
 turn step_wait(partition_state& state, const wait_instance& wait,
                reply_to from);
@@ -81,8 +79,7 @@ turn step_child_rewind(partition_state& state, const instance_id& id,
 /// The next turn of an instance, if one is due. A cold item without history
 /// wants the whole durable one.
 std::optional<orchestration_work_item>
-next_turn(const instance_id& id, live_instance& live,
-          timestamp now);
+next_turn(const instance_id& id, live_instance& live, timestamp now);
 
 turn step_turn_completed(partition_state& state, turn_outcome outcome,
                          timestamp now);
@@ -100,17 +97,16 @@ turn refuse_finished(reply_to to, const instance_id& id,
 turn take_note(dedup_mark source);
 
 /// The answer that was given to the request before, if it was.
-std::optional<management_answer>
-repeated_answer(const stored_instance& stored, const request_id& request);
+std::optional<management_answer> repeated_answer(const stored_instance& stored,
+                                                 const request_id& request);
 
 void add_answers(turn& into, const std::vector<reply_to>& to,
                  const management_answer& answer);
 
 /// Answers all who asked for the start that this turn makes durable, and those
 /// whom it stood in the way of.
-void add_start_answers(turn& into, instance_draft& draft,
-                       const instance_id& id, const arrived_start& start,
-                       bool started);
+void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
+                       const arrived_start& start, bool started);
 
 /// Why a start of a live ID is refused.
 std::string live_sentence(const instance_id& id, runtime_status status);
@@ -122,16 +118,15 @@ void add_outbox(const partition_state& state, turn& into, instance_id to,
 /// Tells the parent, if there is one, how its child ended.
 void add_parent_news(const partition_state& state, turn& into,
                      const instance_record& record, bool failed,
-                     const std::string& result,
-                     const failure_details& failure);
+                     const std::string& result, const failure_details& failure);
 
 /// Answers those who wait for what has come about.
 void add_waiters(partition_state& state, turn& into, const instance_id& id,
                  bool finished);
 
 /// A message joins those that wait for the instance's next turn.
-void arrive(partition_state& state, const instance_id& id,
-            live_instance& live, arrived_message message);
+void arrive(partition_state& state, const instance_id& id, live_instance& live,
+            arrived_message message);
 
 /// Stores a message in the inbox at once.
 turn store(const instance_id& id, live_instance& live, arrived_message message,

@@ -17,8 +17,7 @@ class turn_watch {
 public:
   void begin(timestamp now) {
     running_.fetch_add(1, std::memory_order_relaxed);
-    progress_.store(now.time_since_epoch().count(),
-                    std::memory_order_relaxed);
+    progress_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }
 
   void end() {

@@ -5,12 +5,14 @@
 //   bench_waiting_instances [--instances 100000]
 
 #include "client/examples/samples.hpp"
-
 #include <perdura/actors/registry.hpp>
 #include <perdura/client/orchestration_client.hpp>
 #include <perdura/cluster/node.hpp>
 
 #include <CLI/CLI.hpp>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -23,10 +25,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace {
 
@@ -146,8 +144,8 @@ int finish(const std::string& directory, std::size_t count) {
   client::orchestration_client client(node->gateway());
   auto first = client.get_status(id_of(0));
   const double ready = seconds_since(from);
-  const bool there = first && *first
-                     && (*first)->status == client::runtime_status::running;
+  const bool there
+    = first && *first && (*first)->status == client::runtime_status::running;
   std::printf("ready after kill   %.3f s (goal: at most 2), first status %s\n",
               ready, there ? "Running" : "WRONG");
   const auto events = clock_type::now();
@@ -217,8 +215,7 @@ int main(int argc, char** argv) {
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0)
     return 1;
-  const pid_t first
-    = start_again("first", pattern + "/hub", count, pipe[1]);
+  const pid_t first = start_again("first", pattern + "/hub", count, pipe[1]);
   ::close(pipe[1]);
   FILE* lines = ::fdopen(pipe[0], "r");
   std::array<char, 512> line{};

@@ -40,8 +40,8 @@ result<orchestration_status> to_status(const management_answer& answer,
   if (answer.code != errc::ok)
     return error_of(answer);
   if (!answer.status)
-    return error{errc::internal, "The answer for \"" + answer.id
-                                   + "\" holds no status."};
+    return error{errc::internal,
+                 "The answer for \"" + answer.id + "\" holds no status."};
   orchestration_status status = to_status(answer.status->row);
   status.unread_events = answer.status->unread_events;
   status.has_history = options.show_history;
@@ -58,8 +58,10 @@ result<void> to_done(const management_answer& answer) {
 }
 
 /// Every request can be repeated safely, also by those who gave no number.
-std::string request_or_new(const std::string& request) {
-  return request.empty() ? persistence::random_hex32() : request;
+/// One number given to two kinds of operation means two requests.
+std::string request_of(const char* operation, const std::string& request) {
+  return operation + ("/" + (request.empty() ? persistence::random_hex32()
+                                             : request));
 }
 
 /// Sends the request and blocks for its answer; cancelled when time is out.
@@ -68,12 +70,11 @@ management_answer ask(actors::management_gateway& gateway,
                       std::optional<std::chrono::milliseconds> time_out = {}) {
   auto promise = std::make_shared<std::promise<management_answer>>();
   auto future = promise->get_future();
-  const std::uint64_t number = gateway.submit(
-    std::move(request), [promise](management_answer answer) {
-      promise->set_value(std::move(answer));
-    });
-  if (time_out
-      && future.wait_for(*time_out) == std::future_status::timeout) {
+  const std::uint64_t number
+    = gateway.submit(std::move(request), [promise](management_answer answer) {
+        promise->set_value(std::move(answer));
+      });
+  if (time_out && future.wait_for(*time_out) == std::future_status::timeout) {
     gateway.cancel(number);
     management_answer answer = future.get(); // cancelled, or just answered
     if (answer.code == errc::cancelled)
@@ -89,8 +90,7 @@ persistence::instance_query to_query(const instance_filter& filter,
   query.created_from = filter.created_from;
   query.created_to = filter.created_to;
   for (const runtime_status status : filter.statuses)
-    query.statuses.push_back(
-      static_cast<persistence::runtime_status>(status));
+    query.statuses.push_back(static_cast<persistence::runtime_status>(status));
   query.id_prefix = filter.instance_id_prefix;
   query.name = filter.name;
   query.top = filter.top;
@@ -112,8 +112,14 @@ result<actors::start_instance> to_request(std::string_view name,
                                           std::string input,
                                           const start_options& options) {
   actors::start_instance start;
-  start.id = options.instance_id.empty() ? persistence::random_hex32()
-                                         : options.instance_id;
+  start.id = options.instance_id;
+  if (auto ok = check_request(options.request_id); !ok)
+    return ok.error();
+  // A repeat must find what the first one made, so it has the same ID.
+  if (start.id.empty())
+    start.id = options.request_id.empty()
+                 ? persistence::random_hex32()
+                 : persistence::hash_hex32(options.request_id);
   if (auto ok = persistence::check_instance_id(start.id); !ok)
     return ok.error();
   if (auto ok = check_name(name, "orchestrator"); !ok)
@@ -126,14 +132,13 @@ result<actors::start_instance> to_request(std::string_view name,
   start.execution = persistence::random_hex32();
   start.scheduled_at = options.scheduled_at;
   start.get_or_start = options.get_or_start;
-  start.request = request_or_new(options.request_id);
+  start.request = request_of("start", options.request_id);
   return start;
 }
 
 } // namespace
 
-void orchestration_client::start_async(std::string_view name,
-                                       std::string input,
+void orchestration_client::start_async(std::string_view name, std::string input,
                                        const start_options& options,
                                        started_callback done) {
   auto request = to_request(name, std::move(input), options);
@@ -170,12 +175,10 @@ orchestration_client::start_json(std::string_view name, std::string input,
     return error_of(answer);
   if (!options.until_running || answer.started || scheduled)
     return id;
-  const auto left
-    = options.time_out
-      - std::chrono::duration_cast<std::chrono::milliseconds>(
-        persistence::system_clock().now() - began);
-  answer = ask(*gateway_,
-               actors::wait_instance{id, actors::wait_for::started},
+  const auto left = options.time_out
+                    - std::chrono::duration_cast<std::chrono::milliseconds>(
+                      persistence::system_clock().now() - began);
+  answer = ask(*gateway_, actors::wait_instance{id, actors::wait_for::started},
                std::max(left, std::chrono::milliseconds(1)));
   if (answer.code == errc::timed_out)
     return error{errc::timed_out,
@@ -204,14 +207,14 @@ void orchestration_client::get_status_async(std::string_view instance_id,
   request.show_input = options.show_input;
   request.show_history = options.show_history;
   const bool seed = gateway_->is_seed_compatible();
-  gateway_->submit(std::move(request), [=, done = std::move(done)](
-                                         management_answer answer) {
-    auto status = to_status(answer, options);
-    if (seed && status && status->status == runtime_status::pending)
-      status = error{errc::not_found, "Instance \"" + answer.id
-                                        + "\" has not yet started running."};
-    done(std::move(status));
-  });
+  gateway_->submit(
+    std::move(request), [=, done = std::move(done)](management_answer answer) {
+      auto status = to_status(answer, options);
+      if (seed && status && status->status == runtime_status::pending)
+        status = error{errc::not_found, "Instance \"" + answer.id
+                                          + "\" has not yet started running."};
+      done(std::move(status));
+    });
 }
 
 result<std::optional<orchestration_status>>
@@ -299,7 +302,9 @@ void orchestration_client::raise_event_async(std::string_view instance_id,
                                              std::string data,
                                              const std::string& request_id,
                                              done_callback done) {
-  auto ok = check_name(event_name, "event");
+  auto ok = check_request(request_id);
+  if (ok)
+    ok = check_name(event_name, "event");
   if (ok)
     ok = check_payload(data, "event for \"" + std::string(instance_id) + "\"");
   if (!ok) {
@@ -310,38 +315,41 @@ void orchestration_client::raise_event_async(std::string_view instance_id,
   request.id = instance_id;
   request.name = event_name;
   request.data = std::move(data);
-  request.request = request_or_new(request_id);
+  request.request = request_of("event", request_id);
   gateway_->submit(std::move(request),
                    [done = std::move(done)](management_answer answer) {
                      done(to_done(answer));
                    });
 }
 
-void orchestration_client::control_async(operation what,
-                                         std::string_view instance_id,
-                                         std::string_view reason,
-                                         bool recursive,
-                                         const std::string& request_id,
-                                         done_callback done) {
-  if (auto ok = check_reason(reason); !ok) {
+void orchestration_client::control_async(
+  operation what, std::string_view instance_id, std::string_view reason,
+  bool recursive, const std::string& request_id, done_callback done) {
+  auto ok = check_reason(reason);
+  if (ok)
+    ok = check_request(request_id);
+  if (!ok) {
     done(ok.error());
     return;
   }
   const std::string id(instance_id);
   const std::string why(reason);
-  const std::string request = request_or_new(request_id);
   actors::management_request message = [&]() -> actors::management_request {
     switch (what) {
-      case operation::terminate:
-        return actors::terminate_instance{id, why, recursive, request};
-      case operation::suspend:
-        return actors::suspend_instance{id, why, request};
-      case operation::resume:
-        return actors::resume_instance{id, why, request};
-      case operation::rewind:
-        return actors::rewind_instance{id, why, request};
-      case operation::purge:
-        break;
+    case operation::terminate:
+      return actors::terminate_instance{id, why, recursive,
+                                          request_of("terminate", request_id)};
+    case operation::suspend:
+      return actors::suspend_instance{id, why,
+                                        request_of("suspend", request_id)};
+    case operation::resume:
+      return actors::resume_instance{id, why,
+                                        request_of("resume", request_id)};
+    case operation::rewind:
+      return actors::rewind_instance{id, why,
+                                        request_of("rewind", request_id)};
+    case operation::purge:
+      break;
     }
     return actors::purge_instance{id};
   }();
@@ -358,17 +366,16 @@ template <class T, class Call>
 result<T> block_on(Call&& call) {
   std::promise<result<T>> promise;
   auto future = promise.get_future();
-  call([&promise](result<T> outcome) { promise.set_value(std::move(outcome)); });
+  call(
+    [&promise](result<T> outcome) { promise.set_value(std::move(outcome)); });
   return future.get();
 }
 
 } // namespace
 
-result<void>
-orchestration_client::raise_event_json(std::string_view instance_id,
-                                       std::string_view event_name,
-                                       std::string data,
-                                       const std::string& request_id) {
+result<void> orchestration_client::raise_event_json(
+  std::string_view instance_id, std::string_view event_name, std::string data,
+  const std::string& request_id) {
   return block_on<void>([&](done_callback done) {
     raise_event_async(instance_id, event_name, std::move(data), request_id,
                       std::move(done));
@@ -412,9 +419,8 @@ result<void> orchestration_client::rewind(std::string_view instance_id,
   });
 }
 
-result<std::string>
-orchestration_client::restart(std::string_view instance_id,
-                              bool new_instance_id) {
+result<std::string> orchestration_client::restart(std::string_view instance_id,
+                                                  bool new_instance_id) {
   auto status = get_status(instance_id);
   if (!status)
     return status.error();
@@ -478,8 +484,7 @@ orchestration_client::purge_all(const instance_filter& filter,
 std::uint64_t orchestration_client::wait_async(std::string_view instance_id,
                                                status_callback done) {
   return gateway_->submit(
-    actors::wait_instance{std::string(instance_id),
-                          actors::wait_for::finished},
+    actors::wait_instance{std::string(instance_id), actors::wait_for::finished},
     [done = std::move(done)](management_answer answer) {
       done(to_status(answer, {}));
     });
@@ -492,11 +497,10 @@ void orchestration_client::cancel_wait(std::uint64_t number) {
 result<orchestration_status>
 orchestration_client::wait_for_completion(std::string_view instance_id,
                                           std::chrono::milliseconds time_out) {
-  management_answer answer
-    = ask(*gateway_,
-          actors::wait_instance{std::string(instance_id),
-                                actors::wait_for::finished},
-          time_out);
+  management_answer answer = ask(
+    *gateway_,
+    actors::wait_instance{std::string(instance_id), actors::wait_for::finished},
+    time_out);
   if (answer.code == errc::timed_out)
     return error{errc::timed_out, "Instance \"" + std::string(instance_id)
                                     + "\" did not end within "

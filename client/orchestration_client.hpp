@@ -75,7 +75,7 @@ struct instance_filter {
 
 struct status_page {
   std::vector<orchestration_status> instances; ///< By created time, ID.
-  std::string continuation_token; ///< Empty: the last page.
+  std::string continuation_token;              ///< Empty: the last page.
 };
 
 /// Either the outcome, or where to ask for it.
@@ -119,8 +119,7 @@ public:
   /// All instances, or those that match, without history. Stops early, with
   /// errc::cancelled, when `stop` is requested.
   result<std::vector<orchestration_status>>
-  get_status_all(const instance_filter& filter = {},
-                 std::stop_token stop = {});
+  get_status_all(const instance_filter& filter = {}, std::stop_token stop = {});
 
   /// One page.
   result<status_page> list_instances(const instance_filter& filter = {},
@@ -128,10 +127,10 @@ public:
 
   /// Calls `visit` for each instance until it returns false. An instance that
   /// is there during the whole walk is visited exactly once.
-  result<void>
-  for_each_instance(const instance_filter& filter,
-                    const std::function<bool(const orchestration_status&)>& visit,
-                    std::stop_token stop = {});
+  result<void> for_each_instance(
+    const instance_filter& filter,
+    const std::function<bool(const orchestration_status&)>& visit,
+    std::stop_token stop = {});
 
   /// By runtime_status' number.
   result<std::array<std::uint64_t, 8>> count_instances();
@@ -183,8 +182,7 @@ public:
                       std::chrono::milliseconds time_out);
 
   /// @error errc::invalid_argument  retry_interval is longer than time_out.
-  result<completion_or_check_status>
-  wait_for_completion_or_create_check_status(
+  result<completion_or_check_status> wait_for_completion_or_create_check_status(
     std::string_view instance_id,
     std::chrono::milliseconds time_out = std::chrono::seconds(10),
     std::chrono::milliseconds retry_interval = std::chrono::seconds(1));
@@ -228,8 +226,8 @@ private:
   template <class T>
   static result<std::string> text_of(const T& value) {
     try {
-      if constexpr (std::is_convertible_v<const T&, std::string_view>
-                    && !std::is_null_pointer_v<T>)
+      if constexpr (std::is_convertible_v<
+                      const T&, std::string_view> && !std::is_null_pointer_v<T>)
         return actors::to_payload(std::string(std::string_view(value)));
       else
         return actors::to_payload(value);

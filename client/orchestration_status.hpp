@@ -46,7 +46,7 @@ struct orchestration_status {
   bool has_history = false;
   bool has_history_output = false;
   std::vector<persistence::history_event> history; ///< If asked for.
-  std::vector<std::string> unread_events; ///< Raised, not taken yet.
+  std::vector<std::string> unread_events;          ///< Raised, not taken yet.
   std::string held; ///< Why it cannot go on (its code does not fit); empty.
 };
 

@@ -42,6 +42,17 @@ result<void> check_reason(std::string_view reason) {
   return {};
 }
 
+result<void> check_request(const std::string& request) {
+  if (request.size() > request_id_bytes_max)
+    return error{errc::invalid_argument,
+                 "A request_id (Idempotency-Key) has at most 256 bytes "
+                 "(request_id_bytes_max); this one has "
+                   + std::to_string(request.size()) + "."};
+  if (!persistence::is_utf8(request))
+    return error{errc::invalid_argument, "A request_id must be valid UTF-8."};
+  return {};
+}
+
 result<void> check_filter(const instance_filter& filter) {
   if (filter.top < 1 || filter.top > persistence::page_rows_max)
     return error{errc::invalid_argument,
@@ -65,8 +76,7 @@ result<void> check_wait(std::chrono::milliseconds time_out,
                  "A wait takes at most 300 s (wait_time_max)."};
   if (retry_interval > time_out)
     return error{errc::invalid_argument,
-                 "The retry interval ("
-                   + std::to_string(retry_interval.count())
+                 "The retry interval (" + std::to_string(retry_interval.count())
                    + " ms) is longer than the time-out ("
                    + std::to_string(time_out.count()) + " ms)."};
   return {};

@@ -21,6 +21,12 @@ result<void> check_payload(std::string_view text, const std::string& place);
 /// @error errc::invalid_argument  Longer than `reason_bytes_max`, no UTF-8.
 result<void> check_reason(std::string_view reason);
 
+/// It is kept with the instance.
+inline constexpr std::size_t request_id_bytes_max = 256;
+
+/// @error errc::invalid_argument  Longer than `request_id_bytes_max`, no UTF-8.
+result<void> check_request(const std::string& request);
+
 /// @error errc::invalid_argument  `top` out of range, from after to.
 result<void> check_filter(const instance_filter& filter);
 

@@ -99,8 +99,7 @@ bool split(std::string_view text, std::vector<members>& into) {
 
 } // namespace
 
-result<std::vector<start_binding>>
-parse_start_bindings(std::string_view text) {
+result<std::vector<start_binding>> parse_start_bindings(std::string_view text) {
   if (auto ok = check_payload(text, "binding"); !ok)
     return ok.error();
   const auto bad = [](const std::string& why) {

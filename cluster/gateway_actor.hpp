@@ -69,8 +69,7 @@ public:
   query(const persistence::instance_query& query) override;
   persistence::result<persistence::status_counts> count() override;
   std::vector<std::pair<std::string, std::string>> stuck() override;
-  actors::management_payload
-  payload_of(const std::string& id) const override;
+  actors::management_payload payload_of(const std::string& id) const override;
   bool is_seed_compatible() const override;
 
   /// The node stops: nothing is routed any more, who waits is told.

@@ -22,8 +22,8 @@ std::string encode_url_part(std::string_view text) {
   return out;
 }
 
-actors::management_payload
-make_management_payload(const management_base& base, std::string_view id) {
+actors::management_payload make_management_payload(const management_base& base,
+                                                   std::string_view id) {
   const std::string instance
     = base.origin + base.prefix + "/instances/" + encode_url_part(id);
   std::string common = "taskHub=" + encode_url_part(base.task_hub)
@@ -36,8 +36,7 @@ make_management_payload(const management_base& base, std::string_view id) {
   actors::management_payload payload;
   payload.id = id;
   payload.status_query_get_uri = instance + "?" + common;
-  payload.send_event_post_uri
-    = instance + "/raiseEvent/{eventName}?" + common;
+  payload.send_event_post_uri = instance + "/raiseEvent/{eventName}?" + common;
   payload.terminate_post_uri = with_reason("terminate");
   payload.rewind_post_uri = with_reason("rewind");
   payload.purge_history_delete_uri = instance + "?" + common;

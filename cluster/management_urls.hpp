@@ -18,8 +18,8 @@ struct management_base {
 };
 
 /// @source Durable Functions' HttpManagementPayload, contract §2.9.
-actors::management_payload
-make_management_payload(const management_base& base, std::string_view id);
+actors::management_payload make_management_payload(const management_base& base,
+                                                   std::string_view id);
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 std::string encode_url_part(std::string_view text);

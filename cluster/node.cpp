@@ -11,7 +11,6 @@
 #include "persistence/identity.hpp"
 #include "persistence/lmdb_journal.hpp"
 #include "persistence/logging.hpp"
-
 #include <perdura/actors/registry.hpp>
 
 #include <future>
@@ -39,10 +38,10 @@ result<std::string> resolve(const actors::registry& functions,
     for (const auto* entry : functions.orchestrators())
       if (known.size() < 200)
         known += (known.empty() ? "" : ", ") + entry->name();
-    return error{errc::unknown_orchestrator,
-                 "There is no orchestrator \"" + name + "\" on this node. "
-                   + (known.empty() ? "It has none."
-                                    : "It has: " + known + ".")};
+    return error{
+      errc::unknown_orchestrator,
+      "There is no orchestrator \"" + name + "\" on this node. "
+        + (known.empty() ? "It has none." : "It has: " + known + ".")};
   }
   if (version.empty())
     return *newest;
@@ -93,7 +92,8 @@ class node::impl {
 public:
   impl(node_config config, std::shared_ptr<const actors::registry> functions,
        std::unique_ptr<journal> ledger)
-    : config_(std::move(config)), functions_(std::move(functions)),
+    : config_(std::move(config)),
+      functions_(std::move(functions)),
       ledger_(std::move(ledger)) {
     // Discarding is part of the seed's letter.
     config_.external_events_discard |= config_.compat_seed;
@@ -199,8 +199,8 @@ void node::impl::open_door() {
              : none;
   };
   around.seed_compatible = config_.compat_seed;
-  gateway_ = std::make_shared<node_gateway>(std::move(around),
-                                            std::move(pending));
+  gateway_
+    = std::make_shared<node_gateway>(std::move(around), std::move(pending));
 }
 
 actors::partition_config
@@ -214,10 +214,8 @@ node::impl::partition_config_of(partition_id id) const {
     return resolve(*functions, name, version);
   };
   config.discards_events
-    = [functions = functions_,
-       hub = config_.external_events_discard](const std::string& name) {
-        return discards(*functions, hub, name);
-      };
+    = [functions = functions_, hub = config_.external_events_discard](
+        const std::string& name) { return discards(*functions, hub, name); };
   config.nondeterminism_fails = config_.nondeterminism_fails;
   config.turn_wait_max = config_.turn_wait_max;
   config.idle_instances_max = std::max<std::size_t>(
@@ -234,8 +232,7 @@ result<void> node::impl::begin() {
   work.payload_of = make_payload_;
   work.observe = observe_;
   work.deliver = [this](actors::activity_result result) {
-    caf::anon_send(partitions_[index_of(result.partition)],
-                   std::move(result));
+    caf::anon_send(partitions_[index_of(result.partition)], std::move(result));
   };
   actors::activity_pool_options limits;
   limits.activities_max = config_.activities_max;
@@ -248,6 +245,7 @@ result<void> node::impl::begin() {
     result<void> outcome;
     std::promise<void> all;
   };
+
   auto ready = std::make_shared<readiness>();
   ready->left = all_partitions_.size();
   for (const partition_id id : all_partitions_) {
@@ -278,8 +276,7 @@ result<void> node::impl::begin() {
   if (!rules.keeps_everything())
     retention_ = system_->spawn<caf::detached>(
       retention_behavior, rules,
-      std::shared_ptr<actors::management_gateway>(gateway_),
-      &system_clock());
+      std::shared_ptr<actors::management_gateway>(gateway_), &system_clock());
   serving_ = true;
   return {};
 }
@@ -337,22 +334,22 @@ std::vector<std::pair<std::string, std::string>> node::impl::stuck() const {
     list found;
     std::size_t left = 0;
   };
+
   auto gathered = std::make_shared<gathering>();
   gathered->left = partitions_.size();
-  auto answer = std::make_shared<std::function<void(list)>>(
-    [gathered](list one) {
-      std::lock_guard lock(gathered->mutex);
-      gathered->found.insert(gathered->found.end(), one.begin(), one.end());
-      --gathered->left;
-      gathered->changed.notify_all();
-    });
+  auto answer
+    = std::make_shared<std::function<void(list)>>([gathered](list one) {
+        std::lock_guard lock(gathered->mutex);
+        gathered->found.insert(gathered->found.end(), one.begin(), one.end());
+        --gathered->left;
+        gathered->changed.notify_all();
+      });
   for (const actors::partition_actor& one : partitions_)
     caf::anon_send(one, actors::stuck_request{answer});
   std::unique_lock lock(gathered->mutex);
   // A partition that cannot answer has no thread to run on.
-  if (!gathered->changed.wait_for(lock, std::chrono::seconds(2), [&] {
-        return gathered->left == 0;
-      }))
+  if (!gathered->changed.wait_for(lock, std::chrono::seconds(2),
+                                  [&] { return gathered->left == 0; }))
     gathered->found.emplace_back(
       "", std::to_string(gathered->left)
             + " partitions have no thread to run on: orchestrators that "
@@ -367,6 +364,7 @@ node_statistics node::impl::statistics() const {
     node_statistics sum;
     std::size_t left = 0;
   };
+
   auto gathered = std::make_shared<gathering>();
   gathered->left = partitions_.size();
   auto answer = std::make_shared<
@@ -402,7 +400,8 @@ node_statistics node::impl::statistics() const {
   return sum;
 }
 
-// --- The door -----------------------------------------------------------------
+// --- The door
+// -----------------------------------------------------------------
 
 node::node() = default;
 node::~node() = default;
@@ -424,8 +423,7 @@ node::open(node_config config,
   config.task_hub = (*ledger)->hub().name;
   config.partition_count = (*ledger)->hub().partition_count;
   std::unique_ptr<node> made(new node());
-  made->impl_ = std::make_unique<impl>(std::move(config),
-                                       std::move(functions),
+  made->impl_ = std::make_unique<impl>(std::move(config), std::move(functions),
                                        std::move(*ledger));
   return made;
 }

@@ -11,8 +11,7 @@ namespace {
 /// One look: everything of `name` (empty: of those without a rule of their
 /// own) that ended before.
 void purge_expired(const retention_rules& rules,
-                   actors::management_gateway& gateway,
-                   const std::string& name,
+                   actors::management_gateway& gateway, const std::string& name,
                    persistence::timestamp ended_before) {
   persistence::instance_query query;
   query.statuses = {persistence::runtime_status::completed,

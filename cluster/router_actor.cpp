@@ -14,12 +14,10 @@ router_control_actor::behavior_type
 router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
                 std::uint32_t partition_count) {
   auto* state = &self->state;
-  const auto answer = [=](actors::reply_to to,
-                          actors::management_answer what) {
+  const auto answer = [=](actors::reply_to to, actors::management_answer what) {
     auto door = state->doors.find(to.door);
     if (door != state->doors.end())
-      self->send(door->second,
-                 actors::management_reply{to, std::move(what)});
+      self->send(door->second, actors::management_reply{to, std::move(what)});
   };
   return {
     [=](actors::management_inbound& x) {

@@ -16,11 +16,11 @@ namespace perdura::persistence {
 enum class errc : std::uint16_t {
   ok = 0,
   // What was asked for does not fit what is there.
-  not_found = 1,         ///< No such instance.
-  already_exists = 2,    ///< A live instance has this ID.
-  already_finished = 3,  ///< The instance has ended; nothing can reach it.
-  not_failed = 4,        ///< Only a failed instance can be rewound.
-  not_finished = 5,      ///< Only a finished instance can be purged.
+  not_found = 1,        ///< No such instance.
+  already_exists = 2,   ///< A live instance has this ID.
+  already_finished = 3, ///< The instance has ended; nothing can reach it.
+  not_failed = 4,       ///< Only a failed instance can be rewound.
+  not_finished = 5,     ///< Only a finished instance can be purged.
   unknown_orchestrator = 6,
   unknown_activity = 7,
   // What was asked is not well formed.
@@ -33,18 +33,18 @@ enum class errc : std::uint16_t {
   // It could not be done now.
   timed_out = 40,
   cancelled = 41,
-  unavailable = 42,      ///< The owner cannot be reached; try again.
+  unavailable = 42, ///< The owner cannot be reached; try again.
   shutting_down = 43,
-  overloaded = 44,       ///< A limit on work under way; try again.
-  limit_exceeded = 45,   ///< A limit on an instance, named in the message.
+  overloaded = 44,     ///< A limit on work under way; try again.
+  limit_exceeded = 45, ///< A limit on an instance, named in the message.
   storage_full = 46,
   // The store refuses to be opened or used.
   storage_failed = 60,
   storage_damaged = 61,
-  storage_format = 62,   ///< Written by another format version.
+  storage_format = 62, ///< Written by another format version.
   storage_in_use = 63,
-  storage_missing = 64,  ///< No hub in this directory.
-  storage_foreign = 65,  ///< A hub, but not the one that was expected.
+  storage_missing = 64, ///< No hub in this directory.
+  storage_foreign = 65, ///< A hub, but not the one that was expected.
   epoch_fenced = 66,
   // The code does not fit.
   nondeterministic = 80,
@@ -87,6 +87,7 @@ template <class T>
 class [[nodiscard]] result {
 public:
   result(T value) : state_(std::move(value)) {}
+
   result(perdura::persistence::error reason) : state_(std::move(reason)) {}
 
   explicit operator bool() const {
@@ -145,6 +146,7 @@ template <>
 class [[nodiscard]] result<void> {
 public:
   result() = default;
+
   result(perdura::persistence::error reason) : error_(std::move(reason)) {}
 
   explicit operator bool() const {

@@ -50,7 +50,7 @@ struct execution_started {
   std::string input;
   execution_id execution;
   parent_link parent;
-  timestamp scheduled_at{}; ///< Epoch: at once.
+  timestamp scheduled_at{};     ///< Epoch: at once.
   std::uint32_t generation = 0; ///< Continue-as-new so far.
 
   bool operator==(const execution_started&) const = default;
@@ -209,15 +209,13 @@ struct orchestrator_completed {
 };
 
 /// The place in this list is the tag on disk. Append; never reorder.
-using history_body
-  = std::variant<orchestrator_started, execution_started, task_scheduled,
-                 task_completed, task_failed, timer_created, timer_fired,
-                 sub_orchestration_instance_created,
-                 sub_orchestration_instance_completed,
-                 sub_orchestration_instance_failed, event_raised, event_sent,
-                 execution_suspended, execution_resumed, execution_terminated,
-                 execution_rewound, execution_completed, continue_as_new,
-                 orchestrator_completed>;
+using history_body = std::variant<
+  orchestrator_started, execution_started, task_scheduled, task_completed,
+  task_failed, timer_created, timer_fired, sub_orchestration_instance_created,
+  sub_orchestration_instance_completed, sub_orchestration_instance_failed,
+  event_raised, event_sent, execution_suspended, execution_resumed,
+  execution_terminated, execution_rewound, execution_completed, continue_as_new,
+  orchestrator_completed>;
 
 struct history_event {
   timestamp time{};

@@ -1,10 +1,12 @@
 #include "persistence/identity.hpp"
 
 #include <sys/random.h>
+#include <xxhash.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <stdexcept>
 
 namespace perdura::persistence {
@@ -97,6 +99,15 @@ result<void> check_instance_id(std::string_view id) {
       return invalid("not contain / \\ # or ?");
   }
   return {};
+}
+
+std::string hash_hex32(std::string_view text) {
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  std::array<char, 33> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx%016llx",
+                static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return {digits.data(), 32};
 }
 
 } // namespace perdura::persistence

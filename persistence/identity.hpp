@@ -11,6 +11,9 @@ namespace perdura::persistence {
 /// 128 random bits from the kernel, as 32 lower case hex digits.
 std::string random_hex32();
 
+/// 32 lower case hex digits, the same for the same text: XXH3-128.
+std::string hash_hex32(std::string_view text);
+
 inline constexpr std::size_t instance_id_size_max = 256;
 
 /// 1 to 256 bytes of valid UTF-8, none of / \ # ?, no control characters

@@ -23,10 +23,10 @@ struct due_task {
 /// number of dormant instances.
 struct partition_snapshot {
   partition_meta meta;
-  std::vector<outbox_message> outbox;     ///< Not acknowledged, in order.
-  std::vector<outbox_mark> outbox_marks;  ///< Last sequence given out, per to.
+  std::vector<outbox_message> outbox;    ///< Not acknowledged, in order.
+  std::vector<outbox_mark> outbox_marks; ///< Last sequence given out, per to.
   std::vector<dedup_mark> marks;
-  std::vector<instance_id> turns_due;     ///< record.turn_due is set.
+  std::vector<instance_id> turns_due; ///< record.turn_due is set.
   std::vector<std::pair<instance_id, task_sequence>> activities; ///< Open.
 };
 
@@ -63,16 +63,14 @@ public:
 
   /// What is durable of one instance; empty if there is none.
   /// @error errc::storage_damaged  A row's checksum does not fit.
-  virtual result<std::optional<stored_instance>> read(
-    partition_id partition, const instance_id& id) const
-    = 0;
+  virtual result<std::optional<stored_instance>>
+  read(partition_id partition, const instance_id& id) const = 0;
 
   /// Durable events of the newest execution from `first` on, at most
   /// `count_max`; fewer if there are no more.
-  virtual result<std::vector<history_event>> history(
-    partition_id partition, const instance_id& id, event_index first = 0,
-    std::size_t count_max = static_cast<std::size_t>(-1)) const
-    = 0;
+  virtual result<std::vector<history_event>>
+  history(partition_id partition, const instance_id& id, event_index first = 0,
+          std::size_t count_max = static_cast<std::size_t>(-1)) const = 0;
 
   /// What recovery starts from. Complete for everything durable at the call.
   virtual result<partition_snapshot> load(partition_id partition) = 0;
@@ -85,13 +83,13 @@ public:
 
   /// One page over the given partitions, merged; complete for everything
   /// durable at the call. Blocks while the views catch up.
-  virtual result<instance_page> query(
-    const std::vector<partition_id>& partitions, const instance_query& query)
+  virtual result<instance_page>
+  query(const std::vector<partition_id>& partitions,
+        const instance_query& query)
     = 0;
 
-  virtual result<status_counts> count(
-    const std::vector<partition_id>& partitions)
-    = 0;
+  virtual result<status_counts>
+  count(const std::vector<partition_id>& partitions) = 0;
 
   /// New starts and events are refused while this is true (storage_full);
   /// results, completions, terminate and purge may use the reserve.

@@ -17,10 +17,10 @@ struct instance_query {
   std::optional<timestamp> created_to;
   std::vector<runtime_status> statuses; ///< Any of them; empty: all.
   std::string id_prefix;
-  std::string name; ///< Orchestrator; empty: all.
+  std::string name;                      ///< Orchestrator; empty: all.
   std::optional<timestamp> ended_before; ///< Finished at or before it.
-  std::size_t top = 100;   ///< Rows a page, 1 to `page_rows_max`.
-  std::string token;       ///< From the page before; empty: from the start.
+  std::size_t top = 100;                 ///< Rows a page, 1 to `page_rows_max`.
+  std::string token; ///< From the page before; empty: from the start.
 };
 
 /// Largest page; also the default page of the C++ client's iteration.

@@ -27,8 +27,7 @@ enum class runtime_status : std::uint8_t {
 };
 
 constexpr bool is_finished(runtime_status status) {
-  return status == runtime_status::completed
-         || status == runtime_status::failed
+  return status == runtime_status::completed || status == runtime_status::failed
          || status == runtime_status::terminated
          || status == runtime_status::canceled;
 }
@@ -77,9 +76,9 @@ enum class task_kind : std::uint8_t {
 /// `scheduled_event`.
 struct open_task {
   task_kind kind = task_kind::activity;
-  std::string name;     ///< Activity, orchestrator or event name.
-  timestamp fire_at{};  ///< Timers and scheduled starts.
-  instance_id child;    ///< Sub-orchestrations.
+  std::string name;    ///< Activity, orchestrator or event name.
+  timestamp fire_at{}; ///< Timers and scheduled starts.
+  instance_id child;   ///< Sub-orchestrations.
   event_index scheduled_event = 0;
   std::uint32_t attempt = 1;
 

@@ -45,9 +45,9 @@ struct instance_write {
 
 template <class I>
 auto inspect(I& f, instance_write& x) {
-  return f(x.id, x.removed, x.reset, x.record, x.custom_status,
-           x.history_first, x.history, x.tasks_closed, x.tasks_opened,
-           x.inbox_taken, x.inbox_put, x.requests);
+  return f(x.id, x.removed, x.reset, x.record, x.custom_status, x.history_first,
+           x.history, x.tasks_closed, x.tasks_opened, x.inbox_taken,
+           x.inbox_put, x.requests);
 }
 
 struct turn_writes {

@@ -1,5 +1,6 @@
 #include "client/cli/command_line.hpp"
 
+#include "client/cli/check_verb.hpp"
 #include "client/cli/control_verbs.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/node_verbs.hpp"
@@ -14,6 +15,15 @@
 namespace perdura::client {
 
 namespace {
+
+/// An ID from a variable that was never set is a mistake, not a wish.
+CLI::Validator not_empty() {
+  return {[](std::string& text) {
+            return text.empty() ? std::string("may not be empty")
+                                : std::string();
+          },
+          ""};
+}
 
 /// The parser, and what it fills. Each verb leaves behind what to do.
 class command_line {
@@ -111,6 +121,13 @@ private:
              [this] { return hub_create_verb(node_, io_); });
     create->add_option("--data-dir", node_.data_dir, "Where")->required();
     add_hub_options(*create);
+
+    CLI::App* check = app_.add_subcommand(
+      "check", "Look for damage in a data directory that no node uses");
+    check->add_option("--data-dir", node_.data_dir, "Holds the hub")
+      ->required();
+    check->callback(
+      [this] { action_ = [this] { return check_verb(node_.data_dir, io_); }; });
   }
 
   void add_input_options(CLI::App& to) {
@@ -150,7 +167,9 @@ private:
   }
 
   CLI::App* add_id(CLI::App* to) {
-    to->add_option("id", id_, "The instance")->required();
+    to->add_option("id", id_, "The instance")
+      ->required()
+      ->check(not_empty());
     return to;
   }
 
@@ -236,7 +255,8 @@ private:
                                     purge_.filter = list_.filter;
                                     return purge_verb(node, purge_, io_);
                                   });
-    purge->add_option("id", id_, "This one; else those that match");
+    purge->add_option("id", id_, "This one; else those that match")
+      ->check(not_empty());
     add_filter_options(*purge);
     purge->add_flag("--dry-run", purge_.dry_run, "Only say how many");
     purge->add_flag("--yes", purge_.yes, "Do not ask");

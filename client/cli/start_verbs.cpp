@@ -4,6 +4,7 @@
 #include "client/cli/query_verbs.hpp"
 #include "cluster/management_urls.hpp"
 
+#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -83,7 +84,7 @@ result<std::string> read_value(const std::string& text, terminal& io) {
     return text;
   const std::string path = text.substr(1);
   std::ifstream file(path, std::ios::binary);
-  if (!file)
+  if (!file || std::filesystem::is_directory(path))
     return error{errc::invalid_argument, "Cannot read \"" + path + "\"."};
   return std::string(std::istreambuf_iterator<char>(file), {});
 }

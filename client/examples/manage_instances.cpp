@@ -8,6 +8,8 @@
 
 #include <perdura/client/perdura.hpp>
 
+#include <stdlib.h>
+
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -19,8 +21,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <stdlib.h>
 
 namespace {
 
@@ -121,11 +121,10 @@ void start(stage& on) {
 
 /// "Starting instances", the output binding of other languages.
 void start_by_binding(stage& on) {
-  const auto bindings
-    = perdura::parse_start_bindings(
-        R"([{"FunctionName": "HelloWorld", "Input": "binding",
+  const auto bindings = perdura::parse_start_bindings(
+                          R"([{"FunctionName": "HelloWorld", "Input": "binding",
              "InstanceId": "from-a-binding"}])")
-        .value();
+                          .value();
   for (const perdura::start_binding& binding : bindings) {
     const std::string id = on.client.start_new(binding).value();
     const auto ended = on.client.wait_for_completion(id, seconds(10)).value();
@@ -150,8 +149,7 @@ void get_status(stage& on) {
 /// "Querying all instances": GetAllStatus, with something to cancel it by.
 void get_all_status(stage& on) {
   std::stop_source stop;
-  const auto instances
-    = on.client.get_status_all({}, stop.get_token()).value();
+  const auto instances = on.client.get_status_all({}, stop.get_token()).value();
   std::cout << (instances.empty() ? "no" : "some") << " instances\n";
   stop.request_stop();
   const auto cancelled = on.client.get_status_all({}, stop.get_token());
@@ -166,8 +164,8 @@ void query_status(stage& on) {
   perdura::instance_filter filter;
   filter.created_from = ended.created_time;
   filter.created_to = ended.created_time + seconds(1);
-  filter.statuses = {perdura::runtime_status::completed,
-                     perdura::runtime_status::running};
+  filter.statuses
+    = {perdura::runtime_status::completed, perdura::runtime_status::running};
   bool found = false;
   for (const auto& instance : on.client.get_status_all(filter).value())
     found = found || instance.instance_id == id;
@@ -198,18 +196,16 @@ void raise_event(stage& on) {
 void wait_for_completion(stage& on) {
   using std::chrono::milliseconds;
   const std::string done = on.client.start_new("E1_HelloSequence").value();
-  const auto in_time
-    = on.client
-        .wait_for_completion_or_create_check_status(done, milliseconds(2000),
-                                                    milliseconds(500))
-        .value();
+  const auto in_time = on.client
+                         .wait_for_completion_or_create_check_status(
+                           done, milliseconds(2000), milliseconds(500))
+                         .value();
   std::cout << in_time.status.output << "\n";
   const std::string waits = on.client.start_new("WaitForMyEvent").value();
-  const auto not_yet
-    = on.client
-        .wait_for_completion_or_create_check_status(waits, milliseconds(200),
-                                                    milliseconds(50))
-        .value();
+  const auto not_yet = on.client
+                         .wait_for_completion_or_create_check_status(
+                           waits, milliseconds(200), milliseconds(50))
+                         .value();
   std::cout << "check later: "
             << (not_yet.payload.status_query_get_uri.empty() ? "nowhere"
                                                              : "its URL")

@@ -62,8 +62,7 @@ std::string api_call::text(std::string_view parameter) const {
 }
 
 std::string api_call::request_id() const {
-  constexpr std::size_t longest = 256; // It is kept with the instance.
-  return std::string(request.header("Idempotency-Key").substr(0, longest));
+  return std::string(request.header("Idempotency-Key"));
 }
 
 void run_blocking(const api_call_ptr& call, std::function<void()> work) {

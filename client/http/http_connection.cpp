@@ -244,6 +244,8 @@ bool http_connection::check_header() {
     refuse(400, "bad_request", "The request needs exactly one Host header.");
     return false;
   }
+  if (!has_plain_transfer_coding())
+    return false;
   if (parser_->is_done())
     return true;
   set_phase(phase::body, config.idle_time_max);
@@ -253,6 +255,26 @@ bool http_connection::check_header() {
     error_code ignored; // A socket that takes no 25 bytes takes no answer.
     constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     socket_.write_some(net::buffer(go_on.data(), go_on.size()), ignored);
+  }
+  return true;
+}
+
+/// A body whose end others would see elsewhere is how requests are smuggled:
+/// of transfer codings only "chunked", once and alone, is taken.
+/// @source RFC 9112, section 6.1.
+bool http_connection::has_plain_transfer_coding() {
+  std::size_t codings = 0;
+  for (const auto& field : parser_->get()) {
+    if (field.name() != http::field::transfer_encoding)
+      continue;
+    ++codings;
+    if (codings > 1 || parser_->get().version() < 11
+        || !same_letters({field.value().data(), field.value().size()},
+                         "chunked")) {
+      refuse(501, "unsupported",
+             "Of transfer codings only \"chunked\" is taken, once and alone.");
+      return false;
+    }
   }
   return true;
 }

@@ -137,6 +137,7 @@ private:
   void on_peer_while_handling();
   void parse(std::string_view bytes);
   bool check_header();
+  bool has_plain_transfer_coding();
   void hand_over();
   void refuse(int status, const char* code, std::string sentence);
   void refuse_parse(const boost::system::error_code& failure);

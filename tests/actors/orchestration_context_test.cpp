@@ -869,8 +869,9 @@ BOOST_AUTO_TEST_CASE(guids_are_new_each_time_and_the_same_in_a_replay) {
   run.fire(1);
   run.turn();
   // Never change: running instances would get others.
-  BOOST_TEST(run.output()
-             == R"(["427f9a0d-ddbe-83b3-aee6-7f4efe89089c","73d4adf6-eabf-8427-bc08-a77b5d163a7c","b679375b-469c-812e-8007-97b4311ea913"])");
+  BOOST_TEST(
+    run.output()
+    == R"(["427f9a0d-ddbe-83b3-aee6-7f4efe89089c","73d4adf6-eabf-8427-bc08-a77b5d163a7c","b679375b-469c-812e-8007-97b4311ea913"])");
 }
 
 BOOST_AUTO_TEST_CASE(the_context_knows_who_it_is) {

@@ -1,9 +1,8 @@
-#include <boost/test/unit_test.hpp>
-
 #include "client/examples/samples.hpp"
 #include "tests/support/temp_directory.hpp"
-
 #include <perdura/client/perdura.hpp>
+
+#include <boost/test/unit_test.hpp>
 
 #include <atomic>
 #include <condition_variable>
@@ -60,8 +59,9 @@ task<std::string> call(orchestration_context& ctx, std::string activity) {
 task<std::string> call_with_time_out(orchestration_context& ctx) {
   activity_options options;
   options.time_out = milliseconds(50);
-  auto answer = co_await ctx.call_activity<std::string>("Blocks", nullptr, options)
-                  .as_outcome();
+  auto answer
+    = co_await ctx.call_activity<std::string>("Blocks", nullptr, options)
+        .as_outcome();
   co_return answer ? "in time" : "too late";
 }
 
@@ -159,12 +159,12 @@ BOOST_FIXTURE_TEST_CASE(payloads_come_back_to_the_byte, served) {
 }
 
 BOOST_FIXTURE_TEST_CASE(bad_starts_have_errors_of_their_own, served) {
-  const auto code_of = [&](std::string name, std::string input,
-                           std::string id) {
-    start_options options;
-    options.instance_id = std::move(id);
-    return client->start_json(name, std::move(input), options).code();
-  };
+  const auto code_of
+    = [&](std::string name, std::string input, std::string id) {
+        start_options options;
+        options.instance_id = std::move(id);
+        return client->start_json(name, std::move(input), options).code();
+      };
   BOOST_TEST((code_of("Nobody", "null", "x") == errc::unknown_orchestrator));
   BOOST_TEST((code_of("Echo", "{", "x") == errc::invalid_json));
   BOOST_TEST((code_of("Echo", "", "x") == errc::invalid_json));
@@ -181,8 +181,7 @@ BOOST_FIXTURE_TEST_CASE(bad_starts_have_errors_of_their_own, served) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_payload_may_have_a_mebibyte_and_no_more, served) {
-  const std::string most
-    = "\"" + std::string((1 << 20) - 2, 'x') + "\"";
+  const std::string most = "\"" + std::string((1 << 20) - 2, 'x') + "\"";
   BOOST_TEST((output_of("Echo", most) == most));
 }
 
@@ -220,12 +219,13 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_request_gets_the_first_answer, served) {
 BOOST_FIXTURE_TEST_CASE(a_start_may_be_for_later, served) {
   start_options options;
   options.instance_id = "later";
-  options.scheduled_at = timestamp(std::chrono::duration_cast<persistence::duration>(
-                           std::chrono::system_clock::now().time_since_epoch()))
-                         + milliseconds(300);
+  options.scheduled_at
+    = timestamp(std::chrono::duration_cast<persistence::duration>(
+        std::chrono::system_clock::now().time_since_epoch()))
+      + milliseconds(300);
   client->start_new("Echo", 1, options).value();
-  BOOST_TEST((client->get_status("later").value()->status
-              == runtime_status::pending));
+  BOOST_TEST(
+    (client->get_status("later").value()->status == runtime_status::pending));
   const auto ended = finished("later");
   BOOST_TEST(ended.output == "1");
   BOOST_TEST((ended.last_updated_time >= options.scheduled_at));
@@ -236,7 +236,8 @@ BOOST_FIXTURE_TEST_CASE(versions_are_kept_and_the_newest_is_the_default,
   BOOST_TEST(output_of("Versioned") == "\"two\"");
   start_options options;
   options.version = "1.9";
-  const std::string old = client->start_new("Versioned", nullptr, options).value();
+  const std::string old
+    = client->start_new("Versioned", nullptr, options).value();
   BOOST_TEST(finished(old).output == "\"one\"");
   options.version = "3";
   BOOST_TEST((client->start_new("Versioned", nullptr, options).code()
@@ -278,8 +279,8 @@ BOOST_FIXTURE_TEST_CASE(a_turn_that_does_not_come_back_can_be_terminated,
   options.instance_id = "busy";
   options.until_running = false;
   client->start_new("BlocksInTurn", nullptr, options).value();
-  BOOST_TEST((client->get_status("busy").value()->status
-              == runtime_status::pending));
+  BOOST_TEST(
+    (client->get_status("busy").value()->status == runtime_status::pending));
   client->terminate("busy", "it never awaits").value();
   BOOST_TEST(finished("busy").output == "\"it never awaits\"");
   the_world().turn_gate.open();
@@ -336,8 +337,8 @@ BOOST_FIXTURE_TEST_CASE(suspended_instances_keep_what_comes, served) {
   const std::string id = client->start_new("Approval").value();
   client->suspend(id, "pause").value();
   client->suspend(id, "again").value();
-  BOOST_TEST((client->get_status(id).value()->status
-              == runtime_status::suspended));
+  BOOST_TEST(
+    (client->get_status(id).value()->status == runtime_status::suspended));
   client->raise_event(id, "Approval", 7).value();
   BOOST_TEST((client->wait_for_completion(id, milliseconds(50)).code()
               == errc::timed_out));
@@ -414,8 +415,7 @@ BOOST_FIXTURE_TEST_CASE(queries_filter_page_and_stop, served) {
   BOOST_TEST((client->list_instances(filter, "no token of ours").code()
               == errc::invalid_argument));
   filter.top = 1001;
-  BOOST_TEST((client->list_instances(filter).code()
-              == errc::invalid_argument));
+  BOOST_TEST((client->list_instances(filter).code() == errc::invalid_argument));
 }
 
 BOOST_FIXTURE_TEST_CASE(waits_are_woken_or_say_where_to_ask, served) {

@@ -1,6 +1,6 @@
-#include <boost/test/unit_test.hpp>
-
 #include "cluster/management_urls.hpp"
+
+#include <boost/test/unit_test.hpp>
 
 namespace perdura::tests {
 
@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(the_urls_are_spelt_as_durable_functions_spells_them) {
 
 BOOST_AUTO_TEST_CASE(whatever_is_not_unreserved_is_encoded) {
   BOOST_TEST(encode_url_part("aZ09-._~") == "aZ09-._~");
-  BOOST_TEST(encode_url_part("a b+c%\r\n\xC3\xA4") == "a%20b%2Bc%25%0D%0A%C3%A4");
+  BOOST_TEST(encode_url_part("a b+c%\r\n\xC3\xA4")
+             == "a%20b%2Bc%25%0D%0A%C3%A4");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,10 +1,9 @@
-#include <boost/test/unit_test.hpp>
-
 #include "actors/management.hpp"
 #include "cluster/node.hpp"
 #include "tests/support/temp_directory.hpp"
-
 #include <perdura/actors/registry.hpp>
+
+#include <boost/test/unit_test.hpp>
 
 #include <fstream>
 #include <future>
@@ -33,8 +32,8 @@ struct home {
   }
 };
 
-std::string sentence_of_failure(
-  const result<std::unique_ptr<cluster::node>>& opened) {
+std::string
+sentence_of_failure(const result<std::unique_ptr<cluster::node>>& opened) {
   return opened ? "it opened" : opened.error().message;
 }
 
@@ -49,9 +48,8 @@ BOOST_FIXTURE_TEST_CASE(an_idle_node_makes_no_commit, home) {
   auto gateway = (*opened)->gateway();
   // A refusal is held until what it rests on is durable: here, the epoch.
   std::promise<actors::management_answer> answered;
-  gateway->submit(actors::get_status{"nobody"}, [&](auto answer) {
-    answered.set_value(std::move(answer));
-  });
+  gateway->submit(actors::get_status{"nobody"},
+                  [&](auto answer) { answered.set_value(std::move(answer)); });
   BOOST_TEST((answered.get_future().get().code == errc::not_found));
   static_cast<void>(gateway->count()); // the views catch up
   const auto before = (*opened)->statistics();
@@ -95,8 +93,7 @@ BOOST_FIXTURE_TEST_CASE(a_foreign_directory_is_left_alone, home) {
 BOOST_FIXTURE_TEST_CASE(a_damaged_hub_is_refused_and_kept, home) {
   const auto where = config().data_dir;
   { BOOST_TEST_REQUIRE(static_cast<bool>(open())); }
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(where))
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(where))
     if (entry.path().filename() == "data.mdb")
       std::filesystem::resize_file(entry.path(), 100);
   auto opened = open();
@@ -113,9 +110,8 @@ BOOST_FIXTURE_TEST_CASE(a_gateway_outlives_its_node, home) {
     gateway = (*opened)->gateway();
   }
   std::promise<actors::management_answer> answered;
-  gateway->submit(actors::get_status{"nobody"}, [&](auto answer) {
-    answered.set_value(std::move(answer));
-  });
+  gateway->submit(actors::get_status{"nobody"},
+                  [&](auto answer) { answered.set_value(std::move(answer)); });
   BOOST_TEST((answered.get_future().get().code == errc::shutting_down));
   BOOST_TEST((gateway->count().code() == errc::shutting_down));
 }

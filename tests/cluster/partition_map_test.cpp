@@ -1,6 +1,6 @@
-#include <boost/test/unit_test.hpp>
-
 #include "cluster/partition_map.hpp"
+
+#include <boost/test/unit_test.hpp>
 
 #include <array>
 #include <cmath>
@@ -23,6 +23,7 @@ BOOST_AUTO_TEST_CASE(an_instance_stays_in_its_partition_for_ever) {
     std::uint32_t of_7;
     std::uint32_t of_4096;
   };
+
   const std::vector<golden> vectors{
     {"", 2, 4, 1218},
     {"a", 31, 1, 3615},

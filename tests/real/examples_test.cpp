@@ -37,8 +37,7 @@ outcome run_sample(const std::string& name) {
 /// Runs the sample and looks for each of the texts, in order.
 void expect(const std::string& name, const std::vector<std::string>& texts) {
   const outcome out = run_sample(name);
-  BOOST_TEST_CONTEXT("manage_instances " << name << " printed:\n"
-                                         << out.text) {
+  BOOST_TEST_CONTEXT("manage_instances " << name << " printed:\n" << out.text) {
     BOOST_TEST(out.status == 0);
     std::size_t from = 0;
     for (const std::string& text : texts) {
@@ -62,10 +61,9 @@ BOOST_AUTO_TEST_CASE(starting_by_an_output_binding) {
 }
 
 BOOST_AUTO_TEST_CASE(querying_instances) {
-  expect("get_status",
-         {R"("runtimeStatus":"Completed")", R"("input":"status")",
-          R"("output":"Hello status!")", R"("historyEvents":[)",
-          R"("Result":"Hello status!")", "never-started: null"});
+  expect("get_status", {R"("runtimeStatus":"Completed")", R"("input":"status")",
+                        R"("output":"Hello status!")", R"("historyEvents":[)",
+                        R"("Result":"Hello status!")", "never-started: null"});
 }
 
 BOOST_AUTO_TEST_CASE(querying_all_instances) {

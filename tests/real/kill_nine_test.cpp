@@ -1,8 +1,8 @@
-#include <boost/test/unit_test.hpp>
-
 #include "persistence/lmdb_journal.hpp"
-#include "real/worker.hpp"
 #include "tests/support/temp_directory.hpp"
+
+#include "real/worker.hpp"
+#include <boost/test/unit_test.hpp>
 
 #include <chrono>
 #include <fstream>
@@ -166,7 +166,9 @@ BOOST_AUTO_TEST_CASE(a_sleeping_orchestration_survives) {
 }
 
 BOOST_AUTO_TEST_CASE(an_approval_survives) {
-  survive({"Approval", "null", {R"(Approval {"by":"me"})"},
+  survive({"Approval",
+           "null",
+           {R"(Approval {"by":"me"})"},
            R"(ok Completed {"by":"me"})"});
 }
 
@@ -175,8 +177,11 @@ BOOST_AUTO_TEST_CASE(a_fan_out_survives) {
 }
 
 BOOST_AUTO_TEST_CASE(a_parent_and_its_children_survive) {
-  const std::string one = R"(["Hello Tokyo!","Hello Seattle!","Hello London!"])";
-  survive({"Parent", "4", {},
+  const std::string one
+    = R"(["Hello Tokyo!","Hello Seattle!","Hello London!"])";
+  survive({"Parent",
+           "4",
+           {},
            "ok Completed [" + one + "," + one + "," + one + "," + one + "]"});
 }
 

@@ -1,9 +1,8 @@
 #define BOOST_TEST_MODULE tests_real
 #define BOOST_TEST_NO_MAIN
 #define BOOST_TEST_ALTERNATIVE_INIT_API
-#include <boost/test/unit_test.hpp>
-
 #include "real/worker.hpp"
+#include <boost/test/unit_test.hpp>
 
 #include <csignal>
 #include <string_view>

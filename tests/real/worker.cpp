@@ -1,10 +1,15 @@
 #include "real/worker.hpp"
 
 #include "client/examples/samples.hpp"
-
 #include <perdura/actors/registry.hpp>
 #include <perdura/client/orchestration_client.hpp>
 #include <perdura/cluster/node.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -12,12 +17,6 @@
 #include <sstream>
 #include <stdexcept>
 #include <vector>
-
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace perdura::tests {
 
@@ -83,8 +82,8 @@ std::string obey(orchestration_client& client, const std::string& line) {
 
 int run_worker(const std::filesystem::path& directory,
                const std::filesystem::path& witness) {
-  const int file = ::open(witness.c_str(),
-                          O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int file
+    = ::open(witness.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
   cluster::node_config config;

@@ -1,12 +1,12 @@
 /// A node in a process of its own, driven over pipes, that a test can kill.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
-
-#include <sys/types.h>
 
 namespace perdura::tests {
 
