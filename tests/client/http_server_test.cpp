@@ -135,6 +135,22 @@ BOOST_AUTO_TEST_CASE(what_is_not_http_is_refused) {
   }
 }
 
+// RFC 9112, section 6.1: who disagrees about a body's end can be smuggled past.
+BOOST_AUTO_TEST_CASE(a_body_is_never_taken_for_the_next_request) {
+  start();
+  for (const char* coding :
+       {"xchunked", "identity", "chunked, identity", "gzip, chunked",
+        "chunked\r\nTransfer-Encoding: chunked"}) {
+    auto caller = call();
+    caller.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+                + std::string(coding)
+                + "\r\n\r\nPOST /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+    const int status = caller.receive().status;
+    BOOST_TEST((status == 501 || status == 400), coding);
+    BOOST_TEST(caller.is_closed());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_header_value_can_end_its_line) {
   handler = [](http_request, http_responder responder) {
     responder.respond({200, "x", {{"Location", "a\r\nEvil: yes\r\n\r\nb"}}});

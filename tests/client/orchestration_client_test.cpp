@@ -216,6 +216,48 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_request_gets_the_first_answer, served) {
               == errc::already_finished));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_repeated_start_without_an_id_finds_the_first,
+                        served) {
+  start_options options;
+  options.request_id = "the same";
+  const std::string id = client->start_new("Echo", 1, options).value();
+  static_cast<void>(finished(id));
+  BOOST_TEST(client->start_new("Echo", 1, options).value() == id);
+  BOOST_TEST(client->get_status_all().value().size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_id_is_never_cut, served) {
+  const std::string id = client->start_new("Approval").value();
+  BOOST_TEST((client->raise_event(id, "Other", 1, std::string(257, 'k')).code()
+              == errc::invalid_argument));
+  client->raise_event(id, "Other", 1, std::string(256, 'k')).value();
+}
+
+BOOST_FIXTURE_TEST_CASE(one_request_id_for_two_operations_is_two_requests,
+                        served) {
+  const std::string id = client->start_new("Approval").value();
+  client->suspend(id, "pause", "w").value();
+  client->resume(id, "go on", "w").value();
+  BOOST_TEST(
+    (client->get_status(id).value()->status == runtime_status::running));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_awaited_event_gets_through_a_full_buffer, served) {
+  const std::string id = client->start_new("Approval").value();
+  std::atomic<int> raised{0};
+  gate all;
+  for (int i = 0; i < 10'000; ++i)
+    client->raise_event_async(id, "nobody", "1", {}, [&](result<void> done) {
+      if (done && ++raised == 10'000)
+        all.open();
+    });
+  BOOST_TEST(all.wait());
+  BOOST_TEST(
+    (client->raise_event(id, "nobody", 1).code() == errc::limit_exceeded));
+  client->raise_event(id, "Approval", 1).value();
+  BOOST_TEST(finished(id).output == "1");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_start_may_be_for_later, served) {
   start_options options;
   options.instance_id = "later";
