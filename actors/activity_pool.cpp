@@ -36,7 +36,7 @@ activity_pool::~activity_pool() {
   close();
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return running_.empty(); });
+    changed_.wait(lock, [this] { return busy_ == 0; });
   }
   if (watcher_.joinable())
     watcher_.join();
@@ -82,6 +82,7 @@ void activity_pool::submit(activity_work_item item) {
   auto next = pop_startable();
   if (!next)
     return;
+  ++busy_;
   if (idle_.empty()) {
     ++workers_;
     lock.unlock();
@@ -162,11 +163,14 @@ void activity_pool::run(activity_work_item item) {
 
 std::optional<activity_work_item> activity_pool::next(activity_actor worker) {
   std::lock_guard lock(mutex_);
-  if (closed_)
-    return std::nullopt;
-  if (auto item = pop_startable())
-    return item;
-  idle_.push_back(std::move(worker));
+  if (!closed_) {
+    if (auto item = pop_startable())
+      return item;
+    idle_.push_back(std::move(worker));
+  }
+  // From here on the worker does not touch the pool: it may go.
+  --busy_;
+  changed_.notify_all();
   return std::nullopt;
 }
 
@@ -246,7 +250,7 @@ void activity_pool::close() {
 
 bool activity_pool::wait_idle(duration patience) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, patience, [this] { return running_.empty(); });
+  return changed_.wait_for(lock, patience, [this] { return busy_ == 0; });
 }
 
 std::vector<std::string> activity_pool::running_names() const {

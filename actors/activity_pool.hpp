@@ -96,6 +96,7 @@ private:
   std::deque<queued> queue_;
   std::vector<activity_actor> idle_;
   std::size_t workers_ = 0;
+  std::size_t busy_ = 0; ///< Workers between an item and "no more".
   std::uint64_t next_run_ = 1;
   std::map<std::uint64_t, running> running_;
   std::multimap<timestamp, std::uint64_t> deadlines_; ///< By run.

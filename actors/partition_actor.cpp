@@ -5,6 +5,8 @@
 #include "actors/turn_watch.hpp"
 #include "persistence/logging.hpp"
 
+#include <utility>
+
 namespace perdura::actors {
 
 void partition_actor_state::begin(partition_actor::pointer self,
@@ -26,7 +28,8 @@ void partition_actor_state::begin(partition_actor::pointer self,
 void partition_actor_state::on_begin() {
   auto recovered = processor_->recover();
   serving_ = static_cast<bool>(recovered);
-  around_.on_ready(std::move(recovered));
+  if (!serving_) // otherwise it is told when the new epoch is durable
+    std::exchange(around_.on_ready, nullptr)(std::move(recovered));
   if (!batch_.empty()) // came before this partition had begun
     self_->send(self_, flush_batch{});
   arm();
@@ -50,6 +53,8 @@ void partition_actor_state::on_flush() {
 
 void partition_actor_state::on_durable(journal_position reached) {
   processor_->on_durable(reached);
+  if (around_.on_ready)
+    std::exchange(around_.on_ready, nullptr)({});
   arm();
 }
 

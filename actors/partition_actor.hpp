@@ -21,7 +21,8 @@ struct partition_surroundings {
   turn_watch* turns = nullptr;
   std::shared_ptr<const registry> functions;
   router_actor router;
-  /// Told once when the partition serves, or why it cannot.
+  /// Told once when the partition serves and its new epoch is durable, or why
+  /// it cannot.
   std::function<void(result<void>)> on_ready;
 };
 
