@@ -19,23 +19,40 @@ std::string authority_of(const std::string& address, std::uint16_t port) {
   return (is_v6 ? '[' + address + ']' : address) + ':' + std::to_string(port);
 }
 
+std::chrono::milliseconds to_milliseconds(persistence::duration time) {
+  return std::chrono::ceil<std::chrono::milliseconds>(time);
+}
+
+http_server_config server_config_of(const door_config& door) {
+  http_server_config http;
+  http.address = door.address;
+  http.port = door.port;
+  http.threads = door.threads;
+  http.header_bytes_max = door.header_bytes_max;
+  http.header_fields_max = door.header_fields_max;
+  http.uri_bytes_max = door.uri_bytes_max;
+  http.body_bytes_max = door.body_bytes_max;
+  http.header_time_max = to_milliseconds(door.header_time_max);
+  http.idle_time_max = to_milliseconds(door.idle_time_max);
+  http.connections_max = door.connections_max;
+  http.requests_max = door.requests_max;
+  http.stop_patience = to_milliseconds(door.stop_patience);
+  return http;
+}
+
 result<std::unique_ptr<http_server>> open_door(const node_host_config& config) {
-  if (!is_loopback(config.http_address))
+  if (!is_loopback(config.door.address))
     return error{errc::invalid_argument,
-                 "The HTTP door may not listen on " + config.http_address
+                 "The HTTP door may not listen on " + config.door.address
                    + ": without keys and TLS, which are not there yet, "
                      "anybody could manage the instances. Use a loopback "
                      "address (--http 127.0.0.1:"
-                   + std::to_string(config.http_port) + ")."};
-  http_server_config http;
-  http.address = config.http_address;
-  http.port = config.http_port;
-  http.threads = config.http_threads;
-  auto server = http_server::listen(http);
+                   + std::to_string(config.door.port) + ")."};
+  auto server = http_server::listen(server_config_of(config.door));
   if (!server && server.code() == errc::unavailable)
     return error{errc::unavailable,
                  server.error().message + " Choose another one with --http "
-                   + authority_of(config.http_address, config.http_port + 1)
+                   + authority_of(config.door.address, config.door.port + 1)
                    + "."};
   return server;
 }
@@ -82,7 +99,7 @@ node_host::start(node_host_config config,
       return server.error();
     parts.server = std::move(*server);
     parts.url
-      = "http://" + authority_of(config.http_address, parts.server->port());
+      = "http://" + authority_of(config.door.address, parts.server->port());
   }
   auto opened = cluster::node::open(config.node, std::move(functions));
   if (!opened)
@@ -92,7 +109,8 @@ node_host::start(node_host_config config,
   if (parts.server) {
     management_api_config api;
     api.origin = parts.url;
-    api.bind_address = config.http_address;
+    api.bind_address = config.door.address;
+    api.waits_max = config.door.waits_max;
     api.task_hub = parts.node->config().task_hub;
     api.is_ready = [node = parts.node.get()] { return node->is_ready(); };
     parts.api = std::make_unique<management_api>(

@@ -2,6 +2,7 @@
 /// service embeds that brings its own orchestrations.
 #pragma once
 
+#include <perdura/client/door_config.hpp>
 #include <perdura/client/orchestration_client.hpp>
 #include <perdura/cluster/node_config.hpp>
 #include <perdura/persistence/error.hpp>
@@ -25,10 +26,7 @@ struct node_host_config {
   cluster::node_config node;
   /// Without, the node is reached through `client()` alone.
   bool http = true;
-  /// Loopback addresses only: there are no keys and no TLS yet.
-  std::string http_address = "127.0.0.1";
-  std::uint16_t http_port = 7071; ///< 0: a free one.
-  std::size_t http_threads = 2;
+  door_config door;
 };
 
 class node_host {

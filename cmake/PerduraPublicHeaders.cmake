@@ -16,6 +16,7 @@ set(PERDURA_PUBLIC_ROOTS
   client/orchestration_client.hpp
   client/orchestration_status.hpp
   client/management_payload.hpp
+  client/door_config.hpp
   client/node_host.hpp)
 
 set(PERDURA_PUBLIC_HEADERS)

@@ -140,8 +140,8 @@ result<node_host_config> to_config(const node_verb_options& options) {
                  "--http wants ADDRESS:PORT, such as 127.0.0.1:7071, not \""
                    + options.http + "\"."};
   node_host_config config;
-  config.http_address = place->address;
-  config.http_port = place->port;
+  config.door.address = place->address;
+  config.door.port = place->port;
   config.node.data_dir = options.data_dir;
   config.node.create_hub = options.create_hub;
   config.node.task_hub = options.task_hub;

@@ -260,7 +260,7 @@ int run(const std::string& directory, const std::string& wanted) {
   perdura::node_host_config config;
   config.node.data_dir = directory;
   config.node.create_hub = true;
-  config.http_port = 0; // any free one: the URLs below lead to it
+  config.door.port = 0; // any free one: the URLs below lead to it
   auto host = perdura::node_host::start(config, make_functions(world)).value();
   stage on{host->client(), world};
   bool found = false;

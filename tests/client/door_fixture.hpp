@@ -22,7 +22,7 @@ struct door_fixture {
     config.node.data_dir = directory.path() / "hub";
     config.node.create_hub = true;
     config.node.partition_count = 4;
-    config.http_port = 0;
+    config.door.port = 0;
     host = std::move(
       client::node_host::start(std::move(config), functions).value());
   }

@@ -516,7 +516,7 @@ BOOST_AUTO_TEST_CASE(it_checks_its_port_before_it_touches_the_disk) {
   perdura::client::node_host_config config;
   config.node.data_dir = other.path() / "hub";
   config.node.create_hub = true;
-  config.http_port = first.host->http_port();
+  config.door.port = first.host->http_port();
   auto functions = std::make_shared<perdura::actors::registry>();
   const auto second = perdura::client::node_host::start(config, functions);
   BOOST_TEST((second.code() == perdura::persistence::errc::unavailable));
@@ -526,8 +526,8 @@ BOOST_AUTO_TEST_CASE(it_checks_its_port_before_it_touches_the_disk) {
 
 BOOST_AUTO_TEST_CASE(it_listens_on_this_machine_only) {
   perdura::client::node_host_config config;
-  config.http_address = "0.0.0.0";
-  config.http_port = 0;
+  config.door.address = "0.0.0.0";
+  config.door.port = 0;
   const auto open = perdura::client::node_host::start(
     config, std::make_shared<perdura::actors::registry>());
   BOOST_TEST((open.code() == perdura::persistence::errc::invalid_argument));
