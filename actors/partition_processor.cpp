@@ -540,6 +540,7 @@ void partition_processor::evict(timestamp at) {
     }
     const bool warm = live->warm;
     state_.live.erase(id);
+    ++state_.counters.evictions;
     if (warm)
       host_.drop_run(id);
   }

@@ -137,6 +137,7 @@ struct partition_counters {
   std::uint64_t results_stale = 0;
   std::uint64_t events_discarded = 0;
   std::uint64_t messages_repeated = 0;
+  std::uint64_t evictions = 0; ///< Instances that left memory.
 };
 
 struct partition_state {

@@ -116,6 +116,12 @@ public:
   node_statistics statistics() const;
   std::vector<std::pair<std::string, std::string>> stuck() const;
 
+  /// All zero once it stops.
+  node_statistics ask_statistics() const {
+    const std::shared_lock lock(reach_->mutex);
+    return reach_->node != nullptr ? statistics() : node_statistics{};
+  }
+
   bool is_ready() const {
     return serving_
            && !watch_.is_stuck(threads_, system_clock().now(),
@@ -382,6 +388,8 @@ node_statistics node::impl::statistics() const {
       sum.activities += one.activities;
       sum.results_stale += one.results_stale;
       sum.events_discarded += one.events_discarded;
+      sum.messages_repeated += one.messages_repeated;
+      sum.evictions += one.evictions;
       sum.instances_live += live;
       --gathered->left;
       gathered->changed.notify_all();
@@ -397,6 +405,8 @@ node_statistics node::impl::statistics() const {
   sum.views_commits = disk.views_commits;
   sum.turns = disk.turns;
   sum.journal_bytes = disk.bytes;
+  sum.commit_turns = disk.commit_turns;
+  sum.commit_time_us = disk.commit_time_us;
   return sum;
 }
 
@@ -457,7 +467,7 @@ const std::string& node::hub_id() const {
 }
 
 node_statistics node::statistics() const {
-  return impl_->statistics();
+  return impl_->ask_statistics();
 }
 
 bool node::is_ready() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <perdura/cluster/node_config.hpp>
+#include <perdura/persistence/distribution.hpp>
 #include <perdura/persistence/error.hpp>
 
 #include <functional>
@@ -33,7 +34,11 @@ struct node_statistics {
   std::uint64_t activities = 0;
   std::uint64_t results_stale = 0;
   std::uint64_t events_discarded = 0;
+  std::uint64_t messages_repeated = 0;
+  std::uint64_t evictions = 0;
   std::uint64_t instances_live = 0; ///< In memory now.
+  persistence::distribution commit_turns;
+  persistence::distribution commit_time_us;
 };
 
 class node {

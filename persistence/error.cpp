@@ -60,6 +60,10 @@ std::string_view to_string(errc code) {
     return "storage_foreign";
   case errc::epoch_fenced:
     return "epoch_fenced";
+  case errc::unauthorized:
+    return "unauthorized";
+  case errc::forbidden:
+    return "forbidden";
   case errc::nondeterministic:
     return "nondeterministic";
   case errc::task_failed:
@@ -131,6 +135,10 @@ std::string_view sentence_of(errc code) {
     return "The directory holds another hub than the expected one.";
   case errc::epoch_fenced:
     return "A newer owner of the partition exists.";
+  case errc::unauthorized:
+    return "The node wants a key.";
+  case errc::forbidden:
+    return "This is not allowed.";
   case errc::nondeterministic:
     return "The orchestrator decided otherwise than its history says.";
   case errc::task_failed:

@@ -46,6 +46,9 @@ enum class errc : std::uint16_t {
   storage_missing = 64, ///< No hub in this directory.
   storage_foreign = 65, ///< A hub, but not the one that was expected.
   epoch_fenced = 66,
+  // Who asked may not.
+  unauthorized = 70, ///< No key, or none that is known.
+  forbidden = 71,    ///< The key is good for less, or the way is not allowed.
   // The code does not fit.
   nondeterministic = 80,
   task_failed = 81,

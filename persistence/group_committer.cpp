@@ -6,6 +6,7 @@
 #include "persistence/logging.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 namespace perdura::persistence {
@@ -242,7 +243,12 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
 
   const journal_position reached = durable_ + batch.size();
   const auto records = fold(batch, durable_ + 1);
+  const auto began = std::chrono::steady_clock::now();
   append(records, trim_records_max);
+  const auto took = std::chrono::steady_clock::now() - began;
+  commit_time_us_.add(static_cast<std::uint64_t>(
+    std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  commit_turns_.add(batch.size());
   for (const record_log::record& record : records)
     bytes_ += record.bytes.size();
   turns_ += batch.size();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "persistence/crash_switch.hpp"
+#include "persistence/distribution.hpp"
 #include "persistence/journal_record.hpp"
 #include "persistence/views.hpp"
 
@@ -88,6 +89,14 @@ public:
     return bytes_;
   }
 
+  distribution commit_turns() const {
+    return commit_turns_.now();
+  }
+
+  distribution commit_time_us() const {
+    return commit_time_us_.now();
+  }
+
 private:
   struct queued_turn {
     turn_writes turn;
@@ -123,6 +132,8 @@ private:
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<std::uint64_t> bytes_{0};
+  live_distribution commit_turns_;
+  live_distribution commit_time_us_;
 
   // Held while listeners are called: after `listen` has returned, the old
   // one is not called any more.

@@ -2,6 +2,7 @@
 /// it on a node, a twin in memory in tests, a replicated one later.
 #pragma once
 
+#include "persistence/distribution.hpp"
 #include "persistence/queries.hpp"
 #include "persistence/turn_writes.hpp"
 
@@ -35,6 +36,8 @@ struct journal_statistics {
   std::uint64_t views_commits = 0; ///< Of the views, since open.
   std::uint64_t turns = 0;
   std::uint64_t bytes = 0;
+  distribution commit_turns;   ///< How many turns a commit carried.
+  distribution commit_time_us; ///< Writing and syncing.
 };
 
 /// A lane set's ledger and its views. Whatever it has acknowledged survives

@@ -199,6 +199,8 @@ journal_statistics laned_journal::statistics() const {
     sum.views_commits += each->rows.commits();
     sum.turns += each->committer.turns();
     sum.bytes += each->committer.bytes();
+    sum.commit_turns += each->committer.commit_turns();
+    sum.commit_time_us += each->committer.commit_time_us();
   }
   return sum;
 }

@@ -1,8 +1,11 @@
 #include "persistence/logging.hpp"
 
+#include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -22,6 +25,13 @@ std::atomic<log_level>& threshold() {
   return level;
 }
 
+std::atomic<spdlog::logger*>& audit_file() {
+  static std::atomic<spdlog::logger*> logger{nullptr};
+  return logger;
+}
+
+constexpr const char* line_pattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %n %v";
+
 spdlog::level::level_enum to_spdlog(log_level level) {
   switch (level) {
   case log_level::debug:
@@ -39,11 +49,14 @@ spdlog::level::level_enum to_spdlog(log_level level) {
 }
 
 spdlog::logger& logger_of(log_room room) {
+  if (room == log_room::audit)
+    if (spdlog::logger* file = audit_file().load(std::memory_order_acquire))
+      return *file;
   // Never destroyed: a thread may log while the process ends.
   static auto* loggers = [] {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      "%Y-%m-%dT%H:%M:%S.%eZ %l %n %v", spdlog::pattern_time_type::utc));
+      line_pattern, spdlog::pattern_time_type::utc));
     const auto make = [&](const char* name) {
       auto logger = std::make_shared<spdlog::logger>(name, sink);
       logger->set_level(spdlog::level::debug);
@@ -84,8 +97,36 @@ void set_log_level(log_level level) {
   threshold().store(level, std::memory_order_relaxed);
 }
 
+result<void> open_audit_file(const std::filesystem::path& file) {
+  const error failure{errc::invalid_argument, "The audit file \""
+                                                + file.string()
+                                                + "\" cannot be written."};
+  // The sink would let others read it.
+  const int descriptor
+    = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0)
+    return failure;
+  ::close(descriptor);
+  try {
+    constexpr std::size_t file_bytes_max = std::size_t{64} << 20U;
+    auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+      file.string(), file_bytes_max, 8);
+    sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      line_pattern, spdlog::pattern_time_type::utc));
+    auto logger = std::make_unique<spdlog::logger>("audit", std::move(sink));
+    // A line that is lost with the process is worth nothing.
+    logger->flush_on(spdlog::level::info);
+    // Never destroyed, like the others: threads may be using the old one.
+    audit_file().store(logger.release(), std::memory_order_release);
+  } catch (const spdlog::spdlog_ex&) {
+    return failure;
+  }
+  return {};
+}
+
 bool logs(log_room room, log_level level) {
-  if (room == log_room::audit)
+  if (room == log_room::audit
+      && audit_file().load(std::memory_order_acquire) != nullptr)
     return level >= log_level::info;
   return level >= threshold().load(std::memory_order_relaxed);
 }

@@ -1,7 +1,10 @@
 /// What a node tells its operator: one logger a room, lines on stderr.
 #pragma once
 
+#include <perdura/persistence/error.hpp>
+
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
 
 namespace perdura::persistence {
@@ -11,13 +14,19 @@ enum class log_room : std::uint8_t {
   actors,
   cluster,
   client,
-  audit, ///< One line per management operation; never below `info`.
+  audit, ///< One line per management operation, at `info`.
 };
 
 enum class log_level : std::uint8_t { debug, info, warning, error, off };
 
 /// Everything below `level` is dropped. `info` until it is called.
 void set_log_level(log_level level);
+
+/// Audit lines go to this file (made with mode 0600) whatever the level is,
+/// and to no other place. At 64 MiB it is moved aside; eight old ones are
+/// kept. Before anything is logged there.
+/// @error errc::invalid_argument  It cannot be written.
+result<void> open_audit_file(const std::filesystem::path& file);
 
 bool logs(log_room room, log_level level);
 
