@@ -4,6 +4,7 @@
 #include "client/http/http_server.hpp"
 #include "client/http/json.hpp"
 #include "client/http/management_api.hpp"
+#include "client/http/tls_context.hpp"
 #include "cluster/node.hpp"
 #include <perdura/actors/management_payload.hpp>
 
@@ -40,21 +41,64 @@ http_server_config server_config_of(const door_config& door) {
   return http;
 }
 
-result<std::unique_ptr<http_server>> open_door(const node_host_config& config) {
-  if (!is_loopback(config.door.address))
+/// An address that others can reach wants keys and TLS, or somebody who has
+/// said that he knows.
+result<void> check_exposure(const door_config& door, const access_keys& keys) {
+  const std::string place
+    = "The HTTP door may not listen on " + door.address + ": ";
+  if (is_loopback(door.address) || door.insecure)
+    return {};
+  if (!is_address(door.address))
+    return {}; // Listening says what is wrong with it.
+  if (keys.empty())
     return error{errc::invalid_argument,
-                 "The HTTP door may not listen on " + config.door.address
-                   + ": without keys and TLS, which are not there yet, "
-                     "anybody could manage the instances. Use a loopback "
-                     "address (--http 127.0.0.1:"
-                   + std::to_string(config.door.port) + ")."};
-  auto server = http_server::listen(server_config_of(config.door));
+                 place
+                   + "without keys (http.keys_file, or PERDURA_KEYS) anybody "
+                     "who reaches it could manage the instances. Use a "
+                     "loopback address (--http 127.0.0.1:"
+                   + std::to_string(door.port)
+                   + "), or set http.insecure if the network is to be "
+                     "trusted."};
+  if (door.tls_certificate_file.empty())
+    return error{errc::invalid_argument,
+                 place
+                   + "without TLS (http.tls.certificate_file and "
+                     "http.tls.key_file) keys could be read on their way."};
+  return {};
+}
+
+result<std::unique_ptr<http_server>>
+open_door(const door_config& door, std::shared_ptr<tls_context> tls) {
+  http_server_config config = server_config_of(door);
+  config.tls = std::move(tls);
+  auto server = http_server::listen(std::move(config));
   if (!server && server.code() == errc::unavailable)
     return error{errc::unavailable,
                  server.error().message + " Choose another one with --http "
-                   + authority_of(config.door.address, config.door.port + 1)
-                   + "."};
+                   + authority_of(door.address, door.port + 1) + "."};
   return server;
+}
+
+management_api_config api_config_of(const door_config& door,
+                                    const std::string& url,
+                                    const cluster::node& node,
+                                    access_keys keys) {
+  management_api_config api;
+  api.origin = url;
+  api.public_url = door.public_url;
+  while (api.public_url.ends_with('/'))
+    api.public_url.pop_back();
+  api.forwarded_headers = door.forwarded_headers;
+  api.token_lifetime = door.token_lifetime;
+  api.waits_max = door.waits_max;
+  api.gatekeeper.keys = std::move(keys);
+  api.gatekeeper.hub_id = node.hub_id();
+  api.gatekeeper.bind_address = door.address;
+  api.gatekeeper.hosts = door.hosts;
+  api.task_hub = node.config().task_hub;
+  api.is_ready = [&node] { return node.is_ready(); };
+  api.statistics = [&node] { return node.statistics(); };
+  return api;
 }
 
 } // namespace
@@ -93,13 +137,25 @@ node_host::start(node_host_config config,
                  std::shared_ptr<const actors::registry> functions) {
   std::unique_ptr<node_host> host(new node_host);
   impl& parts = *host->impl_;
+  access_keys keys;
   if (config.http) {
-    auto server = open_door(config);
+    auto loaded = access_keys::load(config.door.keys_file);
+    if (!loaded)
+      return loaded.error();
+    keys = std::move(*loaded);
+    if (auto ok = check_exposure(config.door, keys); !ok)
+      return ok.error();
+    auto tls = tls_context::load(config.door.tls_certificate_file,
+                                 config.door.tls_key_file);
+    if (!tls)
+      return tls.error();
+    const char* scheme = *tls ? "https://" : "http://";
+    auto server = open_door(config.door, std::move(*tls));
     if (!server)
       return server.error();
     parts.server = std::move(*server);
     parts.url
-      = "http://" + authority_of(config.door.address, parts.server->port());
+      = scheme + authority_of(config.door.address, parts.server->port());
   }
   auto opened = cluster::node::open(config.node, std::move(functions));
   if (!opened)
@@ -107,12 +163,9 @@ node_host::start(node_host_config config,
   parts.node = std::move(*opened);
 
   if (parts.server) {
-    management_api_config api;
-    api.origin = parts.url;
-    api.bind_address = config.door.address;
-    api.waits_max = config.door.waits_max;
-    api.task_hub = parts.node->config().task_hub;
-    api.is_ready = [node = parts.node.get()] { return node->is_ready(); };
+    management_api_config api
+      = api_config_of(config.door, parts.url, *parts.node, std::move(keys));
+    api.connections = [&parts] { return parts.server->connections(); };
     parts.api = std::make_unique<management_api>(
       orchestration_client(parts.node->gateway()), std::move(api));
     parts.node->set_payload_maker(
@@ -122,7 +175,8 @@ node_host::start(node_host_config config,
     parts.server->serve(
       [&parts](http_request request, http_responder responder) {
         parts.answer(std::move(request), std::move(responder));
-      });
+      },
+      [&parts](int status) { parts.api->count_refused(status); });
   }
   auto begun = parts.node->begin();
   if (!begun)

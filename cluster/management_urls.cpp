@@ -26,23 +26,31 @@ actors::management_payload make_management_payload(const management_base& base,
                                                    std::string_view id) {
   const std::string instance
     = base.origin + base.prefix + "/instances/" + encode_url_part(id);
-  std::string common = "taskHub=" + encode_url_part(base.task_hub)
-                       + "&connection=" + encode_url_part(base.connection);
-  if (!base.code.empty())
-    common += "&code=" + encode_url_part(base.code);
-  const auto with_reason = [&](const char* operation) {
-    return instance + "/" + operation + "?reason={text}&" + common;
+  const std::string common
+    = "taskHub=" + encode_url_part(base.task_hub)
+      + "&connection=" + encode_url_part(base.connection);
+  const auto with_code = [&](std::string url, char operation) {
+    url += common;
+    const std::string code
+      = base.code_of ? base.code_of(id, operation) : std::string();
+    if (!code.empty())
+      url += "&code=" + encode_url_part(code);
+    return url;
+  };
+  const auto with_reason = [&](const char* word, char operation) {
+    return with_code(instance + "/" + word + "?reason={text}&", operation);
   };
   actors::management_payload payload;
   payload.id = id;
-  payload.status_query_get_uri = instance + "?" + common;
-  payload.send_event_post_uri = instance + "/raiseEvent/{eventName}?" + common;
-  payload.terminate_post_uri = with_reason("terminate");
-  payload.rewind_post_uri = with_reason("rewind");
-  payload.purge_history_delete_uri = instance + "?" + common;
-  payload.restart_post_uri = instance + "/restart?" + common;
-  payload.suspend_post_uri = with_reason("suspend");
-  payload.resume_post_uri = with_reason("resume");
+  payload.status_query_get_uri = with_code(instance + "?", 'g');
+  payload.send_event_post_uri
+    = with_code(instance + "/raiseEvent/{eventName}?", 'e');
+  payload.terminate_post_uri = with_reason("terminate", 't');
+  payload.rewind_post_uri = with_reason("rewind", 'w');
+  payload.purge_history_delete_uri = with_code(instance + "?", 'p');
+  payload.restart_post_uri = with_code(instance + "/restart?", 'r');
+  payload.suspend_post_uri = with_reason("suspend", 's');
+  payload.resume_post_uri = with_reason("resume", 's');
   return payload;
 }
 

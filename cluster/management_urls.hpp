@@ -3,6 +3,7 @@
 
 #include <perdura/actors/management_payload.hpp>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,10 @@ struct management_base {
   std::string prefix = "/runtime/webhooks/durabletask";
   std::string task_hub = "perdura";
   std::string connection = "Storage"; ///< Accepted and ignored.
-  std::string code;                   ///< A key; empty: none in the URLs.
+  /// The `code` of a URL that is good for one operation of an instance: 'g'
+  /// get, 'e' raise event, 't' terminate, 'w' rewind, 'p' purge, 'r' restart,
+  /// 's' suspend and resume. Null, or an empty answer: the URL has none.
+  std::function<std::string(std::string_view id, char operation)> code_of;
 };
 
 /// @source Durable Functions' HttpManagementPayload, contract §2.9.

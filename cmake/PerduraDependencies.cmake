@@ -16,3 +16,6 @@ find_package(OpenSSL REQUIRED)       # OpenSSL::SSL, OpenSSL::Crypto
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET GLOBAL lmdb)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
+# The core alone: its package's own CMake files want civetweb and curl, too.
+pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET GLOBAL
+  prometheus-cpp-core)

@@ -1,40 +1,101 @@
 #include "client/http/api_call.hpp"
 
 #include "actors/json_text_check.hpp"
+#include "persistence/logging.hpp"
 
 namespace perdura::client {
 
 api_call::api_call(std::shared_ptr<api_context> around, http_request asked,
-                   request_target where, http_responder answer_to,
-                   cluster::management_base links)
+                   request_target where, route_match taken, caller who_asks,
+                   http_responder answer_to, cluster::management_base links)
   : context(std::move(around)),
     request(std::move(asked)),
     target(std::move(where)),
+    route(std::move(taken)),
+    who(std::move(who_asks)),
     base(std::move(links)),
-    responder_(std::move(answer_to)) {}
+    responder_(std::move(answer_to)),
+    began_(std::chrono::steady_clock::now()) {}
 
 void api_call::respond(http_response response) const {
+  if (answered_.exchange(true))
+    return;
+  // Before the caller hears of it: who has an answer finds it accounted for.
+  account_for(response.status);
   responder_.respond(std::move(response));
 }
 
+void api_call::note(std::string_view name, std::string_view value) const {
+  const std::lock_guard lock(notes_mutex_);
+  notes_ += ' ';
+  notes_ += name;
+  notes_ += '=';
+  notes_ += actors::json_string(value);
+}
+
+void api_call::account_for(int status) const {
+  const auto took = std::chrono::steady_clock::now() - began_;
+  const std::lock_guard lock(notes_mutex_);
+  client::account_for(
+    *context, request, route, who, status,
+    static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(took).count()),
+    notes_);
+}
+
+void account_for(api_context& context, const http_request& request,
+                 const route_match& route, const caller& who, int status,
+                 std::uint64_t time_us, std::string_view notes) {
+  using persistence::log_level;
+  using persistence::log_room;
+  context.metrics.count(route.taken->id, status, time_us);
+  if (persistence::logs(log_room::client, log_level::debug))
+    persistence::log(log_room::client, log_level::debug,
+                     request.peer + ' ' + request.method + ' '
+                       + redacted(request.target) + ' ' + std::to_string(status)
+                       + ' ' + std::to_string(time_us) + " us");
+  if (!route.taken->is_audited
+      || !persistence::logs(log_room::audit, log_level::info))
+    return;
+  std::string line(to_string(route.taken->id));
+  const auto add = [&line](const char* name, std::string_view value) {
+    if (value.empty())
+      return;
+    line += ' ';
+    line += name;
+    line += '=';
+    line += actors::json_string(value);
+  };
+  add("function", route.function);
+  add("instance", route.instance);
+  add("event", route.event);
+  line += notes;
+  add("by", who.name);
+  add("from", request.peer);
+  line += " status=" + std::to_string(status);
+  persistence::log(log_room::audit, log_level::info, line);
+}
+
 void api_call::empty(int status) const {
-  responder_.respond({status, {}});
+  respond({status, {}});
 }
 
 void api_call::json(int status, std::string body,
                     std::vector<http_header> headers) const {
-  responder_.respond({status, std::move(body), std::move(headers)});
+  respond({status, std::move(body), std::move(headers)});
 }
 
 void api_call::fail(const persistence::error& failure) const {
-  responder_.respond(to_response(failure));
+  respond(to_response(failure));
 }
 
 void api_call::fail_as_string(int status, std::string_view sentence) const {
-  responder_.respond({status, actors::json_string(sentence)});
+  respond({status, actors::json_string(sentence)});
 }
 
 void api_call::accepted(const std::string& id) const {
+  if (id != route.instance)
+    note("instance", id);
   const actors::management_payload payload = payload_of(id);
   json(202, to_json(payload),
        {{"Location", payload.status_query_get_uri}, {"Retry-After", "10"}});

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "client/http/blocking_calls.hpp"
+#include "client/http/door_metrics.hpp"
+#include "client/http/gatekeeper.hpp"
 #include "client/http/http_message.hpp"
 #include "client/http/json.hpp"
 #include "client/http/management_api.hpp"
@@ -10,7 +12,9 @@
 #include "cluster/management_urls.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -19,10 +23,14 @@ namespace perdura::client {
 /// What all calls share.
 struct api_context {
   api_context(orchestration_client asked, management_api_config settings)
-    : client(std::move(asked)), config(std::move(settings)) {}
+    : client(std::move(asked)),
+      config(std::move(settings)),
+      keeper(config.gatekeeper) {}
 
   orchestration_client client;
   management_api_config config;
+  gatekeeper keeper;
+  door_metrics metrics;
   std::atomic<std::size_t> waits{0};
   blocking_calls blocking{4};
 };
@@ -30,9 +38,11 @@ struct api_context {
 class api_call {
 public:
   api_call(std::shared_ptr<api_context> around, http_request asked,
-           request_target where, http_responder answer_to,
-           cluster::management_base links);
+           request_target where, route_match taken, caller who_asks,
+           http_responder answer_to, cluster::management_base links);
 
+  /// Sends the answer, counts it, and writes the audit line. Only the first
+  /// one counts.
   void respond(http_response response) const;
   void empty(int status) const;
   void json(int status, std::string body,
@@ -51,21 +61,36 @@ public:
   /// Names this request for repeats: the header Idempotency-Key.
   std::string request_id() const;
 
-  std::shared_ptr<api_context> context;
-  http_request request;
-  request_target target;
-  cluster::management_base base;
+  /// What the audit line shall tell besides, e.g. the ID that was made.
+  void note(std::string_view name, std::string_view value) const;
 
-private:
-  http_responder responder_;
-
-public:
   const http_responder& responder() const {
     return responder_;
   }
+
+  std::shared_ptr<api_context> context;
+  http_request request;
+  request_target target;
+  route_match route;
+  caller who;
+  cluster::management_base base;
+
+private:
+  void account_for(int status) const;
+
+  http_responder responder_;
+  std::chrono::steady_clock::time_point began_;
+  mutable std::atomic<bool> answered_{false};
+  mutable std::mutex notes_mutex_;
+  mutable std::string notes_;
 };
 
 using api_call_ptr = std::shared_ptr<const api_call>;
+
+/// One that was answered before it could become a call.
+void account_for(api_context& context, const http_request& request,
+                 const route_match& route, const caller& who, int status,
+                 std::uint64_t time_us, std::string_view notes);
 
 /// Runs on another thread; the call is refused if too many wait.
 void run_blocking(const api_call_ptr& call, std::function<void()> work);
@@ -103,5 +128,8 @@ void list_instances(const api_call_ptr& call);
 void purge_instances(const api_call_ptr& call);
 void count_instances(const api_call_ptr& call);
 void list_stuck(const api_call_ptr& call);
+
+void get_client_binding(const api_call_ptr& call);
+void get_metrics(const api_call_ptr& call);
 
 } // namespace perdura::client

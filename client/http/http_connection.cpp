@@ -96,9 +96,16 @@ http_connection::http_connection(http_worker& worker, net_socket socket)
 
 void http_connection::start() {
   error_code ignored;
+  peer_ = socket_.remote_endpoint(ignored).address().to_string(ignored);
   socket_.non_blocking(true, ignored);
   socket_.set_option(net::ip::tcp::no_delay(true), ignored);
-  set_phase(phase::idle, worker_.server.config.idle_time_max);
+  const http_server_config& config = worker_.server.config;
+  if (config.tls) {
+    tls_ = std::make_unique<tls_session>(config.tls);
+    set_phase(phase::handshake, config.header_time_max);
+  } else {
+    set_phase(phase::idle, config.idle_time_max);
+  }
   wait_readable();
 }
 
@@ -135,6 +142,7 @@ void http_connection::on_readable() {
   case phase::parked:
     on_peer_while_handling();
     return;
+  case phase::handshake:
   case phase::idle:
   case phase::header:
   case phase::body:
@@ -157,6 +165,32 @@ void http_connection::on_readable() {
     return;
   }
   const std::string_view bytes(worker_.scratch.data(), read);
+  if (!tls_) {
+    take(bytes);
+    return;
+  }
+  std::string text;
+  if (!decrypt(bytes, text)) {
+    close();
+    return;
+  }
+  if (state_ == phase::handshake && tls_->is_open())
+    set_phase(phase::idle, worker_.server.config.idle_time_max);
+  if (text.empty())
+    wait_readable();
+  else
+    take(text);
+}
+
+/// False: there will be no more.
+bool http_connection::decrypt(std::string_view wire, std::string& text) {
+  const bool is_sound = tls_->receive(wire, text);
+  flush_wire();
+  return is_sound && !(tls_->is_ended() && text.empty());
+}
+
+/// Takes the next bytes of requests.
+void http_connection::take(std::string_view bytes) {
   if (unread_.empty()) {
     parse(bytes);
     return;
@@ -170,6 +204,10 @@ void http_connection::on_readable() {
 /// Readable while nothing is expected: the caller sends its next request
 /// early, or has gone.
 void http_connection::on_peer_while_handling() {
+  if (tls_) {
+    on_early_bytes();
+    return;
+  }
   error_code failure;
   char byte = 0;
   const std::size_t peeked
@@ -180,6 +218,28 @@ void http_connection::on_peer_while_handling() {
     wait_readable();
   else if (failure || peeked == 0)
     end_park(park_end::caller_gone);
+}
+
+/// The same under TLS, where only decrypting tells the two apart.
+void http_connection::on_early_bytes() {
+  // Beyond it, who sends early has to wait.
+  constexpr std::size_t early_bytes_max = std::size_t{64} * 1024;
+  error_code failure;
+  const std::size_t read
+    = socket_.read_some(net::buffer(worker_.scratch), failure);
+  const bool spurious
+    = failure == net::error::would_block || failure == net::error::try_again;
+  if (failure && !spurious) {
+    end_park(park_end::caller_gone);
+    return;
+  }
+  if (!spurious
+      && !decrypt(std::string_view(worker_.scratch.data(), read), unread_)) {
+    end_park(park_end::caller_gone);
+    return;
+  }
+  if (unread_.size() < early_bytes_max)
+    wait_readable();
 }
 
 void http_connection::parse(std::string_view bytes) {
@@ -254,7 +314,12 @@ bool http_connection::check_header() {
                    "100-continue")) {
     error_code ignored; // A socket that takes no 25 bytes takes no answer.
     constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    socket_.write_some(net::buffer(go_on.data(), go_on.size()), ignored);
+    if (tls_) {
+      tls_->send(go_on);
+      flush_wire();
+    } else {
+      socket_.write_some(net::buffer(go_on.data(), go_on.size()), ignored);
+    }
   }
   return true;
 }
@@ -313,6 +378,8 @@ void http_connection::hand_over() {
   set_phase(phase::handling);
   if (server.requests_open.fetch_add(1) >= server.config.requests_max) {
     server.requests_open.fetch_sub(1);
+    if (server.refused)
+      server.refused(503);
     write(error_response(503, "overloaded",
                          "More than "
                            + std::to_string(server.config.requests_max)
@@ -327,6 +394,7 @@ void http_connection::hand_over() {
     request.headers.push_back(
       {std::string(field.name_string()), std::string(field.value())});
   request.body = std::move(message.body());
+  request.peer = peer_;
   const http_responder responder(
     std::make_shared<exchange>(worker_.gate, weak_from_this(), request_));
   try {
@@ -392,6 +460,8 @@ void http_connection::send(std::uint64_t request, http_response response) {
 
 void http_connection::refuse(int status, const char* code,
                              std::string sentence) {
+  if (worker_.server.refused)
+    worker_.server.refused(status);
   keep_alive_ = false;
   refused_ = true;
   head_ = false;
@@ -419,12 +489,47 @@ void http_connection::write(http_response response) {
     add_header(head_text_, "Connection", "keep-alive");
   head_text_ += "\r\n";
   body_text_ = head_ ? std::string() : std::move(response.body);
+  if (tls_) {
+    write_encrypted();
+    return;
+  }
   const std::array<net::const_buffer, 2> parts{net::buffer(head_text_),
                                                net::buffer(body_text_)};
   net::async_write(
     socket_, parts,
     [self = shared_from_this()](const error_code& failure, std::size_t) {
       self->on_written(!failure);
+    });
+}
+
+void http_connection::write_encrypted() {
+  const bool is_sent = tls_->send(head_text_) && tls_->send(body_text_);
+  if (!keep_alive_)
+    tls_->close();
+  answer_in_wire_ = true;
+  if (!is_sent)
+    keep_alive_ = false; // Nothing more can be said here.
+  flush_wire();
+}
+
+/// Sends what the session has for the wire, one piece after the other.
+void http_connection::flush_wire() {
+  if (!wire_.empty() || state_ == phase::closed)
+    return;
+  wire_ = tls_->take_wire();
+  if (wire_.empty()) {
+    if (std::exchange(answer_in_wire_, false))
+      on_written(true);
+    return;
+  }
+  net::async_write(
+    socket_, net::buffer(wire_),
+    [self = shared_from_this()](const error_code& failure, std::size_t) {
+      self->wire_.clear();
+      if (failure)
+        self->close();
+      else
+        self->flush_wire();
     });
 }
 
@@ -490,6 +595,12 @@ void http_connection::close() {
   leave_count();
   set_phase(phase::closed);
   error_code ignored;
+  if (tls_ && wire_.empty()) {
+    tls_->close();
+    const std::string goodbye = tls_->take_wire();
+    if (!goodbye.empty())
+      socket_.write_some(net::buffer(goodbye), ignored);
+  }
   socket_.shutdown(net_socket::shutdown_both, ignored);
   socket_.close(ignored);
   park_timer_.reset();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client/http/http_server.hpp"
+#include "client/http/tls_session.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -36,6 +37,7 @@ class http_connection;
 struct http_server_state {
   http_server_config config;
   http_handler handler;
+  std::function<void(int)> refused; ///< May be empty.
   std::atomic<std::size_t> requests_open{0};
   std::atomic<std::size_t> connections_open{0};
   std::mutex mutex;
@@ -117,8 +119,9 @@ public:
 
 private:
   enum class phase : std::uint8_t {
-    idle,   ///< Between requests.
-    header, ///< The first byte of one is there.
+    handshake, ///< Of TLS.
+    idle,      ///< Between requests.
+    header,    ///< The first byte of one is there.
     body,
     handling, ///< Handed over.
     parked,   ///< Its answer will take its time.
@@ -134,7 +137,10 @@ private:
   void set_phase(phase next);
   void wait_readable();
   void on_readable();
+  void take(std::string_view bytes);
+  bool decrypt(std::string_view wire, std::string& text);
   void on_peer_while_handling();
+  void on_early_bytes();
   void parse(std::string_view bytes);
   bool check_header();
   bool has_plain_transfer_coding();
@@ -142,6 +148,8 @@ private:
   void refuse(int status, const char* code, std::string sentence);
   void refuse_parse(const boost::system::error_code& failure);
   void write(http_response response);
+  void write_encrypted();
+  void flush_wire();
   void on_written(bool whole);
   void end_park(park_end why);
   void leave_count();
@@ -158,10 +166,14 @@ private:
   bool header_checked_ = false;
   bool refused_ = false;
   std::uint64_t request_ = 0;
+  std::string peer_;
   std::optional<parser_type> parser_;
   std::string unread_; ///< Of the next request, or of an unfinished header.
   std::string head_text_;
   std::string body_text_;
+  std::unique_ptr<tls_session> tls_;
+  std::string wire_; ///< Encrypted, on its way.
+  bool answer_in_wire_ = false;
   std::function<void(park_end)> over_;
   std::optional<net::steady_timer> park_timer_;
 };

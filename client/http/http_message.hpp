@@ -23,6 +23,7 @@ struct http_request {
   std::string target; ///< As sent: path and query, still encoded.
   std::vector<http_header> headers;
   std::string body;
+  std::string peer; ///< The caller's address, without its port.
 
   /// Any case; empty if it is not there.
   std::string_view header(std::string_view name) const;

@@ -270,8 +270,10 @@ http_server::listen(http_server_config config) {
   return server;
 }
 
-void http_server::serve(http_handler handler) {
+void http_server::serve(http_handler handler,
+                        std::function<void(int)> refused) {
   impl_->state.handler = std::move(handler);
+  impl_->state.refused = std::move(refused);
   impl_->serve();
 }
 
@@ -293,6 +295,18 @@ bool is_loopback(const std::string& address) {
   error_code failure;
   const auto parsed = net::ip::make_address(address, failure);
   return !failure && parsed.is_loopback();
+}
+
+bool is_address(const std::string& text) {
+  error_code failure;
+  net::ip::make_address(text, failure);
+  return !failure;
+}
+
+bool is_any_address(const std::string& address) {
+  error_code failure;
+  const auto parsed = net::ip::make_address(address, failure);
+  return !failure && parsed.is_unspecified();
 }
 
 } // namespace perdura::client

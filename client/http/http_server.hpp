@@ -7,10 +7,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 namespace perdura::client {
+
+class tls_context;
 
 struct http_server_config {
   std::string address = "127.0.0.1"; ///< Numeric, IPv4 or IPv6.
@@ -31,6 +34,8 @@ struct http_server_config {
   /// Handed over and neither answered nor parked; 503 beyond.
   std::size_t requests_max = 1'000;
   std::chrono::milliseconds stop_patience = std::chrono::seconds(5);
+  /// Null: nothing is encrypted.
+  std::shared_ptr<tls_context> tls;
 };
 
 class http_server {
@@ -47,8 +52,9 @@ public:
   http_server(const http_server&) = delete;
   http_server& operator=(const http_server&) = delete;
 
-  /// Begins to answer. The handler is called on the server's threads.
-  void serve(http_handler handler);
+  /// Begins to answer. The handler is called on the server's threads, and so
+  /// is `refused`, with the status of what never became a request.
+  void serve(http_handler handler, std::function<void(int)> refused = {});
 
   /// Takes no more connections, ends parked requests, lets those under way be
   /// answered within `stop_patience`, closes. Idempotent.
@@ -63,7 +69,13 @@ private:
   std::unique_ptr<impl> impl_;
 };
 
-/// Is this an address that only this machine can reach?
+/// Is this an address that only this machine can reach, or its name?
 bool is_loopback(const std::string& address);
+
+/// Is it an address at all, and no name?
+bool is_address(const std::string& text);
+
+/// 0.0.0.0 or ::, which stand for all of this machine's.
+bool is_any_address(const std::string& address);
 
 } // namespace perdura::client

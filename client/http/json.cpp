@@ -28,6 +28,10 @@ int status_code_of(errc code) {
   case errc::json_too_deep:
   case errc::invalid_argument:
     return 400;
+  case errc::unauthorized:
+    return 401;
+  case errc::forbidden:
+    return 403;
   case errc::payload_too_large:
     return 413;
   case errc::limit_exceeded:

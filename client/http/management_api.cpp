@@ -1,162 +1,150 @@
 #include "client/http/management_api.hpp"
 
 #include "client/http/api_call.hpp"
-#include "client/http/http_server.hpp"
-
-#include <array>
+#include "persistence/clock.hpp"
 
 namespace perdura::client {
 
 namespace {
 
-using segment_list = std::vector<std::string>;
 using operation = orchestration_client::operation;
 
-constexpr std::array<std::array<const char*, 3>, 3> prefixes{{
-  {"runtime", "webhooks", "durabletask"},
-  {"admin", "extensions", "DurableTaskExtension"},
-  {"runtime", "webhooks", "DurableTaskExtension"},
-}};
-
-/// Takes the webhook's prefix off, as it was sent; empty: there is none.
-std::string take_prefix(segment_list& segments) {
-  for (const auto& prefix : prefixes) {
-    if (segments.size() < prefix.size())
-      continue;
-    std::string sent;
-    bool fits = true;
-    for (std::size_t i = 0; i < prefix.size(); ++i) {
-      fits = fits && same_letters(segments[i], prefix[i]);
-      sent += '/' + segments[i];
-    }
-    if (!fits)
-      continue;
-    segments.erase(segments.begin(),
-                   segments.begin()
-                     + static_cast<std::ptrdiff_t>(prefix.size()));
-    return sent;
-  }
-  return {};
+/// Scheme and authority as a proxy tells them; empty unless both are well
+/// formed.
+std::string forwarded_origin(const http_request& request) {
+  // Each proxy on the way may add its own behind a comma; the first is the
+  // caller's.
+  const auto first_of = [&request](std::string_view name) {
+    std::string_view value = request.header(name);
+    value = value.substr(0, value.find(','));
+    while (value.ends_with(' '))
+      value.remove_suffix(1);
+    return value;
+  };
+  const std::string_view scheme = first_of("X-Forwarded-Proto");
+  const std::string_view host = first_of("X-Forwarded-Host");
+  const bool is_known
+    = same_letters(scheme, "http") || same_letters(scheme, "https");
+  return is_known && is_plain_authority(host)
+           ? std::string(scheme) + "://" + std::string(host)
+           : std::string();
 }
 
-/// Host without port; empty if there is anything odd about it.
-std::string host_of(std::string_view authority) {
-  for (const char c : authority) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-                       || (c >= '0' && c <= '9') || c == '.' || c == ':'
-                       || c == '-' || c == '[' || c == ']';
-    if (!plain)
-      return {};
-  }
-  if (authority.starts_with('[')) {
-    const std::size_t end = authority.find(']');
-    return end == authority.npos ? std::string()
-                                 : std::string(authority.substr(1, end - 1));
-  }
-  return std::string(authority.substr(0, authority.find(':')));
-}
-
-/// Where links point to: the address that the caller used, if it is this
-/// machine's for sure.
-std::string origin_of(const http_request& request,
-                      const management_api_config& config) {
+/// Where links point to.
+std::string origin_of(const http_request& request, const api_context& context) {
+  const management_api_config& config = context.config;
+  if (!config.public_url.empty())
+    return config.public_url;
+  if (config.forwarded_headers)
+    if (auto origin = forwarded_origin(request); !origin.empty())
+      return origin;
   const std::string_view authority = request.header("Host");
-  const std::string host = host_of(authority);
-  if (!host.empty()
-      && (is_loopback(host) || same_letters(host, config.bind_address)))
-    return "http://" + std::string(authority);
-  return config.origin;
+  if (!context.keeper.is_own_host(authority))
+    return config.origin;
+  const std::string scheme
+    = config.origin.substr(0, config.origin.find("://") + 3);
+  return scheme + std::string(authority);
 }
 
-bool is_word(const std::string& segment, std::string_view word) {
-  return same_letters(segment, word);
+/// What the links of an answer have in common. A caller gets no more by them
+/// than he may do already.
+cluster::management_base links_for(const std::shared_ptr<api_context>& context,
+                                   const caller& who) {
+  cluster::management_base base;
+  base.origin = context->config.public_url.empty() ? context->config.origin
+                                                   : context->config.public_url;
+  base.task_hub = context->config.task_hub;
+  const access right = who.right;
+  if (!context->keeper.keys().empty())
+    base.code_of = [context, right](std::string_view id, char what) {
+      if (right != access::manage && what != 'g')
+        return std::string();
+      return context->keeper.token(id, std::string_view(&what, 1),
+                                   persistence::system_clock().now()
+                                     + context->config.token_lifetime);
+    };
+  return base;
 }
 
-void route_control(const api_call_ptr& call, const std::string& id,
-                   const std::string& word) {
-  if (is_word(word, "terminate"))
-    control_instance(call, id, operation::terminate);
-  else if (is_word(word, "suspend"))
-    control_instance(call, id, operation::suspend);
-  else if (is_word(word, "resume"))
-    control_instance(call, id, operation::resume);
-  else if (is_word(word, "rewind"))
-    control_instance(call, id, operation::rewind);
-  else if (is_word(word, "restart"))
-    restart_orchestration(call, id);
-  else
+void tell_readiness(const api_call_ptr& call) {
+  const auto& is_ready = call->context->config.is_ready;
+  const bool ready = !is_ready || is_ready();
+  call->json(ready ? 200 : 503,
+             ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
+}
+
+void dispatch(const api_call_ptr& call) {
+  const route_match& to = call->route;
+  switch (to.taken->id) {
+  case route_id::unknown:
     call->empty(404);
-}
-
-void route_instances(const api_call_ptr& call, const segment_list& path) {
-  const std::string& method = call->request.method;
-  if (path.size() == 1 && method == "GET")
+    return;
+  case route_id::start:
+    start_orchestration(call, to.function, to.instance);
+    return;
+  case route_id::start_bindings:
+    start_bindings(call);
+    return;
+  case route_id::start_and_wait:
+    start_and_wait(call, to.function);
+    return;
+  case route_id::get_instance:
+    get_instance(call, to.instance);
+    return;
+  case route_id::list_instances:
     list_instances(call);
-  else if (path.size() == 1 && method == "DELETE")
+    return;
+  case route_id::raise_event:
+    raise_event(call, to.instance, to.event);
+    return;
+  case route_id::terminate:
+    control_instance(call, to.instance, operation::terminate);
+    return;
+  case route_id::suspend:
+    control_instance(call, to.instance, operation::suspend);
+    return;
+  case route_id::resume:
+    control_instance(call, to.instance, operation::resume);
+    return;
+  case route_id::rewind:
+    control_instance(call, to.instance, operation::rewind);
+    return;
+  case route_id::restart:
+    restart_orchestration(call, to.instance);
+    return;
+  case route_id::purge_instance:
+    control_instance(call, to.instance, operation::purge);
+    return;
+  case route_id::purge_instances:
     purge_instances(call);
-  else if (path.size() == 2 && method == "GET")
-    get_instance(call, path[1]);
-  else if (path.size() == 2 && method == "DELETE")
-    control_instance(call, path[1], operation::purge);
-  else if (path.size() == 3 && method == "POST")
-    route_control(call, path[1], path[2]);
-  else if (path.size() == 4 && method == "POST"
-           && is_word(path[2], "raiseEvent"))
-    raise_event(call, path[1], path[3]);
-  else
-    call->empty(404);
-}
-
-void route_webhook(const api_call_ptr& call, const segment_list& path) {
-  const bool post = call->request.method == "POST";
-  if (path.empty())
-    call->empty(404);
-  else if (is_word(path[0], "instances"))
-    route_instances(call, path);
-  else if (is_word(path[0], "orchestrators") && post && path.size() == 1)
-    start_bindings(call);
-  else if (is_word(path[0], "orchestrators") && post && path.size() <= 3)
-    start_orchestration(call, path[1], path.size() == 3 ? path[2] : "");
-  else if (is_word(path[0], "entities"))
+    return;
+  case route_id::entities:
     call->fail({errc::unsupported, "Entities are not supported."});
-  else if (is_word(path[0], "makeprimary") && path.size() == 1)
+    return;
+  case route_id::make_primary:
     call->empty(200); // Nothing to lease: a partition has one owner.
-  else
-    call->empty(404);
-}
-
-/// The seed's sample routes, /healthz and the like, and Perdura's own.
-void route_site(const api_call_ptr& call, const segment_list& path) {
-  const bool get = call->request.method == "GET";
-  const bool post = call->request.method == "POST";
-  const std::size_t size = path.size();
-  if (size == 0) {
-    call->empty(404);
-  } else if (is_word(path[0], "orchestrators") && post && size == 1) {
-    start_bindings(call);
-  } else if (is_word(path[0], "orchestrators") && post && size == 2) {
-    start_orchestration(call, path[1], "");
-  } else if (is_word(path[0], "orchestrators") && post && size == 3
-             && is_word(path[2], "wait")) {
-    start_and_wait(call, path[1]);
-  } else if (is_word(path[0], "healthz") && get && size == 1) {
-    call->json(200, R"({"status":"ok"})");
-  } else if (is_word(path[0], "readyz") && get && size == 1) {
-    const auto& is_ready = call->context->config.is_ready;
-    const bool ready = !is_ready || is_ready();
-    call->json(ready ? 200 : 503,
-               ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
-  } else if (is_word(path[0], "perdura") && get && size == 2
-             && is_word(path[1], "count")) {
+    return;
+  case route_id::instance_urls:
+    get_instance_urls(call, to.instance);
+    return;
+  case route_id::count:
     count_instances(call);
-  } else if (is_word(path[0], "perdura") && get && size == 2
-             && is_word(path[1], "stuck")) {
+    return;
+  case route_id::stuck:
     list_stuck(call);
-  } else if (is_word(path[0], "perdura") && get && size == 4
-             && is_word(path[1], "instances") && is_word(path[3], "urls")) {
-    get_instance_urls(call, path[2]);
-  } else {
-    call->empty(404);
+    return;
+  case route_id::client_binding:
+    get_client_binding(call);
+    return;
+  case route_id::metrics:
+    get_metrics(call);
+    return;
+  case route_id::healthz:
+    call->json(200, R"({"status":"ok"})");
+    return;
+  case route_id::readyz:
+    tell_readiness(call);
+    return;
   }
 }
 
@@ -173,35 +161,43 @@ management_api::~management_api() {
 }
 
 void management_api::handle(http_request request, http_responder responder) {
+  route_match route;
+  caller who{access::none, {}, "anybody"};
+  const auto refuse = [&](http_response response) {
+    account_for(*context_, request, route, who, response.status, 0, {});
+    responder.respond(std::move(response));
+  };
   auto target = parse_target(request.target);
+  route = find_route(request.method,
+                     target ? target->segments : std::vector<std::string>());
   if (!target) {
-    responder.respond(to_response(
+    refuse(to_response(
       {errc::invalid_argument,
        "In the URL, a % is not followed by two hexadecimal digits."}));
     return;
   }
-  cluster::management_base base;
-  base.origin = origin_of(request, context_->config);
-  base.task_hub = context_->config.task_hub;
-  segment_list path = target->segments;
-  const std::string prefix = take_prefix(path);
-  if (!prefix.empty())
-    base.prefix = prefix;
-  const auto call = std::make_shared<const api_call>(
-    context_, std::move(request), std::move(*target), std::move(responder),
-    std::move(base));
-  if (prefix.empty())
-    route_site(call, path);
-  else
-    route_webhook(call, path);
+  if (auto refusal = context_->keeper.admit(
+        request, *target, route, persistence::system_clock().now(), who)) {
+    refuse(std::move(*refusal));
+    return;
+  }
+  cluster::management_base base = links_for(context_, who);
+  base.origin = origin_of(request, *context_);
+  if (!route.prefix.empty())
+    base.prefix = route.prefix;
+  dispatch(std::make_shared<const api_call>(
+    context_, std::move(request), std::move(*target), std::move(route),
+    std::move(who), std::move(responder), std::move(base)));
+}
+
+void management_api::count_refused(int status) {
+  context_->metrics.count(route_id::unknown, status, 0);
 }
 
 actors::management_payload
 management_api::payload_of(const std::string& id) const {
-  cluster::management_base base;
-  base.origin = context_->config.origin;
-  base.task_hub = context_->config.task_hub;
-  return cluster::make_management_payload(base, id);
+  return cluster::make_management_payload(
+    links_for(context_, {access::manage, {}, {}}), id);
 }
 
 } // namespace perdura::client

@@ -2,8 +2,10 @@
 /// Knows orchestrations, but no sockets.
 #pragma once
 
+#include "client/http/gatekeeper.hpp"
 #include "client/http/http_message.hpp"
 #include <perdura/client/orchestration_client.hpp>
+#include <perdura/cluster/node.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -13,11 +15,19 @@
 namespace perdura::client {
 
 struct management_api_config {
-  /// Where links point to when the Host header cannot be trusted.
+  /// Where the door really is: "http://127.0.0.1:7071".
   std::string origin = "http://127.0.0.1:7071";
-  std::string bind_address = "127.0.0.1";
+  /// Where links begin instead; empty: at the address that the caller used,
+  /// if it is this door's for sure.
+  std::string public_url;
+  bool forwarded_headers = false; ///< Believe X-Forwarded-*, for links.
+  gatekeeper_config gatekeeper;
+  persistence::duration token_lifetime = std::chrono::hours(24 * 30);
   std::string task_hub = "perdura";
   std::function<bool()> is_ready; ///< For /readyz; none: always.
+  /// For /metrics.
+  std::function<cluster::node_statistics()> statistics;
+  std::function<std::size_t()> connections;
   /// Callers that wait for a completion; 503 beyond.
   std::size_t waits_max = 10'000;
 };
@@ -34,6 +44,9 @@ public:
 
   /// Answers through the responder, now or later; never blocks.
   void handle(http_request request, http_responder responder);
+
+  /// Refused by the door itself, before there was a whole request.
+  void count_refused(int status);
 
   /// The URLs of an instance at this door.
   actors::management_payload payload_of(const std::string& id) const;

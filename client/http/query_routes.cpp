@@ -127,8 +127,10 @@ void purge_instances(const api_call_ptr& call) {
       call->fail(purged.error());
     else if (*purged == 0)
       call->empty(404);
-    else
+    else {
+      call->note("deleted", std::to_string(*purged));
       call->json(200, "{\"instancesDeleted\":" + std::to_string(*purged) + '}');
+    }
   });
 }
 

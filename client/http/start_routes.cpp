@@ -66,9 +66,11 @@ void start(const api_call_ptr& call, const std::string& name,
     name, input_of(*call), *options, [call, wait](result<std::string> started) {
       if (!started)
         call->fail(started.error());
-      else if (wait)
+      else if (wait) {
+        if (call->route.instance.empty())
+          call->note("instance", *started);
         wait_for_outcome(call, *started, wait->time_out);
-      else
+      } else
         call->accepted(*started);
     });
 }
@@ -134,6 +136,8 @@ void start_next(const api_call_ptr& call,
         call->fail(failure);
         return;
       }
+      if (series->is_array)
+        call->note("instance", *started);
       series->started.push_back(std::move(*started));
       start_next(call, series);
     });

@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_CASE(the_urls_are_spelt_as_durable_functions_spells_them) {
   management_base base;
   base.origin = "http://127.0.0.1:7071";
   base.task_hub = "hub";
-  base.code = "k&y";
+  base.code_of = [](std::string_view, char) { return std::string("k&y"); };
   const auto payload = make_management_payload(base, "order 17");
   const std::string instance
     = "http://127.0.0.1:7071/runtime/webhooks/durabletask/instances/order%2017";
@@ -34,6 +34,22 @@ BOOST_AUTO_TEST_CASE(the_urls_are_spelt_as_durable_functions_spells_them) {
              == instance + "/suspend?reason={text}&" + common);
   BOOST_TEST(payload.resume_post_uri
              == instance + "/resume?reason={text}&" + common);
+}
+
+BOOST_AUTO_TEST_CASE(each_url_has_a_code_for_what_it_does) {
+  management_base base;
+  base.code_of = [](std::string_view id, char operation) {
+    return operation == 'g' ? std::string() : std::string(id) + operation;
+  };
+  const auto payload = make_management_payload(base, "a");
+  BOOST_TEST(payload.status_query_get_uri.find("code=") == std::string::npos);
+  BOOST_TEST(payload.send_event_post_uri.ends_with("&code=ae"));
+  BOOST_TEST(payload.terminate_post_uri.ends_with("&code=at"));
+  BOOST_TEST(payload.rewind_post_uri.ends_with("&code=aw"));
+  BOOST_TEST(payload.purge_history_delete_uri.ends_with("&code=ap"));
+  BOOST_TEST(payload.restart_post_uri.ends_with("&code=ar"));
+  BOOST_TEST(payload.suspend_post_uri.ends_with("&code=as"));
+  BOOST_TEST(payload.resume_post_uri.ends_with("&code=as"));
 }
 
 BOOST_AUTO_TEST_CASE(whatever_is_not_unreserved_is_encoded) {
