@@ -7,6 +7,7 @@
 #include "tests/support/temp_directory.hpp"
 #include <perdura/actors/registry.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,9 +16,14 @@ namespace perdura::tests {
 inline constexpr const char* webhook = "/runtime/webhooks/durabletask";
 
 struct door_fixture {
-  door_fixture() {
+  using functions_adder = std::function<void(actors::registry&)>;
+
+  /// Functions beside the samples may be added.
+  explicit door_fixture(const functions_adder& add_more = {}) {
     auto functions = std::make_shared<actors::registry>();
     examples::add_samples(*functions);
+    if (add_more)
+      add_more(*functions);
     client::node_host_config config;
     config.node.data_dir = directory.path() / "hub";
     config.node.create_hub = true;
