@@ -1,6 +1,7 @@
 #include "client/cli/command_line.hpp"
 
 #include "client/cli/check_verb.hpp"
+#include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/node_verbs.hpp"
@@ -44,6 +45,7 @@ public:
       ->default_str("table")
       ->type_name("table|json|jsonl");
     add_node_verbs();
+    add_config_verbs();
     add_start_verbs();
     add_query_verbs();
     add_control_verbs();
@@ -85,49 +87,83 @@ private:
     });
   }
 
+  /// What file and flags can say about a node. Left out, a flag leaves the
+  /// file's word, or the default.
+  void add_listen_options(CLI::App& to) {
+    configuration_flags& flags = node_.configuration;
+    to.add_option("--http", flags.http, "Where to listen: ADDRESS:PORT")
+      ->default_str("127.0.0.1:7071");
+    to.add_option("--log-level", flags.log_level,
+                  "debug, info, warning, error or off");
+  }
+
+  void add_config_option(CLI::App& to) {
+    to.add_option("--config", node_.configuration.config_file,
+                  "Settings in TOML; flags go over them");
+  }
+
   void add_hub_options(CLI::App& to) {
-    to.add_option("--task-hub", node_.task_hub, "The hub's name, if it is made")
-      ->capture_default_str();
-    to.add_option("--partitions", node_.partitions,
-                  "How many, if the hub is made")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
+    configuration_flags& flags = node_.configuration;
+    to.add_option("--task-hub", flags.task_hub,
+                  "The hub's name; only used when it is made")
+      ->default_str("perdura");
+    to.add_option("--partitions", flags.partitions,
+                  "How many (1 to 4096); only used when the hub is made")
+      ->default_str("32");
+  }
+
+  /// As `serve` takes them; `config show` shows what comes of them.
+  void add_serve_options(CLI::App& to) {
+    configuration_flags& flags = node_.configuration;
+    add_config_option(to);
+    add_listen_options(to);
+    to.add_option("--data-dir", flags.data_dir, "Holds the hub");
+    to.add_flag("--create-hub", flags.create_hub,
+                "Make a hub if the directory is missing or empty");
+    add_hub_options(to);
   }
 
   void add_node_verbs() {
     CLI::App* dev = verb("dev", "One node with the samples, to try things out",
                          [this] { return dev_verb(node_, io_); });
-    dev->add_option("--http", node_.http, "Where to listen: ADDRESS:PORT")
-      ->capture_default_str();
-    dev->add_option("--data-dir", node_.data_dir,
+    add_listen_options(*dev);
+    dev->add_option("--data-dir", node_.configuration.data_dir,
                     "Keeps the data; else it is in a temporary folder");
     dev->add_flag("--once", node_.once, "Leave after the first result");
     add_hub_options(*dev);
 
-    CLI::App* serve = verb("serve", "One node on a data directory",
-                           [this] { return serve_verb(node_, io_); });
-    serve->add_option("--http", node_.http, "Where to listen: ADDRESS:PORT")
-      ->capture_default_str();
-    serve->add_option("--data-dir", node_.data_dir, "Holds the hub")
-      ->required();
-    serve->add_flag("--create-hub", node_.create_hub,
-                    "Make a hub if the directory is missing or empty");
-    add_hub_options(*serve);
+    add_serve_options(*verb("serve", "One node on a data directory",
+                            [this] { return serve_verb(node_, io_); }));
 
     CLI::App* hub = app_.add_subcommand("hub", "Task hubs");
     hub->require_subcommand(1);
     CLI::App* create
       = verb(*hub, "create", "Make a hub in a new or empty directory",
              [this] { return hub_create_verb(node_, io_); });
-    create->add_option("--data-dir", node_.data_dir, "Where")->required();
+    add_config_option(*create);
+    create->add_option("--data-dir", node_.configuration.data_dir, "Where");
     add_hub_options(*create);
 
     CLI::App* check = app_.add_subcommand(
       "check", "Look for damage in a data directory that no node uses");
-    check->add_option("--data-dir", node_.data_dir, "Holds the hub")
-      ->required();
+    check->add_option("--data-dir", checked_dir_, "Holds the hub")->required();
     check->callback(
-      [this] { action_ = [this] { return check_verb(node_.data_dir, io_); }; });
+      [this] { action_ = [this] { return check_verb(checked_dir_, io_); }; });
+  }
+
+  void add_config_verbs() {
+    CLI::App* config
+      = app_.add_subcommand("config", "What a node is told, and by whom");
+    config->require_subcommand(1);
+    add_serve_options(*verb(
+      *config, "show", "Show all that is in force, and where it is from",
+      [this] { return config_show_verb(node_.configuration, format_, io_); }));
+    verb(*config, "validate", "Look for mistakes in a file of settings",
+         [this] {
+           return config_validate_verb(node_.configuration.config_file, io_);
+         })
+      ->add_option("file", node_.configuration.config_file, "TOML")
+      ->required();
   }
 
   void add_input_options(CLI::App& to) {
@@ -167,9 +203,7 @@ private:
   }
 
   CLI::App* add_id(CLI::App* to) {
-    to->add_option("id", id_, "The instance")
-      ->required()
-      ->check(not_empty());
+    to->add_option("id", id_, "The instance")->required()->check(not_empty());
     return to;
   }
 
@@ -268,6 +302,7 @@ private:
   std::string url_ = "http://127.0.0.1:7071";
   output_format format_ = output_format::table;
   node_verb_options node_;
+  std::string checked_dir_;
   start_verb_options start_;
   list_verb_options list_;
   control_verb_options control_;

@@ -12,11 +12,9 @@
 #include "persistence/logging.hpp"
 #include <perdura/actors/registry.hpp>
 
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <ostream>
 
 namespace perdura::client {
@@ -133,37 +131,31 @@ void stop(node_host& host, temporary_folder& folder, int code, terminal& io) {
   std::_Exit(code);
 }
 
-result<node_host_config> to_config(const node_verb_options& options) {
-  const auto place = parse_listen_place(options.http);
-  if (!place)
-    return error{errc::invalid_argument,
-                 "--http wants ADDRESS:PORT, such as 127.0.0.1:7071, not \""
-                   + options.http + "\"."};
-  node_host_config config;
-  config.door.address = place->address;
-  config.door.port = place->port;
-  config.node.data_dir = options.data_dir;
-  config.node.create_hub = options.create_hub;
-  config.node.task_hub = options.task_hub;
-  config.node.partition_count = options.partitions;
-  return config;
+/// @error errc::invalid_argument  Neither file nor flags name a directory.
+result<void> check_data_dir(const configuration& values,
+                            const std::string& verb) {
+  if (!values.host.node.data_dir.empty())
+    return {};
+  return error{errc::invalid_argument,
+               verb
+                 + " wants a data directory: --data-dir DIR, or "
+                   "node.data_dir in the file of --config."};
 }
 
-int serve(const node_verb_options& options, bool is_dev, terminal& io) {
+int serve(configuration values, bool is_dev, bool once, terminal& io) {
   signal_watch signals;
-  auto config = to_config(options);
-  if (!config)
-    return fail(io, config.error());
   temporary_folder folder;
-  const bool temporary = options.data_dir.empty();
+  node_host_config& config = values.host;
+  const bool temporary = config.node.data_dir.empty();
   if (temporary) {
     if (auto made = folder.make(); !made)
       return fail(io, made.error());
-    config->node.data_dir = folder.path();
+    config.node.data_dir = folder.path();
   }
+  persistence::set_log_level(values.log.level);
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
-  auto started = node_host::start(std::move(*config), functions);
+  auto started = node_host::start(config, functions);
   if (!started)
     return fail(io, started.error());
   node_host& host = **started;
@@ -171,55 +163,50 @@ int serve(const node_verb_options& options, bool is_dev, terminal& io) {
   int code = exit_ok;
   if (is_dev && !signals.stop_requested())
     code = run_first(host, io);
-  if (!options.once)
+  if (!once)
     signals.wait();
-  stop(host, folder, options.once ? code : exit_ok, io);
-  return options.once ? code : exit_ok;
+  stop(host, folder, once ? code : exit_ok, io);
+  return once ? code : exit_ok;
 }
 
 } // namespace
 
-std::optional<listen_place> parse_listen_place(const std::string& text) {
-  listen_place place;
-  std::string_view port = text;
-  if (const std::size_t colon = text.rfind(':'); colon != text.npos) {
-    port = std::string_view(text).substr(colon + 1);
-    std::string address = text.substr(0, colon);
-    if (address.starts_with('[') && address.ends_with(']'))
-      address = address.substr(1, address.size() - 2);
-    else if (address.find(':') != address.npos)
-      return std::nullopt; // IPv6 wants its brackets.
-    if (!address.empty())
-      place.address = address;
-  }
-  const char* end = port.data() + port.size();
-  const auto [rest, failure] = std::from_chars(port.data(), end, place.port);
-  if (failure != std::errc() || rest != end)
-    return std::nullopt;
-  return place;
-}
-
 int dev_verb(const node_verb_options& options, terminal& io) {
-  persistence::set_log_level(persistence::log_level::warning);
-  node_verb_options wanted = options;
-  wanted.create_hub = true;
-  return serve(wanted, true, io);
+  sourced_configuration all = gather_configuration(options.configuration);
+  if (!all.problems.empty())
+    return fail_with_problems(io, all);
+  all.values.host.node.create_hub = true;
+  // Below the banner stand results, not how a node comes up.
+  if (!options.configuration.log_level)
+    all.values.log.level = persistence::log_level::warning;
+  return serve(std::move(all.values), true, options.once, io);
 }
 
 int serve_verb(const node_verb_options& options, terminal& io) {
-  return serve(options, false, io);
+  sourced_configuration all = gather_configuration(options.configuration);
+  if (!all.problems.empty())
+    return fail_with_problems(io, all);
+  if (auto named = check_data_dir(all.values, "serve"); !named)
+    return fail(io, named.error());
+  return serve(std::move(all.values), false, false, io);
 }
 
 int hub_create_verb(const node_verb_options& options, terminal& io) {
+  sourced_configuration all = gather_configuration(options.configuration);
+  if (!all.problems.empty())
+    return fail_with_problems(io, all);
+  if (auto named = check_data_dir(all.values, "hub create"); !named)
+    return fail(io, named.error());
+  const cluster::node_config& config = all.values.host.node;
   persistence::hub_identity hub;
   hub.hub_id = persistence::random_hex32();
-  hub.name = options.task_hub;
-  hub.partition_count = options.partitions;
+  hub.name = config.task_hub;
+  hub.partition_count = config.partition_count;
   hub.created_at = persistence::system_clock().now();
-  if (auto made = persistence::create_hub(options.data_dir, hub); !made)
+  if (auto made = persistence::create_hub(config.data_dir, hub); !made)
     return fail(io, made.error());
   io.out << "Hub \"" << hub.name << "\" with " << hub.partition_count
-         << " partitions created in " << options.data_dir << ".\n";
+         << " partitions created in " << config.data_dir.string() << ".\n";
   return exit_ok;
 }
 

@@ -1,12 +1,11 @@
-#include "client/cli/command_line.hpp"
-#include "client/cli/node_verbs.hpp"
+#include "client/cli/config_verbs.hpp"
+#include "tests/client/command_line_runner.hpp"
 #include "tests/client/door_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,36 +15,12 @@ using nlohmann::json;
 
 namespace {
 
-struct outcome {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-outcome run(std::vector<std::string> words, const std::string& typed = {},
-            bool can_ask = false) {
-  words.insert(words.begin(), "perdura");
-  std::vector<const char*> argv;
-  for (const std::string& word : words)
-    argv.push_back(word.c_str());
-  std::istringstream in(typed);
-  std::ostringstream out;
-  std::ostringstream err;
-  terminal io{in, out, err, can_ask};
-  outcome result;
-  result.code
-    = run_command_line(static_cast<int>(argv.size()), argv.data(), io);
-  result.out = out.str();
-  result.err = err.str();
-  return result;
-}
-
 /// A node, and a command line that talks to it.
 struct verbs_fixture : door_fixture {
   outcome perdura(std::vector<std::string> words, const std::string& typed = {},
                   bool can_ask = false) {
     words.insert(words.end(), {"--url", host->url()});
-    return run(std::move(words), typed, can_ask);
+    return run_perdura(std::move(words), typed, can_ask);
   }
 };
 
@@ -179,20 +154,21 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(cli_words)
 
 BOOST_AUTO_TEST_CASE(usage_errors_are_exit_code_2) {
-  BOOST_TEST(run({}).code == 2);
-  BOOST_TEST(run({"explode"}).code == 2);
-  BOOST_TEST(run({"get"}).code == 2);
-  BOOST_TEST(run({"list", "-o", "xml"}).code == 2);
-  BOOST_TEST(run({"list", "--url", "ftp://a"}).code == 2);
-  BOOST_TEST(run({"serve"}).code == 2);
-  BOOST_TEST(run({"dev", "--http", "here"}).code == 2);
-  BOOST_TEST(run({"dev", "--http", "0.0.0.0:0"}).code == 2);
+  BOOST_TEST(run_perdura({}).code == 2);
+  BOOST_TEST(run_perdura({"explode"}).code == 2);
+  BOOST_TEST(run_perdura({"get"}).code == 2);
+  BOOST_TEST(run_perdura({"list", "-o", "xml"}).code == 2);
+  BOOST_TEST(run_perdura({"list", "--url", "ftp://a"}).code == 2);
+  BOOST_TEST(run_perdura({"serve"}).code == 2);
+  BOOST_TEST(run_perdura({"dev", "--http", "here"}).code == 2);
+  BOOST_TEST(run_perdura({"dev", "--http", "0.0.0.0:0"}).code == 2);
 }
 
 BOOST_AUTO_TEST_CASE(help_and_version_are_no_errors) {
-  BOOST_TEST(run({"--help"}).code == 0);
-  BOOST_TEST(run({"start", "--help"}).out.find("--input") != std::string::npos);
-  BOOST_TEST(run({"--version"}).out.starts_with("Perdura "));
+  BOOST_TEST(run_perdura({"--help"}).code == 0);
+  BOOST_TEST(run_perdura({"start", "--help"}).out.find("--input")
+             != std::string::npos);
+  BOOST_TEST(run_perdura({"--version"}).out.starts_with("Perdura "));
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_is_not_there_is_exit_code_4) {
@@ -202,7 +178,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_not_there_is_exit_code_4) {
     door_fixture gone;
     url = gone.host->url();
   }
-  const outcome asked = run({"get", "a", "--url", url});
+  const outcome asked = run_perdura({"get", "a", "--url", url});
   BOOST_TEST(asked.code == 4);
   BOOST_TEST(asked.err.find("--url") != std::string::npos);
 }
@@ -211,22 +187,23 @@ BOOST_AUTO_TEST_CASE(a_hub_is_made_once) {
   temp_directory directory;
   const std::string place = (directory.path() / "hub").string();
   const outcome missing
-    = run({"serve", "--data-dir", place, "--http", "127.0.0.1:0"});
+    = run_perdura({"serve", "--data-dir", place, "--http", "127.0.0.1:0"});
   BOOST_TEST(missing.code != 0);
   BOOST_TEST(missing.err.find("hub create") != std::string::npos);
-  const outcome made = run({"hub", "create", "--data-dir", place,
-                            "--partitions", "4", "--task-hub", "orders"});
+  const outcome made
+    = run_perdura({"hub", "create", "--data-dir", place, "--partitions", "4",
+                   "--task-hub", "orders"});
   BOOST_TEST(made.code == 0);
   BOOST_TEST(made.out
              == "Hub \"orders\" with 4 partitions created in " + place + ".\n");
-  BOOST_TEST(run({"hub", "create", "--data-dir", place}).code == 4);
+  BOOST_TEST(run_perdura({"hub", "create", "--data-dir", place}).code == 4);
 }
 
 BOOST_AUTO_TEST_CASE(dev_shows_a_first_result_and_keeps_what_it_is_told_to) {
   temp_directory directory;
   const std::string place = (directory.path() / "data").string();
-  const outcome kept
-    = run({"dev", "--once", "--http", "127.0.0.1:0", "--data-dir", place});
+  const outcome kept = run_perdura(
+    {"dev", "--once", "--http", "127.0.0.1:0", "--data-dir", place});
   BOOST_TEST(kept.code == 0);
   BOOST_TEST(kept.out.ends_with(
     "\n[\"Hello Tokyo!\",\"Hello Seattle!\",\"Hello London!\"]\n"));

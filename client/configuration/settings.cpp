@@ -1,0 +1,450 @@
+#include "client/configuration/settings.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+namespace perdura::client {
+
+namespace {
+
+using persistence::duration;
+using persistence::log_level;
+using kind = setting_kind;
+
+constexpr std::int64_t count_max = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t size_max = std::numeric_limits<std::int64_t>::max();
+// A hundred years: whatever is added to a time stays a time.
+constexpr duration time_max = std::chrono::hours(24 * 365 * 100);
+constexpr duration millisecond = std::chrono::milliseconds(1);
+
+constexpr std::string_view level_words[]
+  = {"debug", "info", "warning", "error", "off"};
+
+template <class T>
+setting_value to_value(const T& member) {
+  if constexpr (
+    std::is_same_v<
+      T,
+      bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::string>>)
+    return member;
+  else if constexpr (std::is_same_v<T, std::filesystem::path>)
+    return member.string();
+  else if constexpr (std::is_same_v<T, duration>)
+    return static_cast<std::int64_t>(member.count());
+  else if constexpr (std::is_same_v<T, log_level>)
+    return std::string(level_words[static_cast<std::size_t>(member)]);
+  else
+    return static_cast<std::int64_t>(member);
+}
+
+template <class T>
+void from_value(T& member, const setting_value& value) {
+  if constexpr (
+    std::is_same_v<
+      T,
+      bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::string>>)
+    member = std::get<T>(value);
+  else if constexpr (std::is_same_v<T, std::filesystem::path>)
+    member = std::get<std::string>(value);
+  else if constexpr (std::is_same_v<T, duration>)
+    member = duration(std::get<std::int64_t>(value));
+  else if constexpr (std::is_same_v<T, log_level>)
+    member = static_cast<log_level>(std::find(std::begin(level_words),
+                                              std::end(level_words),
+                                              std::get<std::string>(value))
+                                    - std::begin(level_words));
+  else
+    member = static_cast<T>(std::get<std::int64_t>(value));
+}
+
+/// `place` finds the member in a configuration.
+template <class F>
+setting bound(setting described, F place) {
+  described.get
+    = [place](const configuration& from) { return to_value(place(from)); };
+  described.set = [place](configuration& to, const setting_value& value) {
+    from_value(place(to), value);
+  };
+  return described;
+}
+
+template <class T>
+auto node_member(T cluster::node_config::*member) {
+  return [member](auto& c) -> auto& {
+    return c.host.node.*member;
+  };
+}
+
+template <class T>
+auto door_member(T door_config::*member) {
+  return [member](auto& c) -> auto& {
+    return c.host.door.*member;
+  };
+}
+
+template <class T>
+auto log_member(T log_config::*member) {
+  return [member](auto& c) -> auto& {
+    return c.log.*member;
+  };
+}
+
+using node = cluster::node_config;
+using door = door_config;
+
+setting number(std::string_view path, std::int64_t min, std::int64_t max,
+               std::string_view help, std::string_view alias = {}) {
+  return {path, kind::count, help, alias, min, max};
+}
+
+setting time(std::string_view path, duration min, std::string_view help,
+             std::string_view alias = {}) {
+  return {path, kind::time, help, alias, min.count(), time_max.count()};
+}
+
+setting size(std::string_view path, std::int64_t min, std::string_view help) {
+  return {path, kind::bytes, help, {}, min, size_max};
+}
+
+setting other(std::string_view path, kind what, std::string_view help,
+              std::string_view alias = {}) {
+  return {path, what, help, alias};
+}
+
+void add_node(std::vector<setting>& to) {
+  to.push_back(bound(
+    other("node.data_dir", kind::path,
+          "Holds one hub: its journal and views; mode 0700, one process at a "
+          "time."),
+    node_member(&node::data_dir)));
+  to.push_back(bound(
+    number("node.scheduler_threads", 0, 4096,
+           "Threads for actors; 0: two more than there are cores, so that "
+           "orchestrators that never await do not stop the node at once."),
+    node_member(&node::scheduler_threads)));
+  to.push_back(
+    bound(time("node.turn_wait_max", duration(0),
+               "A message waits this long for its turn before it is made "
+               "durable alone."),
+          node_member(&node::turn_wait_max)));
+  to.push_back(
+    bound(time("node.stop_patience", duration(0),
+               "How long a stop waits for activities that are running."),
+          node_member(&node::stop_patience)));
+}
+
+void add_hub(std::vector<setting>& to) {
+  to.push_back(bound(
+    other("hub.create", kind::flag,
+          "Make a hub if the data directory is missing or empty; otherwise "
+          "that is refused.",
+          "create_hub"),
+    node_member(&node::create_hub)));
+  to.push_back(
+    bound(other("hub.task_hub", kind::text,
+                "The hub's name, which stands in URLs as taskHub; only used "
+                "when the hub is made, and fixed then."),
+          node_member(&node::task_hub)));
+  to.push_back(bound(
+    number("hub.partitions", 1, 4096,
+           "Logical shards; only used when the hub is made, and fixed then.",
+           "partition_count"),
+    node_member(&node::partition_count)));
+}
+
+void add_orchestrations(std::vector<setting>& to) {
+  to.push_back(bound(
+    other("orchestrations.compat_seed", kind::flag,
+          "Durable Functions' documentation of 2018 to the letter, where the "
+          "default differs (see the table in the README)."),
+    node_member(&node::compat_seed)));
+  to.push_back(bound(
+    other("orchestrations.external_events_discard", kind::flag,
+          "Events that nobody waits for are dropped instead of kept; on with "
+          "compat_seed, and an orchestrator's own policy goes first."),
+    node_member(&node::external_events_discard)));
+  to.push_back(
+    bound(other("orchestrations.nondeterminism_fails", kind::flag,
+                "Code that does not fit its history fails the instance "
+                "instead of holding it until code that fits returns."),
+          node_member(&node::nondeterminism_fails)));
+  to.push_back(
+    bound(time("orchestrations.retention", duration(0),
+               "Finished instances are purged this long after their end, 0 s: "
+               "never; an orchestrator's own retention goes first."),
+          node_member(&node::retention)));
+  to.push_back(bound(time("orchestrations.retention_interval", millisecond,
+                          "How often expired instances are looked for."),
+                     node_member(&node::retention_interval)));
+}
+
+void add_http(std::vector<setting>& to) {
+  to.push_back(bound(other("http.address", kind::text,
+                           "Where the door listens: numeric, IPv4 or IPv6."),
+                     door_member(&door::address)));
+  to.push_back(bound(
+    number("http.port", 0, 65535, "Where it listens there; 0: a free one."),
+    door_member(&door::port)));
+  to.push_back(
+    bound(number("http.threads", 1, 1024,
+                 "Connections are spread over them and stay with theirs."),
+          door_member(&door::threads)));
+  to.push_back(bound(
+    other("http.hosts", kind::list,
+          "Names that the Host header may have, besides loopback's and the "
+          "address."),
+    door_member(&door::hosts)));
+  to.push_back(
+    bound(other("http.public_url", kind::text,
+                "Where the links that are given out begin, e.g. "
+                "https://ship.example; empty: at the address that the caller "
+                "used."),
+          door_member(&door::public_url)));
+  to.push_back(bound(
+    other("http.forwarded_headers", kind::flag,
+          "Believe X-Forwarded-Proto and X-Forwarded-Host, for those links; "
+          "only behind a proxy that sets them."),
+    door_member(&door::forwarded_headers)));
+  to.push_back(bound(
+    other("http.keys_file", kind::path,
+          "A line each: `manage KEY` or `read KEY`, # begins a comment, mode "
+          "0600; the environment's PERDURA_KEYS and PERDURA_KEYS_READ "
+          "(separated by commas) are added to them."),
+    door_member(&door::keys_file)));
+  to.push_back(bound(
+    other("http.insecure", kind::flag,
+          "Allow another address than loopback without keys or without TLS."),
+    door_member(&door::insecure)));
+  to.push_back(bound(
+    time("http.token_lifetime", std::chrono::seconds(1),
+         "How long the tokens in management URLs are good, which stand there "
+         "in a key's place."),
+    door_member(&door::token_lifetime)));
+  to.push_back(bound(time("http.stop_patience", duration(0),
+                          "How long a stop waits for answers that are under "
+                          "way."),
+                     door_member(&door::stop_patience)));
+  to.push_back(
+    bound(other("http.tls.certificate_file", kind::path,
+                "PEM: the certificate with its chain; with key_file or not at "
+                "all.",
+                "tls_certificate_file"),
+          door_member(&door::tls_certificate_file)));
+  to.push_back(
+    bound(other("http.tls.key_file", kind::path,
+                "PEM: the certificate's key, not readable for others.",
+                "tls_key_file"),
+          door_member(&door::tls_key_file)));
+}
+
+void add_limits(std::vector<setting>& to) {
+  to.push_back(
+    bound(number("limits.activities_max", 1, count_max, "Activities at once."),
+          node_member(&node::activities_max)));
+  to.push_back(
+    bound(number("limits.idle_instances_max", 0, count_max,
+                 "Idle instances kept in memory, over all partitions."),
+          node_member(&node::idle_instances_max)));
+  to.push_back(bound(time("limits.idle_instance_time_max", duration(0),
+                          "Idle instances leave memory after this."),
+                     node_member(&node::idle_instance_time_max)));
+  to.push_back(
+    bound(size("limits.storage_bytes_max", 0,
+               "New starts and events are refused beyond it; 0 B: only the "
+               "free disk counts."),
+          node_member(&node::storage_bytes_max)));
+  to.push_back(bound(
+    size("limits.header_bytes_max", 256, "An HTTP request's head; 431 beyond."),
+    door_member(&door::header_bytes_max)));
+  to.push_back(bound(number("limits.header_fields_max", 1, count_max,
+                            "Fields in that head; 431 beyond."),
+                     door_member(&door::header_fields_max)));
+  to.push_back(bound(size("limits.uri_bytes_max", 64,
+                          "The path and query of a request; 414 beyond."),
+                     door_member(&door::uri_bytes_max)));
+  to.push_back(
+    bound(size("limits.body_bytes_max", 1, "A request's body; 413 beyond."),
+          door_member(&door::body_bytes_max)));
+  to.push_back(bound(time("limits.header_time_max", millisecond,
+                          "A request's head must be there this long after "
+                          "its first byte; else 408."),
+                     door_member(&door::header_time_max)));
+  to.push_back(
+    bound(time("limits.idle_time_max", millisecond,
+               "How long a caller may be silent: between requests (then the "
+               "connection is closed), in a body (408), over an answer."),
+          door_member(&door::idle_time_max)));
+  to.push_back(
+    bound(number("limits.connections_max", 1, count_max,
+                 "Connections at once; when full, the one that has been idle "
+                 "longest is closed."),
+          door_member(&door::connections_max)));
+  to.push_back(
+    bound(number("limits.requests_max", 1, count_max,
+                 "Requests under way that do not wait for a completion; 503 "
+                 "beyond."),
+          door_member(&door::requests_max)));
+  to.push_back(bound(number("limits.waits_max", 0, count_max,
+                            "Callers that wait for a completion; 503 "
+                            "beyond."),
+                     door_member(&door::waits_max)));
+}
+
+void add_log(std::vector<setting>& to) {
+  setting level
+    = other("log.level", kind::choice,
+            "What is logged to stderr: debug, info, warning, error or off.");
+  level.words.assign(std::begin(level_words), std::end(level_words));
+  to.push_back(bound(std::move(level), log_member(&log_config::level)));
+  to.push_back(
+    bound(other("log.audit_file", kind::path,
+                "Where audit lines are appended; empty: to stderr, with the "
+                "others."),
+          log_member(&log_config::audit_file)));
+}
+
+/// How many letters must be changed, put in, left out or swapped.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> cost(
+    a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i)
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = i + j;
+        continue;
+      }
+      const std::size_t same = a[i - 1] == b[j - 1] ? 0 : 1;
+      cost[i][j] = std::min(
+        {cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + same});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+    }
+  return cost[a.size()][b.size()];
+}
+
+} // namespace
+
+const std::vector<setting>& settings() {
+  static const std::vector<setting> all = [] {
+    std::vector<setting> made;
+    add_node(made);
+    add_hub(made);
+    add_orchestrations(made);
+    add_http(made);
+    add_limits(made);
+    add_log(made);
+    return made;
+  }();
+  return all;
+}
+
+const setting* find_setting(std::string_view path) {
+  for (const setting& each : settings())
+    if (each.path == path)
+      return &each;
+  return nullptr;
+}
+
+std::string_view nearest_setting(std::string_view path) {
+  // Nobody mistypes that much; and the comparison costs its length.
+  constexpr std::size_t path_max = 100;
+  if (path.size() > path_max)
+    return {};
+  const std::string_view key = path.substr(path.rfind('.') + 1);
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(2, key.size() / 4) + 1;
+  const auto offer = [&](std::string_view name, std::size_t away) {
+    if (away < best_distance) {
+      best = name;
+      best_distance = away;
+    }
+  };
+  for (const setting& each : settings()) {
+    offer(each.section(), distance(path, each.section()));
+    offer(each.path, distance(path, each.path));
+    // The right word in the wrong section is as near as one wrong letter.
+    offer(each.path, distance(key, each.key()) + 1);
+    if (!each.alias.empty())
+      offer(each.path, distance(key, each.alias) + 1);
+  }
+  return best;
+}
+
+std::string setting::wanted() const {
+  const auto range = [](const std::string& from, const std::string& to) {
+    return " from " + from + " to " + to;
+  };
+  switch (kind) {
+  case setting_kind::text:
+    return "a text";
+  case setting_kind::path:
+    return "a path";
+  case setting_kind::flag:
+    return "true or false";
+  case setting_kind::count:
+    return "a whole number" + range(std::to_string(min), std::to_string(max));
+  case setting_kind::time:
+    return "a time" + range(time_text(min), time_text(max));
+  case setting_kind::bytes:
+    return min == 0 ? "a size" : "a size of at least " + bytes_text(min);
+  case setting_kind::list:
+    return "a list of texts";
+  case setting_kind::choice:
+    break;
+  }
+  std::string all;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    all += (i == 0                  ? ""
+            : i + 1 == words.size() ? " or "
+                                    : ", ")
+           + std::string(words[i]);
+  return all;
+}
+
+std::string setting::objection(const setting_value& value) const {
+  const auto steers
+    = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  bool fits = true;
+  if (const auto* text = std::get_if<std::string>(&value);
+      text != nullptr && std::any_of(text->begin(), text->end(), steers))
+    return std::string(path) + " holds a control character.";
+  if (const auto* given = std::get_if<std::int64_t>(&value))
+    fits = *given >= min && *given <= max;
+  else if (kind == setting_kind::choice)
+    fits = std::find(words.begin(), words.end(), std::get<std::string>(value))
+           != words.end();
+  if (fits)
+    return {};
+  return std::string(path) + " wants " + wanted() + ", not "
+         + as_toml(kind, value) + '.';
+}
+
+std::vector<discord> find_discords(const configuration& values) {
+  std::vector<discord> found;
+  const door_config& http = values.host.door;
+  if (http.tls_certificate_file.empty() != http.tls_key_file.empty()) {
+    const bool lacks_key = http.tls_key_file.empty();
+    found.push_back(
+      {lacks_key ? "http.tls.certificate_file" : "http.tls.key_file",
+       std::string(lacks_key ? "http.tls.certificate_file"
+                             : "http.tls.key_file")
+         + " needs "
+         + (lacks_key ? "http.tls.key_file" : "http.tls.certificate_file")
+         + " beside it."});
+  }
+  unsigned char numeric[sizeof(in6_addr)];
+  if (::inet_pton(AF_INET, http.address.c_str(), numeric) != 1
+      && ::inet_pton(AF_INET6, http.address.c_str(), numeric) != 1)
+    found.push_back({"http.address",
+                     "http.address wants a numeric address, such as 127.0.0.1 "
+                     "or ::1, not "
+                       + as_toml(kind::text, http.address) + '.'});
+  if (values.host.node.task_hub.empty())
+    found.push_back({"hub.task_hub", "hub.task_hub may not be empty."});
+  return found;
+}
+
+} // namespace perdura::client

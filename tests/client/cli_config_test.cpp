@@ -1,0 +1,186 @@
+#include "client/cli/config_verbs.hpp"
+#include "client/configuration/configuration_text.hpp"
+#include "client/configuration/settings.hpp"
+#include "client/examples/samples.hpp"
+#include "tests/client/command_line_runner.hpp"
+#include "tests/support/temp_directory.hpp"
+#include <perdura/actors/registry.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+using namespace perdura::client;
+using namespace perdura::tests;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct file_fixture {
+  std::string write(const std::string& text) {
+    std::ofstream(file) << text;
+    return file.string();
+  }
+
+  temp_directory directory;
+  fs::path file = directory.path() / "node.toml";
+};
+
+fs::path documented_file() {
+  const char* root = std::getenv("PERDURA_SOURCE_DIR");
+  // Started by hand: from the root.
+  return fs::path(root == nullptr ? "." : root) / "configs/single-node.toml";
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_config, file_fixture)
+
+BOOST_AUTO_TEST_CASE(validate_says_that_a_file_is_sound_or_all_that_is_not) {
+  const std::string sound = write("[http]\nport = 1\n");
+  const outcome good = run_perdura({"config", "validate", sound});
+  BOOST_TEST(good.code == 0);
+  BOOST_TEST(good.out == sound + " is sound.\n");
+  const std::string broken = write("[http]\nprot = 1\nport = true\n");
+  const outcome bad = run_perdura({"config", "validate", broken});
+  BOOST_TEST(bad.code == 2);
+  BOOST_TEST(bad.out.empty());
+  BOOST_TEST(bad.err
+             == broken
+                  + ":2:1: There is no setting \"http.prot\"; did you mean "
+                    "http.port?\n"
+                  + broken
+                  + ":3:8: http.port wants a whole number from 0 to 65535, "
+                    "not true.\n");
+  BOOST_TEST(run_perdura({"config", "validate", "/no/such"}).code == 2);
+  BOOST_TEST(run_perdura({"config", "validate"}).code == 2);
+  BOOST_TEST(run_perdura({"config"}).code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(show_says_what_is_in_force_and_who_said_so) {
+  const std::string name = write("[hub]\npartitions = 8\ntask_hub = \"a\"\n"
+                                 "[node]\ndata_dir = \"here\"\n");
+  const outcome shown
+    = run_perdura({"config", "show", "--config", name, "--task-hub", "b",
+                   "--http", "[::1]:80", "--log-level", "warning"});
+  BOOST_TEST(shown.code == 0);
+  const auto line = [](std::string assignment, const std::string& origin) {
+    assignment.resize(std::max<std::size_t>(assignment.size(), 40), ' ');
+    return '\n' + assignment + " # " + origin + '\n';
+  };
+  BOOST_TEST(shown.says(line("partitions = 8", name + ":2")));
+  BOOST_TEST(shown.says(line("task_hub = \"b\"", "flag --task-hub")));
+  BOOST_TEST(shown.says(line("port = 80", "flag --http")));
+  BOOST_TEST(shown.says(line("address = \"::1\"", "flag --http")));
+  BOOST_TEST(shown.says(line("level = \"warning\"", "flag --log-level")));
+  BOOST_TEST(shown.says(line("create = false", "default")));
+  BOOST_TEST(
+    shown.says("data_dir = \"" + (directory.path() / "here").string() + "\" "));
+  // It is TOML that can be put in force again.
+  BOOST_TEST(run_perdura({"config", "validate", write(shown.out)}).code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(show_speaks_json) {
+  const outcome shown
+    = run_perdura({"config", "show", "--partitions", "7", "-o", "json"});
+  const json all = json::parse(shown.out);
+  BOOST_TEST(all.size() == settings().size());
+  BOOST_TEST(all.at("hub.partitions").at("value") == 7);
+  BOOST_TEST(all.at("hub.partitions").at("from") == "flag --partitions");
+  const outcome lines = run_perdura({"config", "show", "-o", "jsonl"});
+  BOOST_TEST(static_cast<std::size_t>(
+               std::count(lines.out.begin(), lines.out.end(), '\n'))
+             == settings().size());
+  BOOST_TEST(json::parse(lines.out.substr(0, lines.out.find('\n'))).at("name")
+             == "node.data_dir");
+}
+
+BOOST_AUTO_TEST_CASE(keys_are_not_shown) {
+  const fs::path keys = directory.path() / "keys";
+  std::ofstream(keys) << "manage geheim\n";
+  ::setenv("PERDURA_KEYS", "verborgen", 1);
+  const outcome shown = run_perdura(
+    {"config", "show", "--config", write("[http]\nkeys_file = \"keys\"\n")});
+  ::unsetenv("PERDURA_KEYS");
+  BOOST_TEST(shown.says("keys_file = \"" + keys.string() + "\" "));
+  BOOST_TEST(shown.says("environment: more keys in PERDURA_KEYS\n"));
+  BOOST_TEST(!shown.says("geheim"));
+  BOOST_TEST(!shown.says("verborgen"));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_node_cannot_use_is_said_before_it_starts) {
+  const std::string broken = write("[http]\nport = -1\n[hub]\nx = 1\n");
+  for (const char* verb : {"serve", "show"}) {
+    std::vector<std::string> words{verb, "--config", broken};
+    if (std::string(verb) == "show")
+      words.insert(words.begin(), "config");
+    const outcome refused = run_perdura(words);
+    BOOST_TEST(refused.code == 2);
+    BOOST_TEST(std::count(refused.err.begin(), refused.err.end(), '\n') == 2);
+  }
+  const outcome homeless = run_perdura({"serve"});
+  BOOST_TEST(homeless.code == 2);
+  BOOST_TEST(homeless.complains("--data-dir"));
+  const outcome loud = run_perdura({"dev", "--log-level", "loud"});
+  BOOST_TEST(loud.code == 2);
+  BOOST_TEST(loud.err
+             == "--log-level: log.level wants debug, info, warning, error or "
+                "off, not \"loud\".\n");
+  BOOST_TEST(run_perdura({"serve", "--data-dir", "x", "--partitions", "0"}).code
+             == 2);
+  BOOST_TEST(
+    run_perdura({"serve", "--data-dir", "x", "--partitions", "many"}).code
+    == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_hub_can_be_made_as_a_file_says) {
+  const std::string name
+    = write("[node]\ndata_dir = \"hub\"\n[hub]\npartitions = 3\n");
+  const outcome made = run_perdura({"hub", "create", "--config", name});
+  BOOST_TEST(made.code == 0);
+  BOOST_TEST(made.says("with 3 partitions created in "
+                       + (directory.path() / "hub").string() + "."));
+}
+
+BOOST_AUTO_TEST_CASE(the_documented_file_has_every_setting_and_its_default) {
+  std::ifstream stream(documented_file());
+  const std::string text(std::istreambuf_iterator<char>(stream), {});
+  std::size_t from = 0;
+  std::string_view section;
+  for (const setting& each : settings()) {
+    if (each.section() != section) {
+      section = each.section();
+      const std::string head = "\n[" + std::string(section) + "]\n";
+      from = text.find(head, from);
+      BOOST_REQUIRE_MESSAGE(from != text.npos, head << " is missing");
+    }
+    const std::string wanted = '\n' + documented(each);
+    const std::size_t at = text.find(wanted, from);
+    BOOST_REQUIRE_MESSAGE(at != text.npos,
+                          "missing, or not in its place:" << wanted);
+    from = at + wanted.size() - 1;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_documented_file_starts_a_node) {
+  configuration_flags flags;
+  flags.config_file = documented_file().string();
+  flags.data_dir = (directory.path() / "hub").string();
+  flags.http = "127.0.0.1:0";
+  const sourced_configuration all = gather_configuration(flags);
+  BOOST_REQUIRE(all.problems.empty());
+  auto functions = std::make_shared<perdura::actors::registry>();
+  perdura::examples::add_samples(*functions);
+  auto host = node_host::start(all.values.host, functions);
+  BOOST_REQUIRE(host);
+  const outcome ran
+    = run_perdura({"run", "Echo", "--input", "1", "--url", (*host)->url()});
+  BOOST_TEST(ran.out == "1\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
