@@ -1,6 +1,7 @@
 #include "client/http/management_api.hpp"
 
 #include "client/http/api_call.hpp"
+#include "client/http/openapi.hpp"
 #include "persistence/clock.hpp"
 
 namespace perdura::client {
@@ -135,6 +136,9 @@ void dispatch(const api_call_ptr& call) {
     return;
   case route_id::client_binding:
     get_client_binding(call);
+    return;
+  case route_id::openapi:
+    call->respond({200, std::string(openapi_document)});
     return;
   case route_id::metrics:
     get_metrics(call);

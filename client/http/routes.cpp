@@ -63,6 +63,7 @@ constexpr std::array table{
         "/perdura/instances/{instanceId}/urls", read, 0, false},
   route{route_id::client_binding, site, "GET", "/client-binding", read, 0,
         false},
+  route{route_id::openapi, site, "GET", "/openapi.json", read, 0, false},
   route{route_id::metrics, site, "GET", "/metrics", read, 0, false},
   route{route_id::healthz, site, "GET", "/healthz", access::none, 0, false},
   route{route_id::readyz, site, "GET", "/readyz", access::none, 0, false},
@@ -127,7 +128,7 @@ constexpr std::array<std::string_view, route_count> names{
   "suspend",       "resume",         "rewind",         "restart",
   "purge",         "purge_many",     "entities",       "make_primary",
   "instance_urls", "count",          "stuck",          "client_binding",
-  "metrics",       "healthz",        "readyz",
+  "openapi",       "metrics",        "healthz",        "readyz",
 };
 
 } // namespace

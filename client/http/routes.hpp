@@ -32,6 +32,7 @@ enum class route_id : std::uint8_t {
   count,
   stuck,
   client_binding,
+  openapi,
   metrics,
   healthz,
   readyz,
