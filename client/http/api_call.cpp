@@ -95,7 +95,7 @@ void api_call::fail_as_string(int status, std::string_view sentence) const {
 
 void api_call::accepted(const std::string& id) const {
   if (id != route.instance)
-    note("instance", id);
+    note(route.instance.empty() ? "instance" : "new_instance", id);
   const actors::management_payload payload = payload_of(id);
   json(202, to_json(payload),
        {{"Location", payload.status_query_get_uri}, {"Retry-After", "10"}});

@@ -48,8 +48,10 @@ std::optional<std::string> basic_password(std::string_view header) {
                       static_cast<int>(text.size()));
   if (size < 0)
     return std::string();
-  for (std::string_view end = text; end.ends_with('='); end.remove_suffix(1))
-    bytes.pop_back();
+  // One or two signs of equality stand for bytes that are not there.
+  const std::size_t padding
+    = text.ends_with("==") ? 2 : (text.ends_with('=') ? 1 : 0);
+  bytes.resize(bytes.size() - padding);
   const std::size_t colon = bytes.find(':');
   return colon == bytes.npos ? std::string() : bytes.substr(colon + 1);
 }

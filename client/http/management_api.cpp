@@ -166,7 +166,7 @@ management_api::~management_api() {
 
 void management_api::handle(http_request request, http_responder responder) {
   route_match route;
-  caller who{access::none, {}, "anybody"};
+  caller who{access::none, {}, "unknown"};
   const auto refuse = [&](http_response response) {
     account_for(*context_, request, route, who, response.status, 0, {});
     responder.respond(std::move(response));

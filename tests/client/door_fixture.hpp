@@ -17,9 +17,11 @@ inline constexpr const char* webhook = "/runtime/webhooks/durabletask";
 
 struct door_fixture {
   using functions_adder = std::function<void(actors::registry&)>;
+  using config_changer = std::function<void(client::node_host_config&)>;
 
   /// Functions beside the samples may be added.
-  explicit door_fixture(const functions_adder& add_more = {}) {
+  explicit door_fixture(const functions_adder& add_more = {},
+                        const config_changer& change = {}) {
     auto functions = std::make_shared<actors::registry>();
     examples::add_samples(*functions);
     if (add_more)
@@ -29,6 +31,8 @@ struct door_fixture {
     config.node.create_hub = true;
     config.node.partition_count = 4;
     config.door.port = 0;
+    if (change)
+      change(config);
     host = std::move(
       client::node_host::start(std::move(config), functions).value());
   }

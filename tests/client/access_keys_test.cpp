@@ -1,0 +1,141 @@
+#include "client/http/access_keys.hpp"
+#include "tests/support/temp_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace perdura::tests {
+
+using client::access;
+using client::access_keys;
+using persistence::timestamp;
+using std::chrono::seconds;
+
+namespace {
+
+const std::string first = "first-key-0123456789";
+const std::string second = "second-key-0123456789";
+const std::string reader = "reader-key-0123456789";
+
+access_keys three_keys() {
+  access_keys keys;
+  keys
+    .add_lines("# who may come\nmanage " + first + "\n\n  manage\t" + second
+                 + "  # the new one\r\nread " + reader + "\n",
+               "keys")
+    .value();
+  return keys;
+}
+
+const timestamp noon{std::chrono::hours(12)};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(access_keys_suite)
+
+BOOST_AUTO_TEST_CASE(several_keys_are_good_at_once) {
+  const access_keys keys = three_keys();
+  BOOST_TEST((keys.right_of(first) == access::manage));
+  BOOST_TEST((keys.right_of(second) == access::manage));
+  BOOST_TEST((keys.right_of(reader) == access::read));
+  for (const std::string& wrong :
+       {std::string(), first.substr(1), first + ' ', std::string("manage"),
+        "manage " + first, std::string(1, '\0') + first})
+    BOOST_TEST((keys.right_of(wrong) == access::none), wrong);
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_line_is_named_and_its_key_is_not_shown) {
+  for (const std::string& line :
+       {std::string("secret-that-stands-alone"),
+        std::string("write secret-of-an-odd-right"),
+        std::string("manage short"),
+        std::string("manage secret with blanks in between"),
+        "manage " + std::string(257, 'x'),
+        std::string("manage s\xC3\xA4"
+                    "cret-secret-secret")}) {
+    access_keys keys;
+    const auto outcome = keys.add_lines("\n" + line, "k");
+    BOOST_REQUIRE_MESSAGE(!outcome, line);
+    BOOST_TEST(outcome.error().message.starts_with("k:2: "));
+    BOOST_TEST(outcome.error().message.find("secret") == std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_for_its_owner_alone) {
+  const temp_directory directory;
+  const auto file = directory.path() / "keys";
+  std::ofstream(file) << "manage " << first << '\n';
+  std::filesystem::permissions(file, std::filesystem::perms(0640));
+  const auto open_to_others = access_keys::load(file);
+  BOOST_REQUIRE(!open_to_others);
+  BOOST_TEST(open_to_others.error().message.find("chmod 600")
+             != std::string::npos);
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
+  BOOST_TEST(access_keys::load(file).value().count(access::manage) == 1U);
+
+  std::ofstream(file) << "# nothing\n";
+  BOOST_TEST(!access_keys::load(file));
+  std::ofstream(file) << "read " << reader << '\n';
+  BOOST_TEST(!access_keys::load(file)); // Nobody could manage.
+  BOOST_TEST(!access_keys::load(directory.path() / "none"));
+  BOOST_TEST(!access_keys::load(directory.path()));
+  BOOST_TEST(access_keys::load({}).value().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_token_is_good_for_what_it_says_and_no_more) {
+  const access_keys keys = three_keys();
+  const std::string token
+    = keys.make_token("hub", "order-17", "gt", noon + seconds(60));
+  const auto allows = [&](const std::string& shown, const char* hub,
+                          const char* id, char what, timestamp now) {
+    return keys.token_allows(shown, hub, id, what, now);
+  };
+  BOOST_TEST(allows(token, "hub", "order-17", 'g', noon));
+  BOOST_TEST(allows(token, "hub", "order-17", 't', noon));
+  BOOST_TEST(!allows(token, "hub", "order-17", 'e', noon));
+  BOOST_TEST(!allows(token, "hub", "order-18", 'g', noon));
+  BOOST_TEST(!allows(token, "other", "order-17", 'g', noon));
+  BOOST_TEST(!allows(token, "hub", "order-17", 'g', noon + seconds(60)));
+}
+
+BOOST_AUTO_TEST_CASE(a_token_that_was_changed_anywhere_is_none) {
+  const access_keys keys = three_keys();
+  const std::string token
+    = keys.make_token("hub", "a", "g", noon + seconds(60));
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    std::string changed = token;
+    changed[i] = changed[i] == '1' ? '2' : '1';
+    BOOST_TEST(!keys.token_allows(changed, "hub", "a", 'g', noon), changed);
+    BOOST_TEST(!keys.token_allows(token.substr(0, i), "hub", "a", 'g', noon));
+  }
+  // What one field loses, the next one cannot gain.
+  BOOST_TEST(!keys.token_allows(token + '0', "hub", "a", 'g', noon));
+  BOOST_TEST(
+    !keys.token_allows("t1.g.99999999999999999999.00", "hub", "a", 'g', noon));
+  BOOST_TEST(!keys.token_allows("t1.g.-1.", "hub", "a", 'g', noon));
+}
+
+BOOST_AUTO_TEST_CASE(a_token_lives_as_long_as_its_key) {
+  access_keys old_keys;
+  old_keys.add_lines("manage " + first, "k").value();
+  const std::string token
+    = old_keys.make_token("hub", "a", "g", noon + seconds(60));
+  access_keys both;
+  both.add_lines("manage " + second + "\nmanage " + first, "k").value();
+  BOOST_TEST(both.token_allows(token, "hub", "a", 'g', noon));
+  access_keys new_keys;
+  new_keys.add_lines("manage " + second, "k").value();
+  BOOST_TEST(!new_keys.token_allows(token, "hub", "a", 'g', noon));
+  // A key to read with makes none and honours none.
+  access_keys reading;
+  reading.add_lines("read " + first, "k").value();
+  BOOST_TEST(reading.make_token("hub", "a", "g", noon).empty());
+  BOOST_TEST(!reading.token_allows(token, "hub", "a", 'g', noon));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
