@@ -2,14 +2,19 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 
 #include <charconv>
+#include <optional>
 #include <utility> // Asio 1.74 forgets it.
 
 namespace perdura::client {
@@ -29,11 +34,23 @@ constexpr std::uint64_t answer_bytes_max = std::uint64_t{1} << 30;
 /// One connection; each step blocks until it is done or time is over.
 class conversation {
 public:
-  explicit conversation(std::chrono::milliseconds time_out)
-    : time_out_(time_out) {}
+  conversation(std::chrono::milliseconds time_out, net::ssl::context* tls)
+    : time_out_(time_out), stream_(context_) {
+    if (tls != nullptr)
+      secure_.emplace(stream_, *tls);
+  }
 
   error_code ask(const http_url& url, const http_request& request,
                  http_reply& reply) {
+    if (const error_code failure = connect(url))
+      return failure;
+    stream_.expires_after(time_out_);
+    return secure_ ? exchange(*secure_, url, request, reply)
+                   : exchange(stream_, url, request, reply);
+  }
+
+private:
+  error_code connect(const http_url& url) {
     error_code failure;
     net::ip::tcp::resolver resolver(context_);
     const auto places
@@ -45,18 +62,36 @@ public:
     stream_.async_connect(places,
                           [&](error_code ec, const auto&) { failure = ec; });
     run();
+    if (failure || !secure_)
+      return failure;
+    // An address is no name that could be asked for.
+    error_code is_name;
+    net::ip::make_address(url.host, is_name);
+    if (is_name)
+      SSL_set_tlsext_host_name(secure_->native_handle(), url.host.c_str());
+    secure_->set_verify_callback(net::ssl::host_name_verification(url.host),
+                                 failure);
     if (failure)
       return failure;
+    secure_->async_handshake(net::ssl::stream_base::client,
+                             [&](error_code ec) { failure = ec; });
+    run();
+    return failure;
+  }
+
+  template <class Stream>
+  error_code exchange(Stream& stream, const http_url& url,
+                      const http_request& request, http_reply& reply) {
+    error_code failure;
     auto message = to_message(url, request);
-    stream_.expires_after(time_out_);
-    beast::http::async_write(stream_, message,
+    beast::http::async_write(stream, message,
                              [&](error_code ec, std::size_t) { failure = ec; });
     run();
     // One who refuses may answer and close before it has read all: look.
     const error_code unsent = failure;
     beast::http::response_parser<beast::http::string_body> parser;
     parser.body_limit(answer_bytes_max);
-    beast::http::async_read(stream_, buffer_, parser,
+    beast::http::async_read(stream, buffer_, parser,
                             [&](error_code ec, std::size_t) { failure = ec; });
     run();
     if (failure)
@@ -70,7 +105,6 @@ public:
     return {};
   }
 
-private:
   static beast::http::request<beast::http::string_body>
   to_message(const http_url& url, const http_request& request) {
     beast::http::request<beast::http::string_body> message;
@@ -93,9 +127,22 @@ private:
 
   std::chrono::milliseconds time_out_;
   net::io_context context_{1};
-  beast::tcp_stream stream_{context_};
+  beast::tcp_stream stream_;
+  std::optional<beast::ssl_stream<beast::tcp_stream&>> secure_;
   beast::flat_buffer buffer_;
 };
+
+/// Trusts the file's authorities, or the system's.
+error_code trust(net::ssl::context& tls, const std::string& ca_file) {
+  error_code failure;
+  tls.set_verify_mode(net::ssl::verify_peer, failure);
+  if (!failure && ca_file.empty())
+    tls.set_default_verify_paths(failure);
+  else if (!failure)
+    tls.load_verify_file(ca_file, failure);
+  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+  return failure;
+}
 
 } // namespace
 
@@ -118,15 +165,16 @@ result<http_url> parse_url(std::string_view text) {
                                              "http://127.0.0.1:7071: "
                                            + why + "."};
   };
+  http_url url;
   std::string_view rest = text;
   if (const auto scheme = rest.find("://"); scheme != rest.npos) {
-    if (same_letters(rest.substr(0, scheme), "https"))
-      return error{errc::unsupported, "https is not supported yet."};
-    if (!same_letters(rest.substr(0, scheme), "http"))
-      return bad("it must begin with http://");
+    url.is_tls = same_letters(rest.substr(0, scheme), "https");
+    if (!url.is_tls && !same_letters(rest.substr(0, scheme), "http"))
+      return bad("it must begin with http:// or https://");
+    if (url.is_tls)
+      url.port = 443;
     rest.remove_prefix(scheme + 3);
   }
-  http_url url;
   const std::size_t slash = rest.find('/');
   std::string_view authority = rest.substr(0, slash);
   if (slash != rest.npos)
@@ -163,12 +211,23 @@ result<http_url> parse_url(std::string_view text) {
 }
 
 result<http_reply> http_ask(const http_url& url, const http_request& request,
-                            std::chrono::milliseconds time_out) {
+                            std::chrono::milliseconds time_out,
+                            const http_client_options& options) {
+  std::optional<net::ssl::context> tls;
+  if (url.is_tls) {
+    tls.emplace(net::ssl::context::tls_client);
+    if (trust(*tls, options.ca_file))
+      return error{errc::invalid_argument,
+                   "The certificates to trust, \"" + options.ca_file
+                     + "\", cannot be read; --ca wants a PEM file."};
+  }
   http_reply reply;
-  const error_code failure = conversation(time_out).ask(url, request, reply);
+  const error_code failure
+    = conversation(time_out, tls ? &*tls : nullptr).ask(url, request, reply);
   if (!failure)
     return reply;
-  const std::string where = "http://" + url.authority();
+  const std::string where
+    = (url.is_tls ? "https://" : "http://") + url.authority();
   if (failure == beast::error::timeout)
     return error{errc::timed_out, "No answer from " + where + " in time."};
   if (failure == net::error::connection_refused)
@@ -176,6 +235,11 @@ result<http_reply> http_ask(const http_url& url, const http_request& request,
                  "No node listens at " + where
                    + ". Start one with `perdura dev`, or say where it is with "
                      "--url or PERDURA_URL."};
+  if (failure.category() == net::error::get_ssl_category())
+    return error{errc::unavailable,
+                 "The node at " + where
+                   + " cannot be trusted: " + failure.message()
+                   + ". --ca FILE names who signed its certificate."};
   return error{errc::unavailable, "The node at " + where + " cannot be asked: "
                                     + failure.message() + "."};
 }

@@ -13,6 +13,7 @@
 namespace perdura::client {
 
 struct http_url {
+  bool is_tls = false;
   std::string host = "127.0.0.1"; ///< A name or an address, no brackets.
   std::uint16_t port = 80;
   std::string path; ///< Without a closing slash; may be empty.
@@ -21,8 +22,8 @@ struct http_url {
   std::string authority() const;
 };
 
-/// "http://host[:port][/path]".
-/// @error errc::invalid_argument, unsupported (https)
+/// "http://host[:port][/path]", or https.
+/// @error errc::invalid_argument
 persistence::result<http_url> parse_url(std::string_view text);
 
 struct http_reply {
@@ -33,12 +34,21 @@ struct http_reply {
   std::string_view header(std::string_view name) const;
 };
 
+struct http_client_options {
+  /// PEM: whom to trust to name servers, in place of the system's list.
+  std::string ca_file;
+};
+
 /// `request.target` is put behind the URL's path. Host, Content-Length and
 /// Connection are added.
-/// @error errc::unavailable  Nobody answers, or what answers is no HTTP.
+/// A server's certificate must be good for the URL's host.
+/// @error errc::unavailable  Nobody answers, what answers is no HTTP, or its
+///                           certificate is not to be trusted.
+/// @error errc::invalid_argument  `ca_file` cannot be used.
 /// @error errc::timed_out
-persistence::result<http_reply> http_ask(const http_url& url,
-                                         const http_request& request,
-                                         std::chrono::milliseconds time_out);
+persistence::result<http_reply>
+http_ask(const http_url& url, const http_request& request,
+         std::chrono::milliseconds time_out,
+         const http_client_options& options = {});
 
 } // namespace perdura::client
