@@ -1,4 +1,5 @@
 #include "client/http/openapi.hpp"
+#include "client/http/routes.hpp"
 #include "tests/client/door_fixture.hpp"
 #include "tests/support/json_schema.hpp"
 
@@ -51,7 +52,7 @@ void for_each_ref(const json& place,
 
 struct openapi_fixture : door_fixture {
   openapi_fixture()
-    : document(json::parse(perdura::client::openapi_document)) {}
+    : document(json::parse(ask_site("GET", "/openapi.json").body)) {}
 
   const json& operation(const operation_name& name) const {
     const std::size_t blank = name.find(' ');
@@ -120,7 +121,10 @@ const std::string base = webhook;
 
 BOOST_FIXTURE_TEST_SUITE(http_openapi, openapi_fixture)
 
-BOOST_AUTO_TEST_CASE(it_is_openapi_3_1) {
+BOOST_AUTO_TEST_CASE(the_door_serves_the_document_that_was_built_in) {
+  const http_answer answer = ask_site("GET", "/openapi.json");
+  BOOST_TEST(answer.status == 200);
+  BOOST_TEST((answer.body == perdura::client::openapi_document));
   BOOST_TEST(document.at("openapi").get<std::string>().starts_with("3.1."));
 }
 
@@ -282,15 +286,44 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
   for (const std::string method : {"GET ", "POST ", "DELETE "})
     check(method + by_name + "/{entityKey}", base + "/entities/Counter/a", 501);
   check("POST " + base + "/makeprimary", base + "/makeprimary", 200);
-  for (const std::string path : {"/healthz", "/readyz"})
+  for (const std::string path :
+       {"/client-binding", "/openapi.json", "/metrics", "/healthz", "/readyz"})
     check("GET " + path, path, 200);
 
   for_each_operation(
     document, [&](const operation_name& name, const json&, const json&) {
-      if (name != "GET /client-binding" && name != "GET /openapi.json"
-          && name != "GET /metrics") // Not served yet.
-        BOOST_TEST(asked.contains(name), name << " was not tried");
+      BOOST_TEST(asked.contains(name), name << " was not tried");
     });
+}
+
+BOOST_AUTO_TEST_CASE(every_operation_refuses_pages_of_other_sites) {
+  static const std::regex braces(R"(\{[A-Za-z]+\})");
+  for_each_operation(document, [&](const operation_name& name, const json&,
+                                   const json& operation) {
+    if (operation.contains("security"))
+      return; // Open to everybody.
+    const std::string path = name.substr(name.find(' ') + 1);
+    check(name, std::regex_replace(path, braces, "x"), 403, {},
+          "Origin: http://evil.example\r\n");
+  });
+}
+
+// A route that the document forgets is found, and so is one that it invents.
+BOOST_AUTO_TEST_CASE(the_document_has_the_routes_that_the_door_has) {
+  std::set<operation_name> served;
+  for (const perdura::client::route& each : perdura::client::all_routes()) {
+    const bool below = each.base == perdura::client::route_base::webhook;
+    // Where any method will do, the document names one.
+    served.insert((each.method.empty() ? "POST" : std::string(each.method))
+                  + " " + (below ? base : "") + std::string(each.pattern));
+  }
+  std::set<operation_name> described;
+  for_each_operation(document, [&](const operation_name& name, const json&,
+                                   const json&) { described.insert(name); });
+  for (const operation_name& name : served)
+    BOOST_TEST(described.contains(name), name << " is not described");
+  for (const operation_name& name : described)
+    BOOST_TEST(served.contains(name), name << " is not served");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
