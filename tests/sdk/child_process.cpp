@@ -1,0 +1,105 @@
+#include "tests/sdk/child_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+
+namespace perdura::tests {
+
+namespace {
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& each : texts)
+    out.push_back(each.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+} // namespace
+
+child_process::child_process(const std::vector<std::string>& words,
+                             const std::vector<std::string>& environment) {
+  std::vector<std::string> arguments = words;
+  std::vector<std::string> variables = environment;
+  for (char** each = environ; *each != nullptr; ++each)
+    variables.emplace_back(*each);
+  const std::vector<char*> argv = pointers_to(arguments);
+  const std::vector<char*> envp = pointers_to(variables);
+  std::array<int, 2> out{};
+  if (::pipe2(out.data(), O_CLOEXEC) != 0)
+    throw std::runtime_error("no pipe");
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    // A test that is killed takes its children with it.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::dup2(nothing, STDIN_FILENO);
+    ::dup2(out[1], STDOUT_FILENO);
+    ::dup2(out[1], STDERR_FILENO);
+    if (::getppid() == parent)
+      ::execvpe(argv[0], argv.data(), envp.data());
+    ::_exit(127);
+  }
+  ::close(out[1]);
+  from_ = out[0];
+}
+
+child_process::~child_process() {
+  if (pid_ > 0)
+    ::kill(pid_, SIGKILL);
+  static_cast<void>(wait());
+  ::close(from_);
+}
+
+std::optional<std::string>
+child_process::receive(std::chrono::milliseconds time_out) {
+  const auto until = std::chrono::steady_clock::now() + time_out;
+  for (;;) {
+    if (const auto end = unread_.find('\n'); end != std::string::npos) {
+      std::string line = unread_.substr(0, end);
+      unread_.erase(0, end + 1);
+      return line;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      until - std::chrono::steady_clock::now());
+    pollfd waits{from_, POLLIN, 0};
+    const int ready
+      = ::poll(&waits, 1, static_cast<int>(std::max<long>(0, left.count())));
+    if (ready == 0)
+      return std::nullopt;
+    if (ready < 0 && errno == EINTR)
+      continue;
+    std::array<char, 4096> bytes{};
+    const ssize_t got = ::read(from_, bytes.data(), bytes.size());
+    if (got <= 0)
+      return std::nullopt;
+    unread_.append(bytes.data(), static_cast<std::size_t>(got));
+  }
+}
+
+void child_process::interrupt() const {
+  if (pid_ > 0)
+    ::kill(pid_, SIGINT);
+}
+
+int child_process::wait() {
+  int status = 0;
+  if (pid_ <= 0)
+    return -1;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+    continue;
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+} // namespace perdura::tests
