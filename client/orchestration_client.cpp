@@ -45,6 +45,7 @@ result<orchestration_status> to_status(const management_answer& answer,
   orchestration_status status = to_status(answer.status->row);
   status.unread_events = answer.status->unread_events;
   status.has_history = options.show_history;
+  status.has_history_input = options.show_input;
   status.has_history_output = options.show_history_output;
   if (options.show_history)
     status.history = answer.status->history;
@@ -60,8 +61,8 @@ result<void> to_done(const management_answer& answer) {
 /// Every request can be repeated safely, also by those who gave no number.
 /// One number given to two kinds of operation means two requests.
 std::string request_of(const char* operation, const std::string& request) {
-  return operation + ("/" + (request.empty() ? persistence::random_hex32()
-                                             : request));
+  return operation
+         + ("/" + (request.empty() ? persistence::random_hex32() : request));
 }
 
 /// Sends the request and blocks for its answer; cancelled when time is out.
@@ -338,16 +339,14 @@ void orchestration_client::control_async(
     switch (what) {
     case operation::terminate:
       return actors::terminate_instance{id, why, recursive,
-                                          request_of("terminate", request_id)};
+                                        request_of("terminate", request_id)};
     case operation::suspend:
       return actors::suspend_instance{id, why,
-                                        request_of("suspend", request_id)};
+                                      request_of("suspend", request_id)};
     case operation::resume:
-      return actors::resume_instance{id, why,
-                                        request_of("resume", request_id)};
+      return actors::resume_instance{id, why, request_of("resume", request_id)};
     case operation::rewind:
-      return actors::rewind_instance{id, why,
-                                        request_of("rewind", request_id)};
+      return actors::rewind_instance{id, why, request_of("rewind", request_id)};
     case operation::purge:
       break;
     }

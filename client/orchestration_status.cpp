@@ -280,8 +280,9 @@ private:
     return begin(name_of(event(i).body), event(i).time);
   }
 
-  static void show_input(object_writer& object, std::string_view input) {
-    if (!input.empty()) // The serialized text, as a string.
+  void show_input(object_writer& object, std::string_view input) const {
+    if (status_.has_history_input
+        && !input.empty()) // The serialized text, as a string.
       object.text("Input", input);
   }
 
@@ -396,7 +397,9 @@ private:
   }
 
   void show(event_index i, const execution_terminated& body) {
-    begin(i).raw("Input", body.reason); // A JSON string already.
+    object_writer object = begin(i);
+    if (status_.has_history_input)
+      object.raw("Input", body.reason); // A JSON string already.
   }
 
   void show(event_index i, const execution_rewound& body) {

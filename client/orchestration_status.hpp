@@ -44,6 +44,7 @@ struct orchestration_status {
   std::string output = "null";
   runtime_status status = runtime_status::pending;
   bool has_history = false;
+  bool has_history_input = true;
   bool has_history_output = false;
   std::vector<persistence::history_event> history; ///< If asked for.
   std::vector<std::string> unread_events;          ///< Raised, not taken yet.

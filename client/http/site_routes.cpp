@@ -35,6 +35,10 @@ void get_client_binding(const api_call_ptr& call) {
   const std::string code
     = call->who.key.empty() ? std::string()
                             : "code=" + cluster::encode_url_part(call->who.key);
+  // Clients take an empty text for a sign that the node is too old.
+  const std::string required
+    = code.empty() ? "taskHub=" + cluster::encode_url_part(base.task_hub)
+                   : code;
   const std::string create
     = whole + "/orchestrators/{functionName}[/{instanceId}]";
   const std::string wait
@@ -48,7 +52,7 @@ void get_client_binding(const api_call_ptr& call) {
                + "},\"managementUrls\":"
                + to_json(cluster::make_management_payload(base, "INSTANCEID"))
                + ",\"baseUrl\":" + json_string(whole)
-               + ",\"requiredQueryStringParameters\":" + json_string(code)
+               + ",\"requiredQueryStringParameters\":" + json_string(required)
                + ",\"rpcBaseUrl\":" + json_string(rpc_base_url(*call)) + '}');
 }
 

@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(a_foreign_origin_is_refused) {
 BOOST_AUTO_TEST_CASE(the_binding_leads_back_here) {
   const json binding = ask_site("GET", "/client-binding").json();
   BOOST_TEST(binding.at("taskHubName") == "perdura");
-  BOOST_TEST(binding.at("requiredQueryStringParameters") == "");
+  BOOST_TEST(binding.at("requiredQueryStringParameters") == "taskHub=perdura");
   BOOST_TEST(binding.at("baseUrl")
              == "http://127.0.0.1/runtime/webhooks/durabletask");
   BOOST_TEST(binding.at("rpcBaseUrl") == "http://127.0.0.1/durabletask/");

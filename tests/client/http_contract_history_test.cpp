@@ -174,6 +174,13 @@ BOOST_AUTO_TEST_CASE(s23_inputs_are_serialized_text) {
   BOOST_TEST(event_of("a", "TaskCompleted").at("Input") == "\"Tokyo\"");
 }
 
+BOOST_AUTO_TEST_CASE(s23_inputs_are_left_out_if_so_asked) {
+  start("HelloSequence", "a", R"({"x":1})");
+  ended("a");
+  for (const json& event : checked("a", "&showInput=false"))
+    BOOST_TEST(!event.contains("Input"), event.dump());
+}
+
 BOOST_AUTO_TEST_CASE(s23_a_task_under_way_stands_for_itself) {
   start("Held", "a");
   held.get_future().wait();

@@ -302,6 +302,13 @@ BOOST_AUTO_TEST_CASE(s22_values_are_json_and_plain_text_becomes_a_string) {
     "Orchestrator function 'Fails' failed: "));
 }
 
+// A deviation: Durable Functions would show the number 5.
+BOOST_AUTO_TEST_CASE(s22_a_reason_is_text_whatever_it_looks_like) {
+  start("Approval", "a");
+  ask("POST", "/instances/a/terminate?reason=5");
+  BOOST_TEST(ended("a").at("output") == "5");
+}
+
 BOOST_AUTO_TEST_CASE(s22_flags_that_are_no_booleans_mean_the_default) {
   start("Echo", "a", "[1]");
   ended("a");

@@ -1,0 +1,70 @@
+// What a connection does otherwise when all goes through a TLS session.
+#include "client/http/http_connection.hpp"
+
+#include <boost/asio/write.hpp>
+
+namespace perdura::client {
+
+using boost::system::error_code;
+
+/// False: there will be no more.
+bool http_connection::decrypt(std::string_view wire, std::string& text) {
+  const bool is_sound = tls_->receive(wire, text);
+  flush_wire();
+  return is_sound && !(tls_->is_ended() && text.empty());
+}
+
+/// The same under TLS, where only decrypting tells the two apart.
+void http_connection::on_early_bytes() {
+  // Beyond it, who sends early has to wait.
+  constexpr std::size_t early_bytes_max = std::size_t{64} * 1024;
+  error_code failure;
+  const std::size_t read
+    = socket_.read_some(net::buffer(worker_.scratch), failure);
+  const bool spurious
+    = failure == net::error::would_block || failure == net::error::try_again;
+  if (failure && !spurious) {
+    end_park(park_end::caller_gone);
+    return;
+  }
+  if (!spurious
+      && !decrypt(std::string_view(worker_.scratch.data(), read), unread_)) {
+    end_park(park_end::caller_gone);
+    return;
+  }
+  if (unread_.size() < early_bytes_max)
+    wait_readable();
+}
+
+void http_connection::write_encrypted() {
+  const bool is_sent = tls_->send(head_text_) && tls_->send(body_text_);
+  if (!keep_alive_)
+    tls_->close();
+  answer_in_wire_ = true;
+  if (!is_sent)
+    keep_alive_ = false; // Nothing more can be said here.
+  flush_wire();
+}
+
+/// Sends what the session has for the wire, one piece after the other.
+void http_connection::flush_wire() {
+  if (!wire_.empty() || state_ == phase::closed)
+    return;
+  wire_ = tls_->take_wire();
+  if (wire_.empty()) {
+    if (std::exchange(answer_in_wire_, false))
+      on_written(true);
+    return;
+  }
+  net::async_write(
+    socket_, net::buffer(wire_),
+    [self = shared_from_this()](const error_code& failure, std::size_t) {
+      self->wire_.clear();
+      if (failure)
+        self->close();
+      else
+        self->flush_wire();
+    });
+}
+
+} // namespace perdura::client
