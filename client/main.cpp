@@ -6,6 +6,9 @@
 
 int main(int argc, char** argv) {
   perdura::client::terminal io{std::cin, std::cout, std::cerr,
-                               ::isatty(STDIN_FILENO) == 1};
+                               ::isatty(STDIN_FILENO) == 1,
+                               ::isatty(STDOUT_FILENO) == 1,
+                               ::isatty(STDERR_FILENO) == 1,
+                               STDOUT_FILENO};
   return perdura::client::run_command_line(argc, argv, io);
 }

@@ -1,11 +1,12 @@
 #include "client/cli/check_verb.hpp"
 
+#include "client/cli/node_verbs.hpp"
 #include "persistence/verify.hpp"
-
-#include <ostream>
 
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <ostream>
 
 namespace perdura::client {
 
@@ -31,6 +32,8 @@ int look(const std::string& data_dir, terminal& io) {
 } // namespace
 
 int check_verb(const std::string& data_dir, terminal& io) {
+  if (auto usable = check_access(data_dir); !usable)
+    return fail(io, usable.error());
   io.out.flush();
   const pid_t child = ::fork();
   if (child < 0)

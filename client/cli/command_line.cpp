@@ -36,6 +36,10 @@ public:
     app_.add_option("--url", url_, "The node to talk to")
       ->envname("PERDURA_URL")
       ->capture_default_str();
+    app_.add_option("--key-file", key_file_,
+                    "Holds the key for the node; else PERDURA_KEY is it");
+    app_.add_option("--ca", ca_file_,
+                    "Who is believed behind https (PEM); else the system's");
     app_.add_option("-o,--output", format_, "How to show things")
       ->transform(CLI::CheckedTransformer(
         std::map<std::string, output_format>{{"table", output_format::table},
@@ -82,7 +86,10 @@ private:
       auto url = parse_url(url_);
       if (!url)
         return fail(io_, url.error());
-      node_connection node(*url);
+      auto key = read_key(key_file_);
+      if (!key)
+        return fail(io_, key.error());
+      node_connection node(*url, {std::move(*key), {ca_file_}});
       return ask(node);
     });
   }
@@ -300,6 +307,8 @@ private:
   CLI::App app_{"Durable orchestrations: nodes, and what runs on them.",
                 "perdura"};
   std::string url_ = "http://127.0.0.1:7071";
+  std::string key_file_;
+  std::string ca_file_;
   output_format format_ = output_format::table;
   node_verb_options node_;
   std::string checked_dir_;

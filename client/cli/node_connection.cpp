@@ -4,6 +4,10 @@
 #include "cluster/management_urls.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 
 namespace perdura::client {
 
@@ -39,11 +43,29 @@ errc code_of(int status) {
   }
 }
 
-error error_of(const http_reply& reply) {
-  const errc code = code_of(reply.status);
+/// Nothing for a name that is none.
+std::optional<errc> code_named(std::string_view name) {
+  constexpr std::uint16_t codes_end = 100;
+  for (std::uint16_t value = 1; value < codes_end; ++value)
+    if (to_string(static_cast<errc>(value)) == name)
+      return static_cast<errc>(value);
+  return std::nullopt;
+}
+
+error error_of(const http_reply& reply, bool with_key) {
+  if (reply.status == 401)
+    return {errc::invalid_argument,
+            with_key ? "The node does not know the key that --key-file or "
+                       "PERDURA_KEY gave."
+                     : "The node wants a key: --key-file FILE or PERDURA_KEY."};
+  // The status code says less: a restart of nothing is a 400, too.
+  const errc code = code_named(json_plain(json_member(reply.body, "Code")))
+                      .value_or(code_of(reply.status));
   std::string sentence = json_plain(json_member(reply.body, "Message"));
   if (sentence.empty() && reply.body.starts_with('"'))
     sentence = json_plain(reply.body);
+  if (sentence.empty() && reply.status == 403)
+    sentence = "The key may not do this.";
   if (sentence.empty() && reply.status == 404)
     sentence = "The node knows no such instance.";
   if (sentence.empty() && reply.status == 410)
@@ -53,10 +75,28 @@ error error_of(const http_reply& reply) {
   return {code, sentence};
 }
 
-result<http_reply> checked(result<http_reply> reply) {
-  if (reply && (reply->status < 200 || reply->status > 299))
-    return error_of(*reply);
-  return reply;
+/// Without what surrounds it, and without a word that says what it may.
+std::string key_of_line(std::string_view line) {
+  const auto trim = [](std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t\r");
+    const std::size_t last = text.find_last_not_of(" \t\r");
+    return first == text.npos ? std::string_view()
+                              : text.substr(first, last - first + 1);
+  };
+  line = trim(line);
+  if (line.starts_with('#'))
+    return {};
+  for (const std::string_view role : {"manage", "read"})
+    if (line.starts_with(role) && line.size() > role.size()
+        && (line[role.size()] == ' ' || line[role.size()] == '\t'))
+      line = trim(line.substr(role.size()));
+  return std::string(line);
+}
+
+/// It goes into a header.
+bool is_key(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > 0x20 && c < 0x7F; });
 }
 
 } // namespace
@@ -73,6 +113,30 @@ std::string instance_path(const std::string& id) {
   return "/instances/" + encode_url_part(id);
 }
 
+result<std::string> read_key(const std::string& key_file) {
+  std::string key;
+  std::string source = "PERDURA_KEY";
+  if (key_file.empty()) {
+    const char* given = std::getenv("PERDURA_KEY");
+    key = given == nullptr ? "" : given;
+  } else {
+    source = '"' + key_file + '"';
+    std::ifstream file(key_file);
+    if (!file || std::filesystem::is_directory(key_file))
+      return error{errc::invalid_argument, "Cannot read " + source + "."};
+    for (std::string line; key.empty() && std::getline(file, line);)
+      key = key_of_line(line);
+    if (key.empty())
+      return error{errc::invalid_argument, "No key stands in " + source + "."};
+  }
+  if (!is_key(key))
+    return error{errc::invalid_argument,
+                 "What stands in " + source
+                   + " is no key: it holds a blank or another character that "
+                     "cannot be sent."};
+  return key;
+}
+
 result<http_reply> node_connection::ask(std::string_view method,
                                         const std::string& path,
                                         std::string body,
@@ -84,7 +148,7 @@ result<http_reply> node_connection::ask(std::string_view method,
   if (!body.empty())
     request.headers.push_back({"Content-Type", "application/json"});
   request.body = std::move(body);
-  return checked(http_ask(url_, request, answer_time_max));
+  return send(std::move(request));
 }
 
 result<http_reply> node_connection::ask_site(std::string_view method,
@@ -92,7 +156,17 @@ result<http_reply> node_connection::ask_site(std::string_view method,
   http_request request;
   request.method = method;
   request.target = path;
-  return checked(http_ask(url_, request, answer_time_max));
+  return send(std::move(request));
+}
+
+result<http_reply> node_connection::send(http_request request) {
+  if (!access_.key.empty())
+    request.headers.push_back({"x-functions-key", access_.key});
+  // HERE `access_.http` goes to http_ask, once that takes it.
+  auto reply = http_ask(url_, request, answer_time_max);
+  if (reply && (reply->status < 200 || reply->status > 299))
+    return error_of(*reply, !access_.key.empty());
+  return reply;
 }
 
 result<std::string>

@@ -17,9 +17,28 @@ using query_parameters = std::vector<std::pair<std::string, std::string>>;
 /// "?a=b&c=d", encoded; empty parameters are left out.
 std::string to_query(const query_parameters& parameters);
 
+/// What https needs to know. Moves to http_client.hpp with https itself.
+struct http_client_options {
+  std::string ca_file; ///< PEM; empty: the system's authorities.
+};
+
+/// How one comes in.
+struct node_access {
+  std::string key; ///< Sent as x-functions-key; empty: none.
+  http_client_options http;
+};
+
+/// The key of a file: its first line that is neither blank nor a comment,
+/// `KEY`, `manage KEY` or `read KEY`. Without a file the environment's
+/// PERDURA_KEY; empty if that is not set either. Never from the arguments,
+/// which every process can read.
+/// @error errc::invalid_argument
+persistence::result<std::string> read_key(const std::string& key_file);
+
 class node_connection {
 public:
-  explicit node_connection(http_url url) : url_(std::move(url)) {}
+  explicit node_connection(http_url url, node_access access = {})
+    : url_(std::move(url)), access_(std::move(access)) {}
 
   /// `path` is below the webhook's prefix and encoded, e.g. "/instances".
   /// Every answer but 2xx is an error with the node's sentence.
@@ -43,7 +62,10 @@ public:
          const query_parameters& parameters = {});
 
 private:
+  persistence::result<http_reply> send(http_request request);
+
   http_url url_;
+  node_access access_;
 };
 
 /// "/instances/ID", encoded.

@@ -12,6 +12,9 @@
 #include "persistence/logging.hpp"
 #include <perdura/actors/registry.hpp>
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -72,8 +75,10 @@ void print_banner(node_host& host, const actors::registry& functions,
   // Lines of at most 80 columns; the names hang below each other.
   std::vector<std::pair<std::string, std::string>> pairs{
     {"  HTTP", host.url()},
+    {"  Metrics", host.url() + "/metrics"},
     {"  Data directory", config.data_dir.string()},
     {"  Partitions", std::to_string(config.partition_count)}};
+  // HERE, if there are keys: {"  Keys", "2 to manage, 1 to read"}.
   constexpr std::size_t width = 60;
   std::string label = "  Samples";
   while (!names.empty()) {
@@ -92,13 +97,20 @@ void print_banner(node_host& host, const actors::registry& functions,
   io.out << "Press Ctrl-C to stop.\n" << std::endl;
 }
 
+/// What this process's own door takes; empty: it wants none.
+std::string first_key() {
+  const char* keys = std::getenv("PERDURA_KEYS");
+  const std::string all = keys == nullptr ? "" : keys;
+  return all.substr(0, all.find(','));
+}
+
 /// Starts HelloSequence over the HTTP door and shows what comes of it.
 int run_first(node_host& host, terminal& io) {
   const auto began = steady_clock::now();
   auto url = parse_url(host.url());
   if (!url)
     return fail(io, url.error());
-  node_connection node(*url);
+  node_connection node(*url, {first_key(), {}});
   auto started = node.ask("POST", "/orchestrators/HelloSequence");
   if (!started)
     return fail(io, started.error());
@@ -131,11 +143,23 @@ void stop(node_host& host, temporary_folder& folder, int code, terminal& io) {
   std::_Exit(code);
 }
 
+/// What is tried out in a pipe (`perdura dev | head`) ends with its reader; a
+/// service goes on without one.
+void wait_for_the_end(signal_watch& signals, bool is_dev, terminal& io) {
+  if (!is_dev) {
+    signals.wait();
+    return;
+  }
+  while (!io.out_gone() && !signals.wait_for(std::chrono::seconds(1)))
+    continue;
+}
+
 /// @error errc::invalid_argument  Neither file nor flags name a directory.
+/// @error errc::storage_failed  It may not be used.
 result<void> check_data_dir(const configuration& values,
                             const std::string& verb) {
   if (!values.host.node.data_dir.empty())
-    return {};
+    return check_access(values.host.node.data_dir.string());
   return error{errc::invalid_argument,
                verb
                  + " wants a data directory: --data-dir DIR, or "
@@ -164,18 +188,29 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
   if (is_dev && !signals.stop_requested())
     code = run_first(host, io);
   if (!once)
-    signals.wait();
+    wait_for_the_end(signals, is_dev, io);
   stop(host, folder, once ? code : exit_ok, io);
   return once ? code : exit_ok;
 }
 
 } // namespace
 
+result<void> check_access(const std::string& data_dir) {
+  if (::access(data_dir.c_str(), R_OK | W_OK | X_OK) == 0 || errno != EACCES)
+    return {};
+  return error{errc::storage_failed, "Cannot use the data directory " + data_dir
+                                       + ": permission denied."};
+}
+
 int dev_verb(const node_verb_options& options, terminal& io) {
   sourced_configuration all = gather_configuration(options.configuration);
   if (!all.problems.empty())
     return fail_with_problems(io, all);
-  all.values.host.node.create_hub = true;
+  cluster::node_config& config = all.values.host.node;
+  config.create_hub = true;
+  if (!config.data_dir.empty())
+    if (auto usable = check_access(config.data_dir.string()); !usable)
+      return fail(io, usable.error());
   // Below the banner stand results, not how a node comes up.
   if (!options.configuration.log_level)
     all.values.log.level = persistence::log_level::warning;

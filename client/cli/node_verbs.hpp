@@ -16,4 +16,8 @@ int dev_verb(const node_verb_options& options, terminal& io);
 int serve_verb(const node_verb_options& options, terminal& io);
 int hub_create_verb(const node_verb_options& options, terminal& io);
 
+/// The store would only say that it finds no hub there.
+/// @error errc::storage_failed  Permission denied.
+persistence::result<void> check_access(const std::string& data_dir);
+
 } // namespace perdura::client

@@ -14,6 +14,13 @@ sigset_t watched() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+
+  // Under nohup it is ignored, and stays so.
+  struct sigaction hang_up {};
+
+  if (::sigaction(SIGHUP, nullptr, &hang_up) == 0
+      && hang_up.sa_handler != SIG_IGN)
+    sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -47,9 +54,15 @@ void signal_watch::watch() {
     const std::lock_guard lock(mutex_);
     if (ending_)
       return;
+    // Who passes a Ctrl-C on (timeout, a package runner) lets it come twice.
+    constexpr auto same_wish = std::chrono::seconds(1);
+    const auto now = std::chrono::steady_clock::now();
+    if (requested_ && now - requested_at_ < same_wish)
+      continue;
     if (requested_)
       std::_Exit(128 + signal); // What is durable, is.
     requested_ = true;
+    requested_at_ = now;
     changed_.notify_all();
   }
 }
@@ -57,6 +70,11 @@ void signal_watch::watch() {
 void signal_watch::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return requested_; });
+}
+
+bool signal_watch::wait_for(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, time, [this] { return requested_; });
 }
 
 bool signal_watch::stop_requested() {

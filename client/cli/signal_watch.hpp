@@ -1,7 +1,9 @@
-/// Waits for SIGINT and SIGTERM on a thread of its own: the first asks for a
-/// stop, the second ends the process at once.
+/// Waits for SIGINT, SIGTERM and SIGHUP (the terminal was closed) on a thread
+/// of its own: the first asks for a stop, another one a second later or more
+/// ends the process at once.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -19,6 +21,8 @@ public:
 
   /// Returns when the first signal has come.
   void wait();
+  /// True if it has come within that time.
+  bool wait_for(std::chrono::milliseconds time);
   bool stop_requested();
 
 private:
@@ -27,6 +31,7 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   bool requested_ = false;
+  std::chrono::steady_clock::time_point requested_at_;
   bool ending_ = false;
   std::thread thread_;
 };

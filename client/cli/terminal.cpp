@@ -1,5 +1,7 @@
 #include "client/cli/terminal.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <ostream>
 
@@ -28,6 +30,14 @@ std::string harmless(std::string text) {
 }
 
 } // namespace
+
+bool terminal::out_gone() const {
+  if (!out)
+    return true;
+  pollfd reader{out_descriptor, 0, 0};
+  return out_descriptor >= 0 && ::poll(&reader, 1, 0) == 1
+         && (reader.revents & (POLLERR | POLLHUP)) != 0;
+}
 
 int exit_code_of(errc code) {
   switch (code) {

@@ -19,6 +19,9 @@ enum exit_code : int {
   exit_not_found = 3,
   exit_unavailable = 4,
   exit_timed_out = 5,
+  /// Ctrl-C ended what would have gone on: as a shell reports it, so that a
+  /// script can tell it from an end.
+  exit_interrupted = 130,
 };
 
 enum class output_format : std::uint8_t { table, json, jsonl };
@@ -27,7 +30,14 @@ struct terminal {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
-  bool can_ask = false; ///< A person sits at `in`.
+  bool can_ask = false;    ///< A person sits at `in`.
+  bool can_redraw = false; ///< `out` is a screen.
+  bool err_can_redraw = false;
+  /// Behind `out`, to notice that its reader has left; -1: none.
+  int out_descriptor = -1;
+
+  /// Nobody reads what is written any more.
+  bool out_gone() const;
 };
 
 /// What fits the error best.
