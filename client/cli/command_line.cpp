@@ -1,8 +1,10 @@
 #include "client/cli/command_line.hpp"
 
 #include "client/cli/check_verb.hpp"
+#include "client/cli/completion_script.hpp"
 #include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
+#include "client/cli/follow_verbs.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/node_verbs.hpp"
 #include "client/cli/query_verbs.hpp"
@@ -25,6 +27,30 @@ CLI::Validator not_empty() {
           },
           ""};
 }
+
+constexpr std::pair<std::string_view, std::string_view> examples[] = {
+  {"dev", " --data-dir ./hub"},
+  {"serve", " --config configs/single-node.toml"},
+  {"hub create", " --data-dir ./hub --partitions 64"},
+  {"check", " --data-dir ./hub"},
+  {"config show", " --config node.toml --http :8080"},
+  {"config validate", " node.toml"},
+  {"start", " Approval --id order-17 --input '{\"sum\":5}'"},
+  {"run", " HelloSequence"},
+  {"get", " order-17 --watch"},
+  {"list", " --status Running,Failed --prefix order-"},
+  {"count", ""},
+  {"history", " order-17 --follow"},
+  {"urls", " order-17"},
+  {"raise-event", " order-17 Approval --data '{\"by\":\"me\"}'"},
+  {"terminate", " --prefix order- --reason 'no longer wanted' --dry-run"},
+  {"suspend", " order-17 --reason 'until Monday'"},
+  {"resume", " order-17"},
+  {"rewind", " --status Failed --name Ship --yes"},
+  {"restart", " order-17"},
+  {"purge", " --status Completed --created-to 2026-01-01"},
+  {"completions", " bash > ~/.local/share/bash-completion/completions/perdura"},
+};
 
 /// The parser, and what it fills. Each verb leaves behind what to do.
 class command_line {
@@ -53,6 +79,8 @@ public:
     add_start_verbs();
     add_query_verbs();
     add_control_verbs();
+    add_completions_verb();
+    add_examples();
   }
 
   int run(int argc, const char* const* argv) {
@@ -191,13 +219,22 @@ private:
         return start_verb(node, start_, format_, io_);
       });
     start->add_option("name", start_.name, "The orchestrator");
-    start->add_flag("--wait", start_.wait, "Wait until it has ended");
+    CLI::Option* wait
+      = start->add_flag("--wait", start_.wait, "Wait until it has ended");
+    CLI::Option* follow
+      = start
+          ->add_flag("--follow", start_.follow,
+                     "Print its history until it has ended (Ctrl-C: exit "
+                     "code 130, and it goes on)")
+          ->excludes(wait);
     start->add_flag("--get-or-start", start_.get_or_start,
                     "A live instance of this ID is what is wanted");
     start->add_option("--at", start_.scheduled_at, "Not before (ISO 8601)");
-    start->add_option("--binding", start_.binding,
-                      "A file with {FunctionName, Input, InstanceId}, or an "
-                      "array of them");
+    start
+      ->add_option("--binding", start_.binding,
+                   "A file with {FunctionName, Input, InstanceId}, or an "
+                   "array of them")
+      ->excludes(follow);
     add_input_options(*start);
 
     CLI::App* run
@@ -209,15 +246,24 @@ private:
     add_input_options(*run);
   }
 
+  /// One instance, or those that match.
+  void add_target(CLI::App& to) {
+    to.add_option("id", target_.id, "This one; else those that match")
+      ->check(not_empty());
+    add_filter_options(to, target_.filter);
+    to.add_flag("--dry-run", target_.dry_run, "Only say how many");
+    to.add_flag("--yes", target_.yes, "Do not ask");
+  }
+
   CLI::App* add_id(CLI::App* to) {
     to->add_option("id", id_, "The instance")->required()->check(not_empty());
     return to;
   }
 
-  void add_filter_options(CLI::App& to) {
-    filter_options& filter = list_.filter;
+  static void add_filter_options(CLI::App& to, filter_options& filter) {
     to.add_option("--status", filter.statuses, "Running, Completed, …")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false); // What follows is an ID.
     to.add_option("--created-from", filter.created_from, "ISO 8601");
     to.add_option("--created-to", filter.created_to, "ISO 8601");
     to.add_option("--prefix", filter.prefix, "How the ID begins");
@@ -227,28 +273,46 @@ private:
   void add_query_verbs() {
     CLI::App* get = add_id(
       remote_verb("get", "Show an instance", [this](node_connection& node) {
+        if (watch_)
+          return watch_instance_verb(node, id_, format_, io_);
         return get_verb(node, id_, with_history_, with_outputs_, format_, io_);
       }));
     get->alias("describe");
     get->add_flag("--history", with_history_, "With its history");
     get->add_flag("--outputs", with_outputs_, "And the results in it");
+    get
+      ->add_flag("--watch", watch_,
+                 "Show each change until it has ended (Ctrl-C: exit code 130)")
+      ->excludes("--history")
+      ->excludes("--outputs");
 
     CLI::App* list
       = remote_verb("list", "Show instances", [this](node_connection& node) {
+          if (watch_)
+            return watch_list_verb(node, list_, format_, io_);
           return list_verb(node, list_, format_, io_);
         });
-    add_filter_options(*list);
+    add_filter_options(*list, list_.filter);
     list->add_option("--top", list_.top, "At most so many; 0: all")
       ->capture_default_str();
-    list->add_flag("--stuck", list_.stuck, "Those that cannot go on, and why");
+    CLI::Option* stuck = list->add_flag("--stuck", list_.stuck,
+                                        "Those that cannot go on, and why");
+    list
+      ->add_flag("--watch", watch_,
+                 "Show each change until Ctrl-C (exit code 130)")
+      ->excludes(stuck);
 
     remote_verb(
       "count", "Count instances by status",
       [this](node_connection& node) { return count_verb(node, format_, io_); });
     add_id(remote_verb("history", "Show an instance's history",
                        [this](node_connection& node) {
-                         return history_verb(node, id_, format_, io_);
-                       }));
+                         return follow_
+                                  ? follow_history_verb(node, id_, format_, io_)
+                                  : history_verb(node, id_, format_, io_);
+                       }))
+      ->add_flag("--follow", follow_,
+                 "Print new events until it has ended (Ctrl-C: exit code 130)");
     add_id(remote_verb("urls", "Show an instance's management URLs",
                        [this](node_connection& node) {
                          return urls_verb(node, id_, format_, io_);
@@ -257,12 +321,13 @@ private:
 
   void add_control_verb(const char* word, const char* what) {
     CLI::App* added
-      = add_id(remote_verb(word, what, [this, word](node_connection& node) {
+      = remote_verb(word, what, [this, word](node_connection& node) {
           control_verb_options options = control_;
           options.word = word;
-          options.id = id_;
+          options.target = target_;
           return control_verb(node, options, io_);
-        }));
+        });
+    add_target(*added);
     added->add_option("--reason", control_.reason, "For the log and history");
     if (std::string_view(word) == "terminate")
       added->add_flag("--recursive", control_.recursive,
@@ -290,17 +355,42 @@ private:
                   }));
     restart->add_flag("--same-id", same_id_, "Under its own ID");
 
-    CLI::App* purge = remote_verb("purge", "Forget finished instances",
-                                  [this](node_connection& node) {
-                                    purge_.id = id_;
-                                    purge_.filter = list_.filter;
-                                    return purge_verb(node, purge_, io_);
-                                  });
-    purge->add_option("id", id_, "This one; else those that match")
-      ->check(not_empty());
-    add_filter_options(*purge);
-    purge->add_flag("--dry-run", purge_.dry_run, "Only say how many");
-    purge->add_flag("--yes", purge_.yes, "Do not ask");
+    add_target(*remote_verb("purge", "Forget finished instances",
+                            [this](node_connection& node) {
+                              return purge_verb(node, target_, io_);
+                            }));
+  }
+
+  void add_completions_verb() {
+    CLI::App* completions = verb(
+      "completions", "Print a script that completes words in a shell", [this] {
+        io_.out << completion_script(app_, shell_);
+        return int{exit_ok};
+      });
+    completions->add_option("shell", shell_, "For which one: bash, zsh or fish")
+      ->required()
+      ->transform(CLI::CheckedTransformer(
+        std::map<std::string, shell_kind>{{"bash", shell_kind::bash},
+                                          {"zsh", shell_kind::zsh},
+                                          {"fish", shell_kind::fish}}))
+      ->type_name("bash|zsh|fish");
+  }
+
+  /// Below each verb's help.
+  void add_examples() {
+    for (const auto& [verb_path, example] : examples)
+      find_verb(verb_path)->footer("Example: perdura " + std::string(verb_path)
+                                   + std::string(example));
+  }
+
+  CLI::App* find_verb(std::string_view verb_path) {
+    CLI::App* found = &app_;
+    while (!verb_path.empty()) {
+      const std::size_t blank = std::min(verb_path.find(' '), verb_path.size());
+      found = found->get_subcommand(std::string(verb_path.substr(0, blank)));
+      verb_path.remove_prefix(std::min(blank + 1, verb_path.size()));
+    }
+    return found;
   }
 
   terminal& io_;
@@ -315,12 +405,15 @@ private:
   start_verb_options start_;
   list_verb_options list_;
   control_verb_options control_;
-  purge_verb_options purge_;
+  control_target target_;
+  shell_kind shell_ = shell_kind::bash;
   std::string id_;
   std::string event_;
   std::string data_;
   bool with_history_ = false;
   bool with_outputs_ = false;
+  bool watch_ = false;
+  bool follow_ = false;
   bool same_id_ = false;
   std::function<int()> action_ = [] { return exit_usage; };
 };

@@ -45,25 +45,8 @@ void print_items(const std::vector<std::string_view>& items,
 void print_history(std::string_view events, terminal& io) {
   std::vector<std::vector<std::string>> rows{
     {"TIME", "EVENT", "WHAT", "DETAIL"}};
-  for (const std::string_view event : json_items(events)) {
-    std::string what = plain_member(event, "FunctionName");
-    if (what.empty())
-      what = plain_member(event, "Name");
-    std::string detail;
-    for (const char* member :
-         {"Reason", "FireAt", "OrchestrationStatus", "Result", "Input"}) {
-      const std::string value = plain_member(event, member);
-      if (value.empty())
-        continue;
-      detail += (detail.empty() ? "" : "  ") + value;
-      if (std::string_view(member) == "Reason"
-          || std::string_view(member) == "FireAt")
-        break;
-    }
-    rows.push_back({plain_member(event, "Timestamp"),
-                    plain_member(event, "EventType"), what,
-                    shortened(detail, 80)});
-  }
+  for (const std::string_view event : json_items(events))
+    rows.push_back(history_cells(event));
   print_table(io.out, rows);
 }
 
@@ -85,6 +68,46 @@ int list_stuck(node_connection& node, output_format format, terminal& io) {
 }
 
 } // namespace
+
+std::vector<std::string> history_cells(std::string_view event) {
+  std::string what = plain_member(event, "FunctionName");
+  if (what.empty())
+    what = plain_member(event, "Name");
+  std::string detail;
+  for (const char* member :
+       {"Reason", "FireAt", "OrchestrationStatus", "Result", "Input"}) {
+    const std::string value = plain_member(event, member);
+    if (value.empty())
+      continue;
+    detail += (detail.empty() ? "" : "  ") + value;
+    if (std::string_view(member) == "Reason"
+        || std::string_view(member) == "FireAt")
+      break;
+  }
+  return {plain_member(event, "Timestamp"), plain_member(event, "EventType"),
+          what, shortened(detail, 80)};
+}
+
+std::vector<std::string> instance_cells(std::string_view instance) {
+  std::vector<std::string> cells;
+  for (const char* member : {"instanceId", "name", "runtimeStatus",
+                             "createdTime", "lastUpdatedTime"})
+    cells.push_back(plain_member(instance, member));
+  return cells;
+}
+
+void print_instances(std::ostream& out, const std::vector<std::string>& found) {
+  std::vector<std::vector<std::string>> rows{
+    {"ID", "NAME", "STATUS", "CREATED", "UPDATED"}};
+  for (const std::string& each : found)
+    rows.push_back(instance_cells(each));
+  print_table(out, rows);
+}
+
+bool filter_options::empty() const {
+  return statuses.empty() && created_from.empty() && created_to.empty()
+         && prefix.empty() && name.empty();
+}
 
 query_parameters filter_options::to_parameters() const {
   std::string joined;
@@ -175,14 +198,7 @@ int list_verb(node_connection& node, const list_verb_options& options,
   if (format != output_format::table) {
     print_items({found->begin(), found->end()}, format, io);
   } else {
-    std::vector<std::vector<std::string>> rows{
-      {"ID", "NAME", "STATUS", "CREATED", "UPDATED"}};
-    for (const std::string& each : *found)
-      rows.push_back(
-        {plain_member(each, "instanceId"), plain_member(each, "name"),
-         plain_member(each, "runtimeStatus"), plain_member(each, "createdTime"),
-         plain_member(each, "lastUpdatedTime")});
-    print_table(io.out, rows);
+    print_instances(io.out, *found);
   }
   if (more)
     io.err << "There are more; --top N shows more, --top 0 all." << std::endl;

@@ -18,6 +18,8 @@ struct filter_options {
   std::string prefix;
   std::string name;
 
+  /// Nothing is said: all there are.
+  bool empty() const;
   query_parameters to_parameters() const;
 };
 
@@ -40,6 +42,13 @@ int urls_verb(node_connection& node, const std::string& id,
 /// A status object of the HTTP API, for people or as it is.
 void print_status(const std::string& status, output_format format,
                   terminal& io);
+
+/// A row of a history, or of a list.
+std::vector<std::string> history_cells(std::string_view event);
+std::vector<std::string> instance_cells(std::string_view instance);
+
+/// With a head.
+void print_instances(std::ostream& out, const std::vector<std::string>& found);
 
 /// Those that match, page after page, at most `top`.
 persistence::result<std::vector<std::string>>

@@ -1,5 +1,6 @@
 #include "client/cli/start_verbs.hpp"
 
+#include "client/cli/follow_verbs.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "cluster/management_urls.hpp"
@@ -68,6 +69,32 @@ int start_binding_verb(node_connection& node, const start_verb_options& options,
   return exit_ok;
 }
 
+void print_started(const std::string& started, output_format format,
+                   terminal& io) {
+  if (format == output_format::json)
+    io.out << json_pretty(started) << '\n';
+  else if (format == output_format::jsonl)
+    io.out << json_compact(started) << '\n';
+  else
+    io.out << json_plain(json_member(started, "id")) << '\n';
+}
+
+/// The history as it grows, then the end.
+int follow_started(node_connection& node, const std::string& id,
+                   output_format format, terminal& io) {
+  io.out << std::flush;
+  const int ended = follow_history_verb(node, id, format, io);
+  if (ended != exit_ok && ended != exit_instance_failed)
+    return ended;
+  auto status = node.status_of(id);
+  if (!status)
+    return fail(io, status.error());
+  if (format == output_format::table)
+    io.out << '\n';
+  print_status(*status, format, io);
+  return ended;
+}
+
 /// 0 if it has completed, 1 if it ended in any other way.
 int ended_well(const std::string& status) {
   return json_plain(json_member(status, "runtimeStatus")) == "Completed"
@@ -104,13 +131,8 @@ int start_verb(node_connection& node, const start_verb_options& options,
     print_status(*status, format, io);
     return ended_well(*status);
   }
-  if (format == output_format::json)
-    io.out << json_pretty(*started) << '\n';
-  else if (format == output_format::jsonl)
-    io.out << json_compact(*started) << '\n';
-  else
-    io.out << id << '\n';
-  return exit_ok;
+  print_started(*started, format, io);
+  return options.follow ? follow_started(node, id, format, io) : exit_ok;
 }
 
 int run_verb(node_connection& node, const start_verb_options& options,

@@ -18,10 +18,12 @@ struct start_verb_options {
   std::string binding;      ///< A file (or `-`) instead of name, ID and input.
   bool get_or_start = false;
   bool wait = false;
+  bool follow = false;            ///< Print its history until it has ended.
   std::optional<double> time_out; ///< Seconds to wait; else for ever.
 };
 
-/// Prints the ID, or with `wait` how it ended.
+/// Prints the ID, or with `wait` how it ended; with `follow` the ID, each event
+/// as it comes, and how it ended.
 int start_verb(node_connection& node, const start_verb_options& options,
                output_format format, terminal& io);
 

@@ -1,6 +1,5 @@
 #include "client/cli/config_verbs.hpp"
-#include "tests/client/command_line_runner.hpp"
-#include "tests/client/door_fixture.hpp"
+#include "tests/client/verbs_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,19 +11,6 @@
 using namespace perdura::client;
 using namespace perdura::tests;
 using nlohmann::json;
-
-namespace {
-
-/// A node, and a command line that talks to it.
-struct verbs_fixture : door_fixture {
-  outcome perdura(std::vector<std::string> words, const std::string& typed = {},
-                  bool can_ask = false) {
-    words.insert(words.end(), {"--url", host->url()});
-    return run_perdura(std::move(words), typed, can_ask);
-  }
-};
-
-} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(cli_verbs, verbs_fixture)
 
@@ -120,6 +106,7 @@ BOOST_AUTO_TEST_CASE(control_verbs_act_and_say_nothing) {
   BOOST_TEST(perdura({"terminate", "a"}).code == 2);
   BOOST_TEST(perdura({"rewind", "a"}).code == 2);
   BOOST_TEST(perdura({"raise-event", "nope", "E"}).code == 3);
+  BOOST_TEST(perdura({"restart", "nope"}).code == 3);
   BOOST_TEST(perdura({"restart", "a", "--same-id"}).out == "a\n");
   BOOST_TEST(perdura({"terminate", "a", "--reason", "enough"}).code == 0);
   BOOST_TEST(ended("a").at("output") == "enough");
@@ -131,22 +118,6 @@ BOOST_AUTO_TEST_CASE(rewind_mends_a_failure) {
   perdura({"run", "FailsOnce", "--id", "a"});
   BOOST_TEST(perdura({"rewind", "a", "--reason", "mended"}).code == 0);
   BOOST_TEST(ended("a").at("runtimeStatus") == "Completed");
-}
-
-BOOST_AUTO_TEST_CASE(purge_asks_before_it_forgets_many) {
-  for (const char* id : {"a", "b"})
-    perdura({"run", "Echo", "--id", id});
-  perdura({"start", "Approval", "--id", "live"});
-  BOOST_TEST(perdura({"purge", "--dry-run"}).out
-             == "2 instances would be purged.\n");
-  BOOST_TEST(perdura({"purge"}).code == 2);
-  BOOST_TEST(perdura({"purge"}, "n\n", true).out.empty());
-  BOOST_TEST(perdura({"purge", "--prefix", "b"}, "y\n", true).out
-             == "1 instance purged.\n");
-  BOOST_TEST(perdura({"purge", "--yes"}).out == "1 instance purged.\n");
-  BOOST_TEST(perdura({"purge", "--yes"}).out == "0 instances purged.\n");
-  BOOST_TEST(perdura({"purge", "live"}).code == 2);
-  BOOST_TEST(perdura({"purge", "nope"}).code == 3);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -211,6 +182,7 @@ BOOST_AUTO_TEST_CASE(dev_shows_a_first_result_and_keeps_what_it_is_told_to) {
              != std::string::npos);
   BOOST_TEST(kept.out.find(place) != std::string::npos);
   BOOST_TEST(kept.out.find("Nothing is kept") == std::string::npos);
+  BOOST_TEST(kept.says("/metrics\n"));
   BOOST_TEST(std::filesystem::exists(place));
 }
 

@@ -1,0 +1,221 @@
+#include "client/cli/follow_verbs.hpp"
+
+#include "client/cli/json_view.hpp"
+
+#include <map>
+#include <ostream>
+#include <sstream>
+
+namespace perdura::client {
+
+using persistence::result;
+
+namespace {
+
+// The node is woken by an instance's end, and asked as often for all else.
+constexpr auto interval = std::chrono::seconds(1);
+
+std::string plain_member(std::string_view object, std::string_view name) {
+  return json_plain(json_member(object, name));
+}
+
+bool has_ended(const std::string& status) {
+  const std::string state = plain_member(status, "runtimeStatus");
+  return state == "Completed" || state == "Failed" || state == "Terminated"
+         || state == "Canceled";
+}
+
+int ended_well(const std::string& status) {
+  return plain_member(status, "runtimeStatus") == "Completed"
+           ? exit_ok
+           : exit_instance_failed;
+}
+
+/// Answers at the instance's end, or after the interval.
+result<std::string> next_status(node_connection& node, const std::string& id,
+                                query_parameters parameters) {
+  parameters.emplace_back("waitSeconds", std::to_string(interval.count()));
+  return node.status_of(id, parameters);
+}
+
+/// From the top of an empty screen.
+void redraw(const std::string& text, terminal& io) {
+  io.out << "\x1b[H\x1b[2J" << text << std::flush;
+}
+
+void print_line(const std::vector<std::string>& cells, terminal& io) {
+  print_table(io.out, {cells});
+  io.out << std::flush;
+}
+
+/// The time, the status, and what there is to say about it.
+void print_change(const std::string& status, output_format format,
+                  terminal& io) {
+  if (format != output_format::table) {
+    io.out << json_compact(status) << std::endl;
+    return;
+  }
+  const char* said = has_ended(status) ? "output" : "customStatus";
+  const std::string detail
+    = json_compact(json_member(status, said).value_or("null"));
+  print_line({plain_member(status, "lastUpdatedTime"),
+              plain_member(status, "runtimeStatus"),
+              detail == "null" ? "" : shortened(detail, 160)},
+             io);
+}
+
+void draw_status(const std::string& status, output_format format,
+                 terminal& io) {
+  std::ostringstream text;
+  terminal page{io.in, text, io.err};
+  print_status(status, format, page);
+  redraw(text.str(), io);
+}
+
+/// The events of one instance that were not printed yet.
+class history_tail {
+public:
+  history_tail(output_format format, terminal& io) : format_(format), io_(io) {}
+
+  void print_new(std::string_view events) {
+    const auto items = json_items(events);
+    // Continue-as-new begins a history of its own.
+    const std::string first(items.empty() ? std::string_view() : items.front());
+    if (first != first_)
+      printed_ = 0;
+    first_ = first;
+    for (; printed_ < items.size(); ++printed_)
+      print(items[printed_]);
+    io_.out << std::flush;
+  }
+
+private:
+  void print(std::string_view event) {
+    if (format_ != output_format::table) {
+      io_.out << json_compact(event) << '\n';
+      return;
+    }
+    // Columns cannot be as wide as what is yet to come; these fit most.
+    constexpr std::size_t widths[] = {29, 36, 20, 0};
+    auto cells = history_cells(event);
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      if (cells[i].size() < widths[i])
+        cells[i].resize(widths[i], ' ');
+    print_table(io_.out, {cells});
+  }
+
+  output_format format_;
+  terminal& io_;
+  std::size_t printed_ = 0;
+  std::string first_;
+};
+
+/// What changed between two looks at a list, a line each.
+class list_changes {
+public:
+  void print(const std::vector<std::string>& found, output_format format,
+             terminal& io) {
+    std::map<std::string, std::string> now;
+    for (const std::string& each : found) {
+      const std::string id = plain_member(each, "instanceId");
+      now.emplace(id, each);
+      const auto before = known_.find(id);
+      if (before != known_.end() && before->second == each)
+        continue;
+      if (format == output_format::table)
+        print_line(instance_cells(each), io);
+      else
+        io.out << json_compact(each) << std::endl;
+    }
+    if (format == output_format::table)
+      for (const auto& [id, row] : known_)
+        if (!now.contains(id))
+          print_line({id, "no longer in the list"}, io);
+    known_ = std::move(now);
+  }
+
+private:
+  std::map<std::string, std::string> known_;
+};
+
+std::string list_page(const std::vector<std::string>& found, bool more) {
+  std::ostringstream text;
+  print_instances(text, found);
+  if (more)
+    text << "There are more; --top N shows more.\n";
+  return text.str();
+}
+
+} // namespace
+
+int watch_instance_verb(node_connection& node, const std::string& id,
+                        output_format format, terminal& io) {
+  signal_watch signals;
+  std::string seen;
+  auto status = node.status_of(id);
+  while (true) {
+    if (!status)
+      return fail(io, status.error());
+    if (*status != seen) {
+      if (io.can_redraw)
+        draw_status(*status, format, io);
+      else
+        print_change(*status, format, io);
+    }
+    seen = *status;
+    if (has_ended(*status))
+      return ended_well(*status);
+    if (signals.stop_requested() || io.out_gone())
+      return exit_interrupted;
+    status = next_status(node, id, {});
+  }
+}
+
+int watch_list_verb(node_connection& node, const list_verb_options& options,
+                    output_format format, terminal& io) {
+  signal_watch signals;
+  list_changes changes;
+  do {
+    bool more = false;
+    auto found = fetch_instances(node, options.filter, options.top,
+                                 format != output_format::table, more);
+    if (!found)
+      return fail(io, found.error());
+    if (io.can_redraw && format == output_format::table)
+      redraw(list_page(*found, more), io);
+    else
+      changes.print(*found, format, io);
+  } while (!io.out_gone() && !signals.wait_for(interval));
+  return exit_interrupted;
+}
+
+int follow_history_verb(node_connection& node, const std::string& id,
+                        output_format format, terminal& io) {
+  signal_watch signals;
+  history_tail tail(format, io);
+  std::string updated;
+  auto status = node.status_of(id, {{"showInput", "false"}});
+  while (true) {
+    if (!status)
+      return fail(io, status.error());
+    const bool ended = has_ended(*status);
+    // A history may be long; it is only asked for when it has grown.
+    const std::string now = plain_member(*status, "lastUpdatedTime");
+    if (now != updated || ended) {
+      auto full = node.status_of(id, {{"showHistory", "true"},
+                                      {"showHistoryOutput", "true"},
+                                      {"showInput", "false"}});
+      if (!full)
+        return fail(io, full.error());
+      tail.print_new(json_member(*full, "historyEvents").value_or("[]"));
+    }
+    updated = now;
+    if (ended)
+      return ended_well(*status);
+    if (signals.stop_requested() || io.out_gone())
+      return exit_interrupted;
+    status = next_status(node, id, {{"showInput", "false"}});
+  }
+}
+
+} // namespace perdura::client

@@ -1,0 +1,37 @@
+#include "client/cli/progress_line.hpp"
+
+#include <ostream>
+
+namespace perdura::client {
+
+using std::chrono::steady_clock;
+
+progress_line::progress_line(terminal& io, std::string what, std::size_t total)
+  : io_(io),
+    what_(std::move(what)),
+    total_(total),
+    last_(steady_clock::now()) {}
+
+progress_line::~progress_line() {
+  if (drawn_)
+    io_.err << "\r\x1b[K" << std::flush;
+}
+
+void progress_line::reached(std::size_t count) {
+  // A screen is drawn no oftener than an eye sees.
+  const auto pause = io_.err_can_redraw ? std::chrono::milliseconds(100)
+                                        : std::chrono::milliseconds(5000);
+  const auto now = steady_clock::now();
+  if (now - last_ < pause)
+    return;
+  last_ = now;
+  const std::string text
+    = std::to_string(count) + " of " + std::to_string(total_) + ' ' + what_;
+  if (io_.err_can_redraw)
+    io_.err << "\r\x1b[K" << text << std::flush;
+  else
+    io_.err << text << std::endl;
+  drawn_ = io_.err_can_redraw;
+}
+
+} // namespace perdura::client

@@ -1,0 +1,123 @@
+#include "tests/client/verbs_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace perdura::tests;
+
+namespace {
+
+struct batch_fixture : verbs_fixture {
+  std::string state_of(const std::string& id) {
+    return ask("GET", "/instances/" + id).json().at("runtimeStatus");
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_batch, batch_fixture)
+
+BOOST_AUTO_TEST_CASE(terminate_over_a_filter_asks_first) {
+  for (const char* id : {"order-1", "order-2", "other"})
+    start("Approval", id);
+  start("Echo", "order-3", "1");
+  ended("order-3");
+  const std::vector<std::string> many{"terminate", "--prefix", "order-"};
+  const auto with = [&](std::string flag) {
+    auto words = many;
+    words.push_back(std::move(flag));
+    return words;
+  };
+  BOOST_TEST(perdura(with("--dry-run")).out
+             == "2 instances would be terminated.\n");
+  const outcome unasked = perdura(many);
+  BOOST_TEST(unasked.code == 2);
+  BOOST_TEST(unasked.err
+             == "perdura: 2 instances would be terminated; say --yes to do "
+                "it.\n");
+  const outcome refused = perdura(many, "n\n", true);
+  BOOST_TEST(refused.code == 0);
+  BOOST_TEST(refused.err == "Terminate 2 instances? [y/N] ");
+  BOOST_TEST(state_of("order-1") == "Running");
+  const outcome done = perdura(with("--reason=enough"), "y\n", true);
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(done.out == "2 instances terminated.\n");
+  BOOST_TEST(ended("order-1").at("output") == "enough");
+  BOOST_TEST(ended("order-2").at("output") == "enough");
+  BOOST_TEST(state_of("other") == "Running");
+  BOOST_TEST(perdura(with("--yes")).out == "0 instances terminated.\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_has_ended_already_is_counted_apart) {
+  start("Approval", "a");
+  start("Echo", "b", "1");
+  ended("b");
+  BOOST_TEST(
+    perdura({"terminate", "--status", "Running,Completed", "--yes"}).out
+    == "1 instance terminated, 1 had ended already.\n");
+}
+
+BOOST_AUTO_TEST_CASE(suspend_resume_and_rewind_take_a_filter) {
+  for (const char* id : {"a", "b"})
+    start("Approval", id);
+  BOOST_TEST(perdura({"suspend", "--name", "Approval", "--yes"}).out
+             == "2 instances suspended.\n");
+  BOOST_TEST(state_of("a") == "Suspended");
+  BOOST_TEST(perdura({"suspend", "--name", "Approval", "--yes"}).out
+             == "0 instances suspended.\n");
+  BOOST_TEST(perdura({"resume", "--prefix", "a", "--yes"}).out
+             == "1 instance resumed.\n");
+  BOOST_TEST(state_of("a") == "Running");
+  start("FailsOnce", "c");
+  ended("c");
+  BOOST_TEST(perdura({"rewind", "--created-from", "2020-01-01", "--yes"}).out
+             == "1 instance rewound.\n");
+  BOOST_TEST(ended("c").at("runtimeStatus") == "Completed");
+}
+
+BOOST_AUTO_TEST_CASE(one_instance_or_many_must_be_said) {
+  for (const std::string word :
+       {"terminate", "suspend", "resume", "rewind", "purge"}) {
+    const outcome neither = perdura({word});
+    BOOST_TEST(neither.code == 2);
+    BOOST_TEST(neither.err
+               == "perdura: " + word
+                    + " wants an ID or a filter (--status, --created-from, "
+                      "--created-to, --prefix, --name).\n");
+    const outcome both = perdura({word, "--status", "Failed", "a"});
+    BOOST_TEST(both.code == 2);
+    BOOST_TEST(both.err
+               == "perdura: " + word + " wants an ID or a filter, not both.\n");
+    BOOST_TEST(perdura({word, ""}).code == 2);
+  }
+  BOOST_TEST(perdura({"terminate", "--status", "done", "--yes"}).code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_dry_run_of_one_leaves_it_alone) {
+  start("Approval", "a");
+  BOOST_TEST(perdura({"terminate", "a", "--dry-run"}).out
+             == "1 instance would be terminated.\n");
+  BOOST_TEST(state_of("a") == "Running");
+  BOOST_TEST(perdura({"terminate", "nope", "--dry-run"}).code == 3);
+}
+
+BOOST_AUTO_TEST_CASE(purge_asks_before_it_forgets_many) {
+  for (const char* id : {"a", "b"})
+    perdura({"run", "Echo", "--id", id});
+  start("Approval", "live");
+  const auto purge = [&](std::vector<std::string> more,
+                         const std::string& typed = {}, bool can_ask = false) {
+    more.insert(more.begin(), {"purge", "--created-from", "2020-01-01"});
+    return perdura(more, typed, can_ask);
+  };
+  BOOST_TEST(purge({"--dry-run"}).out == "2 instances would be purged.\n");
+  BOOST_TEST(purge({}).code == 2);
+  BOOST_TEST(purge({}, "n\n", true).out.empty());
+  BOOST_TEST(purge({"--prefix", "b"}, "y\n", true).out
+             == "1 instance purged.\n");
+  BOOST_TEST(purge({"--yes"}).out == "1 instance purged.\n");
+  BOOST_TEST(purge({"--yes"}).out == "0 instances purged.\n");
+  BOOST_TEST(perdura({"purge", "live"}).code == 2);
+  BOOST_TEST(perdura({"purge", "nope"}).code == 3);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,172 @@
+#include "client/cli/follow_verbs.hpp"
+#include "tests/client/verbs_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <condition_variable>
+#include <future>
+#include <istream>
+#include <mutex>
+#include <ostream>
+#include <streambuf>
+
+using namespace perdura::client;
+using namespace perdura::tests;
+
+namespace {
+
+/// An output that a test can look at while it grows, and leave.
+class seen_output : public std::streambuf {
+public:
+  /// Returns when the text stands there; false after long.
+  bool wait_for(const std::string& text) {
+    std::unique_lock lock(mutex_);
+    return grown_.wait_for(lock, std::chrono::seconds(30), [&] {
+      return text_.find(text) != std::string::npos;
+    });
+  }
+
+  /// As if its reader had closed the pipe.
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    left_ = true;
+  }
+
+  std::string text() {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+protected:
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    const std::lock_guard lock(mutex_);
+    if (left_)
+      return 0;
+    text_.append(text, static_cast<std::size_t>(size));
+    grown_.notify_all();
+    return size;
+  }
+
+  int_type overflow(int_type next) override {
+    const char c = traits_type::to_char_type(next);
+    return xsputn(&c, 1) == 1 ? next : traits_type::eof();
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable grown_;
+  std::string text_;
+  bool left_ = false;
+};
+
+struct follow_fixture : verbs_fixture {
+  /// Runs the verb beside the test.
+  template <class F>
+  std::future<int> beside(F verb) {
+    return std::async(std::launch::async, [this, verb] {
+      std::ostream out(&output);
+      terminal io{in, out, err};
+      io.can_redraw = redraws;
+      node_connection node(*parse_url(host->url()));
+      return verb(node, io);
+    });
+  }
+
+  seen_output output;
+  bool redraws = false;
+  std::istringstream in;
+  std::ostringstream err;
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_follow, follow_fixture)
+
+BOOST_AUTO_TEST_CASE(start_follow_prints_the_history_and_the_end) {
+  const outcome ran
+    = perdura({"start", "HelloSequence", "--id", "a", "--follow"});
+  BOOST_TEST(ran.code == 0);
+  BOOST_TEST(ran.out.starts_with("a\n"));
+  for (const char* event :
+       {"ExecutionStarted", "TaskCompleted", "ExecutionCompleted"})
+    BOOST_TEST(ran.says(event), event);
+  BOOST_TEST(ran.says("\nStatus   Completed\n"));
+  BOOST_TEST(perdura({"start", "Fails", "--follow"}).code == 1);
+  BOOST_TEST(perdura({"start", "Echo", "--follow", "--wait"}).code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(history_follow_prints_events_as_they_come) {
+  start("Approval", "a");
+  auto followed = beside([](node_connection& node, terminal& io) {
+    return follow_history_verb(node, "a", output_format::table, io);
+  });
+  BOOST_TEST(output.wait_for("ExecutionStarted"));
+  perdura({"raise-event", "a", "Approval", "--data", "7"});
+  BOOST_TEST(followed.get() == 0);
+  const std::string text = output.text();
+  BOOST_TEST(text.find("EventRaised") < text.find("ExecutionCompleted"));
+  // No event twice.
+  BOOST_TEST(text.find("ExecutionStarted") == text.rfind("ExecutionStarted"));
+}
+
+BOOST_AUTO_TEST_CASE(history_follow_goes_over_continue_as_new) {
+  start("Counter", "a", "0");
+  auto followed = beside([](node_connection& node, terminal& io) {
+    return follow_history_verb(node, "a", output_format::jsonl, io);
+  });
+  BOOST_TEST(output.wait_for("ExecutionStarted"));
+  perdura({"raise-event", "a", "Add", "--data", "1"});
+  perdura({"raise-event", "a", "Stop"});
+  BOOST_TEST(followed.get() == 0);
+  BOOST_TEST(output.text().find("ExecutionCompleted") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(get_watch_prints_a_line_for_each_change) {
+  start("SetStatus", "a");
+  auto watched = beside([](node_connection& node, terminal& io) {
+    return watch_instance_verb(node, "a", output_format::table, io);
+  });
+  BOOST_TEST(output.wait_for("Running"));
+  perdura({"raise-event", "a", "Go"});
+  BOOST_TEST(watched.get() == 0);
+  const std::string text = output.text();
+  BOOST_TEST(text.find("\"stage\"") != std::string::npos);
+  BOOST_TEST(text.ends_with("Completed  \"ok\"\n"), text);
+  BOOST_TEST(text.find('\x1b') == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_screen_is_drawn_again) {
+  redraws = true;
+  start("Echo", "a", "1");
+  ended("a");
+  auto watched = beside([](node_connection& node, terminal& io) {
+    return watch_instance_verb(node, "a", output_format::table, io);
+  });
+  BOOST_TEST(watched.get() == 0);
+  BOOST_TEST(output.text().starts_with("\x1b[H\x1b[2JID"));
+}
+
+BOOST_AUTO_TEST_CASE(list_watch_prints_what_changes_until_nobody_reads) {
+  start("Approval", "a");
+  auto watched = beside([](node_connection& node, terminal& io) {
+    return watch_list_verb(node, {}, output_format::table, io);
+  });
+  BOOST_TEST(output.wait_for("a  Approval  Running"));
+  perdura({"raise-event", "a", "Approval"});
+  BOOST_TEST(output.wait_for("a  Approval  Completed"));
+  perdura({"purge", "a"});
+  BOOST_TEST(output.wait_for("a  no longer in the list"));
+  output.leave();
+  start("Approval", "b");
+  BOOST_TEST(watched.get() == exit_interrupted);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_there_cannot_be_followed) {
+  BOOST_TEST(perdura({"get", "nope", "--watch"}).code == 3);
+  BOOST_TEST(perdura({"history", "nope", "--follow"}).code == 3);
+  BOOST_TEST(perdura({"list", "--watch", "--status", "done"}).code == 2);
+  BOOST_TEST(perdura({"list", "--watch", "--stuck"}).code == 2);
+  BOOST_TEST(perdura({"get", "a", "--watch", "--history"}).code == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

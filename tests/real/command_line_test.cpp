@@ -1,0 +1,58 @@
+#include "tests/support/temp_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+using perdura::tests::temp_directory;
+
+namespace {
+
+int run_shell(const std::string& line) {
+  const int status = std::system(line.c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+const std::string binary = std::string("'") + PERDURA_BINARY + "'";
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(command_line)
+
+// `perdura dev | head -1` ran on and left its folder behind.
+BOOST_AUTO_TEST_CASE(dev_ends_with_its_reader_and_leaves_nothing_behind) {
+  temp_directory directory;
+  const std::string place = "TMPDIR='" + directory.path().string() + "' ";
+  BOOST_TEST(run_shell(place + binary
+                       + " dev --http 127.0.0.1:0 2>/dev/null | head -1"
+                         " | grep -q '^Perdura '")
+             == 0);
+  BOOST_TEST(std::filesystem::is_empty(directory.path()));
+}
+
+// Ctrl-C, as a terminal sends it, while it looks on.
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_watch_with_130) {
+  temp_directory directory;
+  const std::string out = directory.path().string() + "/out";
+  const std::string script = "mkfifo '" + out + "'; " + binary
+                             + " dev --http 127.0.0.1:0 > '" + out
+                             + "' 2>/dev/null & node=$!; exec 3< '" + out
+                             + "'; url=; while read -r word rest <&3; do"
+                               " [ \"$word\" = HTTP ] && url=$rest;"
+                               " [ \"$word\" = '[\"Hello' ] && break; done; "
+                             + binary + " list --watch --url \"$url\" > '" + out
+                             + ".list' & watch=$!;"
+                               " while ! grep -q HelloSequence '"
+                             + out
+                             + ".list' 2>/dev/null; do sleep 0.05; done;"
+                               " kill -INT $watch; wait $watch; code=$?;"
+                               " kill -INT $node; wait $node; exit $code";
+  // Jobs of a script would ignore SIGINT; of a monitored one they do not.
+  BOOST_TEST(run_shell("bash -mc \"$(cat <<'END'\n" + script + "\nEND\n)\"")
+             == 130);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
