@@ -124,6 +124,7 @@ public:
   std::unique_ptr<http_server> server;
   std::atomic<bool> is_open{false};
   std::string url;
+  std::string keys;
 };
 
 node_host::node_host() : impl_(std::make_unique<impl>()) {}
@@ -145,6 +146,9 @@ node_host::start(node_host_config config,
     keys = std::move(*loaded);
     if (auto ok = check_exposure(config.door, keys); !ok)
       return ok.error();
+    if (!keys.empty())
+      parts.keys = std::to_string(keys.count(access::manage)) + " to manage, "
+                   + std::to_string(keys.count(access::read)) + " to read";
     auto tls = tls_context::load(config.door.tls_certificate_file,
                                  config.door.tls_key_file);
     if (!tls)
@@ -191,6 +195,10 @@ std::uint16_t node_host::http_port() const {
 
 const std::string& node_host::url() const {
   return impl_->url;
+}
+
+std::string node_host::keys_summary() const {
+  return impl_->keys;
 }
 
 orchestration_client node_host::client() const {

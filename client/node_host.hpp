@@ -50,6 +50,9 @@ public:
   /// "http://127.0.0.1:7071"; empty without an HTTP door.
   const std::string& url() const;
 
+  /// "2 to manage, 1 to read"; empty if the door wants no keys.
+  std::string keys_summary() const;
+
   /// In process; good until `stop`.
   orchestration_client client() const;
   std::shared_ptr<actors::management_gateway> gateway() const;

@@ -162,8 +162,7 @@ result<http_reply> node_connection::ask_site(std::string_view method,
 result<http_reply> node_connection::send(http_request request) {
   if (!access_.key.empty())
     request.headers.push_back({"x-functions-key", access_.key});
-  // HERE `access_.http` goes to http_ask, once that takes it.
-  auto reply = http_ask(url_, request, answer_time_max);
+  auto reply = http_ask(url_, request, answer_time_max, access_.http);
   if (reply && (reply->status < 200 || reply->status > 299))
     return error_of(*reply, !access_.key.empty());
   return reply;

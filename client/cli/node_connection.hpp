@@ -17,11 +17,6 @@ using query_parameters = std::vector<std::pair<std::string, std::string>>;
 /// "?a=b&c=d", encoded; empty parameters are left out.
 std::string to_query(const query_parameters& parameters);
 
-/// What https needs to know. Moves to http_client.hpp with https itself.
-struct http_client_options {
-  std::string ca_file; ///< PEM; empty: the system's authorities.
-};
-
 /// How one comes in.
 struct node_access {
   std::string key; ///< Sent as x-functions-key; empty: none.

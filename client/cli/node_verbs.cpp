@@ -78,7 +78,8 @@ void print_banner(node_host& host, const actors::registry& functions,
     {"  Metrics", host.url() + "/metrics"},
     {"  Data directory", config.data_dir.string()},
     {"  Partitions", std::to_string(config.partition_count)}};
-  // HERE, if there are keys: {"  Keys", "2 to manage, 1 to read"}.
+  if (const std::string keys = host.keys_summary(); !keys.empty())
+    pairs.insert(pairs.begin() + 2, {"  Keys", keys});
   constexpr std::size_t width = 60;
   std::string label = "  Samples";
   while (!names.empty()) {
@@ -177,6 +178,10 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
     config.node.data_dir = folder.path();
   }
   persistence::set_log_level(values.log.level);
+  if (!values.log.audit_file.empty())
+    if (auto opened = persistence::open_audit_file(values.log.audit_file);
+        !opened)
+      return fail(io, opened.error());
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
   auto started = node_host::start(config, functions);
