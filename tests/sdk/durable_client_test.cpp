@@ -1,4 +1,4 @@
-#include "tests/sdk/child_process.hpp"
+#include "tests/support/served_node.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -24,41 +24,6 @@ fs::path from_environment(const char* name) {
     throw std::runtime_error(std::string(name) + " is not set");
   return value;
 }
-
-/// `perdura dev` on a free port; its data goes with it.
-class served_node {
-public:
-  explicit served_node(const std::vector<std::string>& environment = {})
-    : process_(
-      {from_environment("PERDURA_BINARY"), "dev", "--http", "127.0.0.1:0"},
-      environment) {
-    std::string seen;
-    while (url_.empty()) {
-      const auto line = process_.receive(seconds(60));
-      if (!line)
-        throw std::runtime_error("no banner, but: " + seen);
-      seen += *line + '\n';
-      if (line->starts_with("  HTTP "))
-        url_ = line->substr(line->find("http://"));
-    }
-  }
-
-  ~served_node() {
-    process_.interrupt();
-    static_cast<void>(process_.wait());
-  }
-
-  served_node(const served_node&) = delete;
-  served_node& operator=(const served_node&) = delete;
-
-  const std::string& url() const {
-    return url_;
-  }
-
-private:
-  child_process process_;
-  std::string url_;
-};
 
 /// Lets the client loose on the node, and shows all it says if it objects.
 void run_client(const served_node& node, const std::string& key = {}) {
