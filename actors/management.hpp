@@ -40,11 +40,22 @@ struct start_instance {
   request_id request;
 };
 
+template <class I>
+auto inspect(I& f, start_instance& x) {
+  return f(x.id, x.name, x.version, x.input, x.execution, x.scheduled_at,
+           x.get_or_start, x.request);
+}
+
 struct get_status {
   instance_id id;
   bool show_input = true;
   bool show_history = false;
 };
+
+template <class I>
+auto inspect(I& f, get_status& x) {
+  return f(x.id, x.show_input, x.show_history);
+}
 
 struct raise_event {
   instance_id id;
@@ -53,6 +64,11 @@ struct raise_event {
   request_id request;
 };
 
+template <class I>
+auto inspect(I& f, raise_event& x) {
+  return f(x.id, x.name, x.data, x.request);
+}
+
 struct terminate_instance {
   instance_id id;
   std::string reason; ///< Plain text; stored as a JSON string.
@@ -60,11 +76,21 @@ struct terminate_instance {
   request_id request;
 };
 
+template <class I>
+auto inspect(I& f, terminate_instance& x) {
+  return f(x.id, x.reason, x.recursive, x.request);
+}
+
 struct suspend_instance {
   instance_id id;
   std::string reason;
   request_id request;
 };
+
+template <class I>
+auto inspect(I& f, suspend_instance& x) {
+  return f(x.id, x.reason, x.request);
+}
 
 struct resume_instance {
   instance_id id;
@@ -72,15 +98,30 @@ struct resume_instance {
   request_id request;
 };
 
+template <class I>
+auto inspect(I& f, resume_instance& x) {
+  return f(x.id, x.reason, x.request);
+}
+
 struct rewind_instance {
   instance_id id;
   std::string reason;
   request_id request;
 };
 
+template <class I>
+auto inspect(I& f, rewind_instance& x) {
+  return f(x.id, x.reason, x.request);
+}
+
 struct purge_instance {
   instance_id id;
 };
+
+template <class I>
+auto inspect(I& f, purge_instance& x) {
+  return f(x.id);
+}
 
 enum class wait_for : std::uint8_t { started, finished };
 
@@ -90,11 +131,22 @@ struct wait_instance {
   wait_for what = wait_for::finished;
 };
 
+template <class I>
+auto inspect(I& f, wait_instance& x) {
+  return f(x.id, x.what);
+}
+
 /// Forgets the waits that were registered with this reply_to.
 struct cancel_wait {
   instance_id id;
 };
 
+template <class I>
+auto inspect(I& f, cancel_wait& x) {
+  return f(x.id);
+}
+
+/// Sent to other nodes by its place in this list. Append; never reorder.
 using management_request
   = std::variant<start_instance, get_status, raise_event, terminate_instance,
                  suspend_instance, resume_instance, rewind_instance,
@@ -111,6 +163,11 @@ struct instance_status {
   std::vector<history_event> history;     ///< Empty unless it was asked for.
   std::vector<std::string> unread_events; ///< Names, in order.
 };
+
+template <class I>
+auto inspect(I& f, instance_status& x) {
+  return f(x.row, x.history, x.unread_events);
+}
 
 struct management_answer {
   errc code = errc::ok;

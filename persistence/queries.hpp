@@ -23,6 +23,12 @@ struct instance_query {
   std::string token; ///< From the page before; empty: from the start.
 };
 
+template <class I>
+auto inspect(I& f, instance_query& x) {
+  return f(x.created_from, x.created_to, x.statuses, x.id_prefix, x.name,
+           x.ended_before, x.top, x.token);
+}
+
 /// Largest page; also the default page of the C++ client's iteration.
 inline constexpr std::size_t page_rows_max = 1000;
 
@@ -34,6 +40,11 @@ struct instance_row {
   std::string output; ///< JSON text; "null" if there is none yet.
 };
 
+template <class I>
+auto inspect(I& f, instance_row& x) {
+  return f(x.id, x.record, x.custom_status, x.input, x.output);
+}
+
 /// Ordered by (created_at, id). An instance present during the whole walk
 /// appears exactly once. `token` empty: the last page; a page may be short,
 /// or empty, although a token follows.
@@ -41,6 +52,11 @@ struct instance_page {
   std::vector<instance_row> rows;
   std::string token;
 };
+
+template <class I>
+auto inspect(I& f, instance_page& x) {
+  return f(x.rows, x.token);
+}
 
 /// Where a walk stands: after (created_at, id). The token is its text,
 /// stateless and valid on every node.

@@ -1,0 +1,87 @@
+#include "cluster/envelope.hpp"
+
+#include "persistence/codec_engine.hpp"
+
+#include <algorithm>
+
+namespace perdura::cluster {
+
+using persistence::errc;
+using persistence::error;
+using persistence::result;
+
+remote_answer to_remote(std::uint64_t number,
+                        const actors::management_answer& answer) {
+  remote_answer out;
+  out.number = number;
+  out.code = answer.code;
+  out.message = answer.message;
+  out.id = answer.id;
+  out.execution = answer.execution;
+  out.started = answer.started;
+  out.created = answer.created;
+  if (answer.status)
+    out.status = *answer.status;
+  return out;
+}
+
+actors::management_answer to_local(remote_answer answer) {
+  actors::management_answer out;
+  out.code = answer.code;
+  out.message = std::move(answer.message);
+  out.id = std::move(answer.id);
+  out.execution = answer.execution;
+  out.started = answer.started;
+  out.created = answer.created;
+  if (answer.status)
+    out.status = std::make_shared<const actors::instance_status>(
+      std::move(*answer.status));
+  return out;
+}
+
+std::string encode_envelope(const envelope& what) {
+  std::string bytes;
+  persistence::codec_engine::encode_record(bytes, what);
+  return bytes;
+}
+
+result<envelope> decode_envelope(std::string_view bytes) {
+  auto what = persistence::codec_engine::decode_record<envelope>(bytes);
+  if (!what)
+    return error{errc::invalid_argument,
+                 "What came from another node is no envelope: "
+                   + what.error().message + "."};
+  return what;
+}
+
+result<void> check_hello(const peer_hello& ours, const peer_hello& theirs) {
+  const std::string who = "Node \"" + theirs.node + "\" ";
+  if (theirs.format != ours.format)
+    return error{errc::storage_format,
+                 who + "speaks wire format " + std::to_string(theirs.format)
+                   + ", this one " + std::to_string(ours.format) + "."};
+  if (theirs.hub_id != ours.hub_id)
+    return error{errc::storage_foreign,
+                 who + "serves hub " + theirs.hub_id + ", this one hub "
+                   + ours.hub_id
+                   + ". Look at the address, and at its data directory."};
+  if (theirs.partition_count != ours.partition_count)
+    return error{errc::invalid_argument,
+                 who + "has " + std::to_string(theirs.partition_count)
+                   + " partitions, this one "
+                   + std::to_string(ours.partition_count) + "."};
+  if (theirs.owners != ours.owners)
+    return error{errc::invalid_argument,
+                 who + "has stored another placement of the partitions."};
+  const auto& nodes = ours.owners.nodes;
+  if (theirs.node == ours.node
+      || std::find(nodes.begin(), nodes.end(), theirs.node) == nodes.end())
+    return error{errc::invalid_argument,
+                 who
+                   + (theirs.node == ours.node
+                        ? "has the name of this node."
+                        : "is not among the nodes of this cluster.")};
+  return {};
+}
+
+} // namespace perdura::cluster

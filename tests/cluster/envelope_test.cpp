@@ -1,0 +1,204 @@
+#include "cluster/envelope.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <random>
+#include <string>
+#include <vector>
+
+namespace perdura::tests {
+
+using namespace cluster;
+using namespace persistence;
+
+namespace {
+
+const timestamp noon{std::chrono::hours(12)};
+
+placement two_nodes() {
+  return {{"node-1", "node-2"}, {0, 1, 0, 1}};
+}
+
+peer_hello hello_of(const node_id& node) {
+  peer_hello hello;
+  hello.hub_id = "hub";
+  hello.partition_count = 4;
+  hello.owners = two_nodes();
+  hello.node = node;
+  hello.session = 7;
+  return hello;
+}
+
+actors::management_answer full_answer() {
+  actors::management_answer answer;
+  answer.id = "order-17";
+  answer.started = true;
+  auto status = std::make_shared<actors::instance_status>();
+  status->row.id = "order-17";
+  status->row.record.name = "Ship";
+  status->row.record.status = runtime_status::completed;
+  status->row.record.created_at = noon;
+  status->row.input = R"({"a":12345678901234567890})";
+  status->row.output = "\"done\"";
+  history_event event;
+  event.time = noon;
+  event.body = execution_started{};
+  status->history.push_back(event);
+  status->unread_events = {"Approval", "Approval"};
+  answer.status = std::move(status);
+  return answer;
+}
+
+/// One of each kind, and each request there is.
+std::vector<envelope> one_of_each() {
+  std::vector<envelope> all;
+  all.emplace_back(hello_of("node-1"));
+  all.emplace_back(peer_refusal{"another hub"});
+  actors::start_instance start;
+  start.id = "a";
+  start.name = "Ship";
+  start.version = "2";
+  start.input = "[1]";
+  start.scheduled_at = noon;
+  start.get_or_start = true;
+  start.request = "r-1";
+  for (const actors::management_request& request :
+       {actors::management_request(start),
+        actors::management_request(actors::get_status{"a", false, true}),
+        actors::management_request(actors::raise_event{"a", "Go", "1", "r"}),
+        actors::management_request(
+          actors::terminate_instance{"a", "why", true, "r"}),
+        actors::management_request(actors::suspend_instance{"a", "why", "r"}),
+        actors::management_request(actors::resume_instance{"a", "why", "r"}),
+        actors::management_request(actors::rewind_instance{"a", "why", "r"}),
+        actors::management_request(actors::purge_instance{"a"}),
+        actors::management_request(
+          actors::wait_instance{"a", actors::wait_for::started}),
+        actors::management_request(actors::cancel_wait{"a"})})
+    all.emplace_back(remote_request{9, request});
+  all.emplace_back(to_remote(9, full_answer()));
+  remote_message message;
+  message.to = static_cast<partition_id>(3);
+  message.from = static_cast<partition_id>(1);
+  message.message.sequence = 5;
+  message.message.to_instance = "b";
+  all.emplace_back(message);
+  all.emplace_back(remote_acknowledgement{static_cast<partition_id>(3),
+                                          static_cast<partition_id>(1), 5});
+  instance_query query;
+  query.created_from = noon;
+  query.statuses = {runtime_status::failed};
+  query.id_prefix = "order-";
+  query.top = 10;
+  query.token = "t";
+  all.emplace_back(remote_query{11, query});
+  remote_page page;
+  page.number = 11;
+  page.page.rows.push_back(full_answer().status->row);
+  page.page.token = "next";
+  all.emplace_back(page);
+  all.emplace_back(remote_count{12});
+  all.emplace_back(remote_counts{12, errc::ok, {}, {1, 2, 3}});
+  all.emplace_back(heartbeat{13});
+  return all;
+}
+
+std::string hex(const std::string& bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    constexpr char digits[] = "0123456789abcdef";
+    out += digits[static_cast<unsigned char>(c) >> 4U];
+    out += digits[static_cast<unsigned char>(c) & 15U];
+  }
+  return out;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(envelope_suite)
+
+BOOST_AUTO_TEST_CASE(every_kind_comes_back_as_it_went) {
+  std::size_t kinds = 0;
+  for (const envelope& each : one_of_each()) {
+    const std::string bytes = encode_envelope(each);
+    const auto back = decode_envelope(bytes);
+    BOOST_REQUIRE(back);
+    BOOST_TEST(back->index() == each.index());
+    BOOST_TEST(hex(encode_envelope(*back)) == hex(bytes));
+    kinds = std::max(kinds, each.index() + 1);
+  }
+  BOOST_TEST(kinds == std::variant_size_v<envelope>);
+}
+
+// Nodes of different builds talk to each other: these bytes stay.
+BOOST_AUTO_TEST_CASE(the_bytes_on_the_wire_stay_as_they_are) {
+  BOOST_TEST(hex(encode_envelope(heartbeat{13})) == "01920a910d");
+  BOOST_TEST(hex(encode_envelope(hello_of("node-1")))
+             == "0192009601a3687562049292a66e6f64652d31a66e6f64652d329400010001"
+                "a66e6f64652d3107");
+  BOOST_TEST(hex(encode_envelope(
+               remote_request{9, actors::raise_event{"a", "Go", "1", "r"}}))
+             == "0192029209920294a161a2476fa131a172");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_brings_its_status) {
+  const auto back
+    = decode_envelope(encode_envelope(to_remote(9, full_answer())));
+  BOOST_REQUIRE(back);
+  const auto answer = to_local(std::get<remote_answer>(*back));
+  const auto before = full_answer();
+  BOOST_TEST(answer.id == before.id);
+  BOOST_TEST(answer.started);
+  BOOST_REQUIRE(answer.status != nullptr);
+  BOOST_TEST(answer.status->row.input == before.status->row.input);
+  BOOST_TEST((answer.status->row.record == before.status->row.record));
+  BOOST_TEST((answer.status->history == before.status->history));
+  BOOST_TEST(answer.status->unread_events.size() == 2U);
+  actors::management_answer refused;
+  refused.code = errc::not_found;
+  refused.message = "no";
+  const auto gone = to_local(to_remote(1, refused));
+  BOOST_TEST((gone.code == errc::not_found));
+  BOOST_TEST((gone.status == nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(a_strangers_bytes_are_an_error_and_no_more) {
+  for (const envelope& each : one_of_each()) {
+    const std::string bytes = encode_envelope(each);
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+      BOOST_TEST(!decode_envelope(std::string_view(bytes).substr(0, size)));
+  }
+  BOOST_TEST(!decode_envelope("GET / HTTP/1.1\r\n\r\n"));
+  // Whatever is changed, it is refused or is an envelope again.
+  std::mt19937_64 random(20261122);
+  for (const envelope& each : one_of_each())
+    for (int i = 0; i < 500; ++i) {
+      std::string bytes = encode_envelope(each);
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+      if (const auto back = decode_envelope(bytes))
+        encode_envelope(*back);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(nodes_that_do_not_fit_refuse_each_other_with_a_reason) {
+  const peer_hello ours = hello_of("node-1");
+  BOOST_TEST(static_cast<bool>(check_hello(ours, hello_of("node-2"))));
+  const auto refused = [&](auto change, const std::string& word) {
+    peer_hello theirs = hello_of("node-2");
+    change(theirs);
+    const auto outcome = check_hello(ours, theirs);
+    BOOST_REQUIRE_MESSAGE(!outcome, word);
+    BOOST_TEST(outcome.error().message.find(word) != std::string::npos,
+               outcome.error().message);
+  };
+  refused([](peer_hello& x) { x.format = 2; }, "wire format 2");
+  refused([](peer_hello& x) { x.hub_id = "other"; }, "hub other");
+  refused([](peer_hello& x) { x.partition_count = 8; }, "8 partitions");
+  refused([](peer_hello& x) { x.owners.owners[0] = 1; }, "another placement");
+  refused([](peer_hello& x) { x.node = "node-1"; }, "name of this node");
+  refused([](peer_hello& x) { x.node = "node-3"; }, "not among the nodes");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
