@@ -2,6 +2,7 @@
 
 #include "actors/json_text_check.hpp"
 #include "client/http/http_server.hpp"
+#include "client/http/ip_address.hpp"
 #include "client/http/json.hpp"
 #include "client/http/management_api.hpp"
 #include "client/http/tls_context.hpp"

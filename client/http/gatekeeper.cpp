@@ -1,6 +1,6 @@
 #include "client/http/gatekeeper.hpp"
 
-#include "client/http/http_server.hpp"
+#include "client/http/ip_address.hpp"
 #include "client/http/json.hpp"
 
 #include <openssl/evp.h>

@@ -289,24 +289,4 @@ std::size_t http_server::connections() const {
   return impl_->state.connections_open.load();
 }
 
-bool is_loopback(const std::string& address) {
-  if (same_letters(address, "localhost"))
-    return true;
-  error_code failure;
-  const auto parsed = net::ip::make_address(address, failure);
-  return !failure && parsed.is_loopback();
-}
-
-bool is_address(const std::string& text) {
-  error_code failure;
-  net::ip::make_address(text, failure);
-  return !failure;
-}
-
-bool is_any_address(const std::string& address) {
-  error_code failure;
-  const auto parsed = net::ip::make_address(address, failure);
-  return !failure && parsed.is_unspecified();
-}
-
 } // namespace perdura::client
