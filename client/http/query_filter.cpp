@@ -1,0 +1,94 @@
+#include "client/http/query_filter.hpp"
+
+#include "client/http/http_message.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace perdura::client {
+
+namespace {
+
+std::string text_of(const request_target& target, std::string_view parameter) {
+  const std::string* value = target.find(parameter);
+  return value == nullptr ? std::string() : *value;
+}
+
+result<void> parse_time(const request_target& target, const char* parameter,
+                        std::optional<timestamp>& into) {
+  const std::string text = text_of(target, parameter);
+  if (text.empty())
+    return {};
+  timestamp time{};
+  if (!parse_iso(text, time)) {
+    // "+01:00", not encoded, has arrived as " 01:00".
+    std::string with_plus = text;
+    if (const auto blank = with_plus.rfind(' ');
+        blank != with_plus.npos && blank > 10)
+      with_plus[blank] = '+';
+    if (!parse_iso(with_plus, time))
+      return error{errc::invalid_argument, std::string(parameter)
+                                             + " is not an ISO 8601 time: \""
+                                             + text + "\"."};
+  }
+  // Nothing is older than the epoch; some clients send the year 1.
+  into = std::max(time, timestamp{});
+  return {};
+}
+
+result<void> parse_statuses(const request_target& target,
+                            std::vector<runtime_status>& into) {
+  for (const auto& [name, value] : target.query) {
+    if (!same_letters(name, "runtimeStatus"))
+      continue;
+    std::string_view left = value;
+    while (!left.empty()) {
+      const std::size_t end = left.find(',');
+      std::string_view word = left.substr(0, end);
+      left.remove_prefix(end == left.npos ? left.size() : end + 1);
+      while (word.starts_with(' '))
+        word.remove_prefix(1);
+      while (word.ends_with(' '))
+        word.remove_suffix(1);
+      if (word.empty())
+        continue;
+      runtime_status status{};
+      if (word.size() == 1 && word[0] >= '0' && word[0] <= '7')
+        status = static_cast<runtime_status>(word[0] - '0');
+      else if (!parse_runtime_status(word, status))
+        return error{errc::invalid_argument,
+                     "runtimeStatus \"" + std::string(word)
+                       + "\" is not known; there are Running, Completed, "
+                         "ContinuedAsNew, Failed, Canceled, Terminated, "
+                         "Pending and Suspended."};
+      into.push_back(status);
+    }
+  }
+  return {};
+}
+
+} // namespace
+
+result<instance_filter> parse_filter(const request_target& target) {
+  instance_filter filter;
+  if (auto ok = parse_time(target, "createdTimeFrom", filter.created_from); !ok)
+    return ok.error();
+  if (auto ok = parse_time(target, "createdTimeTo", filter.created_to); !ok)
+    return ok.error();
+  if (auto ok = parse_statuses(target, filter.statuses); !ok)
+    return ok.error();
+  filter.instance_id_prefix = text_of(target, "instanceIdPrefix");
+  filter.name = text_of(target, "name");
+  filter.show_input = target.flag("showInput", true);
+  const std::string top = text_of(target, "top");
+  if (!top.empty()) {
+    const char* end = top.data() + top.size();
+    const auto [rest, failure] = std::from_chars(top.data(), end, filter.top);
+    if (failure != std::errc() || rest != end)
+      return error{errc::invalid_argument,
+                   "top is a number from 1 to 1,000; this is \"" + top + "\"."};
+  }
+  return filter;
+}
+
+} // namespace perdura::client
