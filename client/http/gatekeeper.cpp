@@ -148,11 +148,18 @@ std::optional<http_response> gatekeeper::admit(const http_request& request,
 std::string redacted(std::string_view target) {
   std::string out;
   while (!target.empty()) {
-    const std::size_t end = target.find_first_of("?&");
-    std::string_view part = target.substr(0, end);
-    if (part.size() > 5 && same_letters(part.substr(0, 5), "code="))
-      part = "code=...";
-    out += part;
+    const std::size_t equals
+      = target.substr(0, target.find_first_of("?&")).find('=');
+    // Its name may be escaped as in any parameter, and its value may hold a
+    // question mark.
+    const bool is_code
+      = equals != target.npos
+        && same_letters(
+          percent_decode(target.substr(0, equals), true).value_or(""), "code");
+    const std::size_t end
+      = is_code ? target.find('&') : target.find_first_of("?&");
+    const std::string_view part = target.substr(0, end);
+    out += is_code && part.size() > equals + 1 ? "code=..." : part;
     if (end == target.npos)
       break;
     out += target[end];

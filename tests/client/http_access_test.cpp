@@ -300,6 +300,9 @@ BOOST_AUTO_TEST_CASE(what_follows_a_code_is_not_shown) {
   BOOST_TEST(redacted("/a?x=1&CODE=secret&code=t&y=2")
              == "/a?x=1&code=...&code=...&y=2");
   BOOST_TEST(redacted("/a?code=&decode=1") == "/a?code=&decode=1");
+  // A key may hold a question mark, and its name may be escaped.
+  BOOST_TEST(redacted("/a?code=sec?ret&y=2") == "/a?code=...&y=2");
+  BOOST_TEST(redacted("/a?c%6Fde=secret") == "/a?code=...");
   BOOST_TEST(redacted("") == "");
 }
 
