@@ -77,9 +77,12 @@ std::optional<request_target> parse_target(std::string_view target) {
   if (path.ends_with('/'))
     path.remove_suffix(1);
   out.path = path;
+  // Each slash is followed by a segment, be it an empty one.
+  bool has_more = !path.empty();
   if (path.starts_with('/'))
     path.remove_prefix(1);
-  while (!path.empty()) {
+  while (has_more) {
+    has_more = path.find('/') != path.npos;
     auto segment = percent_decode(take_part(path, '/'));
     if (!segment)
       return std::nullopt;

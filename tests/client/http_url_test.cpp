@@ -37,6 +37,8 @@ BOOST_AUTO_TEST_CASE(whole_urls_and_odd_ones_have_segments) {
   BOOST_TEST(parse_target("/")->segments.empty());
   BOOST_TEST(parse_target("*")->segments.size() == 1U);
   BOOST_TEST(parse_target("/a//b")->segments.size() == 3U);
+  BOOST_TEST(parse_target("/a//")->segments.size() == 2U);
+  BOOST_TEST(parse_target("//")->segments.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(flags_have_defaults) {
