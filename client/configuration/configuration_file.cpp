@@ -52,6 +52,14 @@ std::string what_it_is(const toml::node& node) {
   }
 }
 
+/// A sentence may quote the file, and is shown on a terminal: it stays a line.
+std::string on_one_line(std::string sentence) {
+  for (char& c : sentence)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      c = '?';
+  return sentence;
+}
+
 /// Goes over a parsed file and puts what it finds in its place.
 class file_walk {
 public:
@@ -85,7 +93,8 @@ public:
       found_.begin(), found_.end(),
       [](const finding& a, const finding& b) { return a.at < b.at; });
     for (const finding& each : found_)
-      to_.problems.push_back(place(each.at) + ": " + each.sentence);
+      to_.problems.push_back(place(each.at) + ": "
+                             + on_one_line(each.sentence));
     found_.clear();
   }
 

@@ -194,6 +194,16 @@ BOOST_AUTO_TEST_CASE(what_is_not_toml_is_said_with_its_place) {
     BOOST_TEST(parsed(bad).problems.size() == 1U, bad);
 }
 
+// toml++ and the units quote the file as it is.
+BOOST_AUTO_TEST_CASE(a_sentence_stays_a_line_whatever_it_quotes) {
+  for (const char* bad :
+       {"[http]\ninsecure = tr\nport = 1\n", "[http]\ninsecure = t\x1b[2J\n",
+        "[node]\nstop_patience = \"30\\n\\u001b[2J\"\n"}) {
+    const std::string sentence = problem_of(bad);
+    BOOST_TEST(sentence.find_first_of("\n\x1b") == sentence.npos, sentence);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(all_mistakes_are_told_from_top_to_bottom) {
   const sourced_configuration read
     = parsed("[node]\nz = 1\na = 1\n[http]\nport = -1\n[hub]\ncreate = 1\n");
