@@ -294,6 +294,21 @@ BOOST_AUTO_TEST_CASE(a_proxy_is_believed_if_that_is_asked_for) {
                .starts_with("http://127.0.0.1/"));
 }
 
+// Without a Host there is nothing that an origin could be the same as.
+BOOST_AUTO_TEST_CASE(no_origin_is_known_to_a_door_without_a_name) {
+  const client::gatekeeper keeper{client::gatekeeper_config()};
+  const auto target = client::parse_target("/metrics");
+  const auto route = client::find_route("GET", target->segments);
+  for (const char* origin : {"http://", "null", "http://elsewhere.example"}) {
+    client::http_request request{
+      "GET", "/metrics", {{"Origin", origin}}, {}, {}};
+    client::caller who;
+    const auto refusal = keeper.admit(request, *target, route, {}, who);
+    BOOST_REQUIRE(refusal.has_value());
+    BOOST_TEST(refusal->status == 403, origin);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_follows_a_code_is_not_shown) {
   using client::redacted;
   BOOST_TEST(redacted("/a?code=secret") == "/a?code=...");
