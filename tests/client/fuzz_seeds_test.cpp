@@ -1,0 +1,196 @@
+// The fuzzers' targets (tests/fuzz) without the fuzzer: every seed, and some
+// thousands of mutations of them, the same at every run.
+#include "tests/fuzz/fuzz_targets.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace perdura::tests {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t seed = 20261122;
+constexpr int mutations = 8'000; // All targets together: half a second.
+
+fs::path fuzz_directory() {
+  const char* root = std::getenv("PERDURA_SOURCE_DIR");
+  return fs::path(root == nullptr ? "." : root) / "tests" / "fuzz";
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// In the order of their names: a directory has none of its own.
+std::vector<std::string> corpus_of(std::string_view target) {
+  std::vector<fs::path> paths;
+  for (const auto& entry :
+       fs::directory_iterator(fuzz_directory() / "corpus" / target))
+    paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::string> texts;
+  texts.reserve(paths.size());
+  for (const fs::path& path : paths)
+    texts.push_back(read_file(path));
+  return texts;
+}
+
+/// libFuzzer's format: a word in quotes a line; `\\`, `\"` and `\xhh`.
+std::vector<std::string> words_of(std::string_view target) {
+  std::ifstream file(fuzz_directory() / (std::string(target) + ".dict"));
+  std::vector<std::string> words;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with('"'))
+      continue;
+    std::string& word = words.emplace_back();
+    for (std::size_t i = 1; i + 1 < line.size(); ++i) {
+      if (line[i] != '\\' || line[++i] != 'x') {
+        word += line[i];
+        continue;
+      }
+      word += static_cast<char>(std::stoi(line.substr(i + 1, 2), nullptr, 16));
+      i += 2;
+    }
+  }
+  return words;
+}
+
+/// Changes texts as libFuzzer does, but blindly and always in the same way.
+class mutator {
+public:
+  mutator(std::vector<std::string> texts, std::vector<std::string> words)
+    : texts_(std::move(texts)), words_(std::move(words)) {}
+
+  std::string next() {
+    std::string text = texts_[below(texts_.size())];
+    for (std::size_t steps = 1 + below(4); steps > 0; --steps)
+      step(text);
+    return text;
+  }
+
+private:
+  // Not std::uniform_int_distribution: each library has another.
+  std::size_t below(std::size_t bound) {
+    return static_cast<std::size_t>(random_() % bound);
+  }
+
+  void step(std::string& text) {
+    const std::size_t at = below(text.size() + 1);
+    const std::size_t length
+      = below(std::min<std::size_t>(text.size() - at, 16) + 1);
+    switch (below(6)) {
+    case 0:
+      if (at < text.size())
+        text[at] = static_cast<char>(below(256));
+      break;
+    case 1:
+      text.insert(at, 1, static_cast<char>(below(256)));
+      break;
+    case 2:
+      text.erase(at, length);
+      break;
+    case 3:
+      text.insert(at, text.substr(at, length));
+      break;
+    case 4:
+      text.insert(at, words_[below(words_.size())]);
+      break;
+    default: {
+      const std::string& other = texts_[below(texts_.size())];
+      text = text.substr(0, at) + other.substr(below(other.size() + 1));
+    }
+    }
+  }
+
+  std::mt19937_64 random_{seed};
+  std::vector<std::string> texts_;
+  std::vector<std::string> words_;
+};
+
+/// As it can be copied into a source, or to printf: octal, for the digits of
+/// a hexadecimal escape would have no end.
+std::string shown(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7F && c != '\\' && c != '"') {
+      out += c;
+      continue;
+    }
+    out += '\\';
+    for (const unsigned shift : {6U, 3U, 0U})
+      out += static_cast<char>('0' + (byte >> shift & 7U));
+  }
+  return '"' + out + '"';
+}
+
+/// The first input that breaks a promise, and which; empty: none does.
+std::string first_broken(const fuzz_target& target) {
+  const auto texts = corpus_of(target.name);
+  const auto tell = [&](const std::string& text, const std::string& where) {
+    const broken_promise broken = target.run(text);
+    return broken.empty() ? broken
+                          : std::string(target.name) + ", " + where + ": "
+                              + broken + "\n  input: " + shown(text);
+  };
+  for (const std::string& text : texts)
+    if (auto broken = tell(text, "a seed of the corpus"); !broken.empty())
+      return broken;
+  mutator changed(texts, words_of(target.name));
+  for (int i = 0; i < mutations; ++i)
+    if (auto broken
+        = tell(changed.next(), "mutation " + std::to_string(i) + " of seed "
+                                 + std::to_string(seed));
+        !broken.empty())
+      return broken;
+  return {};
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(fuzz_seeds)
+
+BOOST_AUTO_TEST_CASE(every_target_has_seeds_and_words) {
+  for (const fuzz_target& each : fuzz_targets()) {
+    BOOST_TEST(corpus_of(each.name).size() >= 5, each.name);
+    BOOST_TEST(words_of(each.name).size() >= 5, each.name);
+  }
+  const auto words = words_of("json_intake");
+  BOOST_TEST(
+    (std::find(words.begin(), words.end(), "\xEF\xBB\xBF") != words.end()));
+  BOOST_TEST(
+    (std::find(words.begin(), words.end(), "\"Input\":") != words.end()));
+}
+
+BOOST_AUTO_TEST_CASE(what_strangers_send_breaks_no_promise) {
+  for (const fuzz_target& each : fuzz_targets()) {
+    const std::string broken = first_broken(each);
+    BOOST_TEST(broken.empty(), broken);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(each_target_finds_the_bug_that_is_planted_in_it) {
+  for (const fuzz_target& each : fuzz_targets()) {
+    planted_target() = each.name;
+    const std::string broken = first_broken(each);
+    planted_target().clear();
+    BOOST_TEST(!broken.empty(), each.name);
+    BOOST_TEST_MESSAGE(broken);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
