@@ -20,7 +20,8 @@ struct door_config {
 
   // --- Who may come ---------------------------------------------------------
 
-  /// Names that the Host header may have, besides loopback's and `address`.
+  /// Names that the Host header may have, besides loopback's, `address` and
+  /// that of `public_url`.
   std::vector<std::string> hosts;
 
   /// Where the links that are given out begin, e.g. "https://ship.example";

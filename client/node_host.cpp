@@ -1,6 +1,7 @@
 #include "client/node_host.hpp"
 
 #include "actors/json_text_check.hpp"
+#include "client/http/http_client.hpp"
 #include "client/http/http_server.hpp"
 #include "client/http/ip_address.hpp"
 #include "client/http/json.hpp"
@@ -96,6 +97,9 @@ management_api_config api_config_of(const door_config& door,
   api.gatekeeper.hub_id = node.hub_id();
   api.gatekeeper.bind_address = door.address;
   api.gatekeeper.hosts = door.hosts;
+  // Who is sent there may come by that name.
+  if (const auto url_given = parse_url(api.public_url); url_given)
+    api.gatekeeper.hosts.push_back(url_given->host);
   api.task_hub = node.config().task_hub;
   api.is_ready = [&node] { return node.is_ready(); };
   api.statistics = [&node] { return node.statistics(); };

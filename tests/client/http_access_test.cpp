@@ -273,6 +273,9 @@ BOOST_AUTO_TEST_CASE(links_begin_at_the_public_url) {
     location_at(door.host->http_port(), {})
       .starts_with(
         "https://ship.example/runtime/webhooks/durabletask/instances/"));
+  http_caller caller(door.host->http_port());
+  caller.send("GET /perdura/count HTTP/1.1\r\nHost: ship.example\r\n\r\n");
+  BOOST_TEST(caller.receive().status == 200);
 }
 
 BOOST_AUTO_TEST_CASE(a_proxy_is_believed_if_that_is_asked_for) {
