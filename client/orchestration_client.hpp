@@ -56,6 +56,9 @@ struct start_binding {
 /// @error errc::invalid_json, invalid_argument  Says which member is wrong.
 result<std::vector<start_binding>> parse_start_bindings(std::string_view text);
 
+/// Of one request.
+inline constexpr std::size_t start_bindings_max = 1000;
+
 struct status_options {
   bool show_input = true;
   bool show_history = false;

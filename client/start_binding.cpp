@@ -131,6 +131,11 @@ result<std::vector<start_binding>> parse_start_bindings(std::string_view text) {
     }
     if (binding.function_name.empty())
       return bad("\"FunctionName\" is missing");
+    if (bindings.size() == start_bindings_max)
+      return error{errc::invalid_argument,
+                   "One request starts at most "
+                     + std::to_string(start_bindings_max)
+                     + " instances (start_bindings_max); send several."};
     bindings.push_back(std::move(binding));
   }
   return bindings;

@@ -50,7 +50,7 @@ actors::management_payload make_management_payload(const management_base& base,
   payload.purge_history_delete_uri = with_code(instance + "?", 'p');
   payload.restart_post_uri = with_code(instance + "/restart?", 'r');
   payload.suspend_post_uri = with_reason("suspend", 's');
-  payload.resume_post_uri = with_reason("resume", 's');
+  payload.resume_post_uri = with_reason("resume", 'u');
   return payload;
 }
 

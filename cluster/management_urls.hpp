@@ -17,7 +17,7 @@ struct management_base {
   std::string connection = "Storage"; ///< Accepted and ignored.
   /// The `code` of a URL that is good for one operation of an instance: 'g'
   /// get, 'e' raise event, 't' terminate, 'w' rewind, 'p' purge, 'r' restart,
-  /// 's' suspend and resume. Null, or an empty answer: the URL has none.
+  /// 's' suspend, 'u' resume. Null, or an empty answer: the URL has none.
   std::function<std::string(std::string_view id, char operation)> code_of;
 };
 

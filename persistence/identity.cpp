@@ -87,6 +87,8 @@ result<void> check_instance_id(std::string_view id) {
     return invalid("not be empty");
   if (id.size() > instance_id_size_max)
     return invalid("not be longer than 256 bytes");
+  if (id == "." || id == "..")
+    return invalid("not be . or .., which no URL can name");
   if (id.front() == '@')
     return invalid("not begin with @");
   while (!id.empty()) {

@@ -90,10 +90,26 @@ public:
       // Help and version are no failures.
       return app_.exit(failure, io_.out, io_.err) == 0 ? exit_ok : exit_usage;
     }
-    return action_();
+    return act();
   }
 
 private:
+  /// Whatever goes wrong is a sentence, and output that is lost an error.
+  int act() {
+    int code = exit_ok;
+    try {
+      code = action_();
+    } catch (const std::exception& failure) {
+      return fail(io_,
+                  {persistence::errc::internal,
+                   std::string("This did not work: ") + failure.what() + "."});
+    }
+    if (!io_.out.flush() && code == exit_ok)
+      return fail(io_, {persistence::errc::storage_failed,
+                        "The output could not be written."});
+    return code;
+  }
+
   CLI::App* verb(CLI::App& parent, const char* name, const char* what,
                  std::function<int()> action) {
     CLI::App* added = parent.add_subcommand(name, what);
@@ -202,7 +218,8 @@ private:
   }
 
   void add_input_options(CLI::App& to) {
-    to.add_option("--id", start_.instance_id, "Else one is made");
+    to.add_option("--id", start_.instance_id, "Else one is made")
+      ->check(not_empty());
     to.add_option("--input", start_.input,
                   "JSON, @FILE, or - for standard input");
     to.add_option("--orchestration-version", start_.version, "Else the newest");
@@ -263,11 +280,16 @@ private:
   static void add_filter_options(CLI::App& to, filter_options& filter) {
     to.add_option("--status", filter.statuses, "Running, Completed, …")
       ->delimiter(',')
-      ->allow_extra_args(false); // What follows is an ID.
-    to.add_option("--created-from", filter.created_from, "ISO 8601");
-    to.add_option("--created-to", filter.created_to, "ISO 8601");
-    to.add_option("--prefix", filter.prefix, "How the ID begins");
-    to.add_option("--name", filter.name, "The orchestrator");
+      ->allow_extra_args(false) // What follows is an ID.
+      ->check(not_empty());
+    to.add_option("--created-from", filter.created_from, "ISO 8601")
+      ->check(not_empty());
+    to.add_option("--created-to", filter.created_to, "ISO 8601")
+      ->check(not_empty());
+    to.add_option("--prefix", filter.prefix, "How the ID begins")
+      ->check(not_empty());
+    to.add_option("--name", filter.name, "The orchestrator")
+      ->check(not_empty());
   }
 
   void add_query_verbs() {

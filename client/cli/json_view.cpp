@@ -36,11 +36,13 @@ public:
 
   /// The whole value that `first`, just taken, begins.
   std::string_view value(std::string_view first) {
+    if (first.empty()) // It is not valid JSON after all.
+      return {};
     std::size_t depth = 0;
     for (std::string_view token = first; !token.empty(); token = next()) {
       if (token == "{" || token == "[")
         ++depth;
-      else if (token == "}" || token == "]")
+      else if ((token == "}" || token == "]") && depth > 0)
         --depth;
       if (depth == 0)
         break;

@@ -154,7 +154,7 @@ int run_verb(node_connection& node, const start_verb_options& options,
   }
   io.err << "perdura: Instance \"" << id << "\" is "
          << json_plain(json_member(*status, "runtimeStatus")) << ": "
-         << json_plain(output) << std::endl;
+         << harmless(json_plain(output)) << std::endl;
   return ended;
 }
 

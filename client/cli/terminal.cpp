@@ -21,15 +21,31 @@ std::size_t width_of(std::string_view text) {
     text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
-/// What stands in a name or a reason cannot steer the terminal.
+} // namespace
+
 std::string harmless(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
-      c = '?';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](std::size_t at) {
+      return at < text.size() ? static_cast<unsigned char>(text[at])
+                              : (unsigned char){0};
+    };
+    if (byte(i) < 0x20 || byte(i) == 0x7F) {
+      text[i] = '?';
+      continue;
+    }
+    // U+0080 to U+009F; U+2028 to U+202E and U+2066 to U+2069, which break
+    // lines or turn them round.
+    const bool is_control = byte(i) == 0xC2 && byte(i + 1) < 0xA0;
+    const bool turns
+      = byte(i) == 0xE2
+        && ((byte(i + 1) == 0x80 && byte(i + 2) >= 0xA8 && byte(i + 2) <= 0xAE)
+            || (byte(i + 1) == 0x81 && byte(i + 2) >= 0xA6
+                && byte(i + 2) <= 0xA9));
+    if (is_control || turns)
+      text.replace(i, is_control ? 2 : 3, "?");
+  }
   return text;
 }
-
-} // namespace
 
 bool terminal::out_gone() const {
   if (!out)
@@ -63,7 +79,7 @@ int exit_code_of(errc code) {
 }
 
 int fail(terminal& io, const persistence::error& failure) {
-  io.err << "perdura: " << failure.message << std::endl;
+  io.err << "perdura: " << harmless(failure.message) << std::endl;
   return exit_code_of(failure.code);
 }
 

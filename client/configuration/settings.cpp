@@ -105,8 +105,9 @@ setting time(std::string_view path, duration min, std::string_view help,
   return {path, kind::time, help, alias, min.count(), time_max.count()};
 }
 
-setting size(std::string_view path, std::int64_t min, std::string_view help) {
-  return {path, kind::bytes, help, {}, min, size_max};
+setting size(std::string_view path, std::int64_t min, std::string_view help,
+             std::int64_t max = size_max) {
+  return {path, kind::bytes, help, {}, min, max};
 }
 
 setting other(std::string_view path, kind what, std::string_view help,
@@ -257,7 +258,9 @@ void add_limits(std::vector<setting>& to) {
                "free disk counts."),
           node_member(&node::storage_bytes_max)));
   to.push_back(bound(
-    size("limits.header_bytes_max", 256, "An HTTP request's head; 431 beyond."),
+    // Beast holds no field of 64 KiB.
+    size("limits.header_bytes_max", 256, "An HTTP request's head; 431 beyond.",
+         std::int64_t{60} * 1024),
     door_member(&door::header_bytes_max)));
   to.push_back(bound(number("limits.header_fields_max", 1, count_max,
                             "Fields in that head; 431 beyond."),

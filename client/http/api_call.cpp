@@ -107,9 +107,16 @@ actors::management_payload api_call::payload_of(const std::string& id) const {
 
 std::string api_call::url() const {
   std::string url = base.origin;
-  if (!request.target.starts_with('/'))
-    return request.target; // It came whole.
-  for (const char c : request.target)
+  std::string_view path = request.target;
+  if (!path.starts_with('/')) { // The absolute form may name any host.
+    const std::size_t scheme = path.find("://");
+    path.remove_prefix(scheme == path.npos
+                         ? 0
+                         : std::min(path.find('/', scheme + 3), path.size()));
+    if (!path.starts_with('/'))
+      url += '/';
+  }
+  for (const char c : path)
     if (c > 0x20 && c < 0x7F)
       url += c;
     else

@@ -113,6 +113,10 @@ void start_and_wait(const api_call_ptr& call, const std::string& name);
 void start_bindings(const api_call_ptr& call);
 void restart_orchestration(const api_call_ptr& call, const std::string& id);
 
+/// Those who wait are counted before anything is started for them. False: the
+/// call is refused.
+bool may_wait(const api_call_ptr& call);
+
 /// The outcome when there is one, the management URLs when time is over.
 void wait_for_outcome(const api_call_ptr& call, const std::string& id,
                       std::chrono::milliseconds time_out);

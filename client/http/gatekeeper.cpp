@@ -13,16 +13,26 @@ using persistence::errc;
 
 namespace {
 
+/// Nothing, or a colon and digits.
+bool is_port(std::string_view text) {
+  if (text.empty())
+    return true;
+  return text.front() == ':'
+         && std::all_of(text.begin() + 1, text.end(),
+                        [](char c) { return c >= '0' && c <= '9'; });
+}
+
 /// Host without port; empty if there is anything odd about it.
 std::string_view host_of(std::string_view authority) {
   if (!is_plain_authority(authority))
     return {};
-  if (authority.starts_with('[')) {
-    const std::size_t end = authority.find(']');
-    return end == authority.npos ? std::string_view()
-                                 : authority.substr(1, end - 1);
-  }
-  return authority.substr(0, authority.find(':'));
+  const std::size_t end = authority.starts_with('[')
+                            ? authority.find(']') + 1 // 0 if there is none.
+                            : std::min(authority.find(':'), authority.size());
+  if (end == 0 || !is_port(authority.substr(end)))
+    return {};
+  return authority.starts_with('[') ? authority.substr(1, end - 2)
+                                    : authority.substr(0, end);
 }
 
 /// "https://host:port" without its scheme; "null" and the like as they are.
@@ -139,7 +149,7 @@ std::optional<http_response> gatekeeper::admit(const http_request& request,
     if (route.taken->operation != 0
         && config_.keys.token_allows(key, config_.hub_id, route.instance,
                                      route.taken->operation, now)) {
-      who = {needed, {}, "token"};
+      who = {needed, {}, "token", true};
       return std::nullopt;
     }
   }
@@ -148,9 +158,13 @@ std::optional<http_response> gatekeeper::admit(const http_request& request,
 
 std::string redacted(std::string_view target) {
   std::string out;
+  // The absolute form may carry a key as password.
+  if (const std::size_t scheme = target.find("://");
+      !target.starts_with('/') && scheme != target.npos)
+    target.remove_prefix(std::min(target.find('/', scheme + 3), target.size()));
   while (!target.empty()) {
     const std::size_t equals
-      = target.substr(0, target.find_first_of("?&")).find('=');
+      = target.substr(0, target.find_first_of("?&;")).find('=');
     // Its name may be escaped as in any parameter, and its value may hold a
     // question mark.
     const bool is_code
@@ -158,7 +172,7 @@ std::string redacted(std::string_view target) {
         && same_letters(
           percent_decode(target.substr(0, equals), true).value_or(""), "code");
     const std::size_t end
-      = is_code ? target.find('&') : target.find_first_of("?&");
+      = is_code ? target.find('&') : target.find_first_of("?&;");
     const std::string_view part = target.substr(0, end);
     out += is_code && part.size() > equals + 1 ? "code=..." : part;
     if (end == target.npos)

@@ -25,6 +25,7 @@ struct caller {
   access right = access::manage;
   std::string key;  ///< As shown; empty if none was needed, or it is a token.
   std::string name; ///< For the audit log; shows no key.
+  bool has_token = false; ///< What was shown is good for this request alone.
 };
 
 class gatekeeper {

@@ -195,58 +195,87 @@ void http_connection::take(std::string_view bytes) {
 }
 
 /// Readable while nothing is expected: the caller sends its next request
-/// early, or has gone.
+/// early, or has gone. Only reading tells the two apart.
 void http_connection::on_peer_while_handling() {
-  if (tls_) {
-    on_early_bytes();
+  // Beyond it, who sends early has to wait; who also waits is not served.
+  constexpr std::size_t early_bytes_max = std::size_t{64} * 1024;
+  error_code failure;
+  const std::size_t read
+    = socket_.read_some(net::buffer(worker_.scratch), failure);
+  if (failure == net::error::would_block || failure == net::error::try_again) {
+    wait_readable();
     return;
   }
-  error_code failure;
-  char byte = 0;
-  const std::size_t peeked
-    = socket_.receive(net::buffer(&byte, 1), net_socket::message_peek, failure);
-  const bool spurious
-    = failure == net::error::would_block || failure == net::error::try_again;
-  if (spurious)
-    wait_readable();
-  else if (failure || peeked == 0)
+  const std::string_view bytes(worker_.scratch.data(), read);
+  if (failure || (tls_ && !decrypt(bytes, unread_))) {
     end_park(park_end::caller_gone);
+    return;
+  }
+  if (!tls_)
+    unread_ += bytes;
+  if (unread_.size() < early_bytes_max)
+    wait_readable();
+  else if (state_ == phase::parked)
+    close();
 }
 
 void http_connection::parse(std::string_view bytes) {
   const http_server_config& config = worker_.server.config;
   if (!parser_) {
     parser_.emplace();
-    parser_->eager(true);
+    // The header alone at first: what follows it may not be taken for fields.
+    parser_->eager(false);
     parser_->header_limit(static_cast<std::uint32_t>(config.header_bytes_max));
     parser_->body_limit(config.body_bytes_max);
     header_checked_ = false;
     set_phase(phase::header, config.header_time_max);
   }
-  while (true) {
-    error_code failure;
-    const std::size_t used
-      = parser_->put(net::buffer(bytes.data(), bytes.size()), failure);
-    bytes.remove_prefix(used);
-    if (failure && failure != http::error::need_more) {
-      refuse_parse(failure);
+  for (bool wants_more = false; !wants_more;) {
+    if (!put(bytes, wants_more))
       return;
-    }
     if (parser_->is_header_done() && !header_checked_) {
       header_checked_ = true;
       if (!check_header())
         return;
+      parser_->eager(true);
+      wants_more = bytes.empty();
     }
     if (parser_->is_done()) {
       unread_ = std::string(bytes);
       hand_over();
       return;
     }
-    if (failure || bytes.empty() || used == 0)
-      break;
+  }
+  // What the parser does not take is the rest of one line, or of what comes
+  // behind the body: neither has a limit of its own.
+  if (bytes.size() > config.header_bytes_max) {
+    refuse(431, "header_too_large",
+           "A line of the request has more than "
+             + std::to_string(config.header_bytes_max) + " bytes.");
+    return;
   }
   unread_ = std::string(bytes);
   wait_readable();
+}
+
+/// False: the request is refused.
+bool http_connection::put(std::string_view& bytes, bool& wants_more) {
+  error_code failure;
+  std::size_t used = 0;
+  try {
+    used = parser_->put(net::buffer(bytes.data(), bytes.size()), failure);
+  } catch (const std::exception&) {
+    // Beast throws for a field of more than 65,535 bytes.
+    refuse(431, "header_too_large", "A field of the request is too large.");
+    return false;
+  }
+  bytes.remove_prefix(used);
+  if (failure && failure != http::error::need_more) {
+    refuse_parse(failure);
+    return false;
+  }
+  wants_more = failure || bytes.empty() || used == 0;
+  return true;
 }
 
 /// The limits that the parser does not know.
@@ -265,6 +294,7 @@ bool http_connection::check_header() {
     ++fields;
     hosts += field.name() == http::field::host ? 1 : 0;
   }
+  header_fields_ = fields;
   if (fields > config.header_fields_max) {
     refuse(431, "header_too_large",
            "The request has more than "
@@ -361,9 +391,14 @@ void http_connection::hand_over() {
   http_request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
-  for (const auto& field : message)
+  // Fields behind a body are not merged into the header: who took a key off
+  // it on the way would not have seen them (RFC 9110, section 6.5.1).
+  for (const auto& field : message) {
+    if (request.headers.size() == header_fields_)
+      break;
     request.headers.push_back(
       {std::string(field.name_string()), std::string(field.value())});
+  }
   request.body = std::move(message.body());
   request.peer = peer_;
   const http_responder responder(
@@ -440,7 +475,10 @@ void http_connection::refuse(int status, const char* code,
 }
 
 void http_connection::write(http_response response) {
-  set_phase(phase::writing, worker_.server.config.idle_time_max);
+  // A second more for each 256 KiB: who reads slowly may, who does not, not.
+  set_phase(phase::writing,
+            worker_.server.config.idle_time_max
+              + std::chrono::seconds(response.body.size() >> 18U));
   keep_alive_ = keep_alive_ && !worker_.stopping;
   const auto reason
     = http::obsolete_reason(static_cast<http::status>(response.status));

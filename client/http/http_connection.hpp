@@ -140,8 +140,8 @@ private:
   void take(std::string_view bytes);
   bool decrypt(std::string_view wire, std::string& text);
   void on_peer_while_handling();
-  void on_early_bytes();
   void parse(std::string_view bytes);
+  bool put(std::string_view& bytes, bool& wants_more);
   bool check_header();
   bool has_plain_transfer_coding();
   void hand_over();
@@ -164,6 +164,7 @@ private:
   bool http_1_0_ = false;
   bool head_ = false;
   bool header_checked_ = false;
+  std::size_t header_fields_ = 0; ///< What comes behind the body is none.
   bool refused_ = false;
   std::uint64_t request_ = 0;
   std::string peer_;

@@ -14,30 +14,10 @@ bool http_connection::decrypt(std::string_view wire, std::string& text) {
   return is_sound && !(tls_->is_ended() && text.empty());
 }
 
-/// The same under TLS, where only decrypting tells the two apart.
-void http_connection::on_early_bytes() {
-  // Beyond it, who sends early has to wait.
-  constexpr std::size_t early_bytes_max = std::size_t{64} * 1024;
-  error_code failure;
-  const std::size_t read
-    = socket_.read_some(net::buffer(worker_.scratch), failure);
-  const bool spurious
-    = failure == net::error::would_block || failure == net::error::try_again;
-  if (failure && !spurious) {
-    end_park(park_end::caller_gone);
-    return;
-  }
-  if (!spurious
-      && !decrypt(std::string_view(worker_.scratch.data(), read), unread_)) {
-    end_park(park_end::caller_gone);
-    return;
-  }
-  if (unread_.size() < early_bytes_max)
-    wait_readable();
-}
-
 void http_connection::write_encrypted() {
   const bool is_sent = tls_->send(head_text_) && tls_->send(body_text_);
+  head_text_ = {};
+  body_text_ = {}; // It may be large, and is there once more, encrypted.
   if (!keep_alive_)
     tls_->close();
   answer_in_wire_ = true;

@@ -64,10 +64,8 @@ void ask_status(const api_call_ptr& call, const std::string& id) {
 void wait_then_ask(const api_call_ptr& call, const std::string& id,
                    std::chrono::milliseconds time_out) {
   const std::shared_ptr<api_context> context = call->context;
-  if (context->waits.load() >= context->config.waits_max) {
-    ask_status(call, id);
+  if (!may_wait(call))
     return;
-  }
   context->waits.fetch_add(1);
   const std::uint64_t number = context->client.wait_async(
     id, [call, context, id](const result<orchestration_status>& ended) {

@@ -50,20 +50,24 @@ std::string origin_of(const http_request& request, const api_context& context) {
 /// What the links of an answer have in common. A caller gets no more by them
 /// than he may do already.
 cluster::management_base links_for(const std::shared_ptr<api_context>& context,
-                                   const caller& who) {
+                                   const caller& who,
+                                   const std::string& asked = {}) {
   cluster::management_base base;
   base.origin = context->config.public_url.empty() ? context->config.origin
                                                    : context->config.public_url;
   base.task_hub = context->config.task_hub;
-  const access right = who.right;
+  // Who restarts by a token may look at the new instance, and no more.
+  const bool may_only_look = who.right != access::manage || who.has_token;
+  const std::string own = who.has_token ? asked : std::string();
   if (!context->keeper.keys().empty())
-    base.code_of = [context, right](std::string_view id, char what) {
-      if (right != access::manage && what != 'g')
-        return std::string();
-      return context->keeper.token(id, std::string_view(&what, 1),
-                                   persistence::system_clock().now()
-                                     + context->config.token_lifetime);
-    };
+    base.code_of
+      = [context, may_only_look, own](std::string_view id, char what) {
+          if (may_only_look && (what != 'g' || id == own))
+            return std::string();
+          return context->keeper.token(id, std::string_view(&what, 1),
+                                       persistence::system_clock().now()
+                                         + context->config.token_lifetime);
+        };
   return base;
 }
 
@@ -185,7 +189,7 @@ void management_api::handle(http_request request, http_responder responder) {
     refuse(std::move(*refusal));
     return;
   }
-  cluster::management_base base = links_for(context_, who);
+  cluster::management_base base = links_for(context_, who, route.instance);
   base.origin = origin_of(request, *context_);
   if (!route.prefix.empty())
     base.prefix = route.prefix;

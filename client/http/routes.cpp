@@ -38,7 +38,7 @@ constexpr std::array table{
   route{route_id::suspend, webhook, "POST", "/instances/{instanceId}/suspend",
         manage, 's', true},
   route{route_id::resume, webhook, "POST", "/instances/{instanceId}/resume",
-        manage, 's', true},
+        manage, 'u', true},
   route{route_id::rewind, webhook, "POST", "/instances/{instanceId}/rewind",
         manage, 'w', true},
   route{route_id::restart, webhook, "POST", "/instances/{instanceId}/restart",

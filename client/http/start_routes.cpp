@@ -42,17 +42,6 @@ result<start_options> parse_start_options(const api_call& call,
   return options;
 }
 
-/// Those who wait are counted before anything is started for them.
-bool may_wait(const api_call_ptr& call) {
-  if (call->context->waits.load() < call->context->config.waits_max)
-    return true;
-  call->fail({errc::overloaded,
-              "More than " + std::to_string(call->context->config.waits_max)
-                + " callers wait for a completion (waits_max); start without "
-                  "waiting, or try again."});
-  return false;
-}
-
 void start(const api_call_ptr& call, const std::string& name,
            const std::string& id, const std::optional<wait_times>& wait) {
   auto options = parse_start_options(*call, id);
@@ -145,6 +134,16 @@ void start_next(const api_call_ptr& call,
 
 } // namespace
 
+bool may_wait(const api_call_ptr& call) {
+  if (call->context->waits.load() < call->context->config.waits_max)
+    return true;
+  call->fail({errc::overloaded,
+              "More than " + std::to_string(call->context->config.waits_max)
+                + " callers wait for a completion (waits_max); ask without "
+                  "waiting, or try again."});
+  return false;
+}
+
 result<std::optional<wait_times>> parse_wait(const api_call& call) {
   const auto time_out = parse_seconds(call.target.find("timeout"));
   const auto interval = parse_seconds(call.target.find("pollingInterval"));
@@ -221,9 +220,11 @@ void restart_orchestration(const api_call_ptr& call, const std::string& id) {
       call->json(400, to_json(started.error())); // As Durable Functions does.
     else if (!started)
       call->fail(started.error());
-    else if (times)
+    else if (times) {
+      if (*started != id)
+        call->note("new_instance", *started);
       wait_for_outcome(call, *started, times->time_out);
-    else
+    } else
       call->accepted(*started);
   });
 }

@@ -34,6 +34,12 @@ BOOST_AUTO_TEST_CASE(texts_are_laid_out_and_nothing_else) {
   BOOST_TEST(json_pretty("7") == "7");
 }
 
+// What comes from elsewhere may be no JSON; it ended the process.
+BOOST_AUTO_TEST_CASE(what_is_not_whole_is_nothing) {
+  BOOST_TEST(json_member("{\"Running\":", "Running").value_or("") == "");
+  BOOST_TEST(json_items("[}").size() <= 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(terminal_tables)

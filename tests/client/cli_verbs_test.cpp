@@ -75,6 +75,30 @@ BOOST_AUTO_TEST_CASE(get_and_history_show_an_instance) {
   BOOST_TEST(missing.err == "perdura: There is no instance \"nope\".\n");
 }
 
+// A variable that was never set ended every instance.
+BOOST_AUTO_TEST_CASE(an_empty_filter_is_a_mistake) {
+  perdura({"start", "Approval", "--id", "a"});
+  for (const char* option :
+       {"--status", "--prefix", "--name", "--created-from", "--created-to"})
+    for (const char* verb : {"terminate", "purge", "rewind", "list"})
+      BOOST_TEST(perdura({verb, option, "", "--yes"}).code == 2,
+                 verb << ' ' << option);
+  BOOST_TEST(perdura({"start", "Approval", "--id", ""}).code == 2);
+  BOOST_TEST(perdura({"get", "a"}).out.find("Running") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_reason_cannot_steer_the_terminal) {
+  perdura({"start", "Approval", "--id", "a"});
+  const char* steering = "x\x1b]0;y\x07\nperdura: forged\xc2\x9bz";
+  perdura({"terminate", "a", "--reason", steering});
+  const outcome shown = perdura({"get", "a", "--history"});
+  for (const std::string& text : {shown.out, shown.err}) {
+    BOOST_TEST(text.find('\x1b') == text.npos);
+    BOOST_TEST(text.find("\xc2\x9b") == text.npos);
+    BOOST_TEST(text.find("\nperdura: forged") == text.npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(list_and_count_show_many) {
   for (const char* id : {"a", "b", "c"})
     perdura({"run", "Echo", "--id", id});

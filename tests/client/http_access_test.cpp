@@ -166,6 +166,38 @@ BOOST_AUTO_TEST_CASE(the_urls_of_an_instance_open_that_instance_alone) {
     == 200);
 }
 
+// It gave every right on the instance, for ever.
+BOOST_AUTO_TEST_CASE(a_restart_by_token_gives_no_more_than_it_is) {
+  const json urls = start_approval("a");
+  const std::string restart
+    = target_of(urls.at("restartPostUri").get<std::string>());
+  ask("POST", "/instances/a/terminate", {}, key_header(master));
+  ask("GET", "/instances/a?waitSeconds=20", {}, key_header(master));
+  const auto codes_in = [](const json& answer) {
+    std::size_t found = 0;
+    for (const auto& [name, url] : answer.items())
+      if (url.get<std::string>().find("code=") != std::string::npos)
+        ++found;
+    return found;
+  };
+  const auto same
+    = ask_site("POST", restart + "&restartWithNewInstanceId=false");
+  BOOST_TEST(same.status == 202);
+  BOOST_TEST(codes_in(same.json()) == 0U);
+  const auto other = ask_site("POST", restart);
+  BOOST_TEST(other.status == 202);
+  BOOST_TEST(codes_in(other.json()) == 1U); // To look at it.
+}
+
+// Who takes a key off a header on the way does not see what comes later.
+BOOST_AUTO_TEST_CASE(a_key_behind_the_body_is_none) {
+  http_caller caller(host->http_port());
+  caller.send("POST /orchestrators/Echo HTTP/1.1\r\nHost: localhost\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n0\r\n"
+              + key_header(master) + "\r\n");
+  BOOST_TEST(caller.receive().status == 401);
+}
+
 BOOST_AUTO_TEST_CASE(a_reader_is_given_urls_to_read_with) {
   start_approval("a");
   const json urls
@@ -215,7 +247,7 @@ BOOST_AUTO_TEST_CASE(a_foreign_host_is_refused) {
   for (const char* foreign :
        {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
         "127.0.0.1@evil", "evil/127.0.0.1", "10.0.0.1", "[::2]", "[::1", "",
-        "0.0.0.0"})
+        "0.0.0.0", "[::1]evil", "127.0.0.1:1:evil", "127.0.0.1:x"})
     BOOST_TEST(status_for(foreign, "/perdura/count") == (*foreign ? 403 : 200),
                foreign);
   BOOST_TEST(status_for("10.0.0.1", "/healthz") == 200); // Probes use it.
@@ -278,6 +310,17 @@ BOOST_AUTO_TEST_CASE(links_begin_at_the_public_url) {
   BOOST_TEST(caller.receive().status == 200);
 }
 
+// It was answered at once, and whoever waited so asked again without a pause.
+BOOST_AUTO_TEST_CASE(when_enough_wait_others_are_told_to_come_back) {
+  door_fixture door(
+    {}, [](client::node_host_config& config) { config.door.waits_max = 0; });
+  door.start("Approval", "a");
+  const auto answer = door.ask("GET", "/instances/a?waitSeconds=20");
+  BOOST_TEST(answer.status == 503);
+  BOOST_TEST(answer.header("retry-after") == "1");
+  BOOST_TEST(door.ask("GET", "/instances/a").status == 202);
+}
+
 BOOST_AUTO_TEST_CASE(a_proxy_is_believed_if_that_is_asked_for) {
   const std::string proxied = "X-Forwarded-Proto: https\r\n"
                               "X-Forwarded-Host: ship.example:8443, inner\r\n";
@@ -321,6 +364,8 @@ BOOST_AUTO_TEST_CASE(what_follows_a_code_is_not_shown) {
   // A key may hold a question mark, and its name may be escaped.
   BOOST_TEST(redacted("/a?code=sec?ret&y=2") == "/a?code=...&y=2");
   BOOST_TEST(redacted("/a?c%6Fde=secret") == "/a?code=...");
+  BOOST_TEST(redacted("/a?x=1;code=secret") == "/a?x=1;code=...");
+  BOOST_TEST(redacted("http://key:secret@a/b?c=1") == "/b?c=1");
   BOOST_TEST(redacted("") == "");
 }
 

@@ -135,6 +135,28 @@ BOOST_AUTO_TEST_CASE(what_is_not_http_is_refused) {
   }
 }
 
+// Each ended the process, or filled its memory.
+BOOST_AUTO_TEST_CASE(what_stands_round_a_body_has_limits_too) {
+  start();
+  const std::string chunked
+    = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto status_of = [&](const std::string& rest) {
+    auto caller = call();
+    caller.send(chunked + rest);
+    return caller.receive().status;
+  };
+  const std::string many(70'000, 'a');
+  BOOST_TEST(status_of("0\r\nX: " + many + "\r\n\r\n") == 431);
+  BOOST_TEST(status_of("1;" + many + many) == 431);
+  BOOST_TEST(status_of(std::string(70'000, 'z')) == 431);
+  BOOST_TEST(status_of(std::string(70'000, '0')) == 431);
+  std::string fields = "0\r\n";
+  for (int i = 0; i < 9'000; ++i)
+    fields += "X" + std::to_string(i) + ": 1\r\n";
+  BOOST_TEST(status_of(fields) == 431);
+  BOOST_TEST(status_of("2;a=b\r\nhi\r\n0\r\nX: 1\r\n\r\n") == 200);
+}
+
 // RFC 9112, section 6.1: who disagrees about a body's end can be smuggled past.
 BOOST_AUTO_TEST_CASE(a_body_is_never_taken_for_the_next_request) {
   start();

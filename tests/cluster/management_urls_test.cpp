@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(each_url_has_a_code_for_what_it_does) {
   BOOST_TEST(payload.purge_history_delete_uri.ends_with("&code=ap"));
   BOOST_TEST(payload.restart_post_uri.ends_with("&code=ar"));
   BOOST_TEST(payload.suspend_post_uri.ends_with("&code=as"));
-  BOOST_TEST(payload.resume_post_uri.ends_with("&code=as"));
+  BOOST_TEST(payload.resume_post_uri.ends_with("&code=au"));
 }
 
 BOOST_AUTO_TEST_CASE(whatever_is_not_unreserved_is_encoded) {
