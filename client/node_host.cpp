@@ -22,27 +22,6 @@ std::string authority_of(const std::string& address, std::uint16_t port) {
   return (is_v6 ? '[' + address + ']' : address) + ':' + std::to_string(port);
 }
 
-std::chrono::milliseconds to_milliseconds(persistence::duration time) {
-  return std::chrono::ceil<std::chrono::milliseconds>(time);
-}
-
-http_server_config server_config_of(const door_config& door) {
-  http_server_config http;
-  http.address = door.address;
-  http.port = door.port;
-  http.threads = door.threads;
-  http.header_bytes_max = door.header_bytes_max;
-  http.header_fields_max = door.header_fields_max;
-  http.uri_bytes_max = door.uri_bytes_max;
-  http.body_bytes_max = door.body_bytes_max;
-  http.header_time_max = to_milliseconds(door.header_time_max);
-  http.idle_time_max = to_milliseconds(door.idle_time_max);
-  http.connections_max = door.connections_max;
-  http.requests_max = door.requests_max;
-  http.stop_patience = to_milliseconds(door.stop_patience);
-  return http;
-}
-
 /// An address that others can reach wants keys and TLS, or somebody who has
 /// said that he knows.
 result<void> check_exposure(const door_config& door, const access_keys& keys) {
@@ -71,9 +50,7 @@ result<void> check_exposure(const door_config& door, const access_keys& keys) {
 
 result<std::unique_ptr<http_server>>
 open_door(const door_config& door, std::shared_ptr<tls_context> tls) {
-  http_server_config config = server_config_of(door);
-  config.tls = std::move(tls);
-  auto server = http_server::listen(std::move(config));
+  auto server = http_server::listen({door, std::move(tls)});
   if (!server && server.code() == errc::unavailable)
     return error{errc::unavailable,
                  server.error().message + " Choose another one with --http "

@@ -54,7 +54,7 @@ std::optional<errc> code_named(std::string_view name) {
 
 error error_of(const http_reply& reply, bool with_key) {
   if (reply.status == 401)
-    return {errc::invalid_argument,
+    return {errc::unauthorized,
             with_key ? "The node does not know the key that --key-file or "
                        "PERDURA_KEY gave."
                      : "The node wants a key: --key-file FILE or PERDURA_KEY."};

@@ -7,13 +7,12 @@ namespace perdura::client {
 
 api_call::api_call(std::shared_ptr<api_context> around, http_request asked,
                    request_target where, route_match taken, caller who_asks,
-                   http_responder answer_to, cluster::management_base links)
+                   http_responder answer_to)
   : context(std::move(around)),
     request(std::move(asked)),
     target(std::move(where)),
     route(std::move(taken)),
     who(std::move(who_asks)),
-    base(std::move(links)),
     responder_(std::move(answer_to)),
     began_(std::chrono::steady_clock::now()) {}
 
@@ -102,11 +101,11 @@ void api_call::accepted(const std::string& id) const {
 }
 
 actors::management_payload api_call::payload_of(const std::string& id) const {
-  return cluster::make_management_payload(base, id);
+  return cluster::make_management_payload(links(), id);
 }
 
 std::string api_call::url() const {
-  std::string url = base.origin;
+  std::string url = links().origin;
   std::string_view path = request.target;
   if (!path.starts_with('/')) { // The absolute form may name any host.
     const std::size_t scheme = path.find("://");

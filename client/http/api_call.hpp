@@ -39,7 +39,7 @@ class api_call {
 public:
   api_call(std::shared_ptr<api_context> around, http_request asked,
            request_target where, route_match taken, caller who_asks,
-           http_responder answer_to, cluster::management_base links);
+           http_responder answer_to);
 
   /// Sends the answer, counts it, and writes the audit line. Only the first
   /// one counts.
@@ -54,6 +54,9 @@ public:
   /// 202 with the management URLs, Location, Retry-After.
   void accepted(const std::string& id) const;
 
+  /// What links have in common that lead where this caller came in. Made
+  /// anew: most answers have none.
+  cluster::management_base links() const;
   actors::management_payload payload_of(const std::string& id) const;
   /// The URL that was asked for, whole.
   std::string url() const;
@@ -73,7 +76,6 @@ public:
   request_target target;
   route_match route;
   caller who;
-  cluster::management_base base;
 
 private:
   void account_for(int status) const;
@@ -86,6 +88,12 @@ private:
 };
 
 using api_call_ptr = std::shared_ptr<const api_call>;
+
+/// What the links have in common that are handed to a caller who asked about
+/// that instance. He gets no more by them than he may do already.
+cluster::management_base links_for(const std::shared_ptr<api_context>& context,
+                                   const caller& who,
+                                   const std::string& asked = {});
 
 /// One that was answered before it could become a call.
 void account_for(api_context& context, const http_request& request,

@@ -60,14 +60,13 @@ public:
   /// `unit`: how many of what was counted make one of what is shown. All of
   /// one name show the same buckets, so that they can be added up.
   void histogram(label_list labels, const distribution& values, double unit) {
-    constexpr std::size_t first = 0;
     constexpr std::size_t last = 26; // 2^26 us: beyond a minute.
     ClientMetric metric;
     metric.label = std::move(labels);
     std::uint64_t count = 0;
     for (std::size_t i = 0; i + 1 < distribution::bucket_count; ++i) {
       count += values.counts[i];
-      if (i >= first && i <= last)
+      if (i <= last)
         metric.histogram.bucket.push_back(
           {count, static_cast<double>(std::uint64_t{1} << i) / unit});
     }

@@ -86,8 +86,7 @@ std::string key_of(const http_request& request, const request_target& target) {
 }
 
 http_response forbidden(std::string sentence) {
-  http_response response = to_response({errc::forbidden, std::move(sentence)});
-  return response;
+  return to_response({errc::forbidden, std::move(sentence)});
 }
 
 } // namespace

@@ -109,8 +109,7 @@ void http_connection::start() {
   wait_readable();
 }
 
-void http_connection::set_phase(phase next,
-                                std::chrono::milliseconds time_max) {
+void http_connection::set_phase(phase next, persistence::duration time_max) {
   state_ = next;
   deadline_ = steady_clock::now() + time_max;
 }

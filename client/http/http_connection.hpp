@@ -133,7 +133,7 @@ private:
   using parser_type
     = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
-  void set_phase(phase next, std::chrono::milliseconds time_max);
+  void set_phase(phase next, persistence::duration time_max);
   void set_phase(phase next);
   void wait_readable();
   void on_readable();

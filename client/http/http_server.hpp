@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client/http/http_message.hpp"
+#include <perdura/client/door_config.hpp>
 #include <perdura/persistence/error.hpp>
 
 #include <chrono>
@@ -15,25 +16,8 @@ namespace perdura::client {
 
 class tls_context;
 
-struct http_server_config {
-  std::string address = "127.0.0.1"; ///< Numeric, IPv4 or IPv6.
-  std::uint16_t port = 7071;         ///< 0: a free one.
-  /// Connections are spread over them and stay with theirs.
-  std::size_t threads = 2;
-
-  std::size_t header_bytes_max = 16 * 1024; ///< 431
-  std::size_t header_fields_max = 100;      ///< 431
-  std::size_t uri_bytes_max = 8 * 1024;     ///< 414
-  std::size_t body_bytes_max = 1024 * 1024; ///< 413
-  /// From its first byte on; 408.
-  std::chrono::milliseconds header_time_max = std::chrono::seconds(10);
-  /// Between requests (closed), for a body (408), for an answer nobody reads.
-  std::chrono::milliseconds idle_time_max = std::chrono::seconds(60);
-  /// When full, the one that has been idle longest is closed.
-  std::size_t connections_max = 12'000;
-  /// Handed over and neither answered nor parked; 503 beyond.
-  std::size_t requests_max = 1'000;
-  std::chrono::milliseconds stop_patience = std::chrono::seconds(5);
+/// The door's settings; of them it heeds where to listen and the limits.
+struct http_server_config : door_config {
   /// Null: nothing is encrypted.
   std::shared_ptr<tls_context> tls;
 };

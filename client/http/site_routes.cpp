@@ -11,18 +11,17 @@ using actors::json_string;
 /// The links of a binding carry the key that the caller showed: they are
 /// templates, and a token is for one instance.
 cluster::management_base binding_base(const api_call& call) {
-  cluster::management_base base = call.base;
+  cluster::management_base base = call.links();
   base.code_of = [key = call.who.key](std::string_view, char) { return key; };
   return base;
 }
 
 /// With a key, it stands there as a password: the clients for other languages
 /// send no `code` to this address, but what the URL has.
-std::string rpc_base_url(const api_call& call) {
-  std::string origin = call.base.origin;
-  if (!call.who.key.empty())
+std::string rpc_base_url(std::string origin, const std::string& key) {
+  if (!key.empty())
     origin.insert(origin.find("://") + 3,
-                  "key:" + cluster::encode_url_part(call.who.key) + '@');
+                  "key:" + cluster::encode_url_part(key) + '@');
   return origin + "/durabletask/";
 }
 
@@ -53,7 +52,8 @@ void get_client_binding(const api_call_ptr& call) {
                + to_json(cluster::make_management_payload(base, "INSTANCEID"))
                + ",\"baseUrl\":" + json_string(whole)
                + ",\"requiredQueryStringParameters\":" + json_string(required)
-               + ",\"rpcBaseUrl\":" + json_string(rpc_base_url(*call)) + '}');
+               + ",\"rpcBaseUrl\":"
+               + json_string(rpc_base_url(base.origin, call->who.key)) + '}');
 }
 
 void get_metrics(const api_call_ptr& call) {
