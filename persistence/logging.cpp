@@ -1,5 +1,7 @@
 #include "persistence/logging.hpp"
 
+#include "persistence/steering_text.hpp"
+
 #include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/rotating_file_sink.h>
@@ -73,20 +75,25 @@ spdlog::logger& logger_of(log_room room) {
 std::string escaped(std::string_view text) {
   std::string line;
   line.reserve(text.size());
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n')
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = steering_size(text, at);
+    const char c = text[at];
+    if (size == 0)
+      line += c;
+    else if (c == '\n')
       line += "\\n";
     else if (c == '\r')
       line += "\\r";
     else if (c == '\t')
       line += "\\t";
-    else if (byte < 0x20 || byte == 0x7F) {
-      line += "\\x";
-      line += "0123456789abcdef"[byte >> 4U];
-      line += "0123456789abcdef"[byte & 0x0FU];
-    } else
-      line += c;
+    else
+      for (const char part : text.substr(at, size)) {
+        const auto byte = static_cast<unsigned char>(part);
+        line += "\\x";
+        line += "0123456789abcdef"[byte >> 4U];
+        line += "0123456789abcdef"[byte & 0x0FU];
+      }
+    at += size == 0 ? 1 : size;
   }
   return line;
 }

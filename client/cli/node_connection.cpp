@@ -1,6 +1,7 @@
 #include "client/cli/node_connection.hpp"
 
 #include "client/cli/json_view.hpp"
+#include "client/http/access_keys.hpp"
 #include "cluster/management_urls.hpp"
 
 #include <algorithm>
@@ -75,24 +76,6 @@ error error_of(const http_reply& reply, bool with_key) {
   return {code, sentence};
 }
 
-/// Without what surrounds it, and without a word that says what it may.
-std::string key_of_line(std::string_view line) {
-  const auto trim = [](std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t\r");
-    const std::size_t last = text.find_last_not_of(" \t\r");
-    return first == text.npos ? std::string_view()
-                              : text.substr(first, last - first + 1);
-  };
-  line = trim(line);
-  if (line.starts_with('#'))
-    return {};
-  for (const std::string_view role : {"manage", "read"})
-    if (line.starts_with(role) && line.size() > role.size()
-        && (line[role.size()] == ' ' || line[role.size()] == '\t'))
-      line = trim(line.substr(role.size()));
-  return std::string(line);
-}
-
 /// It goes into a header.
 bool is_key(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
@@ -125,7 +108,7 @@ result<std::string> read_key(const std::string& key_file) {
     if (!file || std::filesystem::is_directory(key_file))
       return error{errc::invalid_argument, "Cannot read " + source + "."};
     for (std::string line; key.empty() && std::getline(file, line);)
-      key = key_of_line(line);
+      key = parse_key_line(line).key;
     if (key.empty())
       return error{errc::invalid_argument, "No key stands in " + source + "."};
   }

@@ -4,6 +4,7 @@
 #include "client/cli/node_connection.hpp"
 #include "client/cli/signal_watch.hpp"
 #include "client/examples/samples.hpp"
+#include "client/http/access_keys.hpp"
 #include "client/node_host.hpp"
 #include "cluster/node.hpp"
 #include "persistence/clock.hpp"
@@ -101,8 +102,8 @@ void print_banner(node_host& host, const actors::registry& functions,
 /// What this process's own door takes; empty: it wants none.
 std::string first_key() {
   const char* keys = std::getenv("PERDURA_KEYS");
-  const std::string all = keys == nullptr ? "" : keys;
-  return all.substr(0, all.find(','));
+  std::string_view all = keys == nullptr ? "" : keys;
+  return std::string(take_key(all));
 }
 
 /// Starts HelloSequence over the HTTP door and shows what comes of it.

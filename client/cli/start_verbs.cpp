@@ -4,6 +4,7 @@
 #include "client/cli/json_view.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "cluster/management_urls.hpp"
+#include "persistence/steering_text.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -154,7 +155,7 @@ int run_verb(node_connection& node, const start_verb_options& options,
   }
   io.err << "perdura: Instance \"" << id << "\" is "
          << json_plain(json_member(*status, "runtimeStatus")) << ": "
-         << harmless(json_plain(output)) << std::endl;
+         << persistence::without_steering(json_plain(output)) << std::endl;
   return ended;
 }
 

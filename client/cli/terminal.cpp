@@ -1,5 +1,7 @@
 #include "client/cli/terminal.hpp"
 
+#include "persistence/steering_text.hpp"
+
 #include <poll.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@ namespace perdura::client {
 namespace {
 
 using persistence::errc;
+using persistence::without_steering;
 
 bool continues(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
@@ -22,30 +25,6 @@ std::size_t width_of(std::string_view text) {
 }
 
 } // namespace
-
-std::string harmless(std::string text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = [&](std::size_t at) {
-      return at < text.size() ? static_cast<unsigned char>(text[at])
-                              : (unsigned char){0};
-    };
-    if (byte(i) < 0x20 || byte(i) == 0x7F) {
-      text[i] = '?';
-      continue;
-    }
-    // U+0080 to U+009F; U+2028 to U+202E and U+2066 to U+2069, which break
-    // lines or turn them round.
-    const bool is_control = byte(i) == 0xC2 && byte(i + 1) < 0xA0;
-    const bool turns
-      = byte(i) == 0xE2
-        && ((byte(i + 1) == 0x80 && byte(i + 2) >= 0xA8 && byte(i + 2) <= 0xAE)
-            || (byte(i + 1) == 0x81 && byte(i + 2) >= 0xA6
-                && byte(i + 2) <= 0xA9));
-    if (is_control || turns)
-      text.replace(i, is_control ? 2 : 3, "?");
-  }
-  return text;
-}
 
 bool terminal::out_gone() const {
   if (!out)
@@ -79,7 +58,7 @@ int exit_code_of(errc code) {
 }
 
 int fail(terminal& io, const persistence::error& failure) {
-  io.err << "perdura: " << harmless(failure.message) << std::endl;
+  io.err << "perdura: " << without_steering(failure.message) << std::endl;
   return exit_code_of(failure.code);
 }
 
@@ -95,7 +74,7 @@ void print_table(std::ostream& out,
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += harmless(row[i]);
+      line += without_steering(row[i]);
       if (i + 1 < row.size())
         line += std::string(widths[i] - width_of(row[i]) + 2, ' ');
     }

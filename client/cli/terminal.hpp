@@ -43,9 +43,6 @@ struct terminal {
 /// What fits the error best.
 int exit_code_of(persistence::errc code);
 
-/// What stands in a name or a reason cannot steer the terminal.
-std::string harmless(std::string text);
-
 /// Says the sentence on the error stream; returns the exit code.
 int fail(terminal& io, const persistence::error& failure);
 

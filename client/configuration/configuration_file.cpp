@@ -1,6 +1,7 @@
 #include "client/configuration/configuration_file.hpp"
 
 #include "client/configuration/settings.hpp"
+#include "persistence/steering_text.hpp"
 
 #include <toml++/toml.h>
 
@@ -52,14 +53,6 @@ std::string what_it_is(const toml::node& node) {
   }
 }
 
-/// A sentence may quote the file, and is shown on a terminal: it stays a line.
-std::string on_one_line(std::string sentence) {
-  for (char& c : sentence)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
-      c = '?';
-  return sentence;
-}
-
 /// Goes over a parsed file and puts what it finds in its place.
 class file_walk {
 public:
@@ -94,7 +87,7 @@ public:
       [](const finding& a, const finding& b) { return a.at < b.at; });
     for (const finding& each : found_)
       to_.problems.push_back(place(each.at) + ": "
-                             + on_one_line(each.sentence));
+                             + persistence::without_steering(each.sentence));
     found_.clear();
   }
 

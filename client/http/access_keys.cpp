@@ -79,6 +79,26 @@ constexpr std::string_view token_mark = "t1";
 
 } // namespace
 
+key_line parse_key_line(std::string_view line) {
+  line = trimmed(line.substr(0, line.find('#')));
+  const std::size_t blank = line.find_first_of(" \t");
+  const std::string_view word = line.substr(0, blank);
+  if (blank != line.npos && (word == "manage" || word == "read"))
+    return {word, trimmed(line.substr(blank))};
+  return {{}, line};
+}
+
+std::string_view take_key(std::string_view& list) {
+  while (!list.empty()) {
+    const std::size_t end = list.find(',');
+    const std::string_view key = trimmed(list.substr(0, end));
+    list.remove_prefix(end == list.npos ? list.size() : end + 1);
+    if (!key.empty())
+      return key;
+  }
+  return {};
+}
+
 result<void> access_keys::add(access right, std::string_view key,
                               const std::string& place) {
   const bool plain = std::all_of(key.begin(), key.end(),
@@ -103,19 +123,15 @@ result<void> access_keys::add_lines(std::string_view text,
     const std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
-    line = trimmed(line.substr(0, line.find('#')));
-    if (line.empty())
+    const auto [word, key] = parse_key_line(line);
+    if (key.empty())
       continue;
     const std::string place = file_name + ":" + std::to_string(number);
-    const std::size_t blank = line.find_first_of(" \t");
-    const std::string_view word = line.substr(0, blank);
     const bool is_read = word == "read";
-    if (blank == line.npos || (!is_read && word != "manage"))
+    if (word.empty())
       return error{errc::invalid_argument,
                    place + ": a line is `manage KEY` or `read KEY`."};
-    if (auto ok = add(is_read ? access::read : access::manage,
-                      trimmed(line.substr(blank)), place);
-        !ok)
+    if (auto ok = add(is_read ? access::read : access::manage, key, place); !ok)
       return ok;
   }
   return {};
@@ -123,15 +139,9 @@ result<void> access_keys::add_lines(std::string_view text,
 
 result<void> access_keys::add_list(access right, std::string_view text,
                                    const std::string& name) {
-  while (!text.empty()) {
-    const std::size_t end = text.find(',');
-    const std::string_view key = trimmed(text.substr(0, end));
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
-    if (key.empty())
-      continue;
+  for (auto key = take_key(text); !key.empty(); key = take_key(text))
     if (auto ok = add(right, key, name); !ok)
       return ok;
-  }
   return {};
 }
 

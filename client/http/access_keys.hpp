@@ -18,6 +18,18 @@ namespace perdura::client {
 inline constexpr std::size_t key_size_min = 16;
 inline constexpr std::size_t key_size_max = 256;
 
+/// One line of a keys' file.
+struct key_line {
+  std::string_view word; ///< "manage" or "read"; empty: the key stands alone.
+  std::string_view key;  ///< Empty: the line is blank, or a comment.
+};
+
+/// What follows a "#" does not count.
+key_line parse_key_line(std::string_view line);
+
+/// The next of several keys, separated by commas and blanks; empty at the end.
+std::string_view take_key(std::string_view& list);
+
 class access_keys {
 public:
   /// A line each: `manage KEY` or `read KEY`. Blank lines, and what follows

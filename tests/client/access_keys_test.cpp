@@ -64,6 +64,20 @@ BOOST_AUTO_TEST_CASE(a_bad_line_is_named_and_its_key_is_not_shown) {
   }
 }
 
+// The terminal reads with it what the node reads.
+BOOST_AUTO_TEST_CASE(a_line_and_a_list_are_read_in_one_way) {
+  using client::parse_key_line;
+  BOOST_TEST(parse_key_line(" manage\tk1 # new\r").key == "k1");
+  BOOST_TEST(parse_key_line("read k2").word == "read");
+  BOOST_TEST(parse_key_line("k3").key == "k3");
+  BOOST_TEST(parse_key_line("k3").word.empty());
+  BOOST_TEST(parse_key_line("# manage k").key.empty());
+  std::string_view list = " , k1 ,,k2,";
+  BOOST_TEST(client::take_key(list) == "k1");
+  BOOST_TEST(client::take_key(list) == "k2");
+  BOOST_TEST(client::take_key(list).empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_file_is_for_its_owner_alone) {
   const temp_directory directory;
   const auto file = directory.path() / "keys";

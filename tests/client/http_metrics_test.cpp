@@ -193,6 +193,16 @@ BOOST_AUTO_TEST_CASE(what_was_started_is_named) {
     lines[1].starts_with(R"(start_bindings instance="x" instance="y" by=)"));
 }
 
+// Some readers of logs take U+2028 for the end of a line.
+BOOST_AUTO_TEST_CASE(no_character_begins_another_line) {
+  audit_lines log;
+  ask("POST", "/instances/a%E2%80%A8b%C2%9Bc/terminate");
+  const auto lines = log.next();
+  BOOST_REQUIRE(lines.size() == 1U);
+  BOOST_TEST(lines[0].find("a\\xe2\\x80\\xa8b\\xc2\\x9bc") != std::string::npos,
+             lines[0]);
+}
+
 BOOST_AUTO_TEST_CASE(its_file_is_for_its_owner_alone) {
   const audit_lines log;
   BOOST_TEST((std::filesystem::status(log.path()).permissions()
