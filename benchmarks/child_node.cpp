@@ -116,8 +116,8 @@ std::chrono::microseconds child_node::cpu_time() const {
   return std::chrono::microseconds(ticks * 1'000'000 / ::sysconf(_SC_CLK_TCK));
 }
 
-double child_node::anonymous_mib() const {
-  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+double anonymous_mib(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("RssAnon:"))
       return std::stod(line.substr(8)) / 1024;

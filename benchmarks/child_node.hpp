@@ -30,6 +30,10 @@ private:
   std::filesystem::path path_;
 };
 
+/// Private memory of a process that is no file's: what LMDB maps does not
+/// count.
+double anonymous_mib(pid_t pid);
+
 class child_node {
 public:
   /// Forks: before this process has threads. Serves the samples on a free
@@ -51,8 +55,9 @@ public:
   /// User and system time, since it began.
   std::chrono::microseconds cpu_time() const;
 
-  /// Private memory that is no file's: what LMDB maps does not count.
-  double anonymous_mib() const;
+  double anonymous_mib() const {
+    return benchmarks::anonymous_mib(pid_);
+  }
 
   /// SIGKILL.
   void kill();

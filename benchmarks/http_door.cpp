@@ -33,6 +33,11 @@ public:
   explicit dripping(std::uint16_t port)
     : port_(port), thread_([this] { run(); }) {}
 
+  /// Returns when each has sent its first byte.
+  void wait_connected() {
+    connected_.wait(false);
+  }
+
   ~dripping() {
     ending_ = true;
     thread_.join();
@@ -71,9 +76,12 @@ private:
           ::close(sockets[i]);
           sockets[i] = -1;
         }
+        // The pace is what is measured.
         if (i % 50 == 49)
           std::this_thread::sleep_for(milliseconds(10));
       }
+      connected_ = true;
+      connected_.notify_all();
     }
     for (const int each : sockets)
       if (each >= 0)
@@ -82,6 +90,7 @@ private:
 
   std::uint16_t port_;
   std::atomic<bool> ending_{false};
+  std::atomic<bool> connected_{false};
   std::thread thread_;
 };
 
@@ -189,8 +198,7 @@ bool park_and_wake(const child_node& node, std::size_t waiters,
       [](std::size_t, int status, std::string_view) { return status == 202; });
   });
   load_outcome woken
-    = parked.collect(std::chrono::minutes(2), [](std::size_t, int status,
-                                                 std::string_view body) {
+    = parked.collect([](std::size_t, int status, std::string_view body) {
         return status == 200 && body.find("\"Completed\"") != body.npos;
       });
   raising.join();
@@ -237,8 +245,8 @@ int main(int argc, char** argv) {
   std::vector<figures> dripped;
   for (std::size_t i = 0; i < rounds; ++i) {
     alone.push_back(ask_status(node, time));
-    const dripping callers(node.port());
-    std::this_thread::sleep_for(milliseconds(300)); // All have connected.
+    dripping callers(node.port());
+    callers.wait_connected();
     dripped.push_back(ask_status(node, time));
   }
   std::printf("GET status, %zu connections, %zu rounds of %.1f s, medians\n",

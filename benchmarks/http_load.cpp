@@ -136,8 +136,18 @@ int http_load::receive(connection& from, int& status, std::string& body) {
 load_outcome http_load::run(std::chrono::milliseconds time,
                             const next_request& next,
                             const check_answer& check) {
-  const auto from = clock_type::now();
   send_all(next);
+  return answer_all(time, next, check);
+}
+
+load_outcome http_load::collect(const check_answer& check) {
+  return answer_all({}, {}, check);
+}
+
+load_outcome http_load::answer_all(std::chrono::milliseconds time,
+                                   const next_request& next,
+                                   const check_answer& check) {
+  const auto from = clock_type::now();
   load_outcome out;
   bool more = true;
   std::size_t open = 0;
@@ -190,45 +200,6 @@ void http_load::send_all(const next_request& next) {
   for (std::size_t i = 0; i < connections_.size(); ++i)
     if (const std::string request = next(i); !request.empty())
       send(connections_[i], request);
-}
-
-load_outcome http_load::collect(std::chrono::milliseconds time,
-                                const check_answer& check) {
-  const auto from = clock_type::now();
-  load_outcome out;
-  std::size_t open = 0;
-  for (const connection& each : connections_)
-    open += each.waits ? 1 : 0;
-  std::array<epoll_event, 256> events;
-  int status = 0;
-  std::string body;
-  while (open > 0 && clock_type::now() - from < time) {
-    const int ready = ::epoll_wait(epoll_, events.data(), events.size(), 100);
-    for (int i = 0; i < ready; ++i) {
-      const std::size_t index = events[static_cast<std::size_t>(i)].data.u64;
-      connection& it = connections_[index];
-      const int got = receive(it, status, body);
-      if (got == 0 || !it.waits)
-        continue;
-      it.waits = false;
-      --open;
-      if (got < 0) {
-        ++out.failures;
-        ::epoll_ctl(epoll_, EPOLL_CTL_DEL, it.socket, nullptr);
-        continue;
-      }
-      ++out.answers;
-      out.times.all_us.push_back(static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(clock_type::now()
-                                                              - from)
-          .count()));
-      if (!check(index, status, body))
-        ++out.failures;
-    }
-  }
-  out.failures += open;
-  out.seconds = std::chrono::duration<double>(clock_type::now() - from).count();
-  return out;
 }
 
 } // namespace perdura::benchmarks

@@ -57,13 +57,15 @@ public:
   /// Sends one request on each connection and returns when all are written.
   void send_all(const next_request& next);
 
-  /// Waits until all that was sent is answered, or the time is over.
-  load_outcome collect(std::chrono::milliseconds time,
-                       const check_answer& check);
+  /// Waits until all that was sent is answered; half a minute without any
+  /// answer ends it.
+  load_outcome collect(const check_answer& check);
 
 private:
   struct connection;
 
+  load_outcome answer_all(std::chrono::milliseconds time,
+                          const next_request& next, const check_answer& check);
   void connect(std::size_t index);
   void send(connection& to, const std::string& request);
   /// -1: closed, 0: not yet, 1: an answer is there.

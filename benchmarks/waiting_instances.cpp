@@ -4,6 +4,7 @@
 //
 //   bench_waiting_instances [--instances 100000]
 
+#include "benchmarks/child_node.hpp"
 #include "client/examples/samples.hpp"
 #include <perdura/actors/registry.hpp>
 #include <perdura/client/orchestration_client.hpp>
@@ -18,8 +19,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <mutex>
@@ -37,13 +36,8 @@ std::string id_of(std::size_t number) {
   return "waiting-" + std::to_string(number);
 }
 
-/// Private memory that is no file's: what LMDB maps does not count.
 double anonymous_mib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("RssAnon:"))
-      return std::stod(line.substr(8)) / 1024;
-  return 0;
+  return benchmarks::anonymous_mib(::getpid());
 }
 
 double seconds_since(clock_type::time_point from) {
@@ -207,15 +201,12 @@ int main(int argc, char** argv) {
   if (life == "second")
     return finish(directory, count);
 
-  std::string pattern
-    = (std::filesystem::temp_directory_path() / "perdura-bench-XXXXXX")
-        .string();
-  if (::mkdtemp(pattern.data()) == nullptr)
-    return 1;
+  const benchmarks::scratch_folder folder;
+  const std::string hub = folder.path() / "hub";
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0)
     return 1;
-  const pid_t first = start_again("first", pattern + "/hub", count, pipe[1]);
+  const pid_t first = start_again("first", hub, count, pipe[1]);
   ::close(pipe[1]);
   FILE* lines = ::fdopen(pipe[0], "r");
   std::array<char, 512> line{};
@@ -228,9 +219,8 @@ int main(int argc, char** argv) {
   ::kill(first, SIGKILL);
   ::waitpid(first, nullptr, 0);
   std::fclose(lines);
-  const pid_t second = start_again("second", pattern + "/hub", count, -1);
+  const pid_t second = start_again("second", hub, count, -1);
   int status = 1;
   ::waitpid(second, &status, 0);
-  std::filesystem::remove_all(pattern);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

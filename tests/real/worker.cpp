@@ -6,7 +6,6 @@
 #include <perdura/cluster/node.hpp>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,28 +146,7 @@ void worker_process::send(const std::string& line) {
 
 std::optional<std::string>
 worker_process::receive(std::chrono::milliseconds time_out) {
-  const auto until = std::chrono::steady_clock::now() + time_out;
-  for (;;) {
-    if (const auto end = buffer_.find('\n'); end != std::string::npos) {
-      std::string line = buffer_.substr(0, end);
-      buffer_.erase(0, end + 1);
-      return line;
-    }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      until - std::chrono::steady_clock::now());
-    pollfd waits{from_, POLLIN, 0};
-    const int ready
-      = ::poll(&waits, 1, static_cast<int>(std::max<long>(0, left.count())));
-    if (ready == 0)
-      return std::nullopt;
-    if (ready < 0 && errno == EINTR)
-      continue;
-    std::array<char, 4096> bytes{};
-    const ssize_t got = ::read(from_, bytes.data(), bytes.size());
-    if (got <= 0)
-      return std::nullopt;
-    buffer_.append(bytes.data(), static_cast<std::size_t>(got));
-  }
+  return lines_.receive(from_, time_out);
 }
 
 void worker_process::kill() {

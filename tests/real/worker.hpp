@@ -1,6 +1,8 @@
 /// A node in a process of its own, driven over pipes, that a test can kill.
 #pragma once
 
+#include "tests/support/line_reader.hpp"
+
 #include <sys/types.h>
 
 #include <chrono>
@@ -42,7 +44,7 @@ private:
   pid_t pid_ = -1;
   int to_ = -1;
   int from_ = -1;
-  std::string buffer_;
+  line_reader lines_;
 };
 
 } // namespace perdura::tests

@@ -1,13 +1,11 @@
 #include "tests/support/child_process.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <stdexcept>
@@ -63,28 +61,7 @@ child_process::~child_process() {
 
 std::optional<std::string>
 child_process::receive(std::chrono::milliseconds time_out) {
-  const auto until = std::chrono::steady_clock::now() + time_out;
-  for (;;) {
-    if (const auto end = unread_.find('\n'); end != std::string::npos) {
-      std::string line = unread_.substr(0, end);
-      unread_.erase(0, end + 1);
-      return line;
-    }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      until - std::chrono::steady_clock::now());
-    pollfd waits{from_, POLLIN, 0};
-    const int ready
-      = ::poll(&waits, 1, static_cast<int>(std::max<long>(0, left.count())));
-    if (ready == 0)
-      return std::nullopt;
-    if (ready < 0 && errno == EINTR)
-      continue;
-    std::array<char, 4096> bytes{};
-    const ssize_t got = ::read(from_, bytes.data(), bytes.size());
-    if (got <= 0)
-      return std::nullopt;
-    unread_.append(bytes.data(), static_cast<std::size_t>(got));
-  }
+  return lines_.receive(from_, time_out);
 }
 
 void child_process::interrupt() const {

@@ -2,6 +2,8 @@
 /// later than the test.
 #pragma once
 
+#include "tests/support/line_reader.hpp"
+
 #include <sys/types.h>
 
 #include <chrono>
@@ -37,7 +39,7 @@ public:
 private:
   pid_t pid_ = -1;
   int from_ = -1;
-  std::string unread_;
+  line_reader lines_;
 };
 
 } // namespace perdura::tests
