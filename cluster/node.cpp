@@ -4,11 +4,11 @@
 #include "actors/partition_actor.hpp"
 #include "actors/turn_watch.hpp"
 #include "cluster/gateway_actor.hpp"
+#include "cluster/hub_creation.hpp"
 #include "cluster/partition_map.hpp"
 #include "cluster/retention_actor.hpp"
 #include "cluster/router_actor.hpp"
 #include "persistence/clock.hpp"
-#include "persistence/identity.hpp"
 #include "persistence/lmdb_journal.hpp"
 #include "persistence/logging.hpp"
 #include <perdura/actors/registry.hpp>
@@ -73,17 +73,12 @@ retention_rules rules_of(const node_config& config,
 }
 
 result<void> prepare_directory(const node_config& config) {
-  if (!config.create_hub)
-    return {};
-  auto there = read_hub(config.data_dir);
-  if (there || there.code() != errc::storage_missing)
-    return {}; // what there is decides; opening says what is wrong with it
-  hub_identity hub;
-  hub.hub_id = random_hex32();
-  hub.name = config.task_hub;
-  hub.partition_count = config.partition_count;
-  hub.created_at = system_clock().now();
-  return create_hub(config.data_dir, hub);
+  auto hub = read_hub(config.data_dir);
+  if (!hub && hub.code() == errc::storage_missing && config.create_hub)
+    hub = create_hub(config);
+  if (!hub)
+    return hub.error();
+  return check_hub(*hub, config);
 }
 
 } // namespace
@@ -102,8 +97,7 @@ public:
                  : std::max(1U, std::thread::hardware_concurrency()) + 2;
     caf_config_.set("scheduler.max-threads", threads_);
     system_ = std::make_unique<caf::actor_system>(caf_config_);
-    for (std::uint32_t i = 0; i < ledger_->hub().partition_count; ++i)
-      all_partitions_.push_back(static_cast<partition_id>(i));
+    owned_ = placement_of(ledger_->hub()).owned_by(config_.cluster.node);
     open_door();
   }
 
@@ -147,7 +141,7 @@ private:
     std::shared_lock lock(way.mutex);
     if (way.node == nullptr)
       return error{errc::shutting_down, stopping_sentence};
-    return ask(*way.node->ledger_, way.node->all_partitions_);
+    return ask(*way.node->ledger_, way.node->owned_);
   }
 
   void open_door();
@@ -156,7 +150,7 @@ private:
   std::size_t threads_ = 0;
   caf::actor_system_config caf_config_;
   std::unique_ptr<caf::actor_system> system_;
-  std::vector<partition_id> all_partitions_;
+  std::vector<partition_id> owned_;
   actors::turn_watch watch_;
   std::unique_ptr<actors::activity_pool> pool_;
   router_control_actor router_;
@@ -253,8 +247,8 @@ result<void> node::impl::begin() {
   };
 
   auto ready = std::make_shared<readiness>();
-  ready->left = all_partitions_.size();
-  for (const partition_id id : all_partitions_) {
+  ready->left = owned_.size();
+  for (const partition_id id : owned_) {
     actors::partition_surroundings around;
     around.ledger = ledger_.get();
     around.time = &system_clock();

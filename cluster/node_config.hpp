@@ -7,8 +7,49 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace perdura::cluster {
+
+/// How nodes find and trust each other.
+struct cluster_config {
+  /// This node's name among `nodes`, e.g. "node-1"; empty: a node alone.
+  std::string node;
+
+  /// All nodes of the hub, this one too, each "NAME=HOST:PORT", e.g.
+  /// "node-1=127.0.0.1:7171". Names are fixed with the hub, addresses are not.
+  std::vector<std::string> nodes;
+
+  /// Where this node listens for the others, "ADDRESS:PORT", the address
+  /// numeric; empty: as its own entry in `nodes` says.
+  std::string listen;
+
+  /// PEM: the node's certificate with its chain, its key, and the authority
+  /// whose certificates are trusted. All three or none; without, only loopback
+  /// is allowed, because then nobody shows who he is.
+  std::filesystem::path certificate_file;
+  std::filesystem::path key_file;
+  std::filesystem::path ca_file;
+
+  /// A node tells the others this often that it is there.
+  persistence::duration heartbeat_interval = std::chrono::milliseconds(200);
+
+  /// One that is silent for longer is taken for down; at least twice
+  /// `heartbeat_interval`.
+  persistence::duration silence_max = std::chrono::seconds(1);
+
+  /// A request to another node that is not answered by then has an unknown
+  /// outcome. Waits for a completion are not limited.
+  persistence::duration request_time_max = std::chrono::seconds(30);
+
+  bool is_alone() const {
+    return node.empty();
+  }
+
+  bool has_tls() const {
+    return !certificate_file.empty();
+  }
+};
 
 struct node_config {
   /// Holds one hub: its journal and views. Mode 0700, one process at a time.
@@ -16,6 +57,11 @@ struct node_config {
 
   /// Make a hub if `data_dir` is missing or empty; otherwise it is refused.
   bool create_hub = false;
+
+  /// 32 hex digits. When a hub is made: its ID, which all nodes of a cluster
+  /// must be given (empty for a node alone: a random one). Otherwise: the only
+  /// one that is opened (empty: any).
+  std::string hub_id;
 
   /// The hub's name; stands in URLs as `taskHub`. Fixed at its creation.
   std::string task_hub = "perdura";
@@ -64,6 +110,8 @@ struct node_config {
 
   /// How long `stop` waits for activities that are running.
   persistence::duration stop_patience = std::chrono::seconds(10);
+
+  cluster_config cluster;
 };
 
 } // namespace perdura::cluster

@@ -46,6 +46,8 @@ std::string_view to_string(errc code) {
     return "limit_exceeded";
   case errc::storage_full:
     return "storage_full";
+  case errc::unknown_outcome:
+    return "unknown_outcome";
   case errc::storage_failed:
     return "storage_failed";
   case errc::storage_damaged:
@@ -121,6 +123,8 @@ std::string_view sentence_of(errc code) {
     return "A limit on the instance is reached.";
   case errc::storage_full:
     return "The storage is full; purge finished instances or make room.";
+  case errc::unknown_outcome:
+    return "The owner was lost before it answered: it may be done or not.";
   case errc::storage_failed:
     return "The storage could not be used.";
   case errc::storage_damaged:

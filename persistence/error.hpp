@@ -38,6 +38,9 @@ enum class errc : std::uint16_t {
   overloaded = 44,     ///< A limit on work under way; try again.
   limit_exceeded = 45, ///< A limit on an instance, named in the message.
   storage_full = 46,
+  /// The owner was lost before it answered: done or not. A repeat with the
+  /// same request_id is safe.
+  unknown_outcome = 47,
   // The store refuses to be opened or used.
   storage_failed = 60,
   storage_damaged = 61,

@@ -267,13 +267,21 @@ struct hub_identity {
   std::uint32_t partition_count = 32;
   std::uint32_t lane_count = 1;
   timestamp created_at{};
+  /// Of a cluster: whose directory this is, and how partitions were placed.
+  std::string node;                  ///< Empty: a node alone.
+  std::vector<std::string> nodes;    ///< In the order of the hub's making.
+  std::vector<std::uint32_t> owners; ///< By partition: an index into `nodes`.
+  /// Random, 32 hex digits: another directory of the same node and hub has
+  /// another one, so that the others notice when data was lost.
+  std::string directory_id;
 
   bool operator==(const hub_identity&) const = default;
 };
 
 template <class I>
 auto inspect(I& f, hub_identity& x) {
-  return f(x.hub_id, x.name, x.partition_count, x.lane_count, x.created_at);
+  return f(x.hub_id, x.name, x.partition_count, x.lane_count, x.created_at,
+           x.node, x.nodes, x.owners, x.directory_id);
 }
 
 } // namespace perdura::persistence

@@ -6,10 +6,8 @@
 #include "client/examples/samples.hpp"
 #include "client/http/access_keys.hpp"
 #include "client/node_host.hpp"
+#include "cluster/hub_creation.hpp"
 #include "cluster/node.hpp"
-#include "persistence/clock.hpp"
-#include "persistence/identity.hpp"
-#include "persistence/lmdb_journal.hpp"
 #include "persistence/logging.hpp"
 #include <perdura/actors/registry.hpp>
 
@@ -239,14 +237,10 @@ int hub_create_verb(const node_verb_options& options, terminal& io) {
   if (auto named = check_data_dir(all.values, "hub create"); !named)
     return fail(io, named.error());
   const cluster::node_config& config = all.values.host.node;
-  persistence::hub_identity hub;
-  hub.hub_id = persistence::random_hex32();
-  hub.name = config.task_hub;
-  hub.partition_count = config.partition_count;
-  hub.created_at = persistence::system_clock().now();
-  if (auto made = persistence::create_hub(config.data_dir, hub); !made)
-    return fail(io, made.error());
-  io.out << "Hub \"" << hub.name << "\" with " << hub.partition_count
+  auto hub = cluster::create_hub(config);
+  if (!hub)
+    return fail(io, hub.error());
+  io.out << "Hub \"" << hub->name << "\" with " << hub->partition_count
          << " partitions created in " << config.data_dir.string() << ".\n";
   return exit_ok;
 }

@@ -42,6 +42,7 @@ int status_code_of(errc code) {
   case errc::cancelled:
     return 503;
   case errc::timed_out:
+  case errc::unknown_outcome:
     return 504;
   case errc::storage_full:
     return 507;

@@ -134,8 +134,9 @@ BOOST_AUTO_TEST_CASE(bytes_on_disk_do_not_change) {
   check_golden(dedup_mark{partition_id(2), 300}, "019202cd012c");
   check_golden(outbox_mark{partition_id(2), 300}, "019202cd012c");
   check_golden(partition_meta{"i", 2, 3, at(4)}, "0194a169020304");
-  check_golden(hub_identity{"h", "perdura", 32, 1, at(4)},
-               "0195a168a770657264757261200104");
+  check_golden(
+    hub_identity{"h", "perdura", 32, 1, at(4), "n", {"n", "m"}, {0, 1}, "d"},
+    "0199a168a770657264757261200104a16e92a16ea16d920001a164");
   check_golden(journal_record{1, 0, 5, 1, {{partition_id(3), 2, 9, {{"tb"}}}}},
                "019501000501919403020991c4027462");
   check_golden(std::uint64_t{70000}, "01ce00011170");
