@@ -47,14 +47,26 @@ struct acknowledgement_outward {
   partition_acknowledgement note;
 };
 
+/// The owner of these partitions is there (again).
+struct peer_returned {
+  std::shared_ptr<const std::vector<partition_id>> partitions;
+};
+
 struct stuck_request {
   std::shared_ptr<
     std::function<void(std::vector<std::pair<instance_id, std::string>>)>>
     answer;
 };
 
+/// What a partition counts, and how it is now.
+struct partition_figures {
+  partition_counters counters;
+  std::size_t live = 0;            ///< Instances in memory.
+  std::size_t outbox_messages = 0; ///< Not acknowledged.
+};
+
 struct counters_request {
-  std::shared_ptr<std::function<void(partition_counters, std::size_t)>> answer;
+  std::shared_ptr<std::function<void(const partition_figures&)>> answer;
 };
 
 } // namespace perdura::actors
@@ -66,6 +78,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::begin_work)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::management_reply)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::partition_outward)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::acknowledgement_outward)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::peer_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::stuck_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::counters_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::management_inbound)
@@ -90,6 +103,8 @@ using partition_actor = caf::typed_actor<
   caf::reacts_to<activity_result>,
   // A message from another partition, and the word that ours has arrived.
   caf::reacts_to<partition_message>, caf::reacts_to<partition_acknowledgement>,
+  // What was sent there may have been lost.
+  caf::reacts_to<peer_returned>,
   // The journal reached this position; held-back effects may leave.
   caf::reacts_to<durable_note>,
   // To itself: the batch ends here; something is due.

@@ -58,6 +58,12 @@ void partition_actor_state::on_durable(journal_position reached) {
   arm();
 }
 
+void partition_actor_state::on_peer_returned(const peer_returned& its) {
+  // Before it serves nothing has been sent; recovery sends all.
+  if (serving_)
+    processor_->resend(*its.partitions);
+}
+
 void partition_actor_state::on_wake(timestamp at) {
   if (armed_ != at)
     return; // a sooner one was set since
@@ -84,7 +90,10 @@ void partition_actor_state::on_stuck(const stuck_request& request) const {
 
 void partition_actor_state::on_counters(const counters_request& request) const {
   const partition_state& state = processor_->state();
-  (*request.answer)(state.counters, state.live.size());
+  partition_figures figures{state.counters, state.live.size(), 0};
+  for (const auto& [to, messages] : state.outbox)
+    figures.outbox_messages += messages.size();
+  (*request.answer)(figures);
 }
 
 void partition_actor_state::answer(reply_to to, management_answer answer) {
@@ -140,6 +149,7 @@ partition_actor::behavior_type partition_behavior(
     [=](activity_result& x) { state->on_inbound(std::move(x)); },
     [=](partition_message& x) { state->on_inbound(std::move(x)); },
     [=](partition_acknowledgement& x) { state->on_inbound(x); },
+    [=](const peer_returned& x) { state->on_peer_returned(x); },
     [=](durable_note x) { state->on_durable(x.reached); },
     [=](flush_batch) { state->on_flush(); },
     [=](wake_up x) { state->on_wake(x.at); },

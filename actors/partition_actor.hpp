@@ -37,6 +37,7 @@ public:
   void on_inbound(inbound message);
   void on_flush();
   void on_wake(timestamp at);
+  void on_peer_returned(const peer_returned& its);
   void on_durable(journal_position reached);
   void on_stuck(const stuck_request& request) const;
   void on_counters(const counters_request& request) const;

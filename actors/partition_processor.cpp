@@ -75,11 +75,7 @@ void partition_processor::handle(inbound& message, timestamp at) {
   } else if (auto* from = std::get_if<partition_message>(&message)) {
     handle_partition(*from, at);
   } else {
-    const auto& note = std::get<partition_acknowledgement>(message);
-    auto& known = state_.acknowledged[note.from];
-    known = std::max(known, note.sequence);
-    if (!acknowledge_at_)
-      acknowledge_at_ = at + state_.config.acknowledge_wait_max;
+    take_acknowledgement(std::get<partition_acknowledgement>(message), at);
   }
 }
 
@@ -343,10 +339,9 @@ void partition_processor::perform(effect& due) {
         perform_read(x);
       else if constexpr (std::is_same_v<type, activity_effect>)
         host_.run_activity(std::move(x.item));
-      else if constexpr (std::is_same_v<type, outbox_effect>) {
-        const partition_id to = x.message.to;
-        host_.send({state_.config.id, std::move(x.message)}, to);
-      } else if constexpr (std::is_same_v<type, acknowledge_effect>)
+      else if constexpr (std::is_same_v<type, outbox_effect>)
+        send_from_outbox(std::move(x.message));
+      else if constexpr (std::is_same_v<type, acknowledge_effect>)
         host_.acknowledge({state_.config.id, x.sequence}, x.to);
       else
         host_.log(x.level, x.text);

@@ -56,6 +56,10 @@ public:
   /// The journal has reached this place: effects leave that were held.
   void on_durable(journal_position reached);
 
+  /// The owner of these partitions is there again: what it has not
+  /// acknowledged is sent again, a window at a time.
+  void resend(std::span<const partition_id> to);
+
   /// When `take` wants to be called although nothing arrives.
   std::optional<timestamp> wake_at() const;
 
@@ -109,6 +113,12 @@ private:
   void evict(timestamp now);
   void drop_runs();
 
+  // partition_outbox.cpp
+  void send_from_outbox(outbox_message message);
+  void send_window(partition_id to);
+  void take_acknowledgement(const partition_acknowledgement& note,
+                            timestamp now);
+
   // partition_marks.cpp
   void settle_earlier(turn& next, timestamp now);
   std::optional<instance_id> take_overtaken(const turn& next);
@@ -131,6 +141,9 @@ private:
   std::deque<turn_out_since> turns_out_;
   std::deque<std::pair<timestamp, instance_id>> idle_; ///< One entry each.
   std::optional<timestamp> acknowledge_at_;
+  std::map<partition_id, std::uint64_t> outbox_sent_; ///< Durable, and sent.
+  /// Being sent again: the last of the window that is out.
+  std::map<partition_id, std::uint64_t> resending_;
 };
 
 } // namespace perdura::actors

@@ -39,27 +39,60 @@ actors::management_answer to_local(remote_answer answer) {
   return out;
 }
 
-std::string encode_envelope(const envelope& what) {
+namespace {
+
+template <class T>
+std::string encoded(const T& what) {
   std::string bytes;
   persistence::codec_engine::encode_record(bytes, what);
   return bytes;
 }
 
-result<envelope> decode_envelope(std::string_view bytes) {
-  auto what = persistence::codec_engine::decode_record<envelope>(bytes);
-  if (!what)
+template <class T>
+result<T> decoded(std::string_view bytes, const char* what) {
+  auto record = persistence::codec_engine::decode_record<T>(bytes);
+  if (!record)
     return error{errc::invalid_argument,
-                 "What came from another node is no envelope: "
-                   + what.error().message + "."};
-  return what;
+                 std::string("What came from another node is no ") + what + ": "
+                   + record.error().message + "."};
+  return record;
+}
+
+} // namespace
+
+std::string encode_hello(const peer_hello& hello) {
+  return encoded(hello);
+}
+
+result<peer_hello> decode_hello(std::string_view bytes) {
+  return decoded<peer_hello>(bytes, "greeting");
+}
+
+std::string encode_refusal(const peer_refusal& refusal) {
+  return encoded(refusal);
+}
+
+result<peer_refusal> decode_refusal(std::string_view bytes) {
+  return decoded<peer_refusal>(bytes, "refusal");
+}
+
+std::string encode_envelope(const envelope& what) {
+  return encoded(what);
+}
+
+result<envelope> decode_envelope(std::string_view bytes) {
+  return decoded<envelope>(bytes, "envelope");
 }
 
 result<void> check_hello(const peer_hello& ours, const peer_hello& theirs) {
-  const std::string who = "Node \"" + theirs.node + "\" ";
+  const std::string who
+    = theirs.node.empty() ? "The client " : "Node \"" + theirs.node + "\" ";
   if (theirs.format != ours.format)
     return error{errc::storage_format,
                  who + "speaks wire format " + std::to_string(theirs.format)
                    + ", this one " + std::to_string(ours.format) + "."};
+  if (theirs.node.empty() || ours.node.empty())
+    return {};
   if (theirs.hub_id != ours.hub_id)
     return error{errc::storage_foreign,
                  who + "serves hub " + theirs.hub_id + ", this one hub "

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/management.hpp"
+#include "cluster/node_report.hpp"
 #include "cluster/placement.hpp"
 
 #include <cstdint>
@@ -16,14 +17,16 @@ namespace perdura::cluster {
 /// Raised when nodes of an older program must refuse.
 inline constexpr std::uint32_t wire_format = 1;
 
-/// The first word of a session, from both sides.
+/// Who speaks: the first word of a session, from both sides.
 struct peer_hello {
   std::uint32_t format = wire_format;
-  std::string hub_id;
+  std::string hub_id; ///< Of a client: empty, it takes any hub.
   std::uint32_t partition_count = 0;
   placement owners;
-  node_id node;              ///< Who speaks.
-  std::uint64_t session = 0; ///< Random; another one after each start.
+  node_id node;          ///< Empty: a client, which owns nothing.
+  std::string directory; ///< hub_identity::directory_id.
+  std::string url;       ///< Where its HTTP door is; empty: it has none.
+  bool seed_compatible = false;
 };
 
 template <class I>
@@ -33,18 +36,28 @@ auto inspect(I& f, placement& x) {
 
 template <class I>
 auto inspect(I& f, peer_hello& x) {
-  return f(x.format, x.hub_id, x.partition_count, x.owners, x.node, x.session);
+  return f(x.format, x.hub_id, x.partition_count, x.owners, x.node, x.directory,
+           x.url, x.seed_compatible);
 }
 
 /// The session is not wanted; why, as a sentence.
 struct peer_refusal {
+  persistence::errc code = persistence::errc::internal;
   std::string why;
+  /// The refused node's data was lost, or it stands in for another: it must
+  /// not serve.
+  bool must_stop = false;
 };
 
 template <class I>
 auto inspect(I& f, peer_refusal& x) {
-  return f(x.why);
+  return f(x.code, x.why, x.must_stop);
 }
+
+std::string encode_hello(const peer_hello& hello);
+persistence::result<peer_hello> decode_hello(std::string_view bytes);
+std::string encode_refusal(const peer_refusal& refusal);
+persistence::result<peer_refusal> decode_refusal(std::string_view bytes);
 
 /// `number` is the asking node's own, and comes back with the answer.
 struct remote_request {
@@ -102,66 +115,74 @@ auto inspect(I& f, remote_acknowledgement& x) {
   return f(x.from, x.to, x.sequence);
 }
 
-/// A page of what the node owns.
-struct remote_query {
-  std::uint64_t number = 0;
-  persistence::instance_query query;
-};
-
-template <class I>
-auto inspect(I& f, remote_query& x) {
-  return f(x.number, x.query);
-}
-
-struct remote_page {
-  std::uint64_t number = 0;
-  persistence::errc code = persistence::errc::ok;
-  std::string message;
-  persistence::instance_page page;
-};
-
-template <class I>
-auto inspect(I& f, remote_page& x) {
-  return f(x.number, x.code, x.message, x.page);
-}
-
-/// How many instances of each status the node owns.
-struct remote_count {
+/// Nobody waits for that request any more.
+struct remote_cancel {
   std::uint64_t number = 0;
 };
 
 template <class I>
-auto inspect(I& f, remote_count& x) {
+auto inspect(I& f, remote_cancel& x) {
   return f(x.number);
 }
 
-struct remote_counts {
-  std::uint64_t number = 0;
-  persistence::errc code = persistence::errc::ok;
-  std::string message;
+/// How many instances of each status the node owns.
+struct count_question {};
+
+template <class I>
+auto inspect(I& f, count_question&) {
+  return f();
+}
+
+/// How the node is.
+struct report_question {};
+
+template <class I>
+auto inspect(I& f, report_question&) {
+  return f();
+}
+
+/// What a node can be asked about all that it owns.
+using question
+  = std::variant<persistence::instance_query, count_question, report_question>;
+
+struct counts_answer {
   std::vector<std::uint64_t> counts; ///< By runtime status.
 };
 
 template <class I>
-auto inspect(I& f, remote_counts& x) {
-  return f(x.number, x.code, x.message, x.counts);
+auto inspect(I& f, counts_answer& x) {
+  return f(x.counts);
 }
 
-/// Says that there is still somebody.
-struct heartbeat {
+using question_answer
+  = std::variant<persistence::instance_page, counts_answer, node_report>;
+
+struct remote_question {
   std::uint64_t number = 0;
+  question asked;
 };
 
 template <class I>
-auto inspect(I& f, heartbeat& x) {
-  return f(x.number);
+auto inspect(I& f, remote_question& x) {
+  return f(x.number, x.asked);
+}
+
+struct remote_reply {
+  std::uint64_t number = 0;
+  persistence::errc code = persistence::errc::ok;
+  std::string message;
+  question_answer answer;
+};
+
+template <class I>
+auto inspect(I& f, remote_reply& x) {
+  return f(x.number, x.code, x.message, x.answer);
 }
 
 /// Sent by its place in this list. Append; never reorder.
 using envelope
-  = std::variant<peer_hello, peer_refusal, remote_request, remote_answer,
-                 remote_message, remote_acknowledgement, remote_query,
-                 remote_page, remote_count, remote_counts, heartbeat>;
+  = std::variant<remote_request, remote_cancel, remote_answer, remote_message,
+                 remote_acknowledgement, remote_question, remote_reply>;
 
 std::string encode_envelope(const envelope& what);
 
@@ -169,7 +190,7 @@ std::string encode_envelope(const envelope& what);
 /// @error errc::invalid_argument  They are no envelope.
 persistence::result<envelope> decode_envelope(std::string_view bytes);
 
-/// May the two nodes be of one cluster? `theirs` came first in a session.
+/// May the two be of one cluster? A client and a node always.
 /// @error errc::storage_foreign   Another hub; names both.
 /// @error errc::storage_format    Another wire format.
 /// @error errc::invalid_argument  Another number of partitions, or another

@@ -367,27 +367,29 @@ node_statistics node::impl::statistics() const {
 
   auto gathered = std::make_shared<gathering>();
   gathered->left = partitions_.size();
-  auto answer = std::make_shared<
-    std::function<void(actors::partition_counters, std::size_t)>>(
-    [gathered](const actors::partition_counters& one, std::size_t live) {
-      std::lock_guard lock(gathered->mutex);
-      node_statistics& sum = gathered->sum;
-      sum.starts += one.starts;
-      sum.orchestration_turns += one.turns;
-      sum.replays += one.replays;
-      sum.completed += one.completed;
-      sum.failed += one.failed;
-      sum.terminated += one.terminated;
-      sum.continued += one.continued;
-      sum.activities += one.activities;
-      sum.results_stale += one.results_stale;
-      sum.events_discarded += one.events_discarded;
-      sum.messages_repeated += one.messages_repeated;
-      sum.evictions += one.evictions;
-      sum.instances_live += live;
-      --gathered->left;
-      gathered->changed.notify_all();
-    });
+  auto answer
+    = std::make_shared<std::function<void(const actors::partition_figures&)>>(
+      [gathered](const actors::partition_figures& figures) {
+        std::lock_guard lock(gathered->mutex);
+        const actors::partition_counters& one = figures.counters;
+        node_statistics& sum = gathered->sum;
+        sum.starts += one.starts;
+        sum.orchestration_turns += one.turns;
+        sum.replays += one.replays;
+        sum.completed += one.completed;
+        sum.failed += one.failed;
+        sum.terminated += one.terminated;
+        sum.continued += one.continued;
+        sum.activities += one.activities;
+        sum.results_stale += one.results_stale;
+        sum.events_discarded += one.events_discarded;
+        sum.messages_repeated += one.messages_repeated;
+        sum.evictions += one.evictions;
+        sum.instances_live += figures.live;
+        sum.outbox_messages += figures.outbox_messages;
+        --gathered->left;
+        gathered->changed.notify_all();
+      });
   for (const actors::partition_actor& one : partitions_)
     caf::anon_send(one, actors::counters_request{answer});
   std::unique_lock lock(gathered->mutex);

@@ -36,7 +36,8 @@ struct node_statistics {
   std::uint64_t events_discarded = 0;
   std::uint64_t messages_repeated = 0;
   std::uint64_t evictions = 0;
-  std::uint64_t instances_live = 0; ///< In memory now.
+  std::uint64_t instances_live = 0;  ///< In memory now.
+  std::uint64_t outbox_messages = 0; ///< To other partitions, on their way.
   persistence::distribution commit_turns;
   persistence::distribution commit_time_us;
 };

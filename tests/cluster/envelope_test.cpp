@@ -25,7 +25,7 @@ peer_hello hello_of(const node_id& node) {
   hello.partition_count = 4;
   hello.owners = two_nodes();
   hello.node = node;
-  hello.session = 7;
+  hello.directory = "d";
   return hello;
 }
 
@@ -52,8 +52,6 @@ actors::management_answer full_answer() {
 /// One of each kind, and each request there is.
 std::vector<envelope> one_of_each() {
   std::vector<envelope> all;
-  all.emplace_back(hello_of("node-1"));
-  all.emplace_back(peer_refusal{"another hub"});
   actors::start_instance start;
   start.id = "a";
   start.name = "Ship";
@@ -76,6 +74,7 @@ std::vector<envelope> one_of_each() {
           actors::wait_instance{"a", actors::wait_for::started}),
         actors::management_request(actors::cancel_wait{"a"})})
     all.emplace_back(remote_request{9, request});
+  all.emplace_back(remote_cancel{9});
   all.emplace_back(to_remote(9, full_answer()));
   remote_message message;
   message.to = static_cast<partition_id>(3);
@@ -91,15 +90,22 @@ std::vector<envelope> one_of_each() {
   query.id_prefix = "order-";
   query.top = 10;
   query.token = "t";
-  all.emplace_back(remote_query{11, query});
-  remote_page page;
-  page.number = 11;
-  page.page.rows.push_back(full_answer().status->row);
-  page.page.token = "next";
-  all.emplace_back(page);
-  all.emplace_back(remote_count{12});
-  all.emplace_back(remote_counts{12, errc::ok, {}, {1, 2, 3}});
-  all.emplace_back(heartbeat{13});
+  all.emplace_back(remote_question{11, query});
+  all.emplace_back(remote_question{12, count_question{}});
+  all.emplace_back(remote_question{13, report_question{}});
+  instance_page page;
+  page.rows.push_back(full_answer().status->row);
+  page.token = "next";
+  all.emplace_back(remote_reply{11, errc::ok, {}, page});
+  all.emplace_back(remote_reply{12, errc::ok, {}, counts_answer{{1, 2, 3}}});
+  node_report report;
+  report.node = "node-2";
+  report.partitions = {1, 3};
+  report.counts = {0, 5};
+  report.orchestrators = {"Ship@2"};
+  report.peers.push_back({"node-1", true, noon, {}});
+  report.stuck.emplace_back("a", "why");
+  all.emplace_back(remote_reply{13, errc::unavailable, "no", report});
   return all;
 }
 
@@ -132,13 +138,18 @@ BOOST_AUTO_TEST_CASE(every_kind_comes_back_as_it_went) {
 
 // Nodes of different builds talk to each other: these bytes stay.
 BOOST_AUTO_TEST_CASE(the_bytes_on_the_wire_stay_as_they_are) {
-  BOOST_TEST(hex(encode_envelope(heartbeat{13})) == "01920a910d");
-  BOOST_TEST(hex(encode_envelope(hello_of("node-1")))
-             == "0192009601a3687562049292a66e6f64652d31a66e6f64652d329400010001"
-                "a66e6f64652d3107");
+  BOOST_TEST(hex(encode_envelope(remote_cancel{13}))
+             == "01920191"
+                "0d");
+  BOOST_TEST(hex(encode_hello(hello_of("node-1")))
+             == "019801a3687562049292a66e6f64652d31a66e6f64652d329400010001"
+                "a66e6f64652d31a164a0c2");
+  BOOST_TEST(hex(encode_refusal({errc::storage_foreign, "no", true}))
+             == "01934"
+                "1a26e6fc3");
   BOOST_TEST(hex(encode_envelope(
                remote_request{9, actors::raise_event{"a", "Go", "1", "r"}}))
-             == "0192029209920294a161a2476fa131a172");
+             == "0192009209920294a161a2476fa131a172");
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_brings_its_status) {
