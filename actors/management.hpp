@@ -179,6 +179,17 @@ struct management_answer {
   std::shared_ptr<const instance_status> status; ///< Of status and waits.
 };
 
+struct instance_counts {
+  status_counts counts{};
+  std::vector<std::uint32_t> missing; ///< Partitions nobody answered for.
+};
+
+/// What a request does when the owner of its instance is away.
+enum class if_away : std::uint8_t {
+  refuse, ///< Answered *unavailable* at once; nothing was done.
+  wait,   ///< It waits for the owner, until it is cancelled.
+};
+
 /// The gateway as those below the client see it: takes a request for any
 /// instance, answers once, on a thread of its own.
 class management_gateway {
@@ -188,15 +199,24 @@ public:
   virtual ~management_gateway() = default;
 
   /// Returns a number to cancel the request by.
-  virtual std::uint64_t submit(management_request request, callback done) = 0;
+  std::uint64_t submit(management_request request, callback done) {
+    return submit(std::move(request), std::move(done), if_away::refuse);
+  }
 
-  /// Nobody waits any more: `done` is called with errc::cancelled, unless it
-  /// has been called already.
+  virtual std::uint64_t submit(management_request request, callback done,
+                               if_away what)
+    = 0;
+
+  /// Nobody waits any more: `done` is called, unless it has been called
+  /// already: with errc::unavailable if the request still waited for its owner
+  /// (nothing was done, nor will be), else with errc::cancelled.
   virtual void cancel(std::uint64_t number) = 0;
 
-  /// One page over all partitions. Blocks while the views catch up.
+  /// One page over all partitions of all nodes. Blocks while the views catch
+  /// up.
+  /// @error errc::unavailable  A node is away, and `query.partial` is not set.
   virtual result<instance_page> query(const instance_query& query) = 0;
-  virtual result<status_counts> count() = 0;
+  virtual result<instance_counts> count(bool partial = false) = 0;
 
   /// Instances whose turn does not come back or whose code does not fit, each
   /// with a sentence.

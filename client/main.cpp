@@ -5,7 +5,9 @@
 #include <iostream>
 
 int main(int argc, char** argv) {
-  perdura::client::terminal io{std::cin, std::cout, std::cerr,
+  perdura::client::terminal io{std::cin,
+                               std::cout,
+                               std::cerr,
                                ::isatty(STDIN_FILENO) == 1,
                                ::isatty(STDOUT_FILENO) == 1,
                                ::isatty(STDERR_FILENO) == 1,

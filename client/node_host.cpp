@@ -80,6 +80,8 @@ management_api_config api_config_of(const door_config& door,
   api.task_hub = node.config().task_hub;
   api.is_ready = [&node] { return node.is_ready(); };
   api.statistics = [&node] { return node.statistics(); };
+  api.own_counts = [&node] { return node.own_counts(); };
+  api.reports = [&node] { return node.reports(); };
   return api;
 }
 
@@ -164,6 +166,9 @@ node_host::start(node_host_config config,
       },
       [&parts](int status) { parts.api->count_refused(status); });
   }
+  parts.node->set_url(config.door.public_url.empty() ? parts.url
+                                                     : config.door.public_url);
+  parts.node->set_stop_listener(std::move(config.must_stop));
   auto begun = parts.node->begin();
   if (!begun)
     return begun.error();

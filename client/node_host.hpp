@@ -8,6 +8,7 @@
 #include <perdura/persistence/error.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct node_host_config {
   /// Without, the node is reached through `client()` alone.
   bool http = true;
   door_config door;
+  /// Told, on any thread, when the rest of the cluster refuses this node for
+  /// good: its data is not what it was. It must be stopped.
+  std::function<void(const persistence::error&)> must_stop;
 };
 
 class node_host {

@@ -65,21 +65,38 @@ std::string request_of(const char* operation, const std::string& request) {
          + ("/" + (request.empty() ? persistence::random_hex32() : request));
 }
 
-/// Sends the request and blocks for its answer; cancelled when time is out.
+bool changes(const actors::management_request& request) {
+  return !std::holds_alternative<actors::get_status>(request)
+         && !std::holds_alternative<actors::wait_instance>(request);
+}
+
+/// Sends the request and blocks for its answer; cancelled when time is out:
+/// then errc::unavailable if it never got there, errc::timed_out of what only
+/// looks, and errc::unknown_outcome of what changes something.
 management_answer ask(actors::management_gateway& gateway,
-                      actors::management_request request,
-                      std::optional<std::chrono::milliseconds> time_out = {}) {
+                      actors::management_request request, bool wait_for_owner,
+                      std::chrono::milliseconds time_out) {
+  const bool may_be_done = changes(request);
   auto promise = std::make_shared<std::promise<management_answer>>();
   auto future = promise->get_future();
-  const std::uint64_t number
-    = gateway.submit(std::move(request), [promise](management_answer answer) {
-        promise->set_value(std::move(answer));
-      });
-  if (time_out && future.wait_for(*time_out) == std::future_status::timeout) {
+  const std::uint64_t number = gateway.submit(
+    std::move(request),
+    [promise](management_answer answer) {
+      promise->set_value(std::move(answer));
+    },
+    wait_for_owner ? actors::if_away::wait : actors::if_away::refuse);
+  if (future.wait_for(time_out) == std::future_status::timeout) {
     gateway.cancel(number);
     management_answer answer = future.get(); // cancelled, or just answered
-    if (answer.code == errc::cancelled)
-      answer.code = errc::timed_out;
+    if (answer.code != errc::cancelled)
+      return answer;
+    answer.code = may_be_done ? errc::unknown_outcome : errc::timed_out;
+    answer.message
+      = "There was no answer for \"" + answer.id + "\" within "
+        + std::to_string(time_out.count()) + " ms"
+        + (may_be_done ? ". It may be done or not; a repeat with the same "
+                         "request_id is safe."
+                       : ".");
     return answer;
   }
   return future.get();
@@ -96,14 +113,31 @@ persistence::instance_query to_query(const instance_filter& filter,
   query.name = filter.name;
   query.top = filter.top;
   query.token = token;
+  query.partial = filter.partial;
   return query;
 }
 
 } // namespace
 
+failure_kind kind_of(errc code) {
+  switch (code) {
+  case errc::unavailable:
+  case errc::shutting_down:
+  case errc::overloaded:
+    return failure_kind::unavailable;
+  case errc::unknown_outcome:
+  case errc::timed_out:
+  case errc::cancelled:
+  case errc::internal:
+    return failure_kind::unknown;
+  default:
+    return failure_kind::not_done;
+  }
+}
+
 orchestration_client::orchestration_client(
-  std::shared_ptr<actors::management_gateway> gateway)
-  : gateway_(std::move(gateway)) {}
+  std::shared_ptr<actors::management_gateway> gateway, call_options options)
+  : gateway_(std::move(gateway)), options_(options) {}
 
 // --- Starting ---------------------------------------------------------------
 
@@ -165,10 +199,10 @@ orchestration_client::start_json(std::string_view name, std::string input,
   const std::string id = request->id;
   const timestamp began = persistence::system_clock().now();
   const bool scheduled = request->scheduled_at != timestamp{};
-  management_answer answer
-    = ask(*gateway_, std::move(*request), options.time_out);
-  if (answer.code == errc::timed_out)
-    return error{errc::timed_out,
+  management_answer answer = ask(*gateway_, std::move(*request),
+                                 options_.wait_for_owner, options.time_out);
+  if (answer.code == errc::unknown_outcome)
+    return error{errc::unknown_outcome,
                  "It is unknown whether the start of \"" + id
                    + "\" is durable; ask for its status, or repeat it with "
                      "the same request_id."};
@@ -180,6 +214,7 @@ orchestration_client::start_json(std::string_view name, std::string input,
                     - std::chrono::duration_cast<std::chrono::milliseconds>(
                       persistence::system_clock().now() - began);
   answer = ask(*gateway_, actors::wait_instance{id, actors::wait_for::started},
+               options_.wait_for_owner,
                std::max(left, std::chrono::milliseconds(1)));
   if (answer.code == errc::timed_out)
     return error{errc::timed_out,
@@ -221,18 +256,20 @@ void orchestration_client::get_status_async(std::string_view instance_id,
 result<std::optional<orchestration_status>>
 orchestration_client::get_status(std::string_view instance_id,
                                  const status_options& options) {
-  std::promise<result<orchestration_status>> promise;
-  auto future = promise.get_future();
-  get_status_async(instance_id, options,
-                   [&promise](result<orchestration_status> status) {
-                     promise.set_value(std::move(status));
-                   });
-  auto status = future.get();
-  if (status)
-    return std::optional(std::move(*status));
-  if (status.code() == errc::not_found)
+  const management_answer answer
+    = ask(*gateway_,
+          actors::get_status{std::string(instance_id), options.show_input,
+                             options.show_history},
+          options_.wait_for_owner, options_.deadline);
+  if (answer.code == errc::not_found)
     return std::optional<orchestration_status>();
-  return status.error();
+  auto status = to_status(answer, options);
+  if (!status)
+    return status.error();
+  if (gateway_->is_seed_compatible()
+      && status->status == runtime_status::pending)
+    return std::optional<orchestration_status>(); // it has not run yet
+  return std::optional(std::move(*status));
 }
 
 result<status_page>
@@ -245,6 +282,7 @@ orchestration_client::list_instances(const instance_filter& filter,
     return page.error();
   status_page out;
   out.continuation_token = std::move(page->token);
+  out.missing_partitions = std::move(page->missing);
   out.instances.reserve(page->rows.size());
   for (persistence::instance_row& row : page->rows) {
     if (gateway_->is_seed_compatible()
@@ -293,129 +331,160 @@ orchestration_client::get_status_all(const instance_filter& filter,
 }
 
 result<std::array<std::uint64_t, 8>> orchestration_client::count_instances() {
-  return gateway_->count();
+  auto counted = gateway_->count();
+  if (!counted)
+    return counted.error();
+  return counted->counts;
+}
+
+result<counted_instances> orchestration_client::count_reachable_instances() {
+  auto counted = gateway_->count(true);
+  if (!counted)
+    return counted.error();
+  return counted_instances{counted->counts, std::move(counted->missing)};
 }
 
 // --- Control ----------------------------------------------------------------
+
+namespace {
+
+using operation = orchestration_client::operation;
+
+result<actors::management_request>
+event_request(std::string_view instance_id, std::string_view event_name,
+              std::string data, const std::string& request_id) {
+  auto ok = check_request(request_id);
+  if (ok)
+    ok = check_name(event_name, "event");
+  if (ok)
+    ok = check_payload(data, "event for \"" + std::string(instance_id) + "\"");
+  if (!ok)
+    return ok.error();
+  actors::raise_event request;
+  request.id = instance_id;
+  request.name = event_name;
+  request.data = std::move(data);
+  request.request = request_of("event", request_id);
+  return actors::management_request(std::move(request));
+}
+
+result<actors::management_request>
+control_request(operation what, std::string_view instance_id,
+                std::string_view reason, bool recursive,
+                const std::string& request_id) {
+  auto ok = check_reason(reason);
+  if (ok)
+    ok = check_request(request_id);
+  if (!ok)
+    return ok.error();
+  const std::string id(instance_id);
+  const std::string why(reason);
+  switch (what) {
+  case operation::terminate:
+    return actors::management_request(actors::terminate_instance{
+      id, why, recursive, request_of("terminate", request_id)});
+  case operation::suspend:
+    return actors::management_request(
+      actors::suspend_instance{id, why, request_of("suspend", request_id)});
+  case operation::resume:
+    return actors::management_request(
+      actors::resume_instance{id, why, request_of("resume", request_id)});
+  case operation::rewind:
+    return actors::management_request(
+      actors::rewind_instance{id, why, request_of("rewind", request_id)});
+  case operation::purge:
+    break;
+  }
+  return actors::management_request(actors::purge_instance{id});
+}
+
+/// `done` as soon as there is an answer, or at once if the request is none.
+void submit(actors::management_gateway& gateway,
+            result<actors::management_request> request,
+            orchestration_client::done_callback done) {
+  if (!request) {
+    done(request.error());
+    return;
+  }
+  gateway.submit(std::move(*request),
+                 [done = std::move(done)](management_answer answer) {
+                   done(to_done(answer));
+                 });
+}
+
+result<void> ask_for(actors::management_gateway& gateway,
+                     result<actors::management_request> request,
+                     const call_options& options) {
+  if (!request)
+    return request.error();
+  return to_done(ask(gateway, std::move(*request), options.wait_for_owner,
+                     options.deadline));
+}
+
+} // namespace
 
 void orchestration_client::raise_event_async(std::string_view instance_id,
                                              std::string_view event_name,
                                              std::string data,
                                              const std::string& request_id,
                                              done_callback done) {
-  auto ok = check_request(request_id);
-  if (ok)
-    ok = check_name(event_name, "event");
-  if (ok)
-    ok = check_payload(data, "event for \"" + std::string(instance_id) + "\"");
-  if (!ok) {
-    done(ok.error());
-    return;
-  }
-  actors::raise_event request;
-  request.id = instance_id;
-  request.name = event_name;
-  request.data = std::move(data);
-  request.request = request_of("event", request_id);
-  gateway_->submit(std::move(request),
-                   [done = std::move(done)](management_answer answer) {
-                     done(to_done(answer));
-                   });
+  submit(*gateway_,
+         event_request(instance_id, event_name, std::move(data), request_id),
+         std::move(done));
 }
 
 void orchestration_client::control_async(
   operation what, std::string_view instance_id, std::string_view reason,
   bool recursive, const std::string& request_id, done_callback done) {
-  auto ok = check_reason(reason);
-  if (ok)
-    ok = check_request(request_id);
-  if (!ok) {
-    done(ok.error());
-    return;
-  }
-  const std::string id(instance_id);
-  const std::string why(reason);
-  actors::management_request message = [&]() -> actors::management_request {
-    switch (what) {
-    case operation::terminate:
-      return actors::terminate_instance{id, why, recursive,
-                                        request_of("terminate", request_id)};
-    case operation::suspend:
-      return actors::suspend_instance{id, why,
-                                      request_of("suspend", request_id)};
-    case operation::resume:
-      return actors::resume_instance{id, why, request_of("resume", request_id)};
-    case operation::rewind:
-      return actors::rewind_instance{id, why, request_of("rewind", request_id)};
-    case operation::purge:
-      break;
-    }
-    return actors::purge_instance{id};
-  }();
-  gateway_->submit(std::move(message),
-                   [done = std::move(done)](management_answer answer) {
-                     done(to_done(answer));
-                   });
+  submit(*gateway_,
+         control_request(what, instance_id, reason, recursive, request_id),
+         std::move(done));
 }
-
-namespace {
-
-/// Turns a call that takes a callback into one that blocks.
-template <class T, class Call>
-result<T> block_on(Call&& call) {
-  std::promise<result<T>> promise;
-  auto future = promise.get_future();
-  call(
-    [&promise](result<T> outcome) { promise.set_value(std::move(outcome)); });
-  return future.get();
-}
-
-} // namespace
 
 result<void> orchestration_client::raise_event_json(
   std::string_view instance_id, std::string_view event_name, std::string data,
   const std::string& request_id) {
-  return block_on<void>([&](done_callback done) {
-    raise_event_async(instance_id, event_name, std::move(data), request_id,
-                      std::move(done));
-  });
+  return ask_for(
+    *gateway_,
+    event_request(instance_id, event_name, std::move(data), request_id),
+    options_);
 }
 
 result<void> orchestration_client::terminate(std::string_view instance_id,
                                              std::string_view reason,
                                              bool recursive,
                                              const std::string& request_id) {
-  return block_on<void>([&](done_callback done) {
-    control_async(operation::terminate, instance_id, reason, recursive,
-                  request_id, std::move(done));
-  });
+  return ask_for(*gateway_,
+                 control_request(operation::terminate, instance_id, reason,
+                                 recursive, request_id),
+                 options_);
 }
 
 result<void> orchestration_client::suspend(std::string_view instance_id,
                                            std::string_view reason,
                                            const std::string& request_id) {
-  return block_on<void>([&](done_callback done) {
-    control_async(operation::suspend, instance_id, reason, false, request_id,
-                  std::move(done));
-  });
+  return ask_for(
+    *gateway_,
+    control_request(operation::suspend, instance_id, reason, false, request_id),
+    options_);
 }
 
 result<void> orchestration_client::resume(std::string_view instance_id,
                                           std::string_view reason,
                                           const std::string& request_id) {
-  return block_on<void>([&](done_callback done) {
-    control_async(operation::resume, instance_id, reason, false, request_id,
-                  std::move(done));
-  });
+  return ask_for(
+    *gateway_,
+    control_request(operation::resume, instance_id, reason, false, request_id),
+    options_);
 }
 
 result<void> orchestration_client::rewind(std::string_view instance_id,
                                           std::string_view reason,
                                           const std::string& request_id) {
-  return block_on<void>([&](done_callback done) {
-    control_async(operation::rewind, instance_id, reason, false, request_id,
-                  std::move(done));
-  });
+  return ask_for(
+    *gateway_,
+    control_request(operation::rewind, instance_id, reason, false, request_id),
+    options_);
 }
 
 result<std::string> orchestration_client::restart(std::string_view instance_id,
@@ -436,10 +505,9 @@ result<std::string> orchestration_client::restart(std::string_view instance_id,
 }
 
 result<void> orchestration_client::purge(std::string_view instance_id) {
-  return block_on<void>([&](done_callback done) {
-    control_async(operation::purge, instance_id, {}, false, {},
-                  std::move(done));
-  });
+  return ask_for(*gateway_,
+                 control_request(operation::purge, instance_id, {}, false, {}),
+                 options_);
 }
 
 result<std::size_t>
@@ -499,7 +567,7 @@ orchestration_client::wait_for_completion(std::string_view instance_id,
   management_answer answer = ask(
     *gateway_,
     actors::wait_instance{std::string(instance_id), actors::wait_for::finished},
-    time_out);
+    options_.wait_for_owner, time_out);
   if (answer.code == errc::timed_out)
     return error{errc::timed_out, "Instance \"" + std::string(instance_id)
                                     + "\" did not end within "

@@ -74,11 +74,37 @@ struct instance_filter {
   std::string name;
   std::size_t top = 100; ///< A page, 1 to 1,000.
   bool show_input = true;
+  /// What nodes that are away own is left out and named, not an error.
+  bool partial = false;
 };
 
 struct status_page {
   std::vector<orchestration_status> instances; ///< By created time, ID.
   std::string continuation_token;              ///< Empty: the last page.
+  std::vector<std::uint32_t> missing_partitions;
+};
+
+struct counted_instances {
+  std::array<std::uint64_t, 8> by_status{}; ///< By runtime_status' number.
+  std::vector<std::uint32_t> missing_partitions;
+};
+
+/// What an error says of the operation itself.
+enum class failure_kind : std::uint8_t {
+  not_done,    ///< It was looked at and refused: nothing was done.
+  unavailable, ///< It did not get there: nothing was done; try again.
+  unknown,     ///< It may be done or not; a repeat with its request_id is safe.
+};
+
+failure_kind kind_of(errc code);
+
+/// For each call that blocks.
+struct call_options {
+  /// Of calls that have no time-out of their own.
+  std::chrono::milliseconds deadline{60'000};
+  /// While the owner of the instance is away, wait for it until the deadline
+  /// instead of failing with errc::unavailable at once.
+  bool wait_for_owner = false;
 };
 
 /// Either the outcome, or where to ask for it.
@@ -93,7 +119,13 @@ struct completion_or_check_status {
 class orchestration_client {
 public:
   explicit orchestration_client(
-    std::shared_ptr<actors::management_gateway> gateway);
+    std::shared_ptr<actors::management_gateway> gateway,
+    call_options options = {});
+
+  /// The same, with other options.
+  orchestration_client with(call_options options) const {
+    return orchestration_client(gateway_, options);
+  }
 
   /// Starts an orchestration and returns its ID. `input`: anything that
   /// nlohmann's to_json knows, or json_text.
@@ -137,6 +169,8 @@ public:
 
   /// By runtime_status' number.
   result<std::array<std::uint64_t, 8>> count_instances();
+  /// Without what nodes that are away own; names it.
+  result<counted_instances> count_reachable_instances();
 
   template <class T = std::nullptr_t>
   result<void> raise_event(std::string_view instance_id,
@@ -242,6 +276,7 @@ private:
   }
 
   std::shared_ptr<actors::management_gateway> gateway_;
+  call_options options_;
 };
 
 } // namespace perdura::client

@@ -16,6 +16,7 @@
 #include <perdura/actors/retry_options.hpp>
 #include <perdura/actors/task.hpp>
 #include <perdura/actors/when.hpp>
+#include <perdura/client/cluster_client.hpp>
 #include <perdura/client/node_host.hpp>
 #include <perdura/client/orchestration_client.hpp>
 #include <perdura/client/orchestration_status.hpp>
@@ -54,9 +55,15 @@ using actors::when_any;
 
 // Managing instances.
 using actors::management_payload;
+using client::call_options;
+using client::cluster_client;
+using client::cluster_client_config;
 using client::completion_or_check_status;
+using client::counted_instances;
+using client::failure_kind;
 using client::instance_filter;
 using client::is_finished;
+using client::kind_of;
 using client::orchestration_client;
 using client::orchestration_status;
 using client::parse_iso;

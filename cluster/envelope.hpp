@@ -27,6 +27,7 @@ struct peer_hello {
   std::string directory; ///< hub_identity::directory_id.
   std::string url;       ///< Where its HTTP door is; empty: it has none.
   bool seed_compatible = false;
+  std::string task_hub;
 };
 
 template <class I>
@@ -37,7 +38,7 @@ auto inspect(I& f, placement& x) {
 template <class I>
 auto inspect(I& f, peer_hello& x) {
   return f(x.format, x.hub_id, x.partition_count, x.owners, x.node, x.directory,
-           x.url, x.seed_compatible);
+           x.url, x.seed_compatible, x.task_hub);
 }
 
 /// The session is not wanted; why, as a sentence.

@@ -4,11 +4,13 @@
 
 namespace perdura::cluster {
 
-std::uint64_t pending_requests::add(actors::instance_id id, callback done) {
+std::uint64_t pending_requests::add(actors::instance_id id, callback done,
+                                    claim_ptr claim) {
   std::unique_lock lock(mutex_);
   const std::uint64_t number = next_++;
   if (!closed_) {
-    entries_.emplace(number, entry{std::move(id), std::move(done)});
+    entries_.emplace(number,
+                     entry{std::move(id), std::move(done), std::move(claim)});
     return number;
   }
   actors::management_answer answer;
@@ -20,17 +22,15 @@ std::uint64_t pending_requests::add(actors::instance_id id, callback done) {
   return 0;
 }
 
-pending_requests::callback pending_requests::take(std::uint64_t number,
-                                                  actors::instance_id* id) {
+std::optional<pending_requests::entry>
+pending_requests::take(std::uint64_t number) {
   std::lock_guard lock(mutex_);
   auto it = entries_.find(number);
   if (it == entries_.end())
-    return {};
-  if (id != nullptr)
-    *id = it->second.id;
-  callback done = std::move(it->second.done);
+    return std::nullopt;
+  std::optional<entry> taken = std::move(it->second);
   entries_.erase(it);
-  return done;
+  return taken;
 }
 
 void pending_requests::close(const std::string& why) {
@@ -55,39 +55,61 @@ node_gateway::node_gateway(gateway_surroundings around,
   : pending_(std::move(pending)), around_(std::move(around)) {}
 
 std::uint64_t node_gateway::submit(actors::management_request request,
-                                   callback done) {
+                                   callback done, actors::if_away what) {
+  const claim_ptr claim = what == actors::if_away::wait
+                            ? std::make_shared<request_claim>()
+                            : nullptr;
   const std::uint64_t number
-    = pending_->add(actors::instance_of(request), std::move(done));
+    = pending_->add(actors::instance_of(request), std::move(done), claim);
   if (number == 0)
     return 0;
-  actors::router_actor router;
+  router_control_actor router;
   {
     std::lock_guard lock(mutex_);
     router = around_.router;
   }
-  if (router)
-    caf::anon_send(router, actors::management_inbound{{around_.door, number},
-                                                      std::move(request)});
+  if (!router) {
+    if (const auto entry = pending_->take(number)) {
+      actors::management_answer answer;
+      answer.code = persistence::errc::unavailable;
+      answer.id = entry->id;
+      answer.message = "The node is starting; try again soon.";
+      entry->done(std::move(answer));
+    }
+    return 0;
+  }
+  actors::management_inbound inbound{{around_.door, number},
+                                     std::move(request)};
+  if (claim)
+    caf::anon_send(router, patient_request{std::move(inbound), claim});
+  else
+    caf::anon_send(router, std::move(inbound));
   return number;
 }
 
 void node_gateway::cancel(std::uint64_t number) {
-  actors::instance_id id;
-  callback done = pending_->take(number, &id);
-  if (!done)
+  const auto entry = pending_->take(number);
+  if (!entry)
     return;
   {
     std::lock_guard lock(mutex_);
     if (around_.router)
       caf::anon_send(around_.router,
-                     actors::management_inbound{{around_.door, number},
-                                                actors::cancel_wait{id}});
+                     actors::management_inbound{
+                       {around_.door, number}, actors::cancel_wait{entry->id}});
   }
   actors::management_answer answer;
-  answer.code = persistence::errc::cancelled;
-  answer.message = "The request for \"" + id + "\" was cancelled.";
-  answer.id = id;
-  done(std::move(answer));
+  answer.id = entry->id;
+  if (entry->claim && entry->claim->withdraw()) {
+    answer.code = persistence::errc::unavailable;
+    answer.message = "The owner of \"" + entry->id
+                     + "\" could not be reached in the time allowed. It was "
+                       "not asked; nothing was done.";
+  } else {
+    answer.code = persistence::errc::cancelled;
+    answer.message = "The request for \"" + entry->id + "\" was cancelled.";
+  }
+  entry->done(std::move(answer));
 }
 
 persistence::result<persistence::instance_page>
@@ -95,8 +117,8 @@ node_gateway::query(const persistence::instance_query& query) {
   return around_.query(query);
 }
 
-persistence::result<persistence::status_counts> node_gateway::count() {
-  return around_.count();
+persistence::result<actors::instance_counts> node_gateway::count(bool partial) {
+  return around_.count(partial);
 }
 
 std::vector<std::pair<std::string, std::string>> node_gateway::stuck() {
@@ -109,7 +131,12 @@ node_gateway::payload_of(const std::string& id) const {
 }
 
 bool node_gateway::is_seed_compatible() const {
-  return around_.seed_compatible;
+  return around_.is_seed_compatible();
+}
+
+void node_gateway::open(router_control_actor router) {
+  const std::lock_guard lock(mutex_);
+  around_.router = std::move(router);
 }
 
 void node_gateway::close(const std::string& why) {
@@ -125,8 +152,8 @@ gateway_behavior(actors::gateway_actor::pointer,
                  std::shared_ptr<pending_requests> pending) {
   return {
     [pending = std::move(pending)](actors::management_reply& reply) {
-      if (auto done = pending->take(reply.to.correlation))
-        done(std::move(reply.answer));
+      if (auto entry = pending->take(reply.to.correlation))
+        entry->done(std::move(reply.answer));
     },
   };
 }

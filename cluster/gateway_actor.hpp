@@ -5,10 +5,13 @@
 
 #include "actors/management.hpp"
 #include "actors/messages.hpp"
+#include "cluster/request_claim.hpp"
+#include "cluster/router_actor.hpp"
 
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -22,20 +25,22 @@ class pending_requests {
 public:
   using callback = actors::management_gateway::callback;
 
-  std::uint64_t add(actors::instance_id id, callback done);
+  std::uint64_t add(actors::instance_id id, callback done,
+                    claim_ptr claim = nullptr);
+
+  struct entry {
+    actors::instance_id id;
+    callback done;
+    claim_ptr claim; ///< Of one that may wait for its owner.
+  };
 
   /// Empty if it was answered or cancelled already.
-  callback take(std::uint64_t number, actors::instance_id* id = nullptr);
+  std::optional<entry> take(std::uint64_t number);
 
   /// Everybody is told that there will be no answer.
   void close(const std::string& why);
 
 private:
-  struct entry {
-    actors::instance_id id;
-    callback done;
-  };
-
   std::mutex mutex_;
   std::uint64_t next_ = 1;
   bool closed_ = false;
@@ -45,15 +50,15 @@ private:
 
 /// What a gateway asks of its node besides routing.
 struct gateway_surroundings {
-  actors::router_actor router;
+  router_control_actor router;
   std::uint64_t door = 1;
   std::function<persistence::result<persistence::instance_page>(
     const persistence::instance_query&)>
     query;
-  std::function<persistence::result<persistence::status_counts>()> count;
+  std::function<persistence::result<actors::instance_counts>(bool)> count;
   std::function<std::vector<std::pair<std::string, std::string>>()> stuck;
   std::function<actors::management_payload(const std::string&)> payload_of;
-  bool seed_compatible = false;
+  std::function<bool()> is_seed_compatible;
 };
 
 /// The threads' side.
@@ -62,15 +67,19 @@ public:
   node_gateway(gateway_surroundings around,
                std::shared_ptr<pending_requests> pending);
 
-  std::uint64_t submit(actors::management_request request,
-                       callback done) override;
+  using management_gateway::submit;
+  std::uint64_t submit(actors::management_request request, callback done,
+                       actors::if_away what) override;
   void cancel(std::uint64_t number) override;
   persistence::result<persistence::instance_page>
   query(const persistence::instance_query& query) override;
-  persistence::result<persistence::status_counts> count() override;
+  persistence::result<actors::instance_counts> count(bool partial) override;
   std::vector<std::pair<std::string, std::string>> stuck() override;
   actors::management_payload payload_of(const std::string& id) const override;
   bool is_seed_compatible() const override;
+
+  /// The router is there; before, every request is refused.
+  void open(router_control_actor router);
 
   /// The node stops: nothing is routed any more, who waits is told.
   void close(const std::string& why);

@@ -3,11 +3,19 @@
 #include "actors/activity_pool.hpp"
 #include "actors/partition_actor.hpp"
 #include "actors/turn_watch.hpp"
+#include "cluster/caf_transport.hpp"
 #include "cluster/gateway_actor.hpp"
 #include "cluster/hub_creation.hpp"
+#include "cluster/node_list.hpp"
+#include "cluster/node_rules.hpp"
 #include "cluster/partition_map.hpp"
+#include "cluster/partition_survey.hpp"
+#include "cluster/peer_register.hpp"
+#include "cluster/question_actor.hpp"
+#include "cluster/question_fan.hpp"
 #include "cluster/retention_actor.hpp"
 #include "cluster/router_actor.hpp"
+#include "cluster/router_wiring.hpp"
 #include "persistence/clock.hpp"
 #include "persistence/lmdb_journal.hpp"
 #include "persistence/logging.hpp"
@@ -28,50 +36,6 @@ constexpr std::uint64_t local_door = 1;
 constexpr const char* stopping_sentence
   = "This node is stopping; ask again when it is back.";
 
-/// Says which version a start gets, or why it cannot be.
-result<std::string> resolve(const actors::registry& functions,
-                            const std::string& name,
-                            const std::string& version) {
-  const auto newest = functions.default_version(name);
-  if (!newest) {
-    std::string known;
-    for (const auto* entry : functions.orchestrators())
-      if (known.size() < 200)
-        known += (known.empty() ? "" : ", ") + entry->name();
-    return error{
-      errc::unknown_orchestrator,
-      "There is no orchestrator \"" + name + "\" on this node. "
-        + (known.empty() ? "It has none." : "It has: " + known + ".")};
-  }
-  if (version.empty())
-    return *newest;
-  if (functions.find_orchestrator(name, version) == nullptr)
-    return error{errc::unknown_orchestrator,
-                 "Orchestrator \"" + name + "\" has no version \"" + version
-                   + "\" on this node; its newest is \"" + *newest + "\"."};
-  return version;
-}
-
-bool discards(const actors::registry& functions, bool hub_discards,
-              const std::string& name) {
-  for (const auto* entry : functions.orchestrators())
-    if (entry->name() == name && entry->options().external_events)
-      return *entry->options().external_events
-             == actors::external_event_policy::discard;
-  return hub_discards;
-}
-
-retention_rules rules_of(const node_config& config,
-                         const actors::registry& functions) {
-  retention_rules rules;
-  rules.hub = config.retention;
-  rules.interval = config.retention_interval;
-  for (const auto* entry : functions.orchestrators())
-    if (entry->options().retention)
-      rules.by_name[entry->name()] = *entry->options().retention;
-  return rules;
-}
-
 result<void> prepare_directory(const node_config& config) {
   auto hub = read_hub(config.data_dir);
   if (!hub && hub.code() == errc::storage_missing && config.create_hub)
@@ -86,18 +50,22 @@ result<void> prepare_directory(const node_config& config) {
 class node::impl {
 public:
   impl(node_config config, std::shared_ptr<const actors::registry> functions,
-       std::unique_ptr<journal> ledger)
+       std::unique_ptr<journal> ledger,
+       std::unique_ptr<caf::actor_system_config> caf_config)
     : config_(std::move(config)),
       functions_(std::move(functions)),
-      ledger_(std::move(ledger)) {
+      ledger_(std::move(ledger)),
+      started_at_(system_clock().now()),
+      caf_config_(std::move(caf_config)),
+      view_(std::make_shared<cluster_view>(placement_of(ledger_->hub()))) {
     // Discarding is part of the seed's letter.
     config_.external_events_discard |= config_.compat_seed;
     threads_ = config_.scheduler_threads != 0
                  ? config_.scheduler_threads
                  : std::max(1U, std::thread::hardware_concurrency()) + 2;
-    caf_config_.set("scheduler.max-threads", threads_);
-    system_ = std::make_unique<caf::actor_system>(caf_config_);
-    owned_ = placement_of(ledger_->hub()).owned_by(config_.cluster.node);
+    caf_config_->set("scheduler.max-threads", threads_);
+    system_ = std::make_unique<caf::actor_system>(*caf_config_);
+    owned_ = view_->owners().owned_by(config_.cluster.node);
     open_door();
   }
 
@@ -107,13 +75,22 @@ public:
 
   result<void> begin();
   std::vector<std::string> stop();
-  node_statistics statistics() const;
-  std::vector<std::pair<std::string, std::string>> stuck() const;
 
   /// All zero once it stops.
   node_statistics ask_statistics() const {
     const std::shared_lock lock(reach_->mutex);
     return reach_->node != nullptr ? statistics() : node_statistics{};
+  }
+
+  result<status_counts> ask_own_counts() const {
+    return ask_journal<status_counts>(
+      *reach_, [](journal& ledger, const std::vector<partition_id>& own) {
+        return ledger.count(own);
+      });
+  }
+
+  std::vector<reported_node> ask_reports() const {
+    return fan_->reports();
   }
 
   bool is_ready() const {
@@ -125,8 +102,10 @@ public:
   node_config config_;
   std::shared_ptr<const actors::registry> functions_;
   std::unique_ptr<journal> ledger_;
+  std::string url_;
   node::payload_maker make_payload_;
   node::activity_observer observe_;
+  node::stop_listener must_stop_;
   std::shared_ptr<node_gateway> gateway_;
 
 private:
@@ -144,52 +123,167 @@ private:
     return ask(*way.node->ledger_, way.node->owned_);
   }
 
-  void open_door();
-  actors::partition_config partition_config_of(partition_id id) const;
+  static result<question_answer> look_up(reach& way, const question& asked);
 
+  void open_router();
+  void open_door();
+  result<void> begin_partitions();
+  result<void> begin_network();
+  actors::partition_config partition_config_of(partition_id id) const;
+  node_statistics statistics() const;
+  node_report report() const;
+
+  const timestamp started_at_;
   std::size_t threads_ = 0;
-  caf::actor_system_config caf_config_;
+  std::unique_ptr<caf::actor_system_config> caf_config_;
   std::unique_ptr<caf::actor_system> system_;
+  std::shared_ptr<cluster_view> view_;
   std::vector<partition_id> owned_;
   actors::turn_watch watch_;
   std::unique_ptr<actors::activity_pool> pool_;
+  std::unique_ptr<peer_register> peers_;
+  std::shared_ptr<transport> transport_;
+  std::shared_ptr<question_fan> fan_;
   router_control_actor router_;
+  question_actor questions_;
   actors::gateway_actor door_;
   retention_actor retention_;
-  std::vector<actors::partition_actor> partitions_;
+  std::vector<actors::partition_actor> partitions_; ///< Those owned.
+  std::vector<actors::partition_actor> by_id_;      ///< Empty: another node's.
   std::atomic<bool> serving_{false};
   std::shared_ptr<reach> reach_ = std::make_shared<reach>();
   std::mutex stop_mutex_;
   bool stopped_ = false;
 };
 
+// --- What it is asked --------------------------------------------------------
+
+result<question_answer> node::impl::look_up(reach& way, const question& asked) {
+  if (const auto* query = std::get_if<instance_query>(&asked)) {
+    auto page = ask_journal<instance_page>(
+      way, [&](journal& ledger, const std::vector<partition_id>& own) {
+        return ledger.query(own, *query);
+      });
+    if (!page)
+      return page.error();
+    return question_answer(std::move(*page));
+  }
+  const std::shared_lock lock(way.mutex);
+  if (way.node == nullptr)
+    return error{errc::shutting_down, stopping_sentence};
+  if (std::holds_alternative<report_question>(asked))
+    return question_answer(way.node->report());
+  auto counts = way.node->ledger_->count(way.node->owned_);
+  if (!counts)
+    return counts.error();
+  return question_answer(counts_answer{{counts->begin(), counts->end()}});
+}
+
+node_report node::impl::report() const {
+  node_report about;
+  about.node = config_.cluster.node;
+  about.version = PERDURA_VERSION;
+  about.url = url_;
+  about.started_at = started_at_;
+  for (const partition_id each : owned_)
+    about.partitions.push_back(index_of(each));
+  if (auto counts = ledger_->count(owned_))
+    about.counts.assign(counts->begin(), counts->end());
+  about.outbox_messages = survey_figures(partitions_).outbox_messages;
+  const logged_error newest = newest_error();
+  about.last_error = newest.text;
+  about.last_error_at = newest.at;
+  for (const auto* entry : functions_->orchestrators())
+    about.orchestrators.push_back(entry->options().version.empty()
+                                    ? entry->name()
+                                    : entry->name() + "@"
+                                        + entry->options().version);
+  about.activities = functions_->activity_names();
+  about.stuck = survey_stuck(partitions_);
+  std::promise<std::vector<peer_report>> promise;
+  auto peers = promise.get_future();
+  caf::anon_send(
+    router_, peers_request{
+               std::make_shared<std::function<void(std::vector<peer_report>)>>(
+                 [&promise](std::vector<peer_report> all) {
+                   promise.set_value(std::move(all));
+                 })});
+  about.peers = peers.get();
+  return about;
+}
+
+void node::impl::open_router() {
+  const hub_identity& hub = ledger_->hub();
+  router_config config;
+  config.self.hub_id = hub.hub_id;
+  config.self.partition_count = hub.partition_count;
+  config.self.owners = view_->owners();
+  config.self.node = config_.cluster.node;
+  config.self.directory = hub.directory_id;
+  config.self.url = url_;
+  config.self.task_hub = hub.name;
+  config.self.seed_compatible = config_.compat_seed;
+  for (const node_id& each : config.self.owners.nodes)
+    if (each != config.self.node)
+      config.peers.push_back(each);
+  config.partition_of = partition_of;
+  config.times.heartbeat_interval = config_.cluster.heartbeat_interval;
+  config.times.silence_max = config_.cluster.silence_max;
+  config.request_time_max = config_.cluster.request_time_max;
+  config.random = random_session;
+  if (peers_)
+    config.admit = [peers = peers_.get()](const peer_hello& hello) {
+      return peers->admit(hello);
+    };
+  router_surroundings around;
+  around.met = [view = view_](const peer_hello& hello) { view->met(hello); };
+  around.must_stop = [this](const error& why) {
+    if (must_stop_)
+      must_stop_(why);
+  };
+  questions_ = system_->spawn<caf::detached>(
+    question_behavior,
+    [way = reach_](const question& asked) { return look_up(*way, asked); });
+  around.look_up
+    = [questions = questions_](const router_control_actor& to,
+                               std::uint64_t ticket, question asked) {
+        caf::anon_send(questions, question_note{to, ticket, std::move(asked)});
+      };
+  router_
+    = system_->spawn(router_behavior, std::move(config), std::move(around));
+}
+
+/// The door is there from the beginning; the router comes with `begin`, when
+/// its own address is known.
 void node::impl::open_door() {
-  router_ = system_->spawn(router_behavior, ledger_->hub().partition_count);
   auto pending = std::make_shared<pending_requests>();
   door_ = system_->spawn(gateway_behavior, pending);
-  caf::anon_send(router_, door_opened{local_door, door_});
-  gateway_surroundings around;
-  around.router = router_;
-  around.door = local_door;
   reach_->node = this;
-  around.query = [way = reach_](const instance_query& query) {
-    return ask_journal<instance_page>(
-      *way, [&](journal& ledger, const std::vector<partition_id>& all) {
-        return ledger.query(all, query);
-      });
+  question_fan::surroundings fan;
+  fan.self = config_.cluster.node;
+  fan.view = view_;
+  fan.look_up
+    = [way = reach_](const question& asked) { return look_up(*way, asked); };
+  fan.ask = [way = reach_](const node_id& node, question asked,
+                           question_fan::answer_callback answer) {
+    const std::shared_lock lock(way->mutex);
+    if (way->node == nullptr || !way->node->router_)
+      answer(error{errc::shutting_down, stopping_sentence});
+    else
+      caf::anon_send(
+        way->node->router_,
+        peer_question{
+          node, std::move(asked),
+          std::make_shared<question_fan::answer_callback>(std::move(answer))});
   };
-  around.count = [way = reach_] {
-    return ask_journal<status_counts>(
-      *way, [&](journal& ledger, const std::vector<partition_id>& all) {
-        return ledger.count(all);
-      });
-  };
-  around.stuck = [way = reach_] {
-    std::shared_lock lock(way->mutex);
-    return way->node != nullptr
-             ? way->node->stuck()
-             : std::vector<std::pair<std::string, std::string>>{};
-  };
+  fan.patience = config_.cluster.request_time_max + std::chrono::seconds(5);
+  fan_ = std::make_shared<question_fan>(std::move(fan));
+  gateway_surroundings around;
+  around.door = local_door;
+  around.query
+    = [fan = fan_](const instance_query& query) { return fan->query(query); };
+  around.count = [fan = fan_](bool partial) { return fan->count(partial); };
+  around.stuck = [fan = fan_] { return fan->stuck(); };
   around.payload_of = [way = reach_](const std::string& id) {
     std::shared_lock lock(way->mutex);
     actors::management_payload none;
@@ -198,10 +292,12 @@ void node::impl::open_door() {
              ? way->node->make_payload_(id)
              : none;
   };
-  around.seed_compatible = config_.compat_seed;
+  around.is_seed_compatible = [seed = config_.compat_seed] { return seed; };
   gateway_
     = std::make_shared<node_gateway>(std::move(around), std::move(pending));
 }
+
+// --- Life --------------------------------------------------------------------
 
 actors::partition_config
 node::impl::partition_config_of(partition_id id) const {
@@ -211,20 +307,22 @@ node::impl::partition_config_of(partition_id id) const {
   config.partition_of = partition_of;
   config.resolve = [functions = functions_](const std::string& name,
                                             const std::string& version) {
-    return resolve(*functions, name, version);
+    return version_of(*functions, name, version);
   };
   config.discards_events
-    = [functions = functions_, hub = config_.external_events_discard](
-        const std::string& name) { return discards(*functions, hub, name); };
+    = [functions = functions_,
+       hub = config_.external_events_discard](const std::string& name) {
+        return discards_events(*functions, hub, name);
+      };
   config.nondeterminism_fails = config_.nondeterminism_fails;
   config.turn_wait_max = config_.turn_wait_max;
-  config.idle_instances_max = std::max<std::size_t>(
-    1, config_.idle_instances_max / config.partition_count);
+  config.idle_instances_max
+    = std::max<std::size_t>(1, config_.idle_instances_max / owned_.size());
   config.idle_instance_time_max = config_.idle_instance_time_max;
   return config;
 }
 
-result<void> node::impl::begin() {
+result<void> node::impl::begin_partitions() {
   actors::activity_pool_surroundings work;
   work.time = &system_clock();
   work.functions = functions_;
@@ -232,7 +330,7 @@ result<void> node::impl::begin() {
   work.payload_of = make_payload_;
   work.observe = observe_;
   work.deliver = [this](actors::activity_result result) {
-    caf::anon_send(partitions_[index_of(result.partition)], std::move(result));
+    caf::anon_send(by_id_[index_of(result.partition)], std::move(result));
   };
   actors::activity_pool_options limits;
   limits.activities_max = config_.activities_max;
@@ -248,6 +346,7 @@ result<void> node::impl::begin() {
 
   auto ready = std::make_shared<readiness>();
   ready->left = owned_.size();
+  by_id_.resize(ledger_->hub().partition_count);
   for (const partition_id id : owned_) {
     actors::partition_surroundings around;
     around.ledger = ledger_.get();
@@ -263,19 +362,65 @@ result<void> node::impl::begin() {
       if (--ready->left == 0)
         ready->all.set_value();
     };
-    partitions_.push_back(system_->spawn(actors::partition_behavior,
-                                         partition_config_of(id), around));
+    by_id_[index_of(id)] = system_->spawn(actors::partition_behavior,
+                                          partition_config_of(id), around);
+    partitions_.push_back(by_id_[index_of(id)]);
   }
-  caf::anon_send(router_, partitions_ready{partitions_});
+  caf::anon_send(router_, partitions_ready{by_id_});
   for (const actors::partition_actor& one : partitions_)
     caf::anon_send(one, actors::begin_work{});
   ready->all.get_future().wait();
-  if (!ready->outcome)
-    return ready->outcome;
+  return ready->outcome;
+}
+
+/// The others are let in when all partitions serve.
+result<void> node::impl::begin_network() {
+  if (config_.cluster.is_alone())
+    return {};
+  caf_transport_config network;
+  auto listen = listen_address_of(config_.cluster);
+  auto nodes = parse_nodes(config_.cluster.nodes);
+  if (!listen || !nodes)
+    return listen ? nodes.error() : listen.error();
+  network.listen = *listen;
+  network.tls = config_.cluster.has_tls();
+  // One connection a pair: the lesser name dials.
+  for (const listed_node& each : *nodes)
+    if (each.name > config_.cluster.node)
+      network.dial.push_back(each);
+  auto opened
+    = open_caf_transport(*system_, std::move(network), listener_of(router_));
+  if (!opened)
+    return opened.error();
+  transport_ = std::move(*opened);
+  caf::anon_send(router_, transport_ready{transport_});
+  return {};
+}
+
+result<void> node::impl::begin() {
+  if (!config_.cluster.is_alone()) {
+    auto peers = peer_register::open(config_.data_dir);
+    if (!peers)
+      return peers.error();
+    peers_ = std::move(*peers);
+  }
+  open_router();
+  caf::anon_send(router_, door_opened{local_door, door_});
+  gateway_->open(router_);
+  if (auto begun = begin_partitions(); !begun)
+    return begun;
+  if (auto begun = begin_network(); !begun)
+    return begun;
   const retention_rules rules = rules_of(config_, *functions_);
   if (!rules.keeps_everything())
     retention_ = system_->spawn<caf::detached>(
       retention_behavior, rules,
+      [way = reach_](const instance_query& query) {
+        return ask_journal<instance_page>(
+          *way, [&](journal& ledger, const std::vector<partition_id>& own) {
+            return ledger.query(own, query);
+          });
+      },
       std::shared_ptr<actors::management_gateway>(gateway_), &system_clock());
   serving_ = true;
   return {};
@@ -288,6 +433,11 @@ std::vector<std::string> node::impl::stop() {
   stopped_ = true;
   serving_ = false;
   gateway_->close(stopping_sentence);
+  if (router_)
+    caf::anon_send(router_, transport_ready{nullptr});
+  if (transport_)
+    transport_->close();
+  transport_.reset();
   {
     std::unique_lock reaching(reach_->mutex);
     reach_->node = nullptr;
@@ -301,21 +451,27 @@ std::vector<std::string> node::impl::stop() {
     if (!pool_->wait_idle(config_.stop_patience))
       left = pool_->running_names();
   }
-  caf::anon_send(router_, partitions_gone{});
+  if (router_) {
+    caf::anon_send(router_, partitions_gone{});
+    caf::anon_send_exit(router_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(questions_, caf::exit_reason::user_shutdown);
+  }
   for (const actors::partition_actor& one : partitions_)
     caf::anon_send_exit(one, caf::exit_reason::user_shutdown);
-  caf::anon_send_exit(router_, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(door_, caf::exit_reason::user_shutdown);
   if (!watch_.wait_idle(config_.stop_patience))
     left.emplace_back("an orchestrator that never awaits");
   partitions_.clear();
+  by_id_.clear();
   router_ = nullptr;
+  questions_ = nullptr;
   door_ = nullptr;
   if (!left.empty()) {
     // Threads of user code cannot be ended: what they use must stay.
     ledger_->close();
     static_cast<void>(pool_.release());
     static_cast<void>(system_.release());
+    static_cast<void>(caf_config_.release());
     static_cast<void>(ledger_.release());
     return left;
   }
@@ -325,77 +481,24 @@ std::vector<std::string> node::impl::stop() {
   return left;
 }
 
-std::vector<std::pair<std::string, std::string>> node::impl::stuck() const {
-  using list = std::vector<std::pair<instance_id, std::string>>;
-
-  struct gathering {
-    std::mutex mutex;
-    std::condition_variable changed;
-    list found;
-    std::size_t left = 0;
-  };
-
-  auto gathered = std::make_shared<gathering>();
-  gathered->left = partitions_.size();
-  auto answer
-    = std::make_shared<std::function<void(list)>>([gathered](list one) {
-        std::lock_guard lock(gathered->mutex);
-        gathered->found.insert(gathered->found.end(), one.begin(), one.end());
-        --gathered->left;
-        gathered->changed.notify_all();
-      });
-  for (const actors::partition_actor& one : partitions_)
-    caf::anon_send(one, actors::stuck_request{answer});
-  std::unique_lock lock(gathered->mutex);
-  // A partition that cannot answer has no thread to run on.
-  if (!gathered->changed.wait_for(lock, std::chrono::seconds(2),
-                                  [&] { return gathered->left == 0; }))
-    gathered->found.emplace_back(
-      "", std::to_string(gathered->left)
-            + " partitions have no thread to run on: orchestrators that "
-              "never await hold them all");
-  return gathered->found;
-}
-
 node_statistics node::impl::statistics() const {
-  struct gathering {
-    std::mutex mutex;
-    std::condition_variable changed;
-    node_statistics sum;
-    std::size_t left = 0;
-  };
-
-  auto gathered = std::make_shared<gathering>();
-  gathered->left = partitions_.size();
-  auto answer
-    = std::make_shared<std::function<void(const actors::partition_figures&)>>(
-      [gathered](const actors::partition_figures& figures) {
-        std::lock_guard lock(gathered->mutex);
-        const actors::partition_counters& one = figures.counters;
-        node_statistics& sum = gathered->sum;
-        sum.starts += one.starts;
-        sum.orchestration_turns += one.turns;
-        sum.replays += one.replays;
-        sum.completed += one.completed;
-        sum.failed += one.failed;
-        sum.terminated += one.terminated;
-        sum.continued += one.continued;
-        sum.activities += one.activities;
-        sum.results_stale += one.results_stale;
-        sum.events_discarded += one.events_discarded;
-        sum.messages_repeated += one.messages_repeated;
-        sum.evictions += one.evictions;
-        sum.instances_live += figures.live;
-        sum.outbox_messages += figures.outbox_messages;
-        --gathered->left;
-        gathered->changed.notify_all();
-      });
-  for (const actors::partition_actor& one : partitions_)
-    caf::anon_send(one, actors::counters_request{answer});
-  std::unique_lock lock(gathered->mutex);
-  gathered->changed.wait_for(lock, std::chrono::seconds(2),
-                             [&] { return gathered->left == 0; });
-  node_statistics sum = gathered->sum;
+  const actors::partition_figures figures = survey_figures(partitions_);
+  const actors::partition_counters& counted = figures.counters;
+  node_statistics sum;
+  sum.starts = counted.starts;
+  sum.orchestration_turns = counted.turns;
+  sum.replays = counted.replays;
+  sum.completed = counted.completed;
+  sum.failed = counted.failed;
+  sum.terminated = counted.terminated;
+  sum.continued = counted.continued;
+  sum.activities = counted.activities;
+  sum.results_stale = counted.results_stale;
+  sum.events_discarded = counted.events_discarded;
+  sum.messages_repeated = counted.messages_repeated;
+  sum.evictions = counted.evictions;
+  sum.instances_live = figures.live;
+  sum.outbox_messages = figures.outbox_messages;
   const journal_statistics disk = ledger_->statistics();
   sum.commits = disk.commits;
   sum.views_commits = disk.views_commits;
@@ -428,9 +531,13 @@ node::open(node_config config,
     return ledger.error();
   config.task_hub = (*ledger)->hub().name;
   config.partition_count = (*ledger)->hub().partition_count;
+  auto system = std::make_unique<caf::actor_system_config>();
+  if (!config.cluster.is_alone())
+    if (auto ready = prepare_network(*system, config.cluster); !ready)
+      return ready.error();
   std::unique_ptr<node> made(new node());
   made->impl_ = std::make_unique<impl>(std::move(config), std::move(functions),
-                                       std::move(*ledger));
+                                       std::move(*ledger), std::move(system));
   return made;
 }
 
@@ -440,6 +547,22 @@ void node::set_payload_maker(payload_maker make) {
 
 void node::set_activity_observer(activity_observer observe) {
   impl_->observe_ = std::move(observe);
+}
+
+void node::set_url(std::string url) {
+  impl_->url_ = std::move(url);
+}
+
+void node::set_stop_listener(stop_listener tell) {
+  impl_->must_stop_ = std::move(tell);
+}
+
+result<status_counts> node::own_counts() const {
+  return impl_->ask_own_counts();
+}
+
+std::vector<reported_node> node::reports() const {
+  return impl_->ask_reports();
 }
 
 result<void> node::begin() {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <perdura/cluster/node_config.hpp>
+#include <perdura/cluster/node_report.hpp>
 #include <perdura/persistence/distribution.hpp>
 #include <perdura/persistence/error.hpp>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -67,6 +69,14 @@ public:
     = std::function<void(const actors::activity_context&)>;
   void set_activity_observer(activity_observer observe);
 
+  /// Where its HTTP door is, for other nodes and clients; before `begin`.
+  void set_url(std::string url);
+
+  /// Told, on any thread, when the others refuse this node because its data is
+  /// not what it was: it must be stopped. Before `begin`.
+  using stop_listener = std::function<void(const persistence::error&)>;
+  void set_stop_listener(stop_listener tell);
+
   /// Recovers and serves; returns when every partition does.
   persistence::result<void> begin();
 
@@ -82,6 +92,12 @@ public:
   const node_config& config() const;
   const std::string& hub_id() const;
   node_statistics statistics() const;
+
+  /// Instances on this node alone, by runtime status.
+  persistence::result<std::array<std::uint64_t, 8>> own_counts() const;
+
+  /// What each node that owns partitions says of itself. Blocks.
+  std::vector<reported_node> reports() const;
 
   /// False while it recovers or stops, or when no scheduler thread is spare.
   bool is_ready() const;

@@ -1,9 +1,10 @@
 /// How one node is, as it says itself: what `perdura cluster status` shows.
 #pragma once
 
-#include "cluster/placement.hpp"
+#include <perdura/cluster/placement.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,5 +47,12 @@ auto inspect(I& f, node_report& x) {
            x.outbox_messages, x.last_error, x.last_error_at, x.orchestrators,
            x.activities, x.peers, x.stuck);
 }
+
+/// One node's word, or why there is none.
+struct reported_node {
+  node_id node;
+  std::optional<node_report> report;
+  std::string why;
+};
 
 } // namespace perdura::cluster

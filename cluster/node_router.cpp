@@ -70,6 +70,18 @@ void node_router::serve(bool serves) {
   has_served_ |= serves;
 }
 
+void node_router::close(moment now) {
+  closing_ = true;
+  serve(false);
+  for (const auto& [name, one] : nodes_) {
+    one->path.reset();
+    happened(one, one->link.path_closed(stopping_sentence), now);
+  }
+  const auto clients = clients_; // they go one by one
+  for (const auto& [path, one] : clients)
+    happened(one, one->link.path_closed(stopping_sentence), now);
+}
+
 bool node_router::owns(partition_id partition) const {
   return index_of(partition) < own_.size() && own_[index_of(partition)];
 }

@@ -87,6 +87,10 @@ public:
   /// Requests for own partitions are refused until and after.
   void serve(bool serves);
 
+  /// This process stops: sessions end, what waits for another node's answer
+  /// is told.
+  void close(moment now);
+
   /// Null claim: answered *unavailable* at once if the owner is away.
   void take_request(actors::management_inbound request, claim_ptr claim,
                     moment now);
@@ -114,6 +118,10 @@ public:
 
   /// Gives what has gathered to the transport. After each batch.
   void flush(moment now);
+
+  bool has_output() const {
+    return !marked_.empty();
+  }
 
   // --- What is known --------------------------------------------------------
 
@@ -219,6 +227,7 @@ private:
   router_host& host_;
   bool serves_ = false;
   bool has_served_ = false;
+  bool closing_ = false;
   std::map<node_id, peer_ptr> nodes_;
   std::map<path_id, peer_ptr> clients_;
   std::unordered_map<path_id, std::weak_ptr<peer>> paths_;

@@ -10,7 +10,7 @@ namespace {
 
 /// One look: everything of `name` (empty: of those without a rule of their
 /// own) that ended before.
-void purge_expired(const retention_rules& rules,
+void purge_expired(const retention_rules& rules, const own_query& look,
                    actors::management_gateway& gateway, const std::string& name,
                    persistence::timestamp ended_before) {
   persistence::instance_query query;
@@ -22,7 +22,7 @@ void purge_expired(const retention_rules& rules,
   query.top = persistence::page_rows_max;
   std::size_t purged = 0;
   do {
-    auto page = gateway.query(query);
+    auto page = look(query);
     if (!page) {
       persistence::log(persistence::log_room::cluster,
                        persistence::log_level::warning,
@@ -55,6 +55,7 @@ bool retention_rules::keeps_everything() const {
 
 retention_actor::behavior_type
 retention_behavior(retention_actor::pointer self, retention_rules rules,
+                   own_query query,
                    std::shared_ptr<actors::management_gateway> gateway,
                    const persistence::clock* time) {
   self->delayed_send(self, rules.interval, look_for_expired{});
@@ -62,10 +63,10 @@ retention_behavior(retention_actor::pointer self, retention_rules rules,
     [=](look_for_expired) {
       const persistence::timestamp now = time->now();
       if (rules.hub.count() > 0)
-        purge_expired(rules, *gateway, "", now - rules.hub);
+        purge_expired(rules, query, *gateway, "", now - rules.hub);
       for (const auto& [name, kept] : rules.by_name)
         if (kept.count() > 0)
-          purge_expired(rules, *gateway, name, now - kept);
+          purge_expired(rules, query, *gateway, name, now - kept);
       self->delayed_send(self, rules.interval, look_for_expired{});
     },
   };

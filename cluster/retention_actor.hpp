@@ -6,6 +6,7 @@
 
 #include <caf/all.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,9 +33,14 @@ namespace perdura::cluster {
 
 using retention_actor = caf::typed_actor<caf::reacts_to<look_for_expired>>;
 
+/// A page of what this node owns: each looks after its own.
+using own_query = std::function<persistence::result<persistence::instance_page>(
+  const persistence::instance_query&)>;
+
 /// Queries block, so it wants a thread of its own (caf::detached).
 retention_actor::behavior_type
 retention_behavior(retention_actor::pointer self, retention_rules rules,
+                   own_query query,
                    std::shared_ptr<actors::management_gateway> gateway,
                    const persistence::clock* time);
 

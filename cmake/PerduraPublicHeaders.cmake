@@ -17,6 +17,7 @@ set(PERDURA_PUBLIC_ROOTS
   client/orchestration_status.hpp
   client/management_payload.hpp
   client/door_config.hpp
+  client/cluster_client.hpp
   client/node_host.hpp)
 
 set(PERDURA_PUBLIC_HEADERS)

@@ -1,5 +1,6 @@
 #include "persistence/logging.hpp"
 
+#include "persistence/clock.hpp"
 #include "persistence/steering_text.hpp"
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace perdura::persistence {
@@ -98,7 +100,22 @@ std::string escaped(std::string_view text) {
   return line;
 }
 
+struct newest_line {
+  std::mutex mutex;
+  logged_error error;
+};
+
+newest_line& newest() {
+  static newest_line line;
+  return line;
+}
+
 } // namespace
+
+logged_error newest_error() {
+  const std::lock_guard lock(newest().mutex);
+  return newest().error;
+}
 
 void set_log_level(log_level level) {
   threshold().store(level, std::memory_order_relaxed);
@@ -139,6 +156,10 @@ bool logs(log_room room, log_level level) {
 }
 
 void log(log_room room, log_level level, std::string_view text) {
+  if (level == log_level::error) {
+    const std::lock_guard lock(newest().mutex);
+    newest().error = {system_clock().now(), escaped(text)};
+  }
   if (level != log_level::off && logs(room, level))
     logger_of(room).log(to_spdlog(level), "{}", escaped(text));
 }

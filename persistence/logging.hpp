@@ -2,9 +2,11 @@
 #pragma once
 
 #include <perdura/persistence/error.hpp>
+#include <perdura/persistence/ids.hpp>
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace perdura::persistence {
@@ -33,6 +35,14 @@ bool logs(log_room room, log_level level);
 /// One line. Control characters in `text` are escaped, so that a reason or an
 /// ID that holds a line break cannot forge a second line.
 void log(log_room room, log_level level, std::string_view text);
+
+struct logged_error {
+  timestamp at{};
+  std::string text; ///< Empty: there was none.
+};
+
+/// The newest line at `error`, whether it was shown or not.
+logged_error newest_error();
 
 /// Says why on stderr and ends the process at once, without destructors:
 /// after a failed sync nothing that is in memory may be trusted, and the next

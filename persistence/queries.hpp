@@ -21,12 +21,14 @@ struct instance_query {
   std::optional<timestamp> ended_before; ///< Finished at or before it.
   std::size_t top = 100;                 ///< Rows a page, 1 to `page_rows_max`.
   std::string token; ///< From the page before; empty: from the start.
+  /// Nodes that are away are left out and named, instead of an error.
+  bool partial = false;
 };
 
 template <class I>
 auto inspect(I& f, instance_query& x) {
   return f(x.created_from, x.created_to, x.statuses, x.id_prefix, x.name,
-           x.ended_before, x.top, x.token);
+           x.ended_before, x.top, x.token, x.partial);
 }
 
 /// Largest page; also the default page of the C++ client's iteration.
@@ -51,11 +53,12 @@ auto inspect(I& f, instance_row& x) {
 struct instance_page {
   std::vector<instance_row> rows;
   std::string token;
+  std::vector<std::uint32_t> missing; ///< Partitions nobody answered for.
 };
 
 template <class I>
 auto inspect(I& f, instance_page& x) {
-  return f(x.rows, x.token);
+  return f(x.rows, x.token, x.missing);
 }
 
 /// Where a walk stands: after (created_at, id). The token is its text,

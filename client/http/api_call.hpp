@@ -143,5 +143,6 @@ void list_stuck(const api_call_ptr& call);
 
 void get_client_binding(const api_call_ptr& call);
 void get_metrics(const api_call_ptr& call);
+void get_cluster(const api_call_ptr& call);
 
 } // namespace perdura::client

@@ -77,6 +77,9 @@ void dispatch(const api_call_ptr& call) {
   case route_id::stuck:
     list_stuck(call);
     return;
+  case route_id::cluster:
+    get_cluster(call);
+    return;
   case route_id::client_binding:
     get_client_binding(call);
     return;

@@ -28,6 +28,10 @@ struct management_api_config {
   /// For /metrics.
   std::function<cluster::node_statistics()> statistics;
   std::function<std::size_t()> connections;
+  /// Of this node alone, for /metrics; none: of all.
+  std::function<persistence::result<std::array<std::uint64_t, 8>>()> own_counts;
+  /// For /perdura/cluster; none: there is no such page.
+  std::function<std::vector<cluster::reported_node>()> reports;
   /// Callers that wait for a completion; 503 beyond.
   std::size_t waits_max = 10'000;
 };

@@ -80,6 +80,7 @@ result<instance_filter> parse_filter(const request_target& target) {
   filter.instance_id_prefix = text_of(target, "instanceIdPrefix");
   filter.name = text_of(target, "name");
   filter.show_input = target.flag("showInput", true);
+  filter.partial = target.flag("partial", false);
   const std::string top = text_of(target, "top");
   if (!top.empty()) {
     const char* end = top.data() + top.size();

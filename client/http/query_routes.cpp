@@ -10,6 +10,15 @@ namespace {
 using actors::json_string;
 
 constexpr const char* token_header = "x-ms-continuation-token";
+constexpr const char* missing_header = "x-perdura-missing-partitions";
+
+/// "3,7,12"
+std::string listed(const std::vector<std::uint32_t>& partitions) {
+  std::string text;
+  for (const std::uint32_t each : partitions)
+    text += (text.empty() ? "" : ",") + std::to_string(each);
+  return text;
+}
 
 } // namespace
 
@@ -29,6 +38,8 @@ void list_instances(const api_call_ptr& call) {
     std::vector<http_header> headers;
     if (!page->continuation_token.empty())
       headers.push_back({token_header, page->continuation_token});
+    if (!page->missing_partitions.empty())
+      headers.push_back({missing_header, listed(page->missing_partitions)});
     call->json(200, to_json(page->instances), std::move(headers));
   });
 }
@@ -58,20 +69,24 @@ void purge_instances(const api_call_ptr& call) {
 }
 
 void count_instances(const api_call_ptr& call) {
-  run_blocking(call, [call] {
-    auto counts = call->context->client.count_instances();
-    if (!counts) {
-      call->fail(counts.error());
+  const bool partial = call->target.flag("partial", false);
+  run_blocking(call, [call, partial] {
+    auto counted = call->context->client.gateway()->count(partial);
+    if (!counted) {
+      call->fail(counted.error());
       return;
     }
     std::string body = "{";
     std::uint64_t total = 0;
-    for (std::size_t i = 0; i < counts->size(); ++i) {
+    for (std::size_t i = 0; i < counted->counts.size(); ++i) {
       body += json_string(to_string(static_cast<runtime_status>(i))) + ':'
-              + std::to_string((*counts)[i]) + ',';
-      total += (*counts)[i];
+              + std::to_string(counted->counts[i]) + ',';
+      total += counted->counts[i];
     }
-    call->json(200, body + "\"total\":" + std::to_string(total) + '}');
+    body += "\"total\":" + std::to_string(total);
+    if (partial)
+      body += ",\"missingPartitions\":[" + listed(counted->missing) + ']';
+    call->json(200, body + '}');
   });
 }
 

@@ -59,6 +59,7 @@ constexpr std::array table{
   route{route_id::make_primary, webhook, "", "/makeprimary", manage, 0, false},
   route{route_id::count, site, "GET", "/perdura/count", read, 0, false},
   route{route_id::stuck, site, "GET", "/perdura/stuck", read, 0, false},
+  route{route_id::cluster, site, "GET", "/perdura/cluster", read, 0, false},
   route{route_id::instance_urls, site, "GET",
         "/perdura/instances/{instanceId}/urls", read, 0, false},
   route{route_id::client_binding, site, "GET", "/client-binding", read, 0,
@@ -123,12 +124,13 @@ bool fits(std::string_view pattern, std::span<const std::string> path,
 }
 
 constexpr std::array<std::string_view, route_count> names{
-  "unknown",       "start",          "start_bindings", "start_and_wait",
-  "get_instance",  "list_instances", "raise_event",    "terminate",
-  "suspend",       "resume",         "rewind",         "restart",
-  "purge",         "purge_many",     "entities",       "make_primary",
-  "instance_urls", "count",          "stuck",          "client_binding",
-  "openapi",       "metrics",        "healthz",        "readyz",
+  "unknown",        "start",          "start_bindings", "start_and_wait",
+  "get_instance",   "list_instances", "raise_event",    "terminate",
+  "suspend",        "resume",         "rewind",         "restart",
+  "purge",          "purge_many",     "entities",       "make_primary",
+  "instance_urls",  "count",          "stuck",          "cluster",
+  "client_binding", "openapi",        "metrics",        "healthz",
+  "readyz",
 };
 
 } // namespace

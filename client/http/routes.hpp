@@ -31,6 +31,7 @@ enum class route_id : std::uint8_t {
   instance_urls,
   count,
   stuck,
+  cluster,
   client_binding,
   openapi,
   metrics,

@@ -1,0 +1,112 @@
+/// What the nodes say of themselves, together.
+#include "actors/json_text_check.hpp"
+#include "client/http/api_call.hpp"
+#include <perdura/client/orchestration_status.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace perdura::client {
+
+namespace {
+
+using actors::json_string;
+using cluster::node_report;
+using cluster::reported_node;
+
+template <class Items, class Write>
+std::string json_array(const Items& items, Write&& write) {
+  std::string out = "[";
+  for (const auto& each : items) {
+    if (out.size() > 1)
+      out += ',';
+    out += write(each);
+  }
+  return out + ']';
+}
+
+std::string time_or_null(timestamp at) {
+  return at == timestamp{} ? "null" : json_string(to_iso(at));
+}
+
+std::string peer_json(const cluster::peer_report& peer) {
+  return "{\"node\":" + json_string(peer.node)
+         + ",\"isUp\":" + (peer.is_up ? "true" : "false")
+         + ",\"since\":" + time_or_null(peer.since)
+         + ",\"message\":" + json_string(peer.why) + '}';
+}
+
+std::string counts_json(const std::vector<std::uint64_t>& counts) {
+  std::string out = "{";
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    out += (i == 0 ? "" : ",")
+           + json_string(to_string(static_cast<runtime_status>(i))) + ':'
+           + std::to_string(counts[i]);
+  return out + '}';
+}
+
+/// Names that not all reachable nodes have, in any of these lists.
+std::set<std::string>
+differing(const std::vector<const std::vector<std::string>*>& lists) {
+  std::map<std::string, std::size_t> times;
+  for (const auto* list : lists)
+    for (const std::string& name : *list)
+      ++times[name];
+  std::set<std::string> found;
+  for (const auto& [name, count] : times)
+    if (count != lists.size())
+      found.insert(name);
+  return found;
+}
+
+std::string node_json(const reported_node& one) {
+  std::string out = "{\"node\":" + json_string(one.node)
+                    + ",\"isUp\":" + (one.report ? "true" : "false");
+  if (!one.report)
+    return out + ",\"message\":" + json_string(one.why) + '}';
+  const node_report& x = *one.report;
+  return out + ",\"version\":" + json_string(x.version)
+         + ",\"url\":" + json_string(x.url)
+         + ",\"startedAt\":" + time_or_null(x.started_at) + ",\"partitions\":"
+         + json_array(x.partitions,
+                      [](std::uint32_t each) { return std::to_string(each); })
+         + ",\"instances\":" + counts_json(x.counts) + ",\"outboxMessages\":"
+         + std::to_string(x.outbox_messages) + ",\"lastError\":"
+         + (x.last_error.empty() ? "null" : json_string(x.last_error))
+         + ",\"lastErrorAt\":" + time_or_null(x.last_error_at)
+         + ",\"orchestrators\":" + json_array(x.orchestrators, json_string)
+         + ",\"activities\":" + json_array(x.activities, json_string)
+         + ",\"peers\":"
+         + json_array(x.peers,
+                      peer_json)
+         + '}';
+}
+
+} // namespace
+
+void get_cluster(const api_call_ptr& call) {
+  if (!call->context->config.reports) {
+    call->fail({persistence::errc::unsupported, "This door has no node."});
+    return;
+  }
+  run_blocking(call, [call] {
+    const auto nodes = call->context->config.reports();
+    std::vector<const std::vector<std::string>*> orchestrators;
+    std::vector<const std::vector<std::string>*> activities;
+    for (const reported_node& one : nodes)
+      if (one.report) {
+        orchestrators.push_back(&one.report->orchestrators);
+        activities.push_back(&one.report->activities);
+      }
+    std::set<std::string> names = differing(orchestrators);
+    names.merge(differing(activities));
+    call->json(
+      200, "{\"taskHub\":" + json_string(call->context->config.task_hub)
+             + ",\"nodes\":"
+             + json_array(nodes, node_json)
+             + ",\"differingFunctions\":" + json_array(names, json_string)
+             + '}');
+  });
+}
+
+} // namespace perdura::client

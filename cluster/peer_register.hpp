@@ -1,0 +1,35 @@
+/// Remembers each other node's data directory, so that one that comes with
+/// another is refused: what it held would be missing, and nobody would know.
+#pragma once
+
+#include "cluster/envelope.hpp"
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+namespace perdura::cluster {
+
+class peer_register {
+public:
+  /// Reads `directory`/peers, if it is there.
+  /// @error errc::storage_damaged  It is not as it was written.
+  static persistence::result<std::unique_ptr<peer_register>>
+  open(const std::filesystem::path& directory);
+
+  /// Is it the one that it was? A new one is remembered, durably.
+  /// @error errc::storage_foreign  Another directory than the last time.
+  /// @error errc::storage_failed   It cannot be remembered.
+  persistence::result<void> admit(const peer_hello& hello);
+
+private:
+  explicit peer_register(std::filesystem::path file) : file_(std::move(file)) {}
+
+  persistence::result<void> write() const;
+
+  std::filesystem::path file_;
+  std::mutex mutex_;
+  std::map<node_id, std::string> directories_;
+};
+
+} // namespace perdura::cluster
