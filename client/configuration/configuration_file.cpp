@@ -232,7 +232,8 @@ void sourced_configuration::override_with(std::string_view path,
 
 void sourced_configuration::check_together() {
   for (const discord& each : find_discords(values))
-    problems.push_back(origin_of(each.path) + ": " + each.sentence);
+    problems.push_back(origin_of(each.path) + ": "
+                       + persistence::without_steering(each.sentence));
 }
 
 sourced_configuration parse_configuration(std::string_view text,

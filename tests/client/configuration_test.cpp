@@ -184,6 +184,40 @@ BOOST_AUTO_TEST_CASE(each_mistake_is_a_sentence_with_its_place) {
                 "http.tls.certificate_file beside it.");
 }
 
+// What a list must hold is only known once all of it is there.
+BOOST_AUTO_TEST_CASE(a_cluster_that_cannot_be_is_a_sentence_with_its_place) {
+  const std::string nodes
+    = "nodes = [\"node-1=127.0.0.1:7171\", \"node-2=127.0.0.1:7172\"]\n";
+  const auto told = [](const std::string& lines, const std::string& place,
+                       const std::string& word) {
+    const std::string sentence = problem_of("[cluster]\n" + lines);
+    BOOST_TEST(sentence.starts_with("etc/node.toml:" + place + ": "), sentence);
+    BOOST_TEST(sentence.find(word) != sentence.npos, sentence);
+  };
+  BOOST_TEST(parsed("[cluster]\nnode = \"node-1\"\n" + nodes).problems.empty());
+  told("node = \"node-1\"\n", "2", "cluster.node needs cluster.nodes");
+  told(nodes, "2", "cluster.nodes needs cluster.node");
+  told("node = \"node-9\"\n" + nodes, "2", "\"node-9\" is not in the list");
+  told("node = \"a\"\nnodes = [\"a\"]\n", "3", "NAME=HOST:PORT");
+  told("node = \"A\"\nnodes = [\"A=127.0.0.1:1\"]\n", "3",
+       "no name for a node");
+  told("node = \"a\"\nnodes = [\"a=127.0.0.1:1\", \"a=127.0.0.1:2\"]\n", "3",
+       "twice");
+  told("node = \"a\"\nnodes = [\"a=h.example:1\"]\n", "3", "cluster.listen");
+  told("node = \"a\"\nnodes = [\"a=10.0.0.1:1\"]\n", "3", "without TLS");
+  told("node = \"node-1\"\n" + nodes + "listen = \"here\"\n", "4",
+       "\"here\" is no address");
+  told("node = \"node-1\"\n" + nodes + "listen = \"0.0.0.0:1\"\n", "4",
+       "without TLS");
+  told("node = \"node-1\"\n" + nodes + "tls.key_file = \"k\"\n", "4",
+       "all three or none");
+  told("heartbeat_interval = \"2 s\"\nsilence_max = \"3 s\"\n", "3",
+       "at least twice cluster.heartbeat_interval, 4 s, not 3 s.");
+  BOOST_TEST(problem_of("[hub]\nid = \"me\"\n")
+             == "etc/node.toml:2: hub.id wants 32 hex digits (0-9, a-f), not "
+                "\"me\".");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_toml_is_said_with_its_place) {
   const std::string broken = problem_of("[http]\nport = \n");
   BOOST_TEST(broken.starts_with("etc/node.toml:2:"), broken);
@@ -198,7 +232,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_toml_is_said_with_its_place) {
 BOOST_AUTO_TEST_CASE(a_sentence_stays_a_line_whatever_it_quotes) {
   for (const char* bad :
        {"[http]\ninsecure = tr\nport = 1\n", "[http]\ninsecure = t\x1b[2J\n",
-        "[node]\nstop_patience = \"30\\n\\u001b[2J\"\n"}) {
+        "[node]\nstop_patience = \"30\\n\\u001b[2J\"\n",
+        "[cluster]\nnode = \"a\"\nnodes = [\"\\u001b[2J\"]\n"}) {
     const std::string sentence = problem_of(bad);
     BOOST_TEST(sentence.find_first_of("\n\x1b") == sentence.npos, sentence);
   }
