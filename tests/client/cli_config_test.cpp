@@ -2,6 +2,7 @@
 #include "client/configuration/configuration_text.hpp"
 #include "client/configuration/settings.hpp"
 #include "client/examples/samples.hpp"
+#include "cluster/node_list.hpp"
 #include "tests/client/command_line_runner.hpp"
 #include "tests/support/temp_directory.hpp"
 #include <perdura/actors/registry.hpp>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 using namespace perdura::client;
 using namespace perdura::tests;
@@ -31,10 +33,14 @@ struct file_fixture {
   fs::path file = directory.path() / "node.toml";
 };
 
-fs::path documented_file() {
+fs::path configs() {
   const char* root = std::getenv("PERDURA_SOURCE_DIR");
   // Started by hand: from the root.
-  return fs::path(root == nullptr ? "." : root) / "configs/single-node.toml";
+  return fs::path(root == nullptr ? "." : root) / "configs";
+}
+
+fs::path documented_file() {
+  return configs() / "single-node.toml";
 }
 
 } // namespace
@@ -165,6 +171,33 @@ BOOST_AUTO_TEST_CASE(the_documented_file_has_every_setting_and_its_default) {
                           "missing, or not in its place:" << wanted);
     from = at + wanted.size() - 1;
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_files_of_three_nodes_are_sound_and_agree) {
+  std::set<std::string> hubs;
+  std::set<std::string> names;
+  std::set<std::vector<std::string>> lists;
+  std::set<std::string> own; // What no two processes can share.
+  for (const char* each : {"node-1.toml", "node-2.toml", "node-3.toml"}) {
+    const fs::path shown = configs() / "three-nodes" / each;
+    BOOST_TEST(run_perdura({"config", "validate", shown.string()}).code == 0);
+    const sourced_configuration read = read_configuration(shown.string());
+    const auto& node = read.values.host.node;
+    hubs.insert(node.hub_id);
+    names.insert(node.cluster.node);
+    lists.insert(node.cluster.nodes);
+    own.insert(node.data_dir.string());
+    own.insert(std::to_string(read.values.host.door.port));
+    const auto address = perdura::cluster::listen_address_of(node.cluster);
+    BOOST_REQUIRE(address);
+    own.insert(std::to_string(address->port));
+    BOOST_TEST(node.create_hub);
+    BOOST_TEST(node.data_dir.parent_path().filename() == "perdura-data");
+  }
+  BOOST_TEST(hubs.size() == 1U);
+  BOOST_TEST(lists.size() == 1U);
+  BOOST_TEST((names == std::set<std::string>{"node-1", "node-2", "node-3"}));
+  BOOST_TEST(own.size() == 9U);
 }
 
 BOOST_AUTO_TEST_CASE(the_documented_file_starts_a_node) {
