@@ -3,6 +3,7 @@
 #include "client/cli/json_view.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/signal_watch.hpp"
+#include "client/cli/temporary_folder.hpp"
 #include "client/examples/samples.hpp"
 #include "client/http/access_keys.hpp"
 #include "client/node_host.hpp"
@@ -21,49 +22,12 @@
 
 namespace perdura::client {
 
-namespace fs = std::filesystem;
 using persistence::errc;
 using persistence::error;
 using persistence::result;
 using std::chrono::steady_clock;
 
 namespace {
-
-/// Gone at the end, and whatever is in it.
-class temporary_folder {
-public:
-  /// @error errc::storage_failed
-  result<void> make() {
-    std::error_code ignored;
-    const fs::path parent = fs::temp_directory_path(ignored);
-    std::string name
-      = (parent.empty() ? fs::path("/tmp") : parent) / "perdura-dev-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr)
-      return error{errc::storage_failed, "Cannot make a temporary folder in "
-                                           + parent.string()
-                                           + "; name one with --data-dir."};
-    path_ = name;
-    return {};
-  }
-
-  ~temporary_folder() {
-    remove();
-  }
-
-  void remove() {
-    std::error_code ignored;
-    if (!path_.empty())
-      fs::remove_all(path_, ignored);
-    path_.clear();
-  }
-
-  const fs::path& path() const {
-    return path_;
-  }
-
-private:
-  fs::path path_;
-};
 
 void print_banner(node_host& host, const actors::registry& functions,
                   bool temporary, terminal& io) {
@@ -172,7 +136,7 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
   node_host_config& config = values.host;
   const bool temporary = config.node.data_dir.empty();
   if (temporary) {
-    if (auto made = folder.make(); !made)
+    if (auto made = folder.make("perdura-dev"); !made)
       return fail(io, made.error());
     config.node.data_dir = folder.path();
   }

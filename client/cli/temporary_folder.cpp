@@ -1,0 +1,35 @@
+#include "client/cli/temporary_folder.hpp"
+
+#include <stdlib.h>
+
+namespace perdura::client {
+
+namespace fs = std::filesystem;
+
+temporary_folder::~temporary_folder() {
+  remove();
+}
+
+persistence::result<void> temporary_folder::make(const std::string& name) {
+  std::error_code ignored;
+  fs::path parent = fs::temp_directory_path(ignored);
+  if (parent.empty())
+    parent = "/tmp";
+  std::string path = parent / (name + "-XXXXXX");
+  if (::mkdtemp(path.data()) == nullptr)
+    return persistence::error{persistence::errc::storage_failed,
+                              "Cannot make a temporary folder in "
+                                + parent.string()
+                                + "; name one with --data-dir."};
+  path_ = path;
+  return {};
+}
+
+void temporary_folder::remove() {
+  std::error_code ignored;
+  if (!path_.empty())
+    fs::remove_all(path_, ignored);
+  path_.clear();
+}
+
+} // namespace perdura::client
