@@ -206,6 +206,19 @@ int hub_create_verb(const node_verb_options& options, terminal& io) {
     return fail(io, hub.error());
   io.out << "Hub \"" << hub->name << "\" with " << hub->partition_count
          << " partitions created in " << config.data_dir.string() << ".\n";
+  std::vector<std::pair<std::string, std::string>> pairs;
+  if (!hub->node.empty()) {
+    const auto owned = cluster::placement_of(*hub).owned_by(hub->node);
+    std::string list;
+    for (const auto each : owned)
+      list += (list.empty() ? "" : ", ")
+              + std::to_string(persistence::index_of(each));
+    pairs = {{"  Node", hub->node},
+             {"  Owns", std::to_string(owned.size())
+                          + " of them: " + shortened(list, 60)}};
+  }
+  pairs.emplace_back("  Hub ID", hub->hub_id);
+  print_pairs(io.out, pairs);
   return exit_ok;
 }
 

@@ -149,8 +149,35 @@ BOOST_AUTO_TEST_CASE(a_hub_can_be_made_as_a_file_says) {
     = write("[node]\ndata_dir = \"hub\"\n[hub]\npartitions = 3\n");
   const outcome made = run_perdura({"hub", "create", "--config", name});
   BOOST_TEST(made.code == 0);
-  BOOST_TEST(made.says("with 3 partitions created in "
-                       + (directory.path() / "hub").string() + "."));
+  BOOST_TEST(made.says(" with 3 partitions created in "
+                       + (directory.path() / "hub").string() + ".\n"));
+  BOOST_TEST(made.says("  Hub ID  "));
+}
+
+BOOST_AUTO_TEST_CASE(a_nodes_part_of_a_hub_is_made_and_told) {
+  const std::string hub = "0123456789abcdef0123456789abcdef";
+  const std::string name
+    = write("[node]\ndata_dir = \"hub\"\n[hub]\npartitions = 3\nid = \"" + hub
+            + "\"\n[cluster]\nnode = \"b\"\n"
+              "nodes = [\"a=127.0.0.1:1\", \"b=127.0.0.1:2\"]\n");
+  const outcome made = run_perdura({"hub", "create", "--config", name});
+  BOOST_TEST(made.code == 0);
+  const auto placed = perdura::cluster::place({"a", "b"}, 3);
+  BOOST_REQUIRE(placed);
+  std::string list;
+  for (const auto each : placed->owned_by("b"))
+    list += (list.empty() ? "" : ", ")
+            + std::to_string(perdura::persistence::index_of(each));
+  BOOST_TEST(made.says("  Node    b\n  Owns    "
+                       + std::to_string(placed->owned_by("b").size())
+                       + " of them: " + list + "\n  Hub ID  " + hub + "\n"),
+             made.out);
+  // Without an ID it would be a hub of its own.
+  const outcome alone = run_perdura(
+    {"hub", "create", "--data-dir", "x", "--config",
+     write("[cluster]\nnode = \"a\"\nnodes = [\"a=127.0.0.1:1\"]\n")});
+  BOOST_TEST(alone.code == 2);
+  BOOST_TEST(alone.complains("hub.id"));
 }
 
 BOOST_AUTO_TEST_CASE(the_documented_file_has_every_setting_and_its_default) {

@@ -189,8 +189,8 @@ BOOST_AUTO_TEST_CASE(a_hub_is_made_once) {
     = run_perdura({"hub", "create", "--data-dir", place, "--partitions", "4",
                    "--task-hub", "orders"});
   BOOST_TEST(made.code == 0);
-  BOOST_TEST(made.out
-             == "Hub \"orders\" with 4 partitions created in " + place + ".\n");
+  BOOST_TEST(made.out.starts_with("Hub \"orders\" with 4 partitions created in "
+                                  + place + ".\n"));
   BOOST_TEST(run_perdura({"hub", "create", "--data-dir", place}).code == 4);
 }
 
