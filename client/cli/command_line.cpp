@@ -9,6 +9,7 @@
 #include "client/cli/node_verbs.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "client/cli/start_verbs.hpp"
+#include "client/cli/tls_verbs.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -32,6 +33,7 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"dev", " --data-dir ./hub"},
   {"serve", " --config configs/single-node.toml"},
   {"hub create", " --data-dir ./hub --partitions 64"},
+  {"tls init", " --nodes node-1,node-2,node-3 --host ship.example"},
   {"check", " --data-dir ./hub"},
   {"config show", " --config node.toml --http :8080"},
   {"config validate", " node.toml"},
@@ -75,6 +77,7 @@ public:
       ->default_str("table")
       ->type_name("table|json|jsonl");
     add_node_verbs();
+    add_tls_verbs();
     add_config_verbs();
     add_start_verbs();
     add_query_verbs();
@@ -200,6 +203,29 @@ private:
     check->add_option("--data-dir", checked_dir_, "Holds the hub")->required();
     check->callback(
       [this] { action_ = [this] { return check_verb(checked_dir_, io_); }; });
+  }
+
+  void add_tls_verbs() {
+    CLI::App* tls = app_.add_subcommand("tls", "Certificates for a cluster");
+    tls->require_subcommand(1);
+    CLI::App* init = verb(*tls, "init",
+                          "Make an authority and its nodes' "
+                          "certificates",
+                          [this] { return tls_init_verb(tls_, io_); });
+    init->add_option("--dir", tls_.directory, "Where; made if it is not there")
+      ->capture_default_str()
+      ->check(not_empty());
+    init->add_option("--nodes", tls_.nodes, "Their names")
+      ->delimiter(',')
+      ->default_str("node-1,node-2,node-3");
+    init
+      ->add_option("--host", tls_.hosts,
+                   "By what nodes are reached besides loopback: names, "
+                   "numeric addresses")
+      ->delimiter(',');
+    init->add_option("--days", tls_.days, "How long they are good")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 36500));
   }
 
   void add_config_verbs() {
@@ -424,6 +450,7 @@ private:
   output_format format_ = output_format::table;
   node_verb_options node_;
   std::string checked_dir_;
+  tls_init_options tls_;
   start_verb_options start_;
   list_verb_options list_;
   control_verb_options control_;
