@@ -1,6 +1,7 @@
 #include "client/cli/command_line.hpp"
 
 #include "client/cli/check_verb.hpp"
+#include "client/cli/cluster_verbs.hpp"
 #include "client/cli/completion_script.hpp"
 #include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
@@ -32,6 +33,7 @@ CLI::Validator not_empty() {
 constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"dev", " --data-dir ./hub"},
   {"serve", " --config configs/single-node.toml"},
+  {"cluster up", " --nodes 3 --data-dir ./cluster"},
   {"hub create", " --data-dir ./hub --partitions 64"},
   {"tls init", " --nodes node-1,node-2,node-3 --host ship.example"},
   {"check", " --data-dir ./hub"},
@@ -77,6 +79,7 @@ public:
       ->default_str("table")
       ->type_name("table|json|jsonl");
     add_node_verbs();
+    add_cluster_verbs();
     add_tls_verbs();
     add_config_verbs();
     add_start_verbs();
@@ -203,6 +206,32 @@ private:
     check->add_option("--data-dir", checked_dir_, "Holds the hub")->required();
     check->callback(
       [this] { action_ = [this] { return check_verb(checked_dir_, io_); }; });
+  }
+
+  void add_cluster_verbs() {
+    CLI::App* cluster
+      = app_.add_subcommand("cluster", "Several nodes that are one hub");
+    cluster->require_subcommand(1);
+    CLI::App* up
+      = verb(*cluster, "up", "Nodes on this machine, as child processes",
+             [this] { return cluster_up_verb(cluster_, io_); });
+    up->add_option("--nodes", cluster_.nodes,
+                   "How many; else as many as the directory holds, or 3")
+      ->check(CLI::Range(1, 100));
+    up->add_option("--http-port", cluster_.http_port,
+                   "Of the first; the others' follow")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65535));
+    up->add_option("--cluster-port", cluster_.cluster_port,
+                   "Where the first listens for the others; theirs follow")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65535));
+    up->add_option("--data-dir", cluster_.data_dir,
+                   "Keeps the data; else it is in a temporary folder");
+    up->add_option("--partitions", cluster_.partitions,
+                   "How many (1 to 4096); only used when the hub is made")
+      ->default_str("32")
+      ->check(CLI::Range(1, 4096));
   }
 
   void add_tls_verbs() {
@@ -450,6 +479,7 @@ private:
   output_format format_ = output_format::table;
   node_verb_options node_;
   std::string checked_dir_;
+  cluster_up_options cluster_;
   tls_init_options tls_;
   start_verb_options start_;
   list_verb_options list_;

@@ -29,6 +29,11 @@ public:
   /// The next line of its output; nothing if none comes in time, or it ended.
   std::optional<std::string> receive(std::chrono::milliseconds time_out);
 
+  /// -1 once it was waited for.
+  pid_t pid() const {
+    return pid_;
+  }
+
   /// Asks it to end: SIGINT.
   void interrupt() const;
 
