@@ -1,0 +1,70 @@
+// What starts a node on other people's machines.
+#include "tests/support/child_process.hpp"
+#include "tests/support/temp_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace perdura::tests {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string shown_binary = "/usr/local/bin/perdura";
+
+std::string shown_unit() {
+  const char* root = std::getenv("PERDURA_SOURCE_DIR");
+  std::ifstream file(fs::path(root == nullptr ? "." : root)
+                     / "configs/perdura.service");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool has_systemd_analyze() {
+  child_process asked({"systemd-analyze", "--version"});
+  while (asked.receive(std::chrono::seconds(60)))
+    continue;
+  return asked.wait() == 0;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(service_unit)
+
+BOOST_AUTO_TEST_CASE(
+  systemd_takes_the_unit,
+  *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
+    return boost::test_tools::assertion_result(has_systemd_analyze());
+  })) {
+  temp_directory directory;
+  std::string text = shown_unit();
+  const std::size_t at = text.find("ExecStart=" + shown_binary + ' ');
+  BOOST_REQUIRE(at != text.npos);
+  // It must be there to be started.
+  text.replace(at + std::string("ExecStart=").size(), shown_binary.size(),
+               std::getenv("PERDURA_BINARY"));
+  const fs::path unit = directory.path() / "perdura.service";
+  std::ofstream(unit) << text;
+  child_process verify({"systemd-analyze", "verify", unit.string()});
+  // An unknown key is only a warning, and other units may have theirs.
+  while (const auto line = verify.receive(std::chrono::seconds(60)))
+    BOOST_TEST(line->find("perdura.service") == line->npos, *line);
+  BOOST_TEST(verify.wait() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_unit_stops_a_node_as_ctrl_c_does) {
+  const std::string text = shown_unit();
+  for (const char* line :
+       {"KillSignal=SIGINT", "Restart=on-failure", "NoNewPrivileges=yes",
+        "ProtectSystem=strict", "StateDirectory=perdura", "User=perdura"})
+    BOOST_TEST(text.find(std::string("\n") + line + '\n') != text.npos, line);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
