@@ -87,8 +87,10 @@ result<instance_page> question_fan::query(const instance_query& query) const {
     if (one.answer)
       return error{errc::internal,
                    "Node \"" + one.node + "\" has answered something else."};
-    if (one.answer.code() != errc::unavailable
-        && one.answer.code() != errc::shutting_down)
+    // What this node itself says is no news of somebody who is away.
+    if (one.node == around_.self
+        || (one.answer.code() != errc::unavailable
+            && one.answer.code() != errc::shutting_down))
       return one.answer.error();
     away.push_back(one.answer.error());
     for (const partition_id each : owners.owned_by(one.node))
@@ -117,8 +119,12 @@ result<actors::instance_counts> question_fan::count(bool partial) const {
         sum.counts[i] += counts[i];
       continue;
     }
-    away.push_back(one.answer ? error{errc::internal, "Not counts."}
-                              : one.answer.error());
+    if (one.answer)
+      return error{errc::internal, "Node \"" + one.node
+                                     + "\" has answered something else."};
+    if (one.node == around_.self)
+      return one.answer.error();
+    away.push_back(one.answer.error());
     for (const partition_id each : owners.owned_by(one.node))
       sum.missing.push_back(index_of(each));
   }

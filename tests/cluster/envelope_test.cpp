@@ -142,8 +142,8 @@ BOOST_AUTO_TEST_CASE(the_bytes_on_the_wire_stay_as_they_are) {
              == "01920191"
                 "0d");
   BOOST_TEST(hex(encode_hello(hello_of("node-1")))
-             == "019801a3687562049292a66e6f64652d31a66e6f64652d329400010001"
-                "a66e6f64652d31a164a0c2");
+             == "019901a3687562049292a66e6f64652d31a66e6f64652d329400010001"
+                "a66e6f64652d31a164a0c2a0");
   BOOST_TEST(hex(encode_refusal({errc::storage_foreign, "no", true}))
              == "01934"
                 "1a26e6fc3");

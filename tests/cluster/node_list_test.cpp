@@ -1,0 +1,87 @@
+#include "cluster/node_list.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace perdura::tests {
+
+using namespace cluster;
+using persistence::errc;
+
+namespace {
+
+std::string refusal_of(const cluster_config& config) {
+  const auto address = listen_address_of(config);
+  return address ? "" : address.error().message;
+}
+
+cluster_config two_nodes() {
+  cluster_config config;
+  config.node = "a";
+  config.nodes = {"a=127.0.0.1:7171", "b=[::1]:7172"};
+  return config;
+}
+
+bool has(const std::string& text, const std::string& word) {
+  return text.find(word) != std::string::npos;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(node_list_suite)
+
+BOOST_AUTO_TEST_CASE(a_list_is_names_and_addresses) {
+  const auto nodes
+    = parse_nodes({"a=127.0.0.1:7171", "b=[::1]:7172", "c=host.example:1"});
+  BOOST_REQUIRE(nodes);
+  BOOST_TEST(nodes->size() == 3U);
+  BOOST_TEST((*nodes)[1].name == "b");
+  BOOST_TEST((*nodes)[1].address.host == "::1");
+  BOOST_TEST((*nodes)[1].address.port == 7172);
+  BOOST_TEST((*nodes)[2].address.host == "host.example");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_address_is_named) {
+  for (const char* text :
+       {"", ":", "host", "host:", ":1", "host:0", "host:65536", "host:1x",
+        "::1:7171", "a b:1", "host:-1", "[]:1"}) {
+    const auto address = parse_node_address(text);
+    BOOST_TEST(!address, text);
+    const auto nodes = parse_nodes({"a=" + std::string(text)});
+    BOOST_REQUIRE_MESSAGE(!nodes, text);
+    BOOST_TEST(has(nodes.error().message, "\"a=" + std::string(text) + "\""));
+  }
+  BOOST_TEST(!parse_nodes({"127.0.0.1:7171"}));
+  BOOST_TEST(!parse_nodes({"=127.0.0.1:7171"}));
+  const auto twice = parse_nodes({"a=127.0.0.1:1", "b=127.0.0.1:1"});
+  BOOST_REQUIRE(!twice);
+  BOOST_TEST(has(twice.error().message, "same address"));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_listens_where_its_entry_says_or_it_is_told) {
+  cluster_config config = two_nodes();
+  BOOST_TEST(listen_address_of(config).value().port == 7171);
+  config.listen = "127.0.0.1:9000";
+  BOOST_TEST(listen_address_of(config).value().port == 9000);
+  config.node = "c";
+  BOOST_TEST(has(refusal_of(config), "not in the list"));
+}
+
+// Whoever reaches the port could do anything.
+BOOST_AUTO_TEST_CASE(without_certificates_only_loopback_is_allowed) {
+  cluster_config config = two_nodes();
+  config.listen = "10.0.0.1:7171";
+  BOOST_TEST(has(refusal_of(config), "without TLS"));
+  config.listen = "0.0.0.0:7171";
+  BOOST_TEST(has(refusal_of(config), "without TLS"));
+  config.certificate_file = "c";
+  BOOST_TEST(has(refusal_of(config), "all three or none"));
+  config.key_file = "k";
+  config.ca_file = "a";
+  BOOST_TEST(refusal_of(config) == "");
+  config.listen = "host.example:7171";
+  BOOST_TEST(has(refusal_of(config), "numeric"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests

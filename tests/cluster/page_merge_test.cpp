@@ -1,0 +1,140 @@
+#include "cluster/page_merge.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+namespace perdura::tests {
+
+using namespace cluster;
+using namespace persistence;
+
+namespace {
+
+timestamp at(int second) {
+  return timestamp(std::chrono::seconds(second));
+}
+
+instance_row row(int second, const std::string& id) {
+  instance_row made;
+  made.id = id;
+  made.record.created_at = at(second);
+  return made;
+}
+
+instance_page page_of(std::vector<instance_row> rows,
+                      std::optional<page_position> stopped = {}) {
+  instance_page page;
+  page.rows = std::move(rows);
+  if (stopped)
+    page.token = to_token(*stopped);
+  return page;
+}
+
+std::string ids(const instance_page& page) {
+  std::string text;
+  for (const instance_row& each : page.rows)
+    text += each.id;
+  return text;
+}
+
+/// A node that gives pages of at most `count` rows.
+instance_page ask(const std::vector<instance_row>& node,
+                  const std::string& token, std::size_t count) {
+  const auto after = token.empty() ? page_position{timestamp::min(), ""}
+                                   : parse_token(token).value();
+  instance_page page;
+  for (const instance_row& each : node) {
+    const page_position here{each.record.created_at, each.id};
+    if (std::tie(here.created_at, here.id)
+        <= std::tie(after.created_at, after.id))
+      continue;
+    if (page.rows.size() == count) {
+      page.token
+        = to_token({page.rows.back().record.created_at, page.rows.back().id});
+      break;
+    }
+    page.rows.push_back(each);
+  }
+  return page;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(page_merge_suite)
+
+BOOST_AUTO_TEST_CASE(rows_of_all_nodes_are_in_order) {
+  const auto merged = merge_pages(
+    {page_of({row(1, "a"), row(3, "c")}), page_of({row(2, "b"), row(3, "d")})},
+    10);
+  BOOST_TEST(ids(merged) == "abcd");
+  BOOST_TEST(merged.token == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_page_has_no_more_rows_than_wanted_and_goes_on_there) {
+  const auto merged = merge_pages(
+    {page_of({row(1, "a"), row(3, "c")}), page_of({row(2, "b"), row(4, "d")})},
+    3);
+  BOOST_TEST(ids(merged) == "abc");
+  BOOST_TEST((parse_token(merged.token).value() == page_position{at(3), "c"}));
+}
+
+// A node may stop before its page is full: it has looked at enough.
+BOOST_AUTO_TEST_CASE(nothing_behind_the_first_stop_is_shown) {
+  const auto merged
+    = merge_pages({page_of({row(1, "a")}, page_position{at(2), "x"}),
+                   page_of({row(2, "b"), row(3, "c")})},
+                  10);
+  BOOST_TEST(ids(merged) == "ab");
+  BOOST_TEST((parse_token(merged.token).value() == page_position{at(2), "x"}));
+  const auto empty = merge_pages(
+    {page_of({}, page_position{at(1), "x"}), page_of({row(3, "c")})}, 10);
+  BOOST_TEST(ids(empty) == "");
+  BOOST_TEST(empty.token != "");
+}
+
+BOOST_AUTO_TEST_CASE(a_walk_over_nodes_meets_each_instance_once) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::vector<instance_row>> nodes(1 + random() % 4);
+    std::multiset<std::string> all;
+    for (int i = 0; i < 60; ++i) {
+      const std::string id = "i" + std::to_string(i);
+      all.insert(id);
+      nodes[random() % nodes.size()].push_back(
+        row(static_cast<int>(random() % 12), id));
+    }
+    for (auto& node : nodes)
+      std::sort(node.begin(), node.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.record.created_at, a.id)
+               < std::tie(b.record.created_at, b.id);
+      });
+    const std::size_t top = 1 + random() % 20;
+    std::multiset<std::string> met;
+    std::vector<page_position> order;
+    std::string token;
+    do {
+      std::vector<instance_page> pages;
+      for (const auto& node : nodes)
+        pages.push_back(ask(node, token, 1 + random() % top));
+      const auto merged = merge_pages(std::move(pages), top);
+      BOOST_REQUIRE(merged.rows.size() <= top);
+      for (const instance_row& each : merged.rows) {
+        met.insert(each.id);
+        order.push_back({each.record.created_at, each.id});
+      }
+      token = merged.token;
+    } while (!token.empty());
+    BOOST_TEST((met == all));
+    BOOST_TEST(std::is_sorted(
+      order.begin(), order.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.created_at, a.id) < std::tie(b.created_at, b.id);
+      }));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
