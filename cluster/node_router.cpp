@@ -68,6 +68,8 @@ void node_router::find_owners() {
 void node_router::serve(bool serves) {
   serves_ = serves;
   has_served_ |= serves;
+  for (auto& [to, message] : std::exchange(early_, {}))
+    deliver_message(std::move(message), to);
 }
 
 void node_router::close(moment now) {
@@ -272,11 +274,18 @@ void node_router::take_reply(reply_to to, management_answer answer) {
 
 // --- Between partitions ------------------------------------------------------
 
+void node_router::deliver_message(actors::inbound message, partition_id to) {
+  if (serves_)
+    host_.deliver(to, std::move(message));
+  else if (!has_served_)
+    early_.emplace_back(to, std::move(message));
+  // A node that stops takes nothing; it is all sent again at its return.
+}
+
 void node_router::take_message(actors::partition_message message,
                                partition_id to) {
   if (owns(to)) {
-    if (serves_)
-      host_.deliver(to, std::move(message));
+    deliver_message(std::move(message), to);
     return;
   }
   // What is lost here stands in the outbox until it is acknowledged.
@@ -287,8 +296,7 @@ void node_router::take_message(actors::partition_message message,
 void node_router::take_acknowledgement(actors::partition_acknowledgement note,
                                        partition_id to) {
   if (owns(to)) {
-    if (serves_)
-      host_.deliver(to, note);
+    deliver_message(note, to);
     return;
   }
   if (peer* owner = owner_of(to); owner != nullptr && owner->link.is_up())

@@ -84,7 +84,8 @@ public:
 
   // --- From this process ----------------------------------------------------
 
-  /// Requests for own partitions are refused until and after.
+  /// Requests for own partitions are refused until and after. Messages from
+  /// partitions are kept until: they are not sent again in this session.
   void serve(bool serves);
 
   /// This process stops: sessions end, what waits for another node's answer
@@ -196,6 +197,7 @@ private:
   void refuse_away(actors::reply_to to, const persistence::instance_id& id,
                    persistence::partition_id partition);
   void forward(std::uint64_t number, outgoing& request, peer& to);
+  void deliver_message(actors::inbound message, persistence::partition_id to);
   void cancel(const actors::management_inbound& request);
   void forget(std::map<std::uint64_t, outgoing>::iterator it);
   void forward_waiting(const peer& to);
@@ -228,6 +230,8 @@ private:
   bool serves_ = false;
   bool has_served_ = false;
   bool closing_ = false;
+  /// What partitions have sent each other before this node serves.
+  std::vector<std::pair<persistence::partition_id, actors::inbound>> early_;
   std::map<node_id, peer_ptr> nodes_;
   std::map<path_id, peer_ptr> clients_;
   std::unordered_map<path_id, std::weak_ptr<peer>> paths_;

@@ -327,15 +327,16 @@ void node_router::take(const peer_ptr& from, remote_answer& x, moment now) {
 
 void node_router::take(const peer_ptr& from, remote_message& x, moment) {
   // Each partition speaks through its owner.
-  if (serves_ && owns(x.to) && owner_of(x.from) == from.get())
-    host_.deliver(x.to,
-                  actors::partition_message{x.from, std::move(x.message)});
+  if (owns(x.to) && owner_of(x.from) == from.get())
+    deliver_message(actors::partition_message{x.from, std::move(x.message)},
+                    x.to);
 }
 
 void node_router::take(const peer_ptr& from, remote_acknowledgement& x,
                        moment) {
-  if (serves_ && owns(x.to) && owner_of(x.from) == from.get())
-    host_.deliver(x.to, actors::partition_acknowledgement{x.from, x.sequence});
+  if (owns(x.to) && owner_of(x.from) == from.get())
+    deliver_message(actors::partition_acknowledgement{x.from, x.sequence},
+                    x.to);
 }
 
 void node_router::take(const peer_ptr& from, remote_question& x, moment) {

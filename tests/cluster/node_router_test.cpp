@@ -227,6 +227,23 @@ BOOST_AUTO_TEST_CASE(nobody_speaks_for_a_partition_that_is_not_its_own) {
   BOOST_TEST(two.host.delivered.empty());
 }
 
+// Recovery sends what its outbox holds, and so do the others; none of it comes
+// again before the next session.
+BOOST_AUTO_TEST_CASE(what_is_sent_to_a_node_that_begins_is_not_lost) {
+  cut(path);
+  two.host.delivered.clear();
+  two.router = std::make_unique<node_router>(config_of("node-2"), two.host);
+  connect("node-1", "node-2");
+  one.router->take_message(message_between(0, 3, 1), partition_id{3});
+  one.router->take_acknowledgement({partition_id{0}, 9}, partition_id{1});
+  two.router->take_message(message_between(1, 3, 1), partition_id{3});
+  two.router->take_acknowledgement({partition_id{1}, 4}, partition_id{3});
+  flow();
+  BOOST_TEST(two.host.delivered.empty());
+  two.router->serve(true);
+  BOOST_TEST(two.host.delivered.size() == 4);
+}
+
 BOOST_AUTO_TEST_CASE(each_session_tells_that_the_peer_has_returned) {
   const std::vector<partition_id> its{partition_id{1}, partition_id{3}};
   BOOST_REQUIRE(one.host.returned.size() == 1);
