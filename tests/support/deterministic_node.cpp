@@ -2,6 +2,7 @@
 
 #include "persistence/memory_journal.hpp"
 #include "tests/support/history_text.hpp"
+#include "tests/support/partition_checks.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -335,25 +336,12 @@ bool deterministic_node::run_activity() {
 }
 
 void deterministic_node::check_runs(const activity_work_item& item) {
-  const std::string key = item.instance + "/" + item.execution + "/"
-                          + std::to_string(item.sequence);
-  const std::string what = "activity " + item.name + " " + key;
-  // P4: what is journaled does not run again, what runs runs once a life.
-  if (book_.durable(item.partition)
-        .has_result(item.instance, item.execution, item.sequence))
-    complain(what + " runs although its result is journaled");
-  if (!ran_.insert(key).second)
-    complain(what + " runs twice without a crash");
-  // The one law: its cause is durable. A new execution may have begun since,
-  // and the instance may have been purged.
-  const ledger_partition& durable = book_.durable(item.partition);
-  if (!durable.executions.contains(item.execution))
-    complain(what + " runs, and its execution is not durable");
-  auto known = durable.instances.find(item.instance);
-  if (known != durable.instances.end()
-      && known->second.stored->record.execution == item.execution
-      && known->second.stored->record.next_sequence <= item.sequence)
-    complain(what + " runs before its cause is durable");
+  check_activity(
+    book_.durable(item.partition), item,
+    [this](std::string sentence) { complain(std::move(sentence)); });
+  if (!ran_.insert(key_of(item)).second)
+    complain("activity " + item.name + " " + key_of(item)
+             + " runs twice without a crash");
 }
 
 void deterministic_node::run_item(activity_work_item item) {
@@ -604,34 +592,10 @@ deterministic_node::stored(const instance_id& id) {
 void deterministic_node::check_at_rest() {
   // The last acknowledgements are written half a second later.
   pass(std::chrono::seconds(2));
-  for (std::uint32_t i = 0; i < how_.partitions; ++i) {
-    const std::string here = "partition " + std::to_string(i) + ": ";
-    const ledger_partition& book = book_.durable(partition_id{i});
-    if (!book.outbox.empty())
-      complain(here + "the outbox is not empty at rest");
-    const partition_state& state = cells_[i].processor->state();
-    for (const auto& [to, messages] : state.outbox)
-      if (!messages.empty())
-        complain(here + "the outbox in memory is not empty at rest");
-    for (const auto& [from, waiting] : state.marks_waiting)
-      if (!waiting.empty())
-        complain(here + "a mark still waits at rest");
-    for (const auto& [id, live] : state.live)
-      if (live.starting || !live.arrived.empty() || live.turn_out)
-        complain(here + "\"" + id + "\" is busy at rest");
-    for (const auto& [id, instance] : book.instances) {
-      if (instance.stored->record.turn_due)
-        complain(here + "a turn of \"" + id + "\" is due at rest");
-      const runtime_status status = instance.stored->record.status;
-      if (is_finished(status) && status != runtime_status::failed
-          && !instance.stored->tasks.empty())
-        complain(here + "\"" + id + "\" has ended with open tasks");
-      if (is_finished(status) && status != runtime_status::failed)
-        for (const auto& [number, message] : instance.stored->inbox)
-          if (!std::holds_alternative<event_raised>(message.event.body))
-            complain(here + "\"" + id + "\" has ended with a result unread");
-    }
-  }
+  for (std::uint32_t i = 0; i < how_.partitions; ++i)
+    check_partition_at_rest(
+      book_.durable(partition_id{i}), cells_[i].processor->state(),
+      [this](std::string sentence) { complain(std::move(sentence)); });
   for (std::uint32_t i = 0; i < how_.partitions; ++i)
     journal_->check_reads(partition_id{i});
 }
