@@ -122,7 +122,11 @@ void node_router::refuse_away(reply_to to, const instance_id& id,
   const peer* owner = owner_of(partition);
   if (owner == nullptr) {
     refuse(to, id, errc::unavailable,
-           "No node of the cluster can be reached; try again.");
+           knows_placement()
+             ? "Instance \"" + id + "\" is owned by node \""
+                 + config_.self.owners.owner_of(partition)
+                 + "\", which is not in the list of nodes here."
+             : "No node of the cluster can be reached; try again.");
     return;
   }
   std::string why = owner->away_because();

@@ -158,7 +158,8 @@ void node_router::take_refusal(path_id from, const packet& what, moment now) {
   if (!at || !refusal || what.to != at->link.session())
     return;
   const std::string sentence
-    = "Node \"" + at->name + "\" refuses this one: " + refusal->why;
+    = (at->name.empty() ? "A client" : "Node \"" + at->name + '"')
+      + " refuses this one: " + refusal->why;
   if (at->refused != sentence)
     host_.log(4, sentence);
   at->refused = sentence;

@@ -10,6 +10,7 @@
 #include "cluster/router_wiring.hpp"
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <set>
 #include <shared_mutex>
@@ -51,6 +52,9 @@ public:
 
   result<void> begin(const std::vector<listed_node>& nodes);
   void close();
+
+  /// How the nodes look from here; nothing once it is closed.
+  std::vector<peer_report> ask_peers() const;
 
   cluster_config cluster_;
   std::shared_ptr<node_gateway> gateway_;
@@ -161,6 +165,27 @@ remote_gateway::impl::begin(const std::vector<listed_node>& nodes) {
   return {};
 }
 
+std::vector<peer_report> remote_gateway::impl::ask_peers() const {
+  const auto promise
+    = std::make_shared<std::promise<std::vector<peer_report>>>();
+  auto peers = promise->get_future();
+  {
+    const std::shared_lock lock(reach_->mutex);
+    if (!reach_->router)
+      return {};
+    caf::anon_send(
+      reach_->router,
+      peers_request{
+        std::make_shared<std::function<void(std::vector<peer_report>)>>(
+          [promise](std::vector<peer_report> all) {
+            promise->set_value(std::move(all));
+          })});
+  }
+  if (peers.wait_for(std::chrono::seconds(1)) != std::future_status::ready)
+    return {};
+  return peers.get();
+}
+
 void remote_gateway::impl::close() {
   const std::lock_guard closing(close_mutex_);
   if (closed_)
@@ -232,12 +257,18 @@ result<void> remote_gateway::wait_until_reachable(duration time_out,
   });
   if (reached)
     return {};
+  lock.unlock();
   std::string names;
   for (const node_id& node : missing)
     names += (names.empty() ? "" : ", ") + node;
-  return error{errc::unavailable,
-               names.empty() ? "No node of the cluster can be reached."
-                             : "These nodes cannot be reached: " + names + "."};
+  std::string sentence = names.empty()
+                           ? "No node of the cluster can be reached."
+                           : "These nodes cannot be reached: " + names + ".";
+  // What a wrong list does wrong, above all.
+  for (const peer_report& peer : impl_->ask_peers())
+    if (!peer.is_up && !peer.why.empty())
+      sentence += " " + peer.node + ": " + peer.why;
+  return error{errc::unavailable, std::move(sentence)};
 }
 
 std::vector<reported_node> remote_gateway::reports() const {
