@@ -67,11 +67,15 @@ parse_nodes(const std::vector<std::string>& entries) {
     nodes.push_back({entry.substr(0, sign), std::move(*address)});
   }
   for (const listed_node& one : nodes)
-    for (const listed_node& other : nodes)
+    for (const listed_node& other : nodes) {
+      if (&one != &other && one.name == other.name)
+        return error{errc::invalid_argument,
+                     "Node \"" + one.name + "\" stands in the list twice."};
       if (&one != &other && one.address == other.address)
         return error{errc::invalid_argument, "Nodes \"" + other.name
                                                + "\" and \"" + one.name
                                                + "\" have the same address."};
+    }
   return nodes;
 }
 
