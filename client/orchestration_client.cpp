@@ -122,10 +122,10 @@ persistence::instance_query to_query(const instance_filter& filter,
 failure_kind kind_of(errc code) {
   switch (code) {
   case errc::unavailable:
-  case errc::shutting_down:
   case errc::overloaded:
     return failure_kind::unavailable;
   case errc::unknown_outcome:
+  case errc::shutting_down: // Its request may have been on its way.
   case errc::timed_out:
   case errc::cancelled:
   case errc::internal:
@@ -586,10 +586,9 @@ orchestration_client::wait_for_completion_or_create_check_status(
   if (!status && status.code() != errc::timed_out)
     return status.error();
   completion_or_check_status out;
-  out.completed = static_cast<bool>(status);
-  if (status)
-    out.status = std::move(*status);
   out.payload = create_http_management_payload(instance_id);
+  if ((out.completed = static_cast<bool>(status)))
+    out.status = std::move(*status);
   return out;
 }
 

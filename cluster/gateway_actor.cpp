@@ -50,6 +50,13 @@ void pending_requests::close(const std::string& why) {
   }
 }
 
+persistence::result<void> pending_requests::check_open() const {
+  const std::lock_guard lock(mutex_);
+  if (closed_)
+    return persistence::error{persistence::errc::shutting_down, why_};
+  return {};
+}
+
 node_gateway::node_gateway(gateway_surroundings around,
                            std::shared_ptr<pending_requests> pending)
   : pending_(std::move(pending)), around_(std::move(around)) {}
@@ -114,11 +121,18 @@ void node_gateway::cancel(std::uint64_t number) {
 
 persistence::result<persistence::instance_page>
 node_gateway::query(const persistence::instance_query& query) {
-  return around_.query(query);
+  auto page = around_.query(query);
+  // Its own end is no node that is away.
+  if (auto open = pending_->check_open(); !page && !open)
+    return open.error();
+  return page;
 }
 
 persistence::result<actors::instance_counts> node_gateway::count(bool partial) {
-  return around_.count(partial);
+  auto counted = around_.count(partial);
+  if (auto open = pending_->check_open(); !counted && !open)
+    return open.error();
+  return counted;
 }
 
 std::vector<std::pair<std::string, std::string>> node_gateway::stuck() {

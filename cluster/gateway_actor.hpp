@@ -40,8 +40,11 @@ public:
   /// Everybody is told that there will be no answer.
   void close(const std::string& why);
 
+  /// errc::shutting_down with that reason, once it is closed.
+  persistence::result<void> check_open() const;
+
 private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t next_ = 1;
   bool closed_ = false;
   std::string why_;
