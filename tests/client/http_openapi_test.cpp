@@ -239,6 +239,9 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
   check("GET " + list, list, 200);
   check("GET " + list, list + "?top=1001", 400);
   check("GET /perdura/count", "/perdura/count", 200);
+  check("GET /perdura/count", "/perdura/count?partial=true", 200);
+  check("GET /perdura/cluster", "/perdura/cluster", 200);
+  check("GET " + list, list + "?partial=true", 200);
   check("GET /perdura/stuck", "/perdura/stuck", 200);
   const std::string urls = "GET /perdura/instances/{instanceId}/urls";
   check(urls, "/perdura/instances/live/urls", 200);
