@@ -3,7 +3,9 @@
 #include "client/http/http_client.hpp"
 #include "client/http/port_check.hpp"
 #include "persistence/lmdb_journal.hpp"
+#include "tests/real/started_cluster.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/free_ports.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -19,8 +21,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,102 +31,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds patience{60};
-
-/// The first of so many free ports in a row, of a range that belongs to this
-/// process and from which the kernel gives none to clients.
-std::uint16_t free_ports(std::uint16_t count) {
-  static auto next = static_cast<std::uint16_t>(12000 + ::getpid() % 900 * 20);
-  for (int attempt = 0; attempt < 500; ++attempt) {
-    const std::uint16_t first = next;
-    next = static_cast<std::uint16_t>(next + count);
-    bool all = true;
-    for (std::uint16_t i = 0; i < count; ++i)
-      all
-        = all
-          && client::check_loopback_port(static_cast<std::uint16_t>(first + i));
-    if (all)
-      return first;
-  }
-  throw std::runtime_error("no free ports");
-}
-
-struct shown_node {
-  std::string name;
-  pid_t pid = -1;
-  std::string url;
-  std::string cluster_address;
-  std::string data_dir;
-};
-
-class started_cluster {
-public:
-  explicit started_cluster(const std::vector<std::string>& words,
-                           const std::vector<std::string>& environment = {},
-                           std::uint16_t count = 3)
-    : http_port(free_ports(count)),
-      cluster_port(free_ports(count)),
-      process(with_ports(words), environment) {}
-
-  /// Reads the banner; all nodes serve then.
-  void expect_up() {
-    while (said_.find("Press Ctrl-C to stop.\n") == std::string::npos) {
-      const auto line = process.receive(patience);
-      BOOST_REQUIRE_MESSAGE(line, "no banner, but: " << said_);
-      said_ += *line + '\n';
-      if (!line->starts_with("  node-"))
-        continue;
-      std::istringstream words(*line);
-      shown_node node;
-      if (words >> node.name >> node.pid >> node.url >> node.cluster_address
-          >> node.data_dir)
-        nodes.push_back(node);
-    }
-  }
-
-  /// The next line that holds this; what stands before it is passed over.
-  std::string expect_line(const std::string& part) {
-    std::string before;
-    while (const auto line = process.receive(patience)) {
-      if (line->find(part) != line->npos)
-        return *line;
-      before += *line + '\n';
-    }
-    BOOST_FAIL("no line with \"" << part << "\", but: " << before);
-    return {};
-  }
-
-  /// All that it says until it ends, and its exit code.
-  std::pair<std::string, int> expect_end() {
-    std::string text;
-    while (const auto line = process.receive(patience))
-      text += *line + '\n';
-    return {text, process.wait()};
-  }
-
-  const std::string& banner() const {
-    return said_;
-  }
-
-  const std::uint16_t http_port;
-  const std::uint16_t cluster_port;
-  child_process process;
-  std::vector<shown_node> nodes;
-
-private:
-  std::vector<std::string> with_ports(const std::vector<std::string>& words) {
-    std::vector<std::string> all{std::getenv("PERDURA_BINARY"),
-                                 "cluster",
-                                 "up",
-                                 "--http-port",
-                                 std::to_string(http_port),
-                                 "--cluster-port",
-                                 std::to_string(cluster_port)};
-    all.insert(all.end(), words.begin(), words.end());
-    return all;
-  }
-
-  std::string said_;
-};
 
 int ready_status(const std::string& url) {
   const auto place = client::parse_url(url);
