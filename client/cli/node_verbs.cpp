@@ -118,6 +118,18 @@ void wait_for_the_end(signal_watch& signals, bool is_dev, terminal& io) {
     continue;
 }
 
+/// A signal is an end like any other; a reason is said.
+int code_of_end(signal_watch& signals, terminal& io) {
+  const std::string why = signals.reason();
+  if (why.empty())
+    return exit_ok;
+  const std::string sentence = "This node stops. " + why;
+  persistence::log(persistence::log_room::client, persistence::log_level::error,
+                   sentence);
+  fail(io, {errc::storage_foreign, sentence});
+  return exit_node_refused;
+}
+
 /// @error errc::invalid_argument  Neither file nor flags name a directory.
 /// @error errc::storage_failed  It may not be used.
 result<void> check_data_dir(const configuration& values,
@@ -147,6 +159,8 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
       return fail(io, opened.error());
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
+  config.must_stop
+    = [&signals](const error& why) { signals.wake(why.message); };
   auto started = node_host::start(config, functions);
   if (!started)
     return fail(io, started.error());
@@ -155,10 +169,12 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
   int code = exit_ok;
   if (is_dev && !signals.stop_requested())
     code = run_first(host, io);
-  if (!once)
+  if (!once) {
     wait_for_the_end(signals, is_dev, io);
-  stop(host, folder, once ? code : exit_ok, io);
-  return once ? code : exit_ok;
+    code = code_of_end(signals, io);
+  }
+  stop(host, folder, code, io);
+  return code;
 }
 
 } // namespace

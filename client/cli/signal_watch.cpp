@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 namespace perdura::client {
 
@@ -67,19 +68,35 @@ void signal_watch::watch() {
   }
 }
 
+bool signal_watch::is_over() const {
+  return requested_ || !reason_.empty();
+}
+
 void signal_watch::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return requested_; });
+  changed_.wait(lock, [this] { return is_over(); });
 }
 
 bool signal_watch::wait_for(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time, [this] { return requested_; });
+  return changed_.wait_for(lock, time, [this] { return is_over(); });
 }
 
 bool signal_watch::stop_requested() {
   const std::lock_guard lock(mutex_);
-  return requested_;
+  return is_over();
+}
+
+void signal_watch::wake(std::string why) {
+  const std::lock_guard lock(mutex_);
+  if (reason_.empty())
+    reason_ = std::move(why);
+  changed_.notify_all();
+}
+
+std::string signal_watch::reason() {
+  const std::lock_guard lock(mutex_);
+  return reason_;
 }
 
 } // namespace perdura::client

@@ -41,6 +41,7 @@ int exit_code_of(errc code) {
   case errc::not_found:
     return exit_not_found;
   case errc::timed_out:
+  case errc::unknown_outcome: // No answer: it may be done or not.
     return exit_timed_out;
   case errc::unavailable:
   case errc::shutting_down:

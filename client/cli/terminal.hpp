@@ -15,6 +15,7 @@ namespace perdura::client {
 enum exit_code : int {
   exit_ok = 0,
   exit_instance_failed = 1,
+  exit_node_refused = 1, ///< Of `serve`: the other nodes will not have it.
   exit_usage = 2, ///< Also: the request was refused.
   exit_not_found = 3,
   exit_unavailable = 4,
