@@ -1,6 +1,7 @@
 #include "client/cli/command_line.hpp"
 
 #include "client/cli/check_verb.hpp"
+#include "client/cli/cluster_status.hpp"
 #include "client/cli/cluster_verbs.hpp"
 #include "client/cli/completion_script.hpp"
 #include "client/cli/config_verbs.hpp"
@@ -34,6 +35,7 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"dev", " --data-dir ./hub"},
   {"serve", " --config configs/single-node.toml"},
   {"cluster up", " --nodes 3 --data-dir ./cluster"},
+  {"cluster status", " --url http://127.0.0.1:7072 --partitions"},
   {"hub create", " --data-dir ./hub --partitions 64"},
   {"tls init", " --nodes node-1,node-2,node-3 --host ship.example"},
   {"check", " --data-dir ./hub"},
@@ -131,8 +133,9 @@ private:
 
   /// A verb that asks a node.
   template <class F>
-  CLI::App* remote_verb(const char* name, const char* what, F ask) {
-    return verb(name, what, [this, ask]() -> int {
+  CLI::App* remote_verb(CLI::App& parent, const char* name, const char* what,
+                        F ask) {
+    return verb(parent, name, what, [this, ask]() -> int {
       auto url = parse_url(url_);
       if (!url)
         return fail(io_, url.error());
@@ -142,6 +145,11 @@ private:
       node_connection node(*url, {std::move(*key), {ca_file_}});
       return ask(node);
     });
+  }
+
+  template <class F>
+  CLI::App* remote_verb(const char* name, const char* what, F ask) {
+    return remote_verb(app_, name, what, std::move(ask));
   }
 
   /// What file and flags can say about a node. Left out, a flag leaves the
@@ -232,6 +240,13 @@ private:
                    "How many (1 to 4096); only used when the hub is made")
       ->default_str("32")
       ->check(CLI::Range(1, 4096));
+    remote_verb(
+      *cluster, "status", "Show how each node is; exit code 4 if one is away",
+      [this](node_connection& node) {
+        return cluster_status_verb(node, with_partitions_, format_, io_);
+      })
+      ->add_flag("--partitions", with_partitions_,
+                 "Which ones a node owns, not only how many");
   }
 
   void add_tls_verbs() {
@@ -347,6 +362,11 @@ private:
       ->check(not_empty());
   }
 
+  static CLI::Option* add_partial(CLI::App& to, bool& partial) {
+    return to.add_flag("--partial", partial,
+                       "Without what nodes that are away own, and say so");
+  }
+
   void add_query_verbs() {
     CLI::App* get = add_id(
       remote_verb("get", "Show an instance", [this](node_connection& node) {
@@ -378,10 +398,14 @@ private:
       ->add_flag("--watch", watch_,
                  "Show each change until Ctrl-C (exit code 130)")
       ->excludes(stuck);
+    add_partial(*list, list_.partial)->excludes(stuck);
 
-    remote_verb(
-      "count", "Count instances by status",
-      [this](node_connection& node) { return count_verb(node, format_, io_); });
+    add_partial(*remote_verb("count", "Count instances by status",
+                             [this](node_connection& node) {
+                               return count_verb(node, partial_count_, format_,
+                                                 io_);
+                             }),
+                partial_count_);
     add_id(remote_verb("history", "Show an instance's history",
                        [this](node_connection& node) {
                          return follow_
@@ -491,6 +515,8 @@ private:
   std::string data_;
   bool with_history_ = false;
   bool with_outputs_ = false;
+  bool with_partitions_ = false;
+  bool partial_count_ = false;
   bool watch_ = false;
   bool follow_ = false;
   bool same_id_ = false;

@@ -148,21 +148,21 @@ struct batch_tally {
 int control_many(node_connection& node, const control_verb_options& options,
                  terminal& io) {
   const deed what = deed_of(options.word);
-  filter_options filter = options.target.filter;
-  if (filter.statuses.empty())
-    filter.statuses = what.applies;
-  bool more = false;
-  auto found = fetch_instances(node, filter, 0, false, more);
-  if (!found)
-    return fail(io, found.error());
+  list_verb_options wanted{options.target.filter, 0};
+  if (wanted.filter.statuses.empty())
+    wanted.filter.statuses = what.applies;
+  auto fetched = fetch_instances(node, wanted, false);
+  if (!fetched)
+    return fail(io, fetched.error());
+  const std::vector<std::string>& found = fetched->instances;
   int code = exit_ok;
-  if (!may_begin(options.target, what, found->size(), code, io))
+  if (!may_begin(options.target, what, found.size(), code, io))
     return code;
   batch_tally tally;
   {
-    progress_line progress(io, what.done, found->size());
+    progress_line progress(io, what.done, found.size());
     std::size_t asked = 0;
-    for (const std::string& each : *found) {
+    for (const std::string& each : found) {
       const auto answer = control_one(
         node, options, json_plain(json_member(each, "instanceId")));
       // What is wrong with the node is wrong for the rest as well.
@@ -255,12 +255,12 @@ int purge_verb(node_connection& node, const control_target& target,
   if (filter.created_from.empty())
     filter.created_from = "1970-01-01"; // The API wants one.
   if (target.dry_run || !target.yes) {
-    bool more = false;
-    auto found = fetch_instances(node, filter, 0, false, more);
+    auto found = fetch_instances(node, {filter, 0}, false);
     if (!found)
       return fail(io, found.error());
+    const auto& instances = found->instances;
     const auto count = std::count_if(
-      found->begin(), found->end(), [&](const std::string& each) {
+      instances.begin(), instances.end(), [&](const std::string& each) {
         return std::find(what.applies.begin(), what.applies.end(),
                          json_plain(json_member(each, "runtimeStatus")))
                != what.applies.end();

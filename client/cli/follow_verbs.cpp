@@ -175,16 +175,18 @@ int watch_list_verb(node_connection& node, const list_verb_options& options,
                     output_format format, terminal& io) {
   signal_watch signals;
   list_changes changes;
+  std::string missing;
   do {
-    bool more = false;
-    auto found = fetch_instances(node, options.filter, options.top,
-                                 format != output_format::table, more);
+    auto found = fetch_instances(node, options, format != output_format::table);
     if (!found)
       return fail(io, found.error());
+    if (found->missing != missing)
+      say_missing(found->missing, io);
+    missing = found->missing;
     if (io.can_redraw && format == output_format::table)
-      redraw(list_page(*found, more), io);
+      redraw(list_page(found->instances, found->more), io);
     else
-      changes.print(*found, format, io);
+      changes.print(found->instances, format, io);
   } while (!io.out_gone() && !signals.wait_for(interval));
   return exit_interrupted;
 }

@@ -1,6 +1,7 @@
 #include "client/cli/query_verbs.hpp"
 
 #include "client/cli/json_view.hpp"
+#include "persistence/steering_text.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -10,11 +11,13 @@ namespace perdura::client {
 using persistence::errc;
 using persistence::error;
 using persistence::result;
+using persistence::without_steering;
 
 namespace {
 
 constexpr std::size_t page_max = 1000;
 constexpr const char* token_header = "x-ms-continuation-token";
+constexpr const char* missing_header = "x-perdura-missing-partitions";
 
 std::string plain_member(std::string_view object, std::string_view name) {
   return json_plain(json_member(object, name));
@@ -147,19 +150,20 @@ void print_status(const std::string& status, output_format format,
   }
 }
 
-result<std::vector<std::string>> fetch_instances(node_connection& node,
-                                                 const filter_options& filter,
-                                                 std::size_t top,
-                                                 bool show_input, bool& more) {
-  std::vector<std::string> found;
+result<found_instances> fetch_instances(node_connection& node,
+                                        const list_verb_options& options,
+                                        bool show_input) {
+  found_instances found;
+  const std::size_t top = options.top;
   std::string token;
-  more = false;
   do {
-    const std::size_t left = top == 0 ? page_max : top - found.size();
-    query_parameters parameters = filter.to_parameters();
+    const std::size_t left = top == 0 ? page_max : top - found.instances.size();
+    query_parameters parameters = options.filter.to_parameters();
     parameters.emplace_back("top", std::to_string(std::min(left, page_max)));
     if (!show_input)
       parameters.emplace_back("showInput", "false");
+    if (options.partial)
+      parameters.emplace_back("partial", "true");
     std::vector<http_header> headers;
     if (!token.empty())
       headers.push_back({token_header, token});
@@ -168,11 +172,26 @@ result<std::vector<std::string>> fetch_instances(node_connection& node,
     if (!reply)
       return reply.error();
     for (const std::string_view each : json_items(reply->body))
-      found.emplace_back(each);
+      found.instances.emplace_back(each);
     token = reply->header(token_header);
-  } while (!token.empty() && (top == 0 || found.size() < top));
-  more = !token.empty();
+    // A node may go or come between two pages; the longest list tells most.
+    const std::string missing(reply->header(missing_header));
+    if (missing.size() > found.missing.size())
+      found.missing = missing;
+  } while (!token.empty() && (top == 0 || found.instances.size() < top));
+  found.more = !token.empty();
   return found;
+}
+
+void say_missing(const std::string& partitions, terminal& io) {
+  if (partitions.empty())
+    return;
+  std::string list;
+  for (const char c : partitions)
+    list += c == ',' ? ", " : std::string(1, c);
+  io.err << "perdura: Missing is what partitions " << without_steering(list)
+         << " hold: their nodes are away (`perdura cluster status` says why)."
+         << std::endl;
 }
 
 int get_verb(node_connection& node, const std::string& id, bool history,
@@ -190,25 +209,30 @@ int list_verb(node_connection& node, const list_verb_options& options,
               output_format format, terminal& io) {
   if (options.stuck)
     return list_stuck(node, format, io);
-  bool more = false;
-  auto found = fetch_instances(node, options.filter, options.top,
-                               format != output_format::table, more);
+  auto found = fetch_instances(node, options, format != output_format::table);
   if (!found)
     return fail(io, found.error());
-  if (format != output_format::table) {
-    print_items({found->begin(), found->end()}, format, io);
-  } else {
-    print_instances(io.out, *found);
-  }
-  if (more)
+  if (format != output_format::table)
+    print_items({found->instances.begin(), found->instances.end()}, format, io);
+  else
+    print_instances(io.out, found->instances);
+  if (found->more)
     io.err << "There are more; --top N shows more, --top 0 all." << std::endl;
+  say_missing(found->missing, io);
   return exit_ok;
 }
 
-int count_verb(node_connection& node, output_format format, terminal& io) {
-  auto reply = node.ask_site("GET", "/perdura/count");
+int count_verb(node_connection& node, bool partial, output_format format,
+               terminal& io) {
+  auto reply = node.ask_site(
+    "GET", "/perdura/count" + to_query({{"partial", partial ? "true" : ""}}));
   if (!reply)
     return fail(io, reply.error());
+  std::string missing;
+  for (const std::string_view each :
+       json_items(json_member(reply->body, "missingPartitions").value_or("")))
+    missing += (missing.empty() ? "" : ",") + std::string(each);
+  say_missing(missing, io);
   if (format != output_format::table) {
     print_json(reply->body, format, io);
     return exit_ok;

@@ -27,13 +27,15 @@ struct list_verb_options {
   filter_options filter;
   std::size_t top = 100; ///< In all; 0: all there are.
   bool stuck = false;    ///< Those that cannot go on, and why.
+  bool partial = false;  ///< Without what nodes that are away own.
 };
 
 int get_verb(node_connection& node, const std::string& id, bool history,
              bool outputs, output_format format, terminal& io);
 int list_verb(node_connection& node, const list_verb_options& options,
               output_format format, terminal& io);
-int count_verb(node_connection& node, output_format format, terminal& io);
+int count_verb(node_connection& node, bool partial, output_format format,
+               terminal& io);
 int history_verb(node_connection& node, const std::string& id,
                  output_format format, terminal& io);
 int urls_verb(node_connection& node, const std::string& id,
@@ -50,9 +52,18 @@ std::vector<std::string> instance_cells(std::string_view instance);
 /// With a head.
 void print_instances(std::ostream& out, const std::vector<std::string>& found);
 
+struct found_instances {
+  std::vector<std::string> instances;
+  bool more = false;   ///< Than were asked for.
+  std::string missing; ///< Partitions, "3,7"; empty: all were asked.
+};
+
 /// Those that match, page after page, at most `top`.
-persistence::result<std::vector<std::string>>
-fetch_instances(node_connection& node, const filter_options& filter,
-                std::size_t top, bool show_input, bool& more);
+persistence::result<found_instances>
+fetch_instances(node_connection& node, const list_verb_options& options,
+                bool show_input);
+
+/// A line on the error stream if there are such partitions, "3,7".
+void say_missing(const std::string& partitions, terminal& io);
 
 } // namespace perdura::client
