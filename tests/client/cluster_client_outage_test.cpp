@@ -1,0 +1,344 @@
+// What a service sees when nodes go and come, and when its list is wrong.
+#include "tests/client/cluster_fixture.hpp"
+#include "tests/support/free_ports.hpp"
+#include <perdura/client/perdura.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <thread>
+#include <utility>
+
+namespace perdura::tests {
+
+namespace {
+
+constexpr seconds patience{20};
+// Far more than an answer that waits for nothing takes, on a busy machine.
+constexpr seconds at_once{5};
+
+using std::chrono::steady_clock;
+
+using call = std::function<errc(orchestration_client&, const std::string& id)>;
+
+/// Every call that goes to one instance, with its name.
+const std::vector<std::pair<std::string, call>>& calls_to_an_instance() {
+  static const std::vector<std::pair<std::string, call>> all{
+    {"start_new",
+     [](orchestration_client& client, const std::string& id) {
+       start_options options;
+       options.instance_id = id;
+       options.time_out = milliseconds(150);
+       return client.start_new("Echo", 1, options).code();
+     }},
+    {"get_status",
+     [](orchestration_client& client, const std::string& id) {
+       return client.get_status(id).code();
+     }},
+    {"raise_event",
+     [](orchestration_client& client, const std::string& id) {
+       return client.raise_event(id, "Approval", 1).code();
+     }},
+    {"terminate",
+     [](orchestration_client& client, const std::string& id) {
+       return client.terminate(id, "enough").code();
+     }},
+    {"suspend",
+     [](orchestration_client& client, const std::string& id) {
+       return client.suspend(id).code();
+     }},
+    {"resume", [](orchestration_client& client,
+                  const std::string& id) { return client.resume(id).code(); }},
+    {"rewind", [](orchestration_client& client,
+                  const std::string& id) { return client.rewind(id).code(); }},
+    {"restart",
+     [](orchestration_client& client, const std::string& id) {
+       return client.restart(id, false).code();
+     }},
+    {"purge", [](orchestration_client& client,
+                 const std::string& id) { return client.purge(id).code(); }},
+  };
+  return all;
+}
+
+struct shaken : cluster_fixture {
+  /// An instance that waits for its approval on the node at `i`.
+  std::string approval_on(std::size_t i) {
+    start_options options;
+    options.instance_id = id_on(i, "order");
+    return client.start_new("Approval", nullptr, options).value();
+  }
+
+  /// Stops it; returns when the client has noticed.
+  void stop_and_wait(std::size_t i) {
+    stop(i);
+    static_cast<void>(link->nodes());
+  }
+
+  std::unique_ptr<cluster_client> link = connect();
+  orchestration_client client = link->client();
+};
+
+steady_clock::duration time_of(const std::function<void()>& act) {
+  const auto began = steady_clock::now();
+  act();
+  return steady_clock::now() - began;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(cluster_client_outage)
+
+BOOST_FIXTURE_TEST_CASE(an_owner_that_is_away_is_said_at_once, shaken) {
+  const std::string id = approval_on(1);
+  stop_and_wait(1);
+  for (const auto& [name, act] : calls_to_an_instance())
+    BOOST_TEST_CONTEXT(name) {
+      errc code = errc::ok;
+      const auto took = time_of([&, &act = act] { code = act(client, id); });
+      BOOST_TEST(to_string(code) == "unavailable");
+      BOOST_TEST((kind_of(code) == failure_kind::unavailable));
+      BOOST_TEST((took < at_once));
+    }
+  const auto refused = client.raise_event(id, "Approval", 1);
+  BOOST_TEST(refused.error().message.find("owned by node \"node-2\"")
+             != std::string::npos);
+  // What others own goes on.
+  const std::string other = approval_on(0);
+  client.raise_event(other, "Approval", 1).value();
+  client.wait_for_completion(other, patience).value();
+  // All of them together are not to be had, unless in part.
+  BOOST_TEST((client.list_instances().code() == errc::unavailable));
+  BOOST_TEST((client.count_instances().code() == errc::unavailable));
+  instance_filter partial;
+  partial.partial = true;
+  const auto page = client.list_instances(partial).value();
+  BOOST_TEST(page.missing_partitions.size() == 3U);
+  BOOST_TEST(
+    client.count_reachable_instances().value().missing_partitions.size() == 3U);
+  // Nothing of all that was done.
+  start(1);
+  const auto back = client.with({patience, true}).get_status(id).value();
+  BOOST_TEST((back.value().status == runtime_status::running));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deadline_ends_the_wait_for_an_owner, shaken) {
+  const std::string id = id_on(1, "order");
+  stop_and_wait(1);
+  orchestration_client patient = client.with({milliseconds(150), true});
+  for (const auto& [name, act] : calls_to_an_instance())
+    BOOST_TEST_CONTEXT(name) {
+      errc code = errc::ok;
+      const auto took = time_of([&, &act = act] { code = act(patient, id); });
+      BOOST_TEST(to_string(code) == "unavailable");
+      BOOST_TEST((took >= milliseconds(150)));
+      BOOST_TEST((took < at_once));
+    }
+  start_options options;
+  options.instance_id = id;
+  options.time_out = milliseconds(150);
+  const auto started = patient.start_new("Approval", nullptr, options);
+  BOOST_TEST(to_string(started.code()) == "unavailable");
+  BOOST_TEST(started.error().message.find("nothing was done")
+             != std::string::npos);
+  BOOST_TEST(
+    to_string(patient.wait_for_completion(id, milliseconds(150)).code())
+    == "unavailable");
+  // Certainly not done: when the node is back there is no such instance.
+  start(1);
+  BOOST_TEST(!client.with({patience, true}).get_status(id).value().has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(who_waits_for_the_owner_succeeds_when_it_is_back,
+                        shaken) {
+  const std::string id = id_on(1, "order");
+  stop_and_wait(1);
+  orchestration_client patient = client.with({patience, true});
+  auto started = std::async(std::launch::async, [&] {
+    start_options options;
+    options.instance_id = id;
+    return patient.start_new("Approval", nullptr, options);
+  });
+  auto seen = std::async(std::launch::async,
+                         [&] { return patient.get_status("no-" + id); });
+  BOOST_TEST(
+    (started.wait_for(milliseconds(100)) == std::future_status::timeout));
+  start(1);
+  BOOST_TEST(started.get().value() == id);
+  BOOST_TEST(!seen.get().value().has_value());
+  patient.raise_event(id, "Approval", 5).value();
+  BOOST_TEST(patient.wait_for_completion(id, patience).value().output == "5");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_wait_outlives_its_owners_restart, shaken) {
+  const std::string id = approval_on(1);
+  auto waited = std::async(std::launch::async, [&] {
+    return client.wait_for_completion(id, patience);
+  });
+  stop_and_wait(1);
+  BOOST_TEST(
+    (waited.wait_for(milliseconds(50)) == std::future_status::timeout));
+  start(1);
+  // By another way in.
+  host(0)
+    .client()
+    .with({patience, true})
+    .raise_event(id, "Approval", "late")
+    .value();
+  BOOST_TEST(waited.get().value().output == "\"late\"");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_that_is_repeated_after_a_restart_is_done_once,
+                        shaken) {
+  const std::string id = id_on(1, "order");
+  start_options options;
+  options.instance_id = id;
+  options.request_id = "the first and only";
+  client.start_new("TwoEvents", nullptr, options).value();
+  client.raise_event(id, "A", 1, "event A").value();
+  stop_and_wait(1);
+  start(1);
+  orchestration_client patient = client.with({patience, true});
+  BOOST_TEST(patient.start_new("TwoEvents", nullptr, options).value() == id);
+  patient.raise_event(id, "A", 2, "event A").value();
+  patient.raise_event(id, "B", 3, "event B").value();
+  BOOST_TEST(patient.wait_for_completion(id, patience).value().output
+             == "[1,3]");
+}
+
+BOOST_FIXTURE_TEST_CASE(close_answers_everybody, shaken) {
+  const std::string id = approval_on(1);
+  std::vector<std::future<errc>> waiting;
+  for (int i = 0; i < 3; ++i)
+    waiting.push_back(std::async(std::launch::async, [&] {
+      return client.wait_for_completion(id, patience).code();
+    }));
+  stop_and_wait(2);
+  const std::string away = id_on(2, "order");
+  waiting.push_back(std::async(std::launch::async, [&] {
+    return client.with({patience, true}).raise_event(away, "E").code();
+  }));
+  // This one is asked behind the others.
+  BOOST_TEST(client.get_status(id).value().has_value());
+  link->close();
+  for (auto& each : waiting) {
+    BOOST_TEST_REQUIRE((each.wait_for(at_once) == std::future_status::ready));
+    BOOST_TEST(to_string(each.get()) == "shutting_down");
+  }
+  const auto took = time_of([&] {
+    for (const auto& [name, act] : calls_to_an_instance())
+      BOOST_TEST(to_string(act(client, id)) == "shutting_down", name);
+    BOOST_TEST(to_string(client.list_instances().code()) == "shutting_down");
+    BOOST_TEST(to_string(client.count_instances().code()) == "shutting_down");
+    BOOST_TEST(to_string(client.wait_for_completion(id, patience).code())
+               == "shutting_down");
+  });
+  BOOST_TEST((took < at_once));
+  link->close();
+  // The client may be kept longer.
+  link.reset();
+  BOOST_TEST(to_string(client.get_status(id).code()) == "shutting_down");
+}
+
+BOOST_FIXTURE_TEST_CASE(it_goes_while_calls_are_under_way, shaken) {
+  std::atomic<bool> over{false};
+  std::atomic<std::size_t> answers{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i)
+    callers.emplace_back([&, own = link->client()]() mutable {
+      while (!over) {
+        const auto started = own.start_new("Echo", 1);
+        if (!started && started.code() == errc::shutting_down)
+          return;
+        static_cast<void>(own.count_instances());
+        ++answers;
+      }
+    });
+  while (answers < 8)
+    std::this_thread::yield();
+  const auto took = time_of([&] { link.reset(); });
+  BOOST_TEST((took < at_once));
+  over = true;
+  for (std::thread& one : callers)
+    one.join();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(cluster_client_list)
+
+BOOST_AUTO_TEST_CASE(where_no_node_is_it_says_so_in_time) {
+  cluster_client_config config;
+  config.nodes = {"node-1=127.0.0.1:" + std::to_string(free_ports(1))};
+  const auto took = time_of([&] {
+    const auto made = cluster_client::connect(config, milliseconds(200));
+    BOOST_TEST(to_string(made.code()) == "unavailable");
+  });
+  BOOST_TEST((took >= milliseconds(200)));
+  BOOST_TEST((took < at_once));
+}
+
+BOOST_AUTO_TEST_CASE(a_list_that_cannot_be_is_refused) {
+  const auto code_of = [](std::vector<std::string> nodes) {
+    cluster_client_config config;
+    config.nodes = std::move(nodes);
+    return std::string(to_string(cluster_client::connect(config).code()));
+  };
+  BOOST_TEST(code_of({}) == "invalid_argument");
+  BOOST_TEST(code_of({"127.0.0.1:7171"}) == "invalid_argument");
+  BOOST_TEST(code_of({"node-1=127.0.0.1"}) == "invalid_argument");
+  BOOST_TEST(code_of({"a=127.0.0.1:7171", "b=127.0.0.1:7171"})
+             == "invalid_argument");
+  BOOST_TEST(code_of({"a=127.0.0.1:7171", "a=127.0.0.1:7172"})
+             == "invalid_argument");
+}
+
+BOOST_FIXTURE_TEST_CASE(names_that_are_swapped_are_refused, cluster_fixture) {
+  cluster_client_config config = client_config();
+  const auto port_of
+    = [](const std::string& entry) { return entry.substr(entry.find('=')); };
+  config.nodes
+    = {"node-1" + port_of(entries()[1]), "node-2" + port_of(entries()[0])};
+  const auto made = cluster_client::connect(config, seconds(1));
+  BOOST_TEST(to_string(made.code()) == "unavailable");
+  BOOST_TEST(
+    made.error().message.find("At the address of node \"node-1\" is node "
+                              "\"node-2\"; look at the list of nodes.")
+      != std::string::npos,
+    made.error().message);
+  // With one that is right the rest is known, and so is what is wrong.
+  config.nodes.push_back(entries()[2]);
+  auto in_part = cluster_client::connect(config, patience).value();
+  const auto all = in_part->wait_for_all_nodes(seconds(1));
+  BOOST_TEST(to_string(all.code()) == "unavailable");
+  BOOST_TEST(all.error().message.find("node-1, node-2") != std::string::npos,
+             all.error().message);
+  const auto asked = in_part->client().get_status(id_on(0, "order"));
+  BOOST_TEST(to_string(asked.code()) == "unavailable");
+  BOOST_TEST(asked.error().message.find("look at the list of nodes")
+               != std::string::npos,
+             asked.error().message);
+}
+
+// Its own list is shorter than the hub's.
+BOOST_FIXTURE_TEST_CASE(a_node_that_is_not_in_the_list_is_named,
+                        cluster_fixture) {
+  cluster_client_config config = client_config();
+  config.nodes.pop_back();
+  auto link = cluster_client::connect(config, patience).value();
+  const auto asked = link->client().get_status(id_on(2, "order"));
+  BOOST_TEST(to_string(asked.code()) == "unavailable");
+  BOOST_TEST(asked.error().message.find("owned by node \"node-3\", which is "
+                                        "not in the list of nodes here")
+               != std::string::npos,
+             asked.error().message);
+  const auto all = link->wait_for_all_nodes(milliseconds(100));
+  BOOST_TEST(all.error().message.find("node-3") != std::string::npos);
+  BOOST_TEST(static_cast<bool>(link->client().get_status(id_on(0, "order"))));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
