@@ -1,4 +1,8 @@
+#include "tests/real/started_cluster.hpp"
+#include "tests/support/temp_directory.hpp"
+
 #include <boost/test/unit_test.hpp>
+#include <signal.h>
 
 #include <array>
 #include <cstdio>
@@ -8,7 +12,8 @@
 #include <vector>
 
 // Every sample of Durable Functions' "Manage instances" has its counterpart
-// in client/examples/manage_instances.cpp; each is run as a user would.
+// in client/examples/manage_instances.cpp; each is run as a user would. The
+// gateway is a service beside a cluster whose node is killed meanwhile.
 
 namespace perdura::tests {
 
@@ -99,6 +104,54 @@ BOOST_AUTO_TEST_CASE(rewinding_instances) {
          {"Failed: \"Orchestrator function 'ApproveAndStore' failed: ",
           "invalid connection string",
           "Completed: \"stored\", 2 approvals were asked for"});
+}
+
+BOOST_AUTO_TEST_CASE(a_gateway_follows_a_node_that_goes_and_comes_back) {
+  temp_directory directory;
+  started_cluster cluster({"--data-dir", directory.path().string()});
+  cluster.expect_up();
+  BOOST_TEST_REQUIRE(cluster.nodes.size() == 3U);
+  std::vector<std::string> words{std::getenv("PERDURA_EXAMPLES")
+                                 + std::string("/embedded_gateway")};
+  for (const shown_node& node : cluster.nodes)
+    words.push_back(node.name + "=" + node.cluster_address);
+  words.insert(words.end(), {"--orders", "60"});
+  child_process gateway(words);
+  std::string text;
+  bool killed = false;
+  while (const auto line = gateway.receive(started_cluster::patience)) {
+    text += *line + '\n';
+    if (!killed && line->ends_with(": placed")) {
+      killed = true;
+      BOOST_TEST(::kill(cluster.nodes[1].pid, SIGKILL) == 0);
+    }
+  }
+  BOOST_TEST_CONTEXT(text) {
+    BOOST_TEST(gateway.wait() == 0);
+    for (const std::string& part :
+         {std::string("  node-3: up, Perdura "),
+          std::string(R"(["Hello Tokyo!","Hello Seattle!","Hello London!"])"),
+          std::string("\"the gateway's\""),
+          std::string("NoSuchFunction: not done: "),
+          std::string(": placed at attempt 2"),
+          std::string("60 orders, each placed once\n")})
+      BOOST_TEST((text.find(part) != std::string::npos), part);
+    // One or the other, as the kill found it.
+    BOOST_TEST((text.find(": unavailable, nothing was done: ") != text.npos
+                || text.find(": done or not: ") != text.npos));
+  }
+  cluster.process.interrupt();
+  BOOST_TEST(cluster.expect_end().second == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_gateway_without_a_cluster_says_so) {
+  child_process gateway(
+    {std::getenv("PERDURA_EXAMPLES") + std::string("/embedded_gateway"),
+     "node-1=127.0.0.1:" + std::to_string(free_ports(1))});
+  const auto line = gateway.receive(started_cluster::patience);
+  BOOST_TEST_REQUIRE(line.has_value());
+  BOOST_TEST(line->starts_with("No node of the cluster can be reached."));
+  BOOST_TEST(gateway.wait() == 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
