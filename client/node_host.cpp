@@ -169,6 +169,8 @@ node_host::start(node_host_config config,
   parts.node->set_url(config.door.public_url.empty() ? parts.url
                                                      : config.door.public_url);
   parts.node->set_stop_listener(std::move(config.must_stop));
+  if (config.observe_activity)
+    parts.node->set_activity_observer(std::move(config.observe_activity));
   auto begun = parts.node->begin();
   if (!begun)
     return begun.error();

@@ -14,6 +14,7 @@
 #include <vector>
 
 namespace perdura::actors {
+class activity_context;
 class registry;
 } // namespace perdura::actors
 
@@ -31,6 +32,9 @@ struct node_host_config {
   /// Told, on any thread, when the rest of the cluster refuses this node for
   /// good: its data is not what it was. It must be stopped.
   std::function<void(const persistence::error&)> must_stop;
+  /// Told of each attempt of an activity before it runs, on its thread. For
+  /// tracing, and for tests that count.
+  std::function<void(const actors::activity_context&)> observe_activity;
 };
 
 class node_host {
