@@ -1,6 +1,6 @@
-#include "persistence/lmdb_journal.hpp"
 #include "tests/support/temp_directory.hpp"
 
+#include "real/disk_reading.hpp"
 #include "real/worker.hpp"
 #include <boost/test/unit_test.hpp>
 
@@ -40,44 +40,6 @@ key_counts read_witness(const std::filesystem::path& file) {
   for (std::string line; std::getline(in, line);)
     ++counts[line];
   return counts;
-}
-
-/// Keys of all activities whose result is journaled.
-std::set<std::string> journaled_results(const std::filesystem::path& where) {
-  using namespace persistence;
-  std::set<std::string> keys;
-  lmdb_journal_options options;
-  options.directory = where;
-  options.manual = true;
-  auto opened = open_lmdb_journal(std::move(options));
-  BOOST_TEST_REQUIRE((opened ? "" : opened.error().message) == "");
-  journal& ledger = **opened;
-  for (std::uint32_t i = 0; i < ledger.hub().partition_count; ++i) {
-    const auto partition = static_cast<partition_id>(i);
-    instance_query everything;
-    everything.top = page_rows_max;
-    auto page = ledger.query({partition}, everything);
-    BOOST_TEST_REQUIRE(static_cast<bool>(page));
-    for (const instance_row& row : page->rows) {
-      const std::string prefix = row.id + "/" + row.record.execution + "/";
-      const auto note = [&](const history_body& body) {
-        if (const auto* done = std::get_if<task_completed>(&body))
-          keys.insert(prefix + std::to_string(done->sequence));
-        if (const auto* failed = std::get_if<task_failed>(&body))
-          keys.insert(prefix + std::to_string(failed->sequence));
-      };
-      auto history = ledger.history(partition, row.id);
-      BOOST_TEST_REQUIRE(static_cast<bool>(history));
-      for (const history_event& event : *history)
-        note(event.body);
-      auto stored = ledger.read(partition, row.id);
-      BOOST_TEST_REQUIRE(static_cast<bool>(stored));
-      for (const auto& [sequence, message] : (*stored)->inbox)
-        note(message.event.body);
-    }
-  }
-  ledger.close();
-  return keys;
 }
 
 /// Sends what has not been acknowledged yet, and waits for the outcome; empty
@@ -128,7 +90,7 @@ void run_killed(const scenario& what, milliseconds after) {
     outcome = drive(worker, what, acknowledged, after);
     worker.kill();
   }
-  const std::set<std::string> journaled = journaled_results(hub);
+  const std::set<std::string> journaled = read_disk(hub).results;
   const key_counts before = read_witness(witness);
   worker_process worker(hub, witness);
   BOOST_TEST_REQUIRE(worker.receive(patience).value_or("") == "ready");

@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE tests_real
 #define BOOST_TEST_NO_MAIN
 #define BOOST_TEST_ALTERNATIVE_INIT_API
+#include "real/cluster_worker.hpp"
 #include "real/worker.hpp"
 #include <boost/test/unit_test.hpp>
 
@@ -12,5 +13,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   if (argc == 4 && std::string_view(argv[1]) == "--worker")
     return perdura::tests::run_worker(argv[2], argv[3]);
+  if (argc > 8 && std::string_view(argv[1]) == "--cluster-worker")
+    return perdura::tests::run_cluster_worker({argv + 2, argv + argc});
   return boost::unit_test::unit_test_main([] { return true; }, argc, argv);
 }

@@ -1,0 +1,126 @@
+#include "real/cluster_worker.hpp"
+
+#include "client/examples/samples.hpp"
+#include "client/node_host.hpp"
+#include "cluster/node.hpp"
+#include <perdura/actors/registry.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <iostream>
+#include <stdexcept>
+
+namespace perdura::tests {
+
+namespace {
+
+/// Whole lines, in order, also when the process is killed: one write each.
+void write_line(int file, const std::string& line) {
+  const std::string whole = line + "\n";
+  if (::write(file, whole.data(), whole.size())
+      != static_cast<ssize_t>(whole.size()))
+    throw std::runtime_error("a line cannot be written");
+}
+
+void say(const char* what, const persistence::error& why) {
+  write_line(STDOUT_FILENO, std::string(what) + ' '
+                              + std::string(persistence::to_string(why.code))
+                              + ' ' + why.message);
+}
+
+cluster_worker_options to_options(const std::vector<std::string>& words) {
+  cluster_worker_options options;
+  options.node = words.at(0);
+  options.data_dir = words.at(1);
+  options.hub_id = words.at(2);
+  options.partition_count = static_cast<std::uint32_t>(std::stoul(words.at(3)));
+  options.listen = words.at(4);
+  options.http_port = static_cast<std::uint16_t>(std::stoul(words.at(5)));
+  options.certificates = words.at(6);
+  options.nodes.assign(words.begin() + 7, words.end());
+  return options;
+}
+
+client::node_host_config to_config(const cluster_worker_options& options) {
+  client::node_host_config config;
+  config.node.data_dir = options.data_dir;
+  config.node.create_hub = true;
+  config.node.hub_id = options.hub_id;
+  config.node.partition_count = options.partition_count;
+  cluster::cluster_config& cluster = config.node.cluster;
+  cluster.node = options.node;
+  cluster.nodes = options.nodes;
+  cluster.listen = options.listen;
+  if (!options.certificates.empty()) {
+    cluster.certificate_file = options.certificates / (options.node + ".pem");
+    cluster.key_file = options.certificates / (options.node + "-key.pem");
+    cluster.ca_file = options.certificates / "ca.pem";
+  }
+  config.door.port = options.http_port;
+  return config;
+}
+
+} // namespace
+
+std::filesystem::path witness_of(const std::filesystem::path& data_dir) {
+  return data_dir.string() + ".witness";
+}
+
+std::filesystem::path log_of(const std::filesystem::path& data_dir) {
+  return data_dir.string() + ".log";
+}
+
+std::vector<std::string> to_words(const cluster_worker_options& options) {
+  std::vector<std::string> words{options.node,
+                                 options.data_dir.string(),
+                                 options.hub_id,
+                                 std::to_string(options.partition_count),
+                                 options.listen,
+                                 std::to_string(options.http_port),
+                                 options.certificates.string()};
+  words.insert(words.end(), options.nodes.begin(), options.nodes.end());
+  return words;
+}
+
+int run_cluster_worker(const std::vector<std::string>& words) {
+  const cluster_worker_options options = to_options(words);
+  // Nobody reads a pipe all the time; a log that filled it would hold us.
+  if (std::freopen(log_of(options.data_dir).c_str(), "ae", stderr) == nullptr)
+    return 1;
+  sigset_t ends;
+  ::sigemptyset(&ends);
+  ::sigaddset(&ends, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  const int witness = ::open(witness_of(options.data_dir).c_str(),
+                             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  auto functions = std::make_shared<actors::registry>();
+  examples::add_samples(*functions);
+  std::atomic<bool> is_refused{false};
+  client::node_host_config config = to_config(options);
+  config.must_stop = [&](const persistence::error& why) {
+    if (!is_refused.exchange(true)) {
+      say("must-stop", why);
+      ::kill(::getpid(), SIGINT);
+    }
+  };
+  config.observe_activity = [witness](const actors::activity_context& ctx) {
+    write_line(witness,
+               ctx.idempotency_key() + '#' + std::to_string(ctx.attempt()));
+  };
+  auto host = client::node_host::start(std::move(config), functions);
+  if (!host) {
+    say("refused", host.error());
+    return 1;
+  }
+  write_line(STDOUT_FILENO, "ready " + (*host)->url());
+  int got = 0;
+  ::sigwait(&ends, &got);
+  static_cast<void>((*host)->stop());
+  return is_refused ? 3 : 0;
+}
+
+} // namespace perdura::tests
