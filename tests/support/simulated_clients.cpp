@@ -150,12 +150,17 @@ void simulated_clients::start_one() {
   one.output = chosen.output;
   one.events = chosen.events;
   one.fails = chosen.fails;
-  // Some collectors are for another orchestration's events alone.
-  std::optional<std::string> feeds;
+  // Some collectors are for another orchestration's events alone, and some of
+  // those have more of them on their way than are sent again at once.
   if (one.name == "Collect" && world_.once_in(2)) {
+    const int count = world_.once_in(16) ? 300 : 3;
     one.events.clear();
     one.is_fed_by_sender = true;
-    one.output = "[0,1,2]";
+    one.input = std::to_string(count);
+    one.output = "[0";
+    for (int i = 1; i < count; ++i)
+      one.output += "," + std::to_string(i);
+    one.output += "]";
   }
   start_instance start;
   start.id = one.id;
@@ -194,9 +199,9 @@ void simulated_clients::raise(std::size_t about) {
 }
 
 void simulated_clients::ask_question() {
-  const auto from = static_cast<unsigned>(world_.below(nodes_.size()));
+  const auto from = static_cast<unsigned>(world_.below(doors_.size()));
   const auto to = static_cast<unsigned>(world_.below(nodes_.size()));
-  if (from == to || !nodes_[from]->is_alive())
+  if (from == to || !doors_[from]->is_alive())
     return;
   const std::uint64_t ticket = ++last_ticket_;
   questions_[ticket] = {from, to};
@@ -205,7 +210,7 @@ void simulated_clients::ask_question() {
     asked = instance_query{};
   else if (world_.once_in(2))
     asked = cluster::report_question{};
-  nodes_[from]->ask(to, asked, ticket);
+  doors_[from]->ask(to, asked, ticket);
 }
 
 // --- How they ask ------------------------------------------------------------
@@ -235,15 +240,15 @@ void simulated_clients::submit(management_request request, std::size_t about,
 void simulated_clients::send(std::size_t number) {
   operation& one = operations[number];
   const unsigned at
-    = one.door.value_or(static_cast<unsigned>(world_.below(nodes_.size())));
-  if (!nodes_[at]->is_alive()) { // the connection is refused
+    = one.door.value_or(static_cast<unsigned>(world_.below(doors_.size())));
+  if (!doors_[at]->is_alive()) { // the connection is refused
     try_again(number, 20ms, 150ms);
     return;
   }
   const std::uint64_t ticket = ++last_ticket_;
   attempt& how = attempts_[ticket];
   how.operation = number;
-  how.node = at;
+  how.door = at;
   if (one.is_patient)
     how.claim = std::make_shared<cluster::request_claim>();
   one.under_way.insert(ticket);
@@ -252,7 +257,7 @@ void simulated_clients::send(std::size_t number) {
   // As a gateway does: a repetition has another one, and does not need it.
   if (auto* start = std::get_if<start_instance>(&one.request))
     start->execution = "execution-" + std::to_string(ticket);
-  nodes_[at]->submit(ticket, one.request, how.claim);
+  doors_[at]->submit(ticket, one.request, how.claim);
   const bool waits = std::holds_alternative<wait_instance>(one.request);
   if (!waits || world_.once_in(3))
     world_.after(world_.between(waits ? 100ms : 1500ms, 4s),
@@ -289,7 +294,7 @@ void simulated_clients::time_out(std::uint64_t ticket) {
     world_.count("client: wait cancelled");
     attempts_.erase(found);
     one.under_way.erase(ticket);
-    nodes_[late.node]->cancel(ticket, instance_of(one.request));
+    doors_[late.door]->cancel(ticket, instance_of(one.request));
     finish(late.operation);
     return;
   }
@@ -344,7 +349,7 @@ void simulated_clients::answered(std::uint64_t ticket,
   subject sender;
   sender.id = about.id + "-sender";
   sender.name = "Sender";
-  sender.input = R"({"to":")" + about.id + R"(","count":3})";
+  sender.input = R"({"to":")" + about.id + R"(","count":)" + about.input + "}";
   sender.output = "\"sent\"";
   start_instance more;
   more.id = sender.id;
@@ -377,10 +382,10 @@ void simulated_clients::question_answered(
                           "own it");
 }
 
-void simulated_clients::node_died(unsigned node) {
+void simulated_clients::process_died(unsigned number) {
   std::vector<std::size_t> again;
   std::erase_if(attempts_, [&](const auto& entry) {
-    if (entry.second.node != node)
+    if (entry.second.door != number)
       return false;
     operation& one = operations[entry.second.operation];
     one.under_way.erase(entry.first);
@@ -388,10 +393,11 @@ void simulated_clients::node_died(unsigned node) {
       again.push_back(entry.second.operation);
     return true;
   });
-  std::erase_if(questions_,
-                [&](const auto& entry) { return entry.second.first == node; });
-  for (const std::size_t number : again)
-    try_again(number, 10ms, 200ms);
+  std::erase_if(questions_, [&](const auto& entry) {
+    return entry.second.first == number;
+  });
+  for (const std::size_t one : again)
+    try_again(one, 10ms, 200ms);
 }
 
 std::string simulated_clients::first_open() const {

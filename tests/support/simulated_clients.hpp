@@ -52,6 +52,11 @@ public:
                     std::vector<std::unique_ptr<simulated_node>>& nodes)
     : world_(world), owners_(std::move(owners)), nodes_(nodes) {}
 
+  /// Another door; those of the nodes come first.
+  void add_door(simulated_process& door) {
+    doors_.push_back(&door);
+  }
+
   /// One random operation.
   void act();
 
@@ -61,7 +66,7 @@ public:
   void answered(std::uint64_t ticket, management_answer answer) override;
   void question_answered(std::uint64_t ticket,
                          result<cluster::question_answer> answer) override;
-  void node_died(unsigned node) override;
+  void process_died(unsigned number) override;
 
   bool all_over() const {
     return open_ == 0;
@@ -87,7 +92,7 @@ public:
 private:
   struct attempt {
     std::size_t operation = 0;
-    unsigned node = 0;
+    unsigned door = 0;
     cluster::claim_ptr claim;
   };
 
@@ -112,6 +117,7 @@ private:
   simulated_world& world_;
   const cluster::placement owners_;
   std::vector<std::unique_ptr<simulated_node>>& nodes_;
+  std::vector<simulated_process*> doors_;
   std::map<std::uint64_t, attempt> attempts_;
   std::map<std::uint64_t, std::pair<unsigned, unsigned>> questions_;
   std::uint64_t last_ticket_ = 0;

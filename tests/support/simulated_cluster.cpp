@@ -48,14 +48,24 @@ simulated_cluster::simulated_cluster(std::uint64_t seed, cluster_options how)
       one.idle_instances_max = 0;
     nodes_.push_back(std::make_unique<simulated_node>(std::move(one), world_,
                                                       network_, *clients_));
-    simulated_node& node = *nodes_.back();
-    node.on_death = [this, &node] {
-      world_.after(faults_over_ ? 1ms : world_.between(50ms, 1500ms), [&node] {
-        if (!node.is_alive())
-          node.start();
-      });
-    };
+    come_back(*nodes_.back());
   }
+  client_ = std::make_unique<simulated_process>(how_.nodes, owners, world_,
+                                                network_, *clients_);
+  come_back(*client_);
+}
+
+/// Whenever it has died; and it has a door.
+void simulated_cluster::come_back(simulated_process& process) {
+  clients_->add_door(process);
+  if (world_.once_in(3))
+    process.request_time_max = 1s;
+  process.on_death = [this, &process] {
+    world_.after(faults_over_ ? 1ms : world_.between(50ms, 1500ms), [&process] {
+      if (!process.is_alive())
+        process.start();
+    });
+  };
 }
 
 simulated_cluster::~simulated_cluster() = default;
@@ -76,6 +86,9 @@ void simulated_cluster::expect_counters() {
                                  "fault: crash in recovery",
                                  "fault: pause",
                                  "fault: clock leaps",
+                                 "fault: an intruder",
+                                 "fault: crash of a client",
+                                 "packet: refusal",
                                  "packet: hello",
                                  "packet: data",
                                  "packet: heartbeat",
@@ -137,6 +150,7 @@ const std::vector<std::string>& simulated_cluster::run() {
     const auto start = [&node = *node] { node.start(); };
     world_.after(world_.between(0us, 50ms), start);
   }
+  world_.after(world_.between(0us, 100ms), [this] { client_->start(); });
   pass(world_.between(0us, 200ms));
   plan_faults();
   left_to_ask_ = how_.operations;
@@ -157,9 +171,15 @@ unsigned simulated_cluster::any_node() {
   return static_cast<unsigned>(world_.below(nodes_.size()));
 }
 
+/// Another node, or the client.
+unsigned simulated_cluster::other_than(unsigned node) {
+  return (node + 1 + static_cast<unsigned>(world_.below(nodes_.size())))
+         % static_cast<unsigned>(nodes_.size() + 1);
+}
+
 void simulated_cluster::plan_faults() {
-  for (unsigned a = 0; a < nodes_.size(); ++a)
-    for (unsigned b = 0; b < nodes_.size(); ++b) {
+  for (unsigned a = 0; a <= nodes_.size(); ++a)
+    for (unsigned b = 0; b <= nodes_.size(); ++b) {
       weather& now = network_.between(a, b);
       now.repeated = 40;
       now.late = 60;
@@ -178,7 +198,7 @@ void simulated_cluster::plan_faults() {
 
 void simulated_cluster::fail() {
   ++faults_;
-  switch (world_.below(12)) {
+  switch (world_.below(14)) {
   case 0:
   case 1:
     storm();
@@ -207,33 +227,41 @@ void simulated_cluster::fail() {
     node.die();
     break;
   }
+  case 8:
+    world_.count("fault: an intruder");
+    network_.intrude(any_node());
+    break;
+  case 9:
+    if (!client_->is_alive())
+      break;
+    world_.count("fault: crash of a client");
+    client_->die();
+    break;
   default:
     crash();
   }
 }
 
+/// All that one node says and hears.
 void simulated_cluster::storm() {
   const unsigned a = any_node();
-  const unsigned b = any_node();
-  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-    weather& now = network_.between(from, to);
-    now.lost = 8 + world_.below(40);
-    now.repeated = 4;
-    now.late = 4;
-  }
-  world_.after(world_.between(200ms, 1500ms), [this, a, b] {
+  world_.count("fault: storm");
+  for (unsigned b = 0; b <= nodes_.size(); ++b)
     for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
       weather& now = network_.between(from, to);
-      now.lost = 0;
+      now.lost = 5 + world_.below(40);
+      now.repeated = 4;
+      now.late = 4;
     }
+  world_.after(world_.between(200ms, 1500ms), [this, a] {
+    for (unsigned b = 0; b <= nodes_.size(); ++b)
+      network_.between(a, b).lost = network_.between(b, a).lost = 0;
   });
 }
 
 void simulated_cluster::cut(bool both_ways) {
   const unsigned a = any_node();
-  const unsigned b
-    = (a + 1 + static_cast<unsigned>(world_.below(nodes_.size() - 1)))
-      % static_cast<unsigned>(nodes_.size());
+  const unsigned b = other_than(a);
   world_.count(both_ways ? "fault: partition" : "fault: one-way partition");
   network_.between(a, b).is_cut = true;
   if (both_ways)
@@ -279,6 +307,8 @@ void simulated_cluster::stop_faults() {
     if (!node->is_alive())
       node->start();
   }
+  if (!client_->is_alive())
+    client_->start();
 }
 
 // --- The end -----------------------------------------------------------------
@@ -349,7 +379,7 @@ void simulated_cluster::end_all() {
   pass(2s); // the last acknowledgements are written half a second later
   const std::size_t count = clients_->subjects.size();
   for (std::size_t i = 0; i < count; ++i)
-    for (unsigned door = 0; door < nodes_.size(); ++door)
+    for (unsigned door = 0; door <= nodes_.size(); ++door)
       clients_->submit(get_status{clients_->subjects[i].id, true, true}, i,
                        door);
   await_answers("read through every door", true);
@@ -383,6 +413,8 @@ void simulated_cluster::check() {
         check_timers(name, instance);
       }
   }
+  if (client_->router().pending() != 0)
+    world_.complain("a client's requests have no answer at rest");
   clients_->check();
 }
 

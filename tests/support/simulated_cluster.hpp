@@ -18,7 +18,7 @@ struct cluster_options {
   std::uint32_t partitions = 12;
   std::shared_ptr<const registry> functions;
   unsigned operations = 220; ///< Of clients.
-  unsigned faults_least = 6; ///< As many more, by chance.
+  unsigned faults_least = 8; ///< As many more, by chance.
   cluster_faults planted;
 };
 
@@ -72,7 +72,9 @@ private:
   void crash_all();
   void pause();
   void stop_faults();
+  void come_back(simulated_process& process);
   unsigned any_node();
+  unsigned other_than(unsigned node);
 
   // The end.
   void end_all();
@@ -85,6 +87,7 @@ private:
   const cluster_options how_;
   simulated_network network_;
   std::vector<std::unique_ptr<simulated_node>> nodes_;
+  std::unique_ptr<simulated_process> client_; ///< A process without a node.
   std::unique_ptr<simulated_clients> clients_;
   unsigned faults_ = 0;
   bool faults_over_ = false;

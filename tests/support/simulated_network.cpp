@@ -12,48 +12,47 @@ namespace perdura::tests {
 using namespace cluster;
 using namespace std::chrono_literals;
 
-void simulated_network::add(wire_end& node) {
-  nodes_.push_back(&node);
+void simulated_network::add(wire_end& process) {
+  ends_.push_back(&process);
 }
 
 bool simulated_network::is_current(const wire& one, unsigned at) const {
-  return nodes_[at]->is_alive()
-         && nodes_[at]->life()
+  return ends_[at]->is_alive()
+         && ends_[at]->life()
               == (at == one.dialer ? one.dialer_life : one.other_life);
 }
 
 // --- Paths -------------------------------------------------------------------
 
-void simulated_network::node_started(unsigned node) {
-  const auto dial_soon = [this](unsigned from, unsigned to) {
-    const unsigned life = nodes_[from]->life();
-    world_.after(world_.between(100us, 30ms),
-                 [this, from, to, life] { dial(from, to, life); });
-  };
-  for (unsigned other = node + 1; other < nodes_.size(); ++other)
-    dial_soon(node, other);
+void simulated_network::process_started(unsigned number) {
+  const unsigned life = ends_[number]->life();
+  for (unsigned other = 0; other < ends_.size(); ++other)
+    if (!ends_[other]->is_client()
+        && (ends_[number]->is_client() || number < other))
+      world_.after(world_.between(100us, 30ms),
+                   [this, number, other, life] { dial(number, other, life); });
 }
 
 void simulated_network::dial(unsigned from, unsigned to, unsigned life) {
-  if (!nodes_[from]->is_alive() || nodes_[from]->life() != life)
+  if (!ends_[from]->is_alive() || ends_[from]->life() != life)
     return;
-  if (!nodes_[to]->is_alive() || weather_[{from, to}].is_cut
+  if (!ends_[to]->is_alive() || weather_[{from, to}].is_cut
       || weather_[{to, from}].is_cut) {
     world_.after(world_.between(200ms, 400ms),
                  [this, from, to, life] { dial(from, to, life); });
     return;
   }
   const path_id path = ++last_path_;
-  wires_[path] = {from, to, life, nodes_[to]->life(), false};
+  wires_[path] = {from, to, life, ends_[to]->life(), false};
   world_.trace("path", path);
-  nodes_[from]->path_opened(path, to);
+  ends_[from]->path_opened(path, to);
 }
 
 /// Tells one side, sooner or later, that the other has gone.
 void simulated_network::close(path_id path, unsigned towards) {
   const wire one = wires_.at(path);
   if (is_current(one, towards) && (towards == one.dialer || one.other_knows))
-    nodes_[towards]->path_closed(path);
+    ends_[towards]->path_closed(path);
   wires_.erase(path);
   if (towards != one.dialer || !is_current(one, towards))
     return;
@@ -63,11 +62,11 @@ void simulated_network::close(path_id path, unsigned towards) {
     [this, from = one.dialer, to = one.other, life] { dial(from, to, life); });
 }
 
-void simulated_network::node_died(unsigned node) {
+void simulated_network::process_died(unsigned number) {
   for (const auto& [path, one] : wires_) {
-    if (one.dialer != node && one.other != node)
+    if (one.dialer != number && one.other != number)
       continue;
-    const unsigned left = one.dialer == node ? one.other : one.dialer;
+    const unsigned left = one.dialer == number ? one.other : one.dialer;
     // The kernel says so at once; of a machine that has lost its power nobody
     // says anything for long.
     const bool silent = world_.once_in(4);
@@ -119,7 +118,26 @@ void simulated_network::deliver(path_id path, unsigned to,
     return;
   found->second.other_knows = true;
   world_.trace("packet", to, packet);
-  nodes_[to]->take_packet(path, packet);
+  ends_[to]->take_packet(path, packet);
+}
+
+void simulated_network::intrude(unsigned to) {
+  if (!ends_[to]->is_alive())
+    return;
+  const path_id path = ++last_path_; // no wire: what is answered is lost
+  peer_hello hello;
+  hello.hub_id = "another hub";
+  hello.node = "node-1";
+  const std::string bytes = encode_hello(hello);
+  packet what;
+  what.kind = packet_kind::hello;
+  what.from = world_.below(1'000) + 1;
+  what.bytes = bytes;
+  ends_[to]->take_packet(path, encode_packet(what));
+  what.kind = packet_kind::data;
+  what.number = 1;
+  ends_[to]->take_packet(path, encode_packet(what));
+  ends_[to]->take_packet(path, "GET / HTTP/1.1\r\n\r\n");
 }
 
 /// What is sent, as an eavesdropper would count it.

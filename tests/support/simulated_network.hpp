@@ -23,11 +23,13 @@ struct weather {
   bool is_cut = false; ///< Nothing arrives.
 };
 
-/// What a node is to the wires.
+/// What a process is to the wires.
 class wire_end {
 public:
   virtual ~wire_end() = default;
   virtual bool is_alive() const = 0;
+  /// It dials all nodes, and nobody dials it.
+  virtual bool is_client() const = 0;
   /// Changes with each life.
   virtual unsigned life() const = 0;
   virtual void path_opened(cluster::path_id path, unsigned to) = 0;
@@ -39,13 +41,16 @@ class simulated_network {
 public:
   explicit simulated_network(simulated_world& world) : world_(world) {}
 
-  /// Nodes are numbered in the order in which they are added; the lower number
-  /// dials.
-  void add(wire_end& node);
+  /// They are numbered in the order in which they are added; of two nodes the
+  /// lower number dials.
+  void add(wire_end& process);
 
-  /// The node has begun a life.
-  void node_started(unsigned node);
-  void node_died(unsigned node);
+  /// It has begun a life.
+  void process_started(unsigned number);
+  void process_died(unsigned number);
+
+  /// Somebody who does not belong here speaks with a node.
+  void intrude(unsigned to);
 
   void send(unsigned from, cluster::path_id path, std::string packet);
 
@@ -79,7 +84,7 @@ private:
   bool is_current(const wire& one, unsigned at) const;
 
   simulated_world& world_;
-  std::vector<wire_end*> nodes_;
+  std::vector<wire_end*> ends_;
   std::map<std::pair<unsigned, unsigned>, weather> weather_;
   std::map<cluster::path_id, wire> wires_;
   std::map<std::uint64_t, stream> streams_; ///< By the sender's session.

@@ -7,9 +7,6 @@
 #include <array>
 #include <utility>
 
-// Its life, its partitions. The router and the wires stand in
-// simulated_node_router.cpp.
-
 namespace perdura::tests {
 
 using namespace std::chrono_literals;
@@ -25,6 +22,11 @@ constexpr std::array point_names{
 constexpr std::array body_names{
   "outbox: child_start", "outbox: child_ended", "outbox: child_rewind",
   "outbox: child_terminate", "outbox: event_send"};
+
+/// What a mistake in a build might do.
+partition_id other_partition_of(const instance_id& id, std::uint32_t count) {
+  return partition_id((index_of(cluster::partition_of(id, count)) + 1) % count);
+}
 
 } // namespace
 
@@ -76,18 +78,13 @@ private:
 simulated_node::simulated_node(simulated_node_options how,
                                simulated_world& world,
                                simulated_network& network, door_keeper& keeper)
-  : how_(std::move(how)),
-    world_(world),
-    network_(network),
-    keeper_(keeper),
-    name_(how_.owners.nodes.at(how_.number)),
-    own_(how_.owners.owned_by(name_)),
-    open_(open_in_memory(static_cast<std::uint32_t>(how_.owners.owners.size()),
+  : simulated_process(how.number, how.owners, world, network, keeper),
+    how_(std::move(how)),
+    own_(owners_.owned_by(name_)),
+    open_(open_in_memory(static_cast<std::uint32_t>(owners_.owners.size()),
                          how_.lanes)),
-    book_(static_cast<std::uint32_t>(how_.owners.owners.size())),
-    skew_(world.between(-1s, 1s)) {
-  network_.add(*this);
-}
+    book_(static_cast<std::uint32_t>(owners_.owners.size())),
+    skew_(world.between(-1s, 1s)) {}
 
 simulated_node::~simulated_node() = default;
 
@@ -98,10 +95,6 @@ timestamp simulated_node::wall_clock::now() const {
 timestamp simulated_node::wall() const {
   // 2026-01-01T00:00:00Z
   return timestamp(std::chrono::seconds(1'767'225'600)) + world_.now() + skew_;
-}
-
-void simulated_node::complain(const std::string& sentence) {
-  world_.complain(name_ + ": " + sentence);
 }
 
 void simulated_node::crash_at(crash_point point, unsigned n) {
@@ -123,35 +116,23 @@ bool simulated_node::crashes(crash_point point) {
   return true;
 }
 
-/// An event of this life; a paused node has it when it goes on.
-void simulated_node::post(moment delay, std::function<void()> what) {
-  world_.after(delay, [this, life = life_, what = std::move(what)] {
-    if (!alive_ || life_ != life)
-      return;
-    if (paused_)
-      stalled_.push_back(what);
-    else
-      run(what);
-  });
-}
-
-void simulated_node::run(const std::function<void()>& what) {
-  what();
-  if (alive_ && journal_->inner().crashed())
-    die();
-}
-
 void simulated_node::start() {
-  ++life_;
-  alive_ = true;
-  world_.trace("start", how_.number);
-  if (!recover()) {
+  simulated_process::start();
+  if (recover())
+    commit_soon();
+  else
     die();
-    return;
-  }
-  network_.node_started(how_.number);
-  commit_soon();
-  arm_router();
+}
+
+bool simulated_node::has_crashed() const {
+  return journal_ && journal_->inner().crashed();
+}
+
+cluster::router_config simulated_node::router_config() {
+  cluster::router_config config = simulated_process::router_config();
+  if (how_.faults.wrong_partitions && number_ == 0)
+    config.partition_of = other_partition_of;
+  return config;
 }
 
 /// False if it dies at once.
@@ -164,8 +145,7 @@ bool simulated_node::recover() {
       const cell* at = cell_of(id);
       return at == nullptr ? nullptr : &at->processor->state();
     });
-  router_ = std::make_unique<cluster::node_router>(router_config(), *this);
-  cells_.resize(how_.owners.owners.size());
+  cells_.resize(owners_.owners.size());
   for (const partition_id id : own_) {
     auto at = std::make_unique<cell>();
     at->host = std::make_unique<desk>(*this, id);
@@ -190,45 +170,19 @@ bool simulated_node::recover() {
 }
 
 void simulated_node::die() {
-  world_.trace("death", how_.number);
-  alive_ = false;
-  paused_ = false;
   serves_ = false;
-  stalled_.clear();
-  router_inputs_.clear();
-  router_runs_soon_ = false;
-  ticks_at_.reset();
   commits_soon_ = false;
   flushes_soon_ = false;
   ran_.clear();
   cells_.clear();
-  router_.reset();
   journal_.reset();
-  network_.node_died(how_.number);
-  keeper_.node_died(how_.number);
-  if (on_death)
-    on_death();
-}
-
-void simulated_node::pause() {
-  world_.trace("pause", how_.number);
-  paused_ = true;
-}
-
-void simulated_node::go_on() {
-  if (!paused_)
-    return;
-  world_.trace("go on", how_.number);
-  paused_ = false;
-  for (auto& waiting : std::exchange(stalled_, {}))
-    post(0us, std::move(waiting));
+  simulated_process::die();
 }
 
 partition_config simulated_node::config_of(partition_id id) {
   partition_config config;
   config.id = id;
-  config.partition_count
-    = static_cast<std::uint32_t>(how_.owners.owners.size());
+  config.partition_count = static_cast<std::uint32_t>(owners_.owners.size());
   config.partition_of = cluster::partition_of;
   config.idle_instances_max = how_.idle_instances_max;
   config.resolve = [this](const std::string& name,
@@ -322,7 +276,7 @@ void simulated_node::commit_soon() {
 
 void simulated_node::commit() {
   commits_soon_ = false;
-  world_.trace("commit", how_.number);
+  world_.trace("commit", number_);
   if (!journal_->commit())
     return;
   for (const partition_id id : own_) {
@@ -342,7 +296,7 @@ void simulated_node::flush_soon() {
   flushes_soon_ = true;
   post(world_.between(1ms, 60ms), [this] {
     flushes_soon_ = false;
-    world_.trace("views", how_.number);
+    world_.trace("views", number_);
     journal_->inner().flush_views(world_.once_in(2));
   });
 }
@@ -408,6 +362,87 @@ void simulated_node::run_activity(activity_work_item item) {
         item.sequence, std::get<failure_details>(std::move(ended))};
     post(world_.between(5us, 2ms), [this, result] {
       put(result.partition, {result, {}});
+    });
+  });
+}
+
+// --- What the router asks ----------------------------------------------------
+
+/// A planted bug: the message is not what it was, or is answered here.
+bool simulated_node::is_misdelivered(partition_id to, inbound& message,
+                                     cell& at) {
+  if (auto* from = std::get_if<partition_message>(&message);
+      from != nullptr && how_.faults.no_deduplication) {
+    const auto& taken = at.processor->state().marks_taken;
+    const auto known = taken.find(from->from);
+    if (known != taken.end() && from->message.sequence <= known->second)
+      from->message.sequence = known->second + 1;
+  }
+  if (!how_.faults.dirty_reads)
+    return false;
+  const auto* request = std::get_if<management_inbound>(&message);
+  const auto* asked
+    = request == nullptr ? nullptr : std::get_if<get_status>(&request->request);
+  if (asked == nullptr)
+    return false;
+  const auto& known = book_.now(to).instances;
+  const auto found = known.find(asked->id);
+  if (found == known.end())
+    return false;
+  auto status = std::make_shared<instance_status>();
+  status->row.id = asked->id;
+  status->row.record = found->second.stored->record;
+  status->history = found->second.history;
+  management_answer answer;
+  answer.id = asked->id;
+  answer.status = std::move(status);
+  to_router([this, to = request->from, answer = std::move(answer)] {
+    router_->take_reply(to, answer);
+  });
+  return true;
+}
+
+void simulated_node::deliver(partition_id to, inbound message) {
+  cell* at = cell_of(to);
+  if (at != nullptr && is_misdelivered(to, message, *at))
+    return;
+  put(to, {std::move(message), {}});
+}
+
+void simulated_node::peer_returned(const std::vector<partition_id>& its) {
+  for (const partition_id id : own_)
+    if (cell_of(id)->is_ready) // else nothing has been sent
+      put(id, {std::nullopt, its});
+}
+
+void simulated_node::look_up(std::uint64_t ticket, cluster::question asked) {
+  post(world_.between(20us, 2ms), [this, ticket, asked = std::move(asked)] {
+    result<cluster::question_answer> found = std::visit(
+      [this](const auto& x) -> result<cluster::question_answer> {
+        using type = std::decay_t<decltype(x)>;
+        if constexpr (std::is_same_v<type, instance_query>) {
+          auto page = journal_->query(own_, x);
+          if (!page)
+            return page.error();
+          return cluster::question_answer(std::move(*page));
+        } else if constexpr (std::is_same_v<type, cluster::count_question>) {
+          const auto counts = journal_->count(own_);
+          if (!counts)
+            return counts.error();
+          return cluster::question_answer(
+            cluster::counts_answer{{counts->begin(), counts->end()}});
+        } else {
+          cluster::node_report report;
+          report.node = name_;
+          report.peers = router_->peers(world_.now(), wall());
+          return cluster::question_answer(std::move(report));
+        }
+      },
+      asked);
+    if (journal_->inner().crashed())
+      return;
+    to_router([this, ticket, found = std::move(found)] {
+      router_->looked_up(ticket, found);
     });
   });
 }
