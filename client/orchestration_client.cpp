@@ -244,13 +244,15 @@ void orchestration_client::get_status_async(std::string_view instance_id,
   request.show_history = options.show_history;
   const bool seed = gateway_->is_seed_compatible();
   gateway_->submit(
-    std::move(request), [=, done = std::move(done)](management_answer answer) {
+    std::move(request),
+    [=, done = std::move(done)](management_answer answer) {
       auto status = to_status(answer, options);
       if (seed && status && status->status == runtime_status::pending)
         status = error{errc::not_found, "Instance \"" + answer.id
                                           + "\" has not yet started running."};
       done(std::move(status));
-    });
+    },
+    options_.wait_for_owner ? actors::if_away::wait : actors::if_away::refuse);
 }
 
 result<std::optional<orchestration_status>>

@@ -37,9 +37,10 @@ void answer_status(const api_call_ptr& call, orchestration_status status) {
   call->json(as_error ? 500 : 200, to_json(status));
 }
 
-void ask_status(const api_call_ptr& call, const std::string& id) {
+void ask_status(const api_call_ptr& call, const std::string& id,
+                const call_options& patience = {}) {
   const status_options options = parse_status_options(*call);
-  call->context->client.get_status_async(
+  call->context->client.with(patience).get_status_async(
     id, options, [call, options](result<orchestration_status> status) {
       if (!status) {
         if (is_absent(status.error()))
@@ -70,8 +71,9 @@ void wait_then_ask(const api_call_ptr& call, const std::string& id,
   const std::uint64_t number = context->client.wait_async(
     id, [call, context, id](const result<orchestration_status>& ended) {
       context->waits.fetch_sub(1);
+      // Its owner may be lost between the two answers; who waits waits on.
       if (ended)
-        ask_status(call, id);
+        ask_status(call, id, {.wait_for_owner = true});
       else if (is_absent(ended.error()))
         call->empty(404);
       else if (ended.code() != errc::cancelled)

@@ -71,18 +71,20 @@ void answer_outcome(const api_call_ptr& call,
     call->json(200, ended.output);
     return;
   }
-  // A wait brings no input, and the object has one.
-  call->context->client.get_status_async(
-    ended.instance_id, {}, [call](result<orchestration_status> status) {
-      if (!status) {
-        call->fail(status.error());
-        return;
-      }
-      const bool as_error
-        = status->status == runtime_status::failed
-          && call->target.flag("returnInternalServerErrorOnFailure", false);
-      call->json(as_error ? 500 : 200, to_json(*status));
-    });
+  // A wait brings no input, and the object has one. Its owner may be lost
+  // between the two answers; who waits waits on.
+  call->context->client.with({.wait_for_owner = true})
+    .get_status_async(
+      ended.instance_id, {}, [call](result<orchestration_status> status) {
+        if (!status) {
+          call->fail(status.error());
+          return;
+        }
+        const bool as_error
+          = status->status == runtime_status::failed
+            && call->target.flag("returnInternalServerErrorOnFailure", false);
+        call->json(as_error ? 500 : 200, to_json(*status));
+      });
 }
 
 /// The bindings of one request, started one after the other.
