@@ -1,5 +1,7 @@
 #include "cluster/caf_transport.hpp"
 
+#include "cluster/tls_network.hpp"
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <caf/openssl/all.hpp>
@@ -264,10 +266,12 @@ caf::behavior endpoint_behavior(endpoint_actor* self,
 class caf_transport final : public transport {
 public:
   caf_transport(caf::actor_system& system, caf::actor at,
-                caf::io::middleman_actor network, std::uint16_t port)
+                caf::io::middleman_actor network, bool owns_network,
+                std::uint16_t port)
     : system_(system),
       endpoint_(std::move(at)),
       network_(std::move(network)),
+      owns_network_(owns_network),
       port_(port) {}
 
   ~caf_transport() override {
@@ -284,16 +288,21 @@ public:
     closed_ = true;
     caf::scoped_actor self(system_);
     if (port_ != 0)
-      self->send(network_, caf::close_atom::value, port_);
+      self->request(network_, caf::infinite, caf::close_atom::value, port_)
+        .receive([] {}, [](const caf::error&) {});
     self->monitor(endpoint_);
     self->send(endpoint_, hang_up{});
     self->receive([](const caf::down_msg&) {});
+    if (owns_network_)
+      caf::anon_send_exit(network_, caf::exit_reason::kill);
+    network_ = nullptr;
   }
 
 private:
   caf::actor_system& system_;
   caf::actor endpoint_;
   caf::io::middleman_actor network_;
+  bool owns_network_;
   std::uint16_t port_;
   bool closed_ = false;
 };
@@ -332,7 +341,7 @@ result<std::unique_ptr<transport>>
 open_caf_transport(caf::actor_system& system, caf_transport_config config,
                    transport_listener listener) {
   const caf::io::middleman_actor network
-    = config.tls ? system.openssl_manager().actor_handle()
+    = config.tls ? spawn_tls_network(system)
                  : system.middleman().actor_handle();
   const caf::actor at = system.spawn(endpoint_behavior, network, config.dial,
                                      std::move(listener));
@@ -348,6 +357,8 @@ open_caf_transport(caf::actor_system& system, caf_transport_config config,
                [&](const caf::error& why) { trouble = system.render(why); });
     if (port == 0) {
       caf::anon_send(at, hang_up{});
+      if (config.tls)
+        caf::anon_send_exit(network, caf::exit_reason::kill);
       return error{errc::unavailable,
                    "The cluster's port " + std::to_string(config.listen->port)
                      + " on " + config.listen->host + " cannot be had ("
@@ -355,7 +366,7 @@ open_caf_transport(caf::actor_system& system, caf_transport_config config,
     }
   }
   return std::unique_ptr<transport>(
-    std::make_unique<caf_transport>(system, at, network, port));
+    std::make_unique<caf_transport>(system, at, network, config.tls, port));
 }
 
 } // namespace perdura::cluster
