@@ -71,6 +71,8 @@ public:
   virtual void must_stop(const persistence::error& why) = 0;
   /// A session with a node has begun; for those who want its hello.
   virtual void met(const peer_hello& hello) = 0;
+  /// Its session has ended.
+  virtual void lost(const node_id&) {}
   virtual void log(int level, const std::string& text) = 0;
 };
 

@@ -224,6 +224,7 @@ void node_router::went_down(const peer_ptr& at, const std::string& why,
     std::erase_if(clients_, [&](const auto& one) { return one.second == at; });
     return;
   }
+  host_.lost(at->name);
   if (!closing_)
     host_.log(3, "Node \"" + at->name + "\" cannot be reached: " + why
                    + ". What it owns waits for its return.");

@@ -149,6 +149,10 @@ remote_gateway::impl::begin(const std::vector<listed_node>& nodes) {
     there->met.insert(hello.node);
     there->changed.notify_all();
   };
+  around.lost = [there = meeting_](const node_id& node) {
+    const std::lock_guard lock(there->mutex);
+    there->met.erase(node);
+  };
   router_
     = system_->spawn(router_behavior, std::move(config), std::move(around));
   reach_->router = router_;

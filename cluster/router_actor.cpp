@@ -191,6 +191,11 @@ void router_actor_state::met(const peer_hello& hello) {
     around_.met(hello);
 }
 
+void router_actor_state::lost(const node_id& node) {
+  if (around_.lost)
+    around_.lost(node);
+}
+
 void router_actor_state::log(int level, const std::string& text) {
   using persistence::log_level;
   persistence::log(persistence::log_room::cluster,

@@ -108,6 +108,7 @@ struct router_surroundings {
     look_up;
   std::function<void(const persistence::error&)> must_stop;
   std::function<void(const peer_hello&)> met;
+  std::function<void(const node_id&)> lost;
 };
 
 class router_actor_state : public router_host {
@@ -143,6 +144,7 @@ public:
                 persistence::result<question_answer> answer) override;
   void must_stop(const persistence::error& why) override;
   void met(const peer_hello& hello) override;
+  void lost(const node_id& node) override;
   void log(int level, const std::string& text) override;
 
   std::unordered_map<std::uint64_t, actors::gateway_actor> doors;

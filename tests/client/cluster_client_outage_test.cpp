@@ -172,6 +172,18 @@ BOOST_FIXTURE_TEST_CASE(who_waits_for_the_owner_succeeds_when_it_is_back,
   BOOST_TEST(patient.wait_for_completion(id, patience).value().output == "5");
 }
 
+BOOST_FIXTURE_TEST_CASE(who_waits_for_all_nodes_waits_for_one_that_went,
+                        shaken) {
+  stop_and_wait(1);
+  const auto missing = link->wait_for_all_nodes(milliseconds(50));
+  BOOST_TEST(to_string(missing.code()) == "unavailable");
+  BOOST_TEST(missing.error().message.find("node-2") != std::string::npos,
+             missing.error().message);
+  start(1);
+  link->wait_for_all_nodes(patience).value();
+  BOOST_TEST(!client.get_status(id_on(1, "order")).value().has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_wait_outlives_its_owners_restart, shaken) {
   const std::string id = approval_on(1);
   auto waited = std::async(std::launch::async, [&] {
