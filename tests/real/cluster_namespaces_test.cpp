@@ -147,6 +147,9 @@ BOOST_AUTO_TEST_CASE(packets_pass_and_a_cut_drops_them_one_way_or_both) {
   network.heal();
   BOOST_TEST(network.packets_pass(1, 2));
   BOOST_TEST(network.packets_pass(2, 1));
+  BOOST_TEST_MESSAGE("Packets pass between "
+                     << hosts
+                     << " namespaces, and a cut drops them one way or both.");
 }
 
 BOOST_AUTO_TEST_CASE(orchestrations_end_right_through_cuts) {
