@@ -68,6 +68,15 @@ result<hub_identity> create_hub(const node_config& config) {
   return hub;
 }
 
+result<void> ensure_hub(const node_config& config) {
+  auto hub = persistence::read_hub(config.data_dir);
+  if (!hub && hub.code() == errc::storage_missing && config.create_hub)
+    hub = create_hub(config);
+  if (!hub)
+    return hub.error();
+  return check_hub(*hub, config);
+}
+
 placement placement_of(const hub_identity& hub) {
   if (!hub.nodes.empty())
     return {hub.nodes, hub.owners};

@@ -19,6 +19,11 @@ describe_hub(const node_config& config);
 persistence::result<persistence::hub_identity>
 create_hub(const node_config& config);
 
+/// Is there a hub in `config.data_dir` that may be served so? Makes it first if
+/// there is none and `config.create_hub` is set.
+/// @error as create_hub, persistence::read_hub and check_hub
+persistence::result<void> ensure_hub(const node_config& config);
+
 /// The placement that is stored in a hub; all on one node "" if it is alone.
 placement placement_of(const persistence::hub_identity& hub);
 

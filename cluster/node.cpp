@@ -36,15 +36,6 @@ constexpr std::uint64_t local_door = 1;
 constexpr const char* stopping_sentence
   = "This node is stopping; ask again when it is back.";
 
-result<void> prepare_directory(const node_config& config) {
-  auto hub = read_hub(config.data_dir);
-  if (!hub && hub.code() == errc::storage_missing && config.create_hub)
-    hub = create_hub(config);
-  if (!hub)
-    return hub.error();
-  return check_hub(*hub, config);
-}
-
 } // namespace
 
 class node::impl {
@@ -97,9 +88,15 @@ public:
   }
 
   bool is_ready() const {
-    return serving_
+    return serving_ && is_admitted()
            && !watch_.is_stuck(threads_, system_clock().now(),
                                std::chrono::seconds(5));
+  }
+
+  /// A new directory serves when another node has let it in.
+  bool is_admitted() const {
+    return !peers_ || peers_->was_admitted()
+           || view_->owners().nodes.size() == 1;
   }
 
   node_config config_;
@@ -216,30 +213,22 @@ node_report node::impl::report() const {
 }
 
 void node::impl::open_router() {
-  const hub_identity& hub = ledger_->hub();
-  router_config config;
-  config.self.hub_id = hub.hub_id;
-  config.self.partition_count = hub.partition_count;
-  config.self.owners = view_->owners();
-  config.self.node = config_.cluster.node;
-  config.self.directory = hub.directory_id;
+  router_config config = router_config_of(ledger_->hub(), config_);
   config.self.url = url_;
-  config.self.task_hub = hub.name;
-  config.self.seed_compatible = config_.compat_seed;
-  for (const node_id& each : config.self.owners.nodes)
-    if (each != config.self.node)
-      config.peers.push_back(each);
-  config.partition_of = partition_of;
-  config.times.heartbeat_interval = config_.cluster.heartbeat_interval;
-  config.times.silence_max = config_.cluster.silence_max;
-  config.request_time_max = config_.cluster.request_time_max;
-  config.random = random_session;
+  config.must_be_admitted
+    = peers_ && !peers_->was_admitted() && !config.peers.empty();
   if (peers_)
     config.admit = [peers = peers_.get()](const peer_hello& hello) {
       return peers->admit(hello);
     };
   router_surroundings around;
-  around.met = [view = view_](const peer_hello& hello) { view->met(hello); };
+  around.met = [view = view_, peers = peers_.get()](const peer_hello& hello) {
+    view->met(hello);
+    if (peers == nullptr)
+      return;
+    if (auto noted = peers->note_admitted(); !noted)
+      log(log_room::cluster, log_level::error, noted.error().message);
+  };
   around.must_stop = [this](const error& why) {
     if (must_stop_)
       must_stop_(why);
@@ -524,7 +513,7 @@ node::open(node_config config,
   if (config.data_dir.empty())
     return error{errc::invalid_argument,
                  "A node needs a data directory (data_dir)."};
-  if (auto made = prepare_directory(config); !made)
+  if (auto made = ensure_hub(config); !made)
     return made.error();
   lmdb_journal_options options;
   options.directory = config.data_dir;

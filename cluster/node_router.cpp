@@ -21,6 +21,10 @@ constexpr const char* stopping_sentence
 constexpr const char* starting_sentence
   = "The node is starting; try again soon.";
 
+constexpr const char* new_directory_sentence
+  = "This node's data directory is new. Until another node of the cluster has "
+    "met it, nobody knows whether it stands in for one that held data; try "
+    "again when the others are there.";
 constexpr const char* unknown_sentence
   = "; the request may be done or not. A repeat with the same request_id is "
     "safe.";
@@ -44,6 +48,7 @@ node_router::node_router(router_config config, router_host& host)
     one->link.introduce(encode_hello(config_.self));
     nodes_.emplace(name, std::move(one));
   }
+  is_admitted_ = !config_.must_be_admitted;
   find_owners();
 }
 
@@ -139,8 +144,13 @@ void node_router::refuse_away(reply_to to, const instance_id& id,
 }
 
 void node_router::deliver_own(management_inbound request, partition_id to) {
-  if (serves_) {
+  if (serves_ && is_admitted_) {
     host_.deliver(to, std::move(request));
+    return;
+  }
+  if (serves_) {
+    refuse(request.from, actors::instance_of(request.request),
+           errc::unavailable, new_directory_sentence);
     return;
   }
   refuse(request.from, actors::instance_of(request.request),

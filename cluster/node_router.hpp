@@ -38,6 +38,9 @@ struct router_config {
   persistence::partition_id (*partition_of)(const persistence::instance_id&,
                                             std::uint32_t)
     = nullptr;
+  /// A directory that no other node has met yet: it may stand in for one that
+  /// held data. It serves when a first session with another node is up.
+  bool must_be_admitted = false;
   link_times times;
   moment request_time_max = std::chrono::seconds(30);
   /// For sessions; never 0.
@@ -71,8 +74,10 @@ public:
   virtual void must_stop(const persistence::error& why) = 0;
   /// A session with a node has begun; for those who want its hello.
   virtual void met(const peer_hello& hello) = 0;
+
   /// Its session has ended.
   virtual void lost(const node_id&) {}
+
   virtual void log(int level, const std::string& text) = 0;
 };
 
@@ -232,6 +237,7 @@ private:
   bool serves_ = false;
   bool has_served_ = false;
   bool closing_ = false;
+  bool is_admitted_ = true;
   /// What partitions have sent each other before this node serves.
   std::vector<std::pair<persistence::partition_id, actors::inbound>> early_;
   std::map<node_id, peer_ptr> nodes_;

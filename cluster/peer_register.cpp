@@ -15,9 +15,11 @@ using persistence::result;
 
 namespace {
 
-// The file: this line, then "NODE DIRECTORY" a line each. People may read it,
-// and take a line out when a node's data is given up.
+// The file: this line, then "NODE DIRECTORY" a line each, and ". admitted" once
+// another node has let this one in. People may read it, and take a line out
+// when a node's data is given up.
 constexpr std::string_view head = "perdura peers, format 1";
+constexpr std::string_view admitted_line = ". admitted";
 
 } // namespace
 
@@ -36,6 +38,10 @@ peer_register::open(const std::filesystem::path& directory) {
   if (!std::getline(in, line) || line != head)
     return damaged;
   while (std::getline(in, line)) {
+    if (line == admitted_line) {
+      made->was_admitted_ = true;
+      continue;
+    }
     const std::size_t blank = line.find(' ');
     if (blank == std::string::npos || blank == 0 || blank + 1 == line.size())
       return damaged;
@@ -63,12 +69,25 @@ result<void> peer_register::admit(const peer_hello& hello) {
   return written;
 }
 
+result<void> peer_register::note_admitted() {
+  const std::lock_guard lock(mutex_);
+  if (was_admitted_)
+    return {};
+  was_admitted_ = true;
+  auto written = write();
+  if (!written)
+    was_admitted_ = false;
+  return written;
+}
+
 /// Beside, then into place: whole or not at all.
 result<void> peer_register::write() const {
   std::string text(head);
   text += '\n';
   for (const auto& [node, directory] : directories_)
     text += node + ' ' + directory + '\n';
+  if (was_admitted_)
+    text += std::string(admitted_line) + '\n';
   const std::filesystem::path beside = file_.string() + ".new";
   const int fd
     = ::open(beside.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);

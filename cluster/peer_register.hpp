@@ -4,6 +4,7 @@
 
 #include "cluster/envelope.hpp"
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -22,6 +23,14 @@ public:
   /// @error errc::storage_failed   It cannot be remembered.
   persistence::result<void> admit(const peer_hello& hello);
 
+  /// Whether another node has ever let this one in with this directory.
+  bool was_admitted() const {
+    return was_admitted_;
+  }
+
+  /// Another node has let this one in; remembered, durably.
+  persistence::result<void> note_admitted();
+
 private:
   explicit peer_register(std::filesystem::path file) : file_(std::move(file)) {}
 
@@ -30,6 +39,7 @@ private:
   std::filesystem::path file_;
   std::mutex mutex_;
   std::map<node_id, std::string> directories_;
+  std::atomic<bool> was_admitted_{false};
 };
 
 } // namespace perdura::cluster

@@ -120,8 +120,8 @@ result<actors::instance_counts> question_fan::count(bool partial) const {
       continue;
     }
     if (one.answer)
-      return error{errc::internal, "Node \"" + one.node
-                                     + "\" has answered something else."};
+      return error{errc::internal,
+                   "Node \"" + one.node + "\" has answered something else."};
     if (one.node == around_.self)
       return one.answer.error();
     away.push_back(one.answer.error());

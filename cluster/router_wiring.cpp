@@ -1,5 +1,7 @@
 #include "cluster/router_wiring.hpp"
 
+#include "cluster/hub_creation.hpp"
+#include "cluster/partition_map.hpp"
 #include "persistence/identity.hpp"
 
 #include <utility>
@@ -9,6 +11,27 @@ namespace perdura::cluster {
 std::uint64_t random_session() {
   return std::stoull(persistence::random_hex32().substr(0, 15), nullptr, 16)
          | 1U;
+}
+
+router_config router_config_of(const persistence::hub_identity& hub,
+                               const node_config& config) {
+  router_config made;
+  made.self.hub_id = hub.hub_id;
+  made.self.partition_count = hub.partition_count;
+  made.self.owners = placement_of(hub);
+  made.self.node = config.cluster.node;
+  made.self.directory = hub.directory_id;
+  made.self.task_hub = hub.name;
+  made.self.seed_compatible = config.compat_seed;
+  for (const node_id& each : made.self.owners.nodes)
+    if (each != made.self.node)
+      made.peers.push_back(each);
+  made.partition_of = partition_of;
+  made.times.heartbeat_interval = config.cluster.heartbeat_interval;
+  made.times.silence_max = config.cluster.silence_max;
+  made.request_time_max = config.cluster.request_time_max;
+  made.random = random_session;
+  return made;
 }
 
 transport_listener listener_of(const router_control_actor& router) {

@@ -126,6 +126,18 @@ BOOST_AUTO_TEST_CASE(a_peer_with_another_directory_than_before_is_refused) {
     (peer_register::open(home.path()).code() == errc::storage_damaged));
 }
 
+BOOST_AUTO_TEST_CASE(that_it_was_let_in_once_is_remembered) {
+  temp_directory home;
+  {
+    auto peers = peer_register::open(home.path()).value();
+    BOOST_TEST(!peers->was_admitted());
+    BOOST_TEST(static_cast<bool>(peers->note_admitted()));
+    BOOST_TEST(static_cast<bool>(peers->note_admitted()));
+  }
+  auto again = peer_register::open(home.path()).value();
+  BOOST_TEST(again->was_admitted());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests
