@@ -186,9 +186,14 @@ BOOST_FIXTURE_TEST_CASE(who_waits_for_all_nodes_waits_for_one_that_went,
 
 BOOST_FIXTURE_TEST_CASE(a_wait_outlives_its_owners_restart, shaken) {
   const std::string id = approval_on(1);
-  auto waited = std::async(std::launch::async, [&] {
-    return client.wait_for_completion(id, patience);
+  // On its way before anything else happens, unlike another thread's.
+  const auto promise
+    = std::make_shared<std::promise<result<orchestration_status>>>();
+  auto waited = promise->get_future();
+  client.wait_async(id, [promise](result<orchestration_status> status) {
+    promise->set_value(std::move(status));
   });
+  BOOST_TEST(client.get_status(id).value().has_value());
   stop_and_wait(1);
   BOOST_TEST(
     (waited.wait_for(milliseconds(50)) == std::future_status::timeout));
@@ -199,6 +204,7 @@ BOOST_FIXTURE_TEST_CASE(a_wait_outlives_its_owners_restart, shaken) {
     .with({patience, true})
     .raise_event(id, "Approval", "late")
     .value();
+  BOOST_TEST_REQUIRE((waited.wait_for(patience) == std::future_status::ready));
   BOOST_TEST(waited.get().value().output == "\"late\"");
 }
 
