@@ -184,6 +184,9 @@ struct instance_counts {
   std::vector<std::uint32_t> missing; ///< Partitions nobody answered for.
 };
 
+/// Of a question to all nodes, unless its caller has less time.
+inline constexpr duration query_time_max = std::chrono::seconds(35);
+
 /// What a request does when the owner of its instance is away.
 enum class if_away : std::uint8_t {
   refuse, ///< Answered *unavailable* at once; nothing was done.
@@ -215,8 +218,13 @@ public:
   /// One page over all partitions of all nodes. Blocks while the views catch
   /// up.
   /// @error errc::unavailable  A node is away, and `query.partial` is not set.
-  virtual result<instance_page> query(const instance_query& query) = 0;
-  virtual result<instance_counts> count(bool partial = false) = 0;
+  /// Likewise when one has not answered within `time_out`.
+  virtual result<instance_page> query(const instance_query& query,
+                                      duration time_out = query_time_max)
+    = 0;
+  virtual result<instance_counts> count(bool partial = false,
+                                        duration time_out = query_time_max)
+    = 0;
 
   /// Instances whose turn does not come back or whose code does not fit, each
   /// with a sentence.

@@ -120,16 +120,18 @@ void node_gateway::cancel(std::uint64_t number) {
 }
 
 persistence::result<persistence::instance_page>
-node_gateway::query(const persistence::instance_query& query) {
-  auto page = around_.query(query);
+node_gateway::query(const persistence::instance_query& query,
+                    persistence::duration time_out) {
+  auto page = around_.query(query, time_out);
   // Its own end is no node that is away.
   if (auto open = pending_->check_open(); !page && !open)
     return open.error();
   return page;
 }
 
-persistence::result<actors::instance_counts> node_gateway::count(bool partial) {
-  auto counted = around_.count(partial);
+persistence::result<actors::instance_counts>
+node_gateway::count(bool partial, persistence::duration time_out) {
+  auto counted = around_.count(partial, time_out);
   if (auto open = pending_->check_open(); !counted && !open)
     return open.error();
   return counted;

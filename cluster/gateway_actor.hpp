@@ -56,9 +56,11 @@ struct gateway_surroundings {
   router_control_actor router;
   std::uint64_t door = 1;
   std::function<persistence::result<persistence::instance_page>(
-    const persistence::instance_query&)>
+    const persistence::instance_query&, persistence::duration)>
     query;
-  std::function<persistence::result<actors::instance_counts>(bool)> count;
+  std::function<persistence::result<actors::instance_counts>(
+    bool, persistence::duration)>
+    count;
   std::function<std::vector<std::pair<std::string, std::string>>()> stuck;
   std::function<actors::management_payload(const std::string&)> payload_of;
   std::function<bool()> is_seed_compatible;
@@ -75,8 +77,10 @@ public:
                        actors::if_away what) override;
   void cancel(std::uint64_t number) override;
   persistence::result<persistence::instance_page>
-  query(const persistence::instance_query& query) override;
-  persistence::result<actors::instance_counts> count(bool partial) override;
+  query(const persistence::instance_query& query,
+        persistence::duration time_out) override;
+  persistence::result<actors::instance_counts>
+  count(bool partial, persistence::duration time_out) override;
   std::vector<std::pair<std::string, std::string>> stuck() override;
   actors::management_payload payload_of(const std::string& id) const override;
   bool is_seed_compatible() const override;

@@ -268,13 +268,15 @@ void node::impl::open_door() {
           node, std::move(asked),
           std::make_shared<question_fan::answer_callback>(std::move(answer))});
   };
-  fan.patience = config_.cluster.request_time_max + std::chrono::seconds(5);
   fan_ = std::make_shared<question_fan>(std::move(fan));
   gateway_surroundings around;
   around.door = local_door;
-  around.query
-    = [fan = fan_](const instance_query& query) { return fan->query(query); };
-  around.count = [fan = fan_](bool partial) { return fan->count(partial); };
+  around.query = [fan = fan_](const instance_query& query, duration time_out) {
+    return fan->query(query, time_out);
+  };
+  around.count = [fan = fan_](bool partial, duration time_out) {
+    return fan->count(partial, time_out);
+  };
   around.stuck = [fan = fan_] { return fan->stuck(); };
   around.payload_of = [way = reach_](const std::string& id) {
     std::shared_lock lock(way->mutex);

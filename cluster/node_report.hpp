@@ -51,6 +51,7 @@ auto inspect(I& f, node_report& x) {
 /// One node's word, or why there is none.
 struct reported_node {
   node_id node;
+  std::vector<std::uint32_t> partitions; ///< As they are placed.
   std::optional<node_report> report;
   std::string why;
 };

@@ -89,19 +89,23 @@ result<placement> place(const std::vector<node_id>& nodes,
                    + std::to_string(nodes.size()) + "."};
   placement out;
   out.nodes = nodes;
-  const std::size_t share = (partition_count + nodes.size() - 1) / nodes.size();
+  const std::size_t share = partition_count / nodes.size();
+  std::size_t one_more = partition_count % nodes.size(); // nodes
   std::vector<std::size_t> taken(nodes.size(), 0);
   for (std::uint32_t partition = 0; partition < partition_count; ++partition) {
     std::optional<std::size_t> best;
     std::uint64_t best_weight = 0;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const std::uint64_t weight = weight_of(nodes[i], partition);
-      if (taken[i] < share && (!best || weight > best_weight)) {
+      const bool has_room
+        = taken[i] < share || (taken[i] == share && one_more > 0);
+      if (has_room && (!best || weight > best_weight)) {
         best = i;
         best_weight = weight;
       }
     }
-    ++taken[*best];
+    if (++taken[*best] > share)
+      --one_more;
     out.owners.push_back(static_cast<std::uint32_t>(*best));
   }
   return out;

@@ -25,8 +25,8 @@ struct placement {
 };
 
 /// Rendezvous hashing: a partition goes to the node whose name, hashed with
-/// the partition's number, is highest, unless that has its share already, which
-/// is partitions / nodes, rounded up.
+/// the partition's number, is highest, unless that has its share already.
+/// Shares differ by at most one.
 /// @error errc::invalid_argument  No node, one twice, a name of other letters,
 ///                                or more nodes than partitions.
 persistence::result<placement> place(const std::vector<node_id>& nodes,

@@ -25,7 +25,8 @@ error missing_nodes(const std::vector<error>& reasons) {
 
 } // namespace
 
-std::vector<node_answer> question_fan::ask_all(const question& asked) const {
+std::vector<node_answer> question_fan::ask_all(const question& asked,
+                                               duration time_out) const {
   struct gathering {
     std::mutex mutex;
     std::condition_variable changed;
@@ -59,7 +60,7 @@ std::vector<node_answer> question_fan::ask_all(const question& asked) const {
   if (here)
     note(*here, around_.look_up(asked));
   std::unique_lock lock(gathered->mutex);
-  gathered->changed.wait_for(lock, around_.patience,
+  gathered->changed.wait_for(lock, time_out,
                              [&] { return gathered->left == 0; });
   std::vector<node_answer> all;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -71,7 +72,8 @@ std::vector<node_answer> question_fan::ask_all(const question& asked) const {
   return all;
 }
 
-result<instance_page> question_fan::query(const instance_query& query) const {
+result<instance_page> question_fan::query(const instance_query& query,
+                                          duration time_out) const {
   const placement owners = around_.view->owners();
   if (owners.owners.empty())
     return error{errc::unavailable,
@@ -79,7 +81,7 @@ result<instance_page> question_fan::query(const instance_query& query) const {
   std::vector<instance_page> pages;
   std::vector<error> away;
   std::vector<std::uint32_t> missing;
-  for (node_answer& one : ask_all(query)) {
+  for (node_answer& one : ask_all(query, time_out)) {
     if (one.answer && std::holds_alternative<instance_page>(*one.answer)) {
       pages.push_back(std::get<instance_page>(std::move(*one.answer)));
       continue;
@@ -105,14 +107,15 @@ result<instance_page> question_fan::query(const instance_query& query) const {
   return merged;
 }
 
-result<actors::instance_counts> question_fan::count(bool partial) const {
+result<actors::instance_counts> question_fan::count(bool partial,
+                                                    duration time_out) const {
   const placement owners = around_.view->owners();
   if (owners.owners.empty())
     return error{errc::unavailable,
                  "No node of the cluster can be reached; try again."};
   actors::instance_counts sum;
   std::vector<error> away;
-  for (const node_answer& one : ask_all(count_question{})) {
+  for (const node_answer& one : ask_all(count_question{}, time_out)) {
     if (one.answer && std::holds_alternative<counts_answer>(*one.answer)) {
       const auto& counts = std::get<counts_answer>(*one.answer).counts;
       for (std::size_t i = 0; i < counts.size() && i < sum.counts.size(); ++i)
@@ -135,7 +138,8 @@ result<actors::instance_counts> question_fan::count(bool partial) const {
 
 std::vector<std::pair<std::string, std::string>> question_fan::stuck() const {
   std::vector<std::pair<std::string, std::string>> all;
-  for (const node_answer& one : ask_all(report_question{})) {
+  for (const node_answer& one :
+       ask_all(report_question{}, actors::query_time_max)) {
     if (!one.answer)
       all.emplace_back("", one.answer.error().message);
     else if (const auto* report = std::get_if<node_report>(&*one.answer))
@@ -145,9 +149,13 @@ std::vector<std::pair<std::string, std::string>> question_fan::stuck() const {
 }
 
 std::vector<reported_node> question_fan::reports() const {
+  const placement owners = around_.view->owners();
   std::vector<reported_node> all;
-  for (node_answer& one : ask_all(report_question{})) {
-    reported_node said{one.node, {}, {}};
+  for (node_answer& one : ask_all(report_question{}, actors::query_time_max)) {
+    reported_node said;
+    said.node = one.node;
+    for (const partition_id each : owners.owned_by(one.node))
+      said.partitions.push_back(index_of(each));
     if (!one.answer)
       said.why = one.answer.error().message;
     else if (auto* report = std::get_if<node_report>(&*one.answer))

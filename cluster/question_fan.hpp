@@ -29,21 +29,22 @@ public:
       look_up;
     /// Asks another node; answers once, on any thread.
     std::function<void(const node_id&, question, answer_callback)> ask;
-    /// Who has not answered by then does not; above the router's own limit.
-    persistence::duration patience = std::chrono::seconds(35);
   };
 
   explicit question_fan(surroundings around) : around_(std::move(around)) {}
 
   /// Every node that owns partitions, in the placement's order. Blocks.
-  std::vector<node_answer> ask_all(const question& asked) const;
+  std::vector<node_answer> ask_all(const question& asked,
+                                   persistence::duration time_out) const;
 
   /// @error errc::unavailable  A node is away, and `query.partial` is not set.
   persistence::result<persistence::instance_page>
-  query(const persistence::instance_query& query) const;
+  query(const persistence::instance_query& query,
+        persistence::duration time_out) const;
 
   /// @error errc::unavailable  A node is away, and not `partial`.
-  persistence::result<actors::instance_counts> count(bool partial) const;
+  persistence::result<actors::instance_counts>
+  count(bool partial, persistence::duration time_out) const;
 
   std::vector<std::pair<std::string, std::string>> stuck() const;
 

@@ -99,14 +99,16 @@ void remote_gateway::impl::open_gateway() {
           node, std::move(asked),
           std::make_shared<question_fan::answer_callback>(std::move(answer))});
   };
-  fan.patience = cluster_.request_time_max + std::chrono::seconds(5);
   fan_ = std::make_shared<question_fan>(std::move(fan));
   gateway_surroundings around;
   around.router = router_;
   around.door = client_door;
-  around.query
-    = [fan = fan_](const instance_query& query) { return fan->query(query); };
-  around.count = [fan = fan_](bool partial) { return fan->count(partial); };
+  around.query = [fan = fan_](const instance_query& query, duration time_out) {
+    return fan->query(query, time_out);
+  };
+  around.count = [fan = fan_](bool partial, duration time_out) {
+    return fan->count(partial, time_out);
+  };
   around.stuck = [fan = fan_] { return fan->stuck(); };
   // At the owner's door, if it has one; without a key's token.
   around.payload_of = [view = view_](const std::string& id) {

@@ -60,26 +60,23 @@ differing(const std::vector<const std::vector<std::string>*>& lists) {
 }
 
 std::string node_json(const reported_node& one) {
-  std::string out = "{\"node\":" + json_string(one.node)
-                    + ",\"isUp\":" + (one.report ? "true" : "false");
+  std::string out = "{\"node\":" + json_string(one.node) + ",\"isUp\":"
+                    + (one.report ? "true" : "false") + ",\"partitions\":"
+                    + json_array(one.partitions, [](std::uint32_t each) {
+                        return std::to_string(each);
+                      });
   if (!one.report)
     return out + ",\"message\":" + json_string(one.why) + '}';
   const node_report& x = *one.report;
-  return out + ",\"version\":" + json_string(x.version)
-         + ",\"url\":" + json_string(x.url)
-         + ",\"startedAt\":" + time_or_null(x.started_at) + ",\"partitions\":"
-         + json_array(x.partitions,
-                      [](std::uint32_t each) { return std::to_string(each); })
+  return out + ",\"version\":" + json_string(x.version) + ",\"url\":"
+         + json_string(x.url) + ",\"startedAt\":" + time_or_null(x.started_at)
          + ",\"instances\":" + counts_json(x.counts) + ",\"outboxMessages\":"
          + std::to_string(x.outbox_messages) + ",\"lastError\":"
          + (x.last_error.empty() ? "null" : json_string(x.last_error))
          + ",\"lastErrorAt\":" + time_or_null(x.last_error_at)
          + ",\"orchestrators\":" + json_array(x.orchestrators, json_string)
          + ",\"activities\":" + json_array(x.activities, json_string)
-         + ",\"peers\":"
-         + json_array(x.peers,
-                      peer_json)
-         + '}';
+         + ",\"peers\":" + json_array(x.peers, peer_json) + '}';
 }
 
 } // namespace
@@ -100,12 +97,11 @@ void get_cluster(const api_call_ptr& call) {
       }
     std::set<std::string> names = differing(orchestrators);
     names.merge(differing(activities));
-    call->json(
-      200, "{\"taskHub\":" + json_string(call->context->config.task_hub)
-             + ",\"nodes\":"
-             + json_array(nodes, node_json)
-             + ",\"differingFunctions\":" + json_array(names, json_string)
-             + '}');
+    call->json(200,
+               "{\"taskHub\":" + json_string(call->context->config.task_hub)
+                 + ",\"nodes\":" + json_array(nodes, node_json)
+                 + ",\"differingFunctions\":" + json_array(names, json_string)
+                 + '}');
   });
 }
 

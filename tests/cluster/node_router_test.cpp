@@ -442,6 +442,31 @@ BOOST_AUTO_TEST_CASE(a_question_that_is_not_answered_in_time_fails) {
   BOOST_TEST((one.host.replies[0].second.code() == errc::unavailable));
 }
 
+// One that nobody has met may stand in for a directory that held data.
+BOOST_FIXTURE_TEST_CASE(a_new_directory_serves_when_a_peer_has_let_it_in,
+                        connected_routers) {
+  router_config fresh = config_of("node-2");
+  fresh.must_be_admitted = true;
+  party& one = add("node-1", config_of("node-1"));
+  party& two = add("node-2", std::move(fresh));
+  const auto ask_two = [&](std::uint64_t number) {
+    two.router->take_request({{1, number}, raise_event{"order-3", "Go"}},
+                             nullptr, now);
+  };
+  ask_two(1);
+  BOOST_TEST(two.host.requests().empty());
+  BOOST_REQUIRE(two.host.answers.size() == 1);
+  BOOST_TEST((two.host.answers[0].second.code == errc::unavailable));
+  BOOST_TEST(names(two.host.answers[0].second.message, "is new"));
+  const path_id path = connect("node-1", "node-2");
+  ask_two(2);
+  BOOST_TEST(two.host.requests().size() == 1);
+  cut(path); // it has been let in: that one leaves changes nothing
+  ask_two(3);
+  BOOST_TEST(two.host.requests().size() == 2);
+  BOOST_TEST(one.router->pending() == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

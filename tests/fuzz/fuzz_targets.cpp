@@ -11,6 +11,7 @@ std::span<const fuzz_target> fuzz_targets() {
     fuzz_target{"query_filters", fuzz_query_filters},
     fuzz_target{"configuration", fuzz_configuration},
     fuzz_target{"tokens", fuzz_tokens},
+    fuzz_target{"packets", fuzz_packets},
   };
   return all;
 }

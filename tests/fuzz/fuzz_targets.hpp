@@ -28,6 +28,10 @@ broken_promise fuzz_configuration(std::string_view bytes);
 /// A token, a line break, an instance; also as a file of keys.
 broken_promise fuzz_tokens(std::string_view bytes);
 
+/// What comes by a path from another process: lines "KIND TEXT", see the
+/// source. A router that takes it, with a peer and without.
+broken_promise fuzz_packets(std::string_view bytes);
+
 struct fuzz_target {
   std::string_view name; ///< Also of its corpus and dictionary.
   broken_promise (*run)(std::string_view bytes);
