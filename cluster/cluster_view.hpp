@@ -3,6 +3,8 @@
 
 #include "cluster/envelope.hpp"
 
+#include <algorithm>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,6 +22,21 @@ public:
     if (owners_.owners.empty())
       owners_ = hello.owners;
     hellos_[hello.node] = hello;
+    changed_.notify_all();
+  }
+
+  /// Returns when all other nodes that own partitions have been met; false if
+  /// not within that time.
+  bool wait_until_all_met(const node_id& self,
+                          persistence::duration time_out) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time_out, [&] {
+      return std::all_of(owners_.nodes.begin(), owners_.nodes.end(),
+                         [&](const node_id& node) {
+                           return node == self || hellos_.contains(node)
+                                  || owners_.owned_by(node).empty();
+                         });
+    });
   }
 
   /// Without owners until a first node was met.
@@ -43,6 +60,7 @@ public:
 
 private:
   mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
   placement owners_;
   std::map<node_id, peer_hello> hellos_;
 };

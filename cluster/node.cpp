@@ -99,6 +99,14 @@ public:
            || view_->owners().nodes.size() == 1;
   }
 
+  bool wait_for_peers(duration time_out) const {
+    return view_->wait_until_all_met(config_.cluster.node, time_out);
+  }
+
+  bool wait_until_admitted(duration time_out) const {
+    return peers_->wait_until_admitted(time_out);
+  }
+
   node_config config_;
   std::shared_ptr<const actors::registry> functions_;
   std::unique_ptr<journal> ledger_;
@@ -476,31 +484,7 @@ std::vector<std::string> node::impl::stop() {
 }
 
 node_statistics node::impl::statistics() const {
-  const actors::partition_figures figures = survey_figures(partitions_);
-  const actors::partition_counters& counted = figures.counters;
-  node_statistics sum;
-  sum.starts = counted.starts;
-  sum.orchestration_turns = counted.turns;
-  sum.replays = counted.replays;
-  sum.completed = counted.completed;
-  sum.failed = counted.failed;
-  sum.terminated = counted.terminated;
-  sum.continued = counted.continued;
-  sum.activities = counted.activities;
-  sum.results_stale = counted.results_stale;
-  sum.events_discarded = counted.events_discarded;
-  sum.messages_repeated = counted.messages_repeated;
-  sum.evictions = counted.evictions;
-  sum.instances_live = figures.live;
-  sum.outbox_messages = figures.outbox_messages;
-  const journal_statistics disk = ledger_->statistics();
-  sum.commits = disk.commits;
-  sum.views_commits = disk.views_commits;
-  sum.turns = disk.turns;
-  sum.journal_bytes = disk.bytes;
-  sum.commit_turns = disk.commit_turns;
-  sum.commit_time_us = disk.commit_time_us;
-  return sum;
+  return statistics_of(survey_figures(partitions_), ledger_->statistics());
 }
 
 // --- The door
@@ -581,6 +565,14 @@ const std::string& node::hub_id() const {
 
 node_statistics node::statistics() const {
   return impl_->ask_statistics();
+}
+
+bool node::wait_for_peers(duration time_out) const {
+  return impl_->wait_for_peers(time_out);
+}
+
+bool node::wait_until_admitted(duration time_out) const {
+  return impl_->is_admitted() || impl_->wait_until_admitted(time_out);
 }
 
 bool node::is_ready() const {

@@ -99,6 +99,14 @@ public:
   /// What each node that owns partitions says of itself. Blocks.
   std::vector<reported_node> reports() const;
 
+  /// Returns when every other node has been met since `begin`; false if not
+  /// within that time.
+  bool wait_for_peers(persistence::duration time_out) const;
+
+  /// Returns when another node has let this one in, which a new directory
+  /// waits for before it serves; false if none has within that time.
+  bool wait_until_admitted(persistence::duration time_out) const;
+
   /// False while it recovers or stops, or when no scheduler thread is spare.
   bool is_ready() const;
 

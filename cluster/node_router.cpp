@@ -158,6 +158,17 @@ void node_router::deliver_own(management_inbound request, partition_id to) {
          has_served_ ? stopping_sentence : starting_sentence);
 }
 
+/// Another node has met this one and its directory.
+void node_router::let_in() {
+  is_admitted_ = true;
+  for (auto& [request, claim] : std::exchange(not_yet_, {}))
+    if (claim->send()) {
+      const partition_id partition
+        = place(actors::instance_of(request.request));
+      deliver_own(std::move(request), partition);
+    }
+}
+
 void node_router::take_request(management_inbound request, claim_ptr claim,
                                moment now) {
   const instance_id& id = actors::instance_of(request.request);
@@ -165,7 +176,9 @@ void node_router::take_request(management_inbound request, claim_ptr claim,
   if (knows_placement())
     partition = place(id);
   if (partition && owns(*partition)) {
-    if (!claim || claim->send())
+    if (claim && serves_ && !is_admitted_)
+      not_yet_.emplace_back(std::move(request), std::move(claim));
+    else if (!claim || claim->send())
       deliver_own(std::move(request), *partition);
     return;
   }

@@ -204,6 +204,7 @@ private:
   void refuse_away(actors::reply_to to, const persistence::instance_id& id,
                    persistence::partition_id partition);
   void forward(std::uint64_t number, outgoing& request, peer& to);
+  void let_in();
   void deliver_message(actors::inbound message, persistence::partition_id to);
   void cancel(const actors::management_inbound& request);
   void forget(std::map<std::uint64_t, outgoing>::iterator it);
@@ -238,6 +239,8 @@ private:
   bool has_served_ = false;
   bool closing_ = false;
   bool is_admitted_ = true;
+  /// Patient requests for own partitions, until this node is let in.
+  std::vector<std::pair<actors::management_inbound, claim_ptr>> not_yet_;
   /// What partitions have sent each other before this node serves.
   std::vector<std::pair<persistence::partition_id, actors::inbound>> early_;
   std::map<node_id, peer_ptr> nodes_;

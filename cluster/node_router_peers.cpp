@@ -195,7 +195,7 @@ void node_router::went_up(const peer_ptr& at, moment now) {
   at->refused.clear();
   if (at->name.empty())
     return;
-  is_admitted_ = true; // both sides have let the other in
+  let_in(); // as both sides have, when a session is up
   host_.log(2, "Node \"" + at->name + "\" is there.");
   forward_waiting(*at);
   if (!config_.is_client && !at->partitions.empty())

@@ -86,4 +86,31 @@ survey_figures(const std::vector<actors::partition_actor>& partitions) {
   return gathered->found;
 }
 
+node_statistics statistics_of(const actors::partition_figures& figures,
+                              const persistence::journal_statistics& disk) {
+  const actors::partition_counters& counted = figures.counters;
+  node_statistics sum;
+  sum.starts = counted.starts;
+  sum.orchestration_turns = counted.turns;
+  sum.replays = counted.replays;
+  sum.completed = counted.completed;
+  sum.failed = counted.failed;
+  sum.terminated = counted.terminated;
+  sum.continued = counted.continued;
+  sum.activities = counted.activities;
+  sum.results_stale = counted.results_stale;
+  sum.events_discarded = counted.events_discarded;
+  sum.messages_repeated = counted.messages_repeated;
+  sum.evictions = counted.evictions;
+  sum.instances_live = figures.live;
+  sum.outbox_messages = figures.outbox_messages;
+  sum.commits = disk.commits;
+  sum.views_commits = disk.views_commits;
+  sum.turns = disk.turns;
+  sum.journal_bytes = disk.bytes;
+  sum.commit_turns = disk.commit_turns;
+  sum.commit_time_us = disk.commit_time_us;
+  return sum;
+}
+
 } // namespace perdura::cluster

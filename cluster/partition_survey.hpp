@@ -2,6 +2,8 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "cluster/node.hpp"
+#include "persistence/journal.hpp"
 
 #include <string>
 #include <utility>
@@ -17,5 +19,8 @@ survey_stuck(const std::vector<actors::partition_actor>& partitions);
 /// Added up; what does not answer within two seconds is left out.
 actors::partition_figures
 survey_figures(const std::vector<actors::partition_actor>& partitions);
+
+node_statistics statistics_of(const actors::partition_figures& figures,
+                              const persistence::journal_statistics& disk);
 
 } // namespace perdura::cluster

@@ -77,7 +77,14 @@ result<void> peer_register::note_admitted() {
   auto written = write();
   if (!written)
     was_admitted_ = false;
+  changed_.notify_all();
   return written;
+}
+
+bool peer_register::wait_until_admitted(persistence::duration time_out) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, time_out,
+                           [this] { return was_admitted_.load(); });
 }
 
 /// Beside, then into place: whole or not at all.

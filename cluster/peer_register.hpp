@@ -5,6 +5,7 @@
 #include "cluster/envelope.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -28,6 +29,9 @@ public:
     return was_admitted_;
   }
 
+  /// False if none has within that time.
+  bool wait_until_admitted(persistence::duration time_out);
+
   /// Another node has let this one in; remembered, durably.
   persistence::result<void> note_admitted();
 
@@ -38,6 +42,7 @@ private:
 
   std::filesystem::path file_;
   std::mutex mutex_;
+  std::condition_variable changed_;
   std::map<node_id, std::string> directories_;
   std::atomic<bool> was_admitted_{false};
 };

@@ -142,6 +142,21 @@ result<void> check_data_dir(const configuration& values,
                    "node.data_dir in the file of --config."};
 }
 
+/// The banner says that the cluster can be used: nodes that start together
+/// meet in some milliseconds. One that is away is not waited for, unless the
+/// directory is new: it serves when another node has met it.
+void await_the_others(node_host& host, signal_watch& signals, terminal& io) {
+  constexpr auto soon = std::chrono::seconds(1);
+  constexpr auto step = std::chrono::milliseconds(200); // between signals
+  if (host.node().wait_for_peers(soon) || host.node().wait_until_admitted(step))
+    return;
+  io.out << "The data directory is new; this node serves when another one of "
+            "the cluster has met it."
+         << std::endl;
+  while (!signals.stop_requested() && !host.node().wait_until_admitted(step))
+    continue;
+}
+
 int serve(configuration values, bool is_dev, bool once, terminal& io) {
   signal_watch signals;
   temporary_folder folder;
@@ -165,6 +180,7 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
   if (!started)
     return fail(io, started.error());
   node_host& host = **started;
+  await_the_others(host, signals, io);
   print_banner(host, *functions, temporary, io);
   int code = exit_ok;
   if (is_dev && !signals.stop_requested())

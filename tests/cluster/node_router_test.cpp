@@ -458,12 +458,18 @@ BOOST_FIXTURE_TEST_CASE(a_new_directory_serves_when_a_peer_has_let_it_in,
   BOOST_REQUIRE(two.host.answers.size() == 1);
   BOOST_TEST((two.host.answers[0].second.code == errc::unavailable));
   BOOST_TEST(names(two.host.answers[0].second.message, "is new"));
+  const auto patient = std::make_shared<request_claim>();
+  two.router->take_request({{1, 9}, raise_event{"order-3", "Go"}}, patient,
+                           now);
+  BOOST_TEST(two.host.requests().empty());
   const path_id path = connect("node-1", "node-2");
-  ask_two(2);
   BOOST_TEST(two.host.requests().size() == 1);
+  BOOST_TEST(!patient->withdraw());
+  ask_two(2);
+  BOOST_TEST(two.host.requests().size() == 2);
   cut(path); // it has been let in: that one leaves changes nothing
   ask_two(3);
-  BOOST_TEST(two.host.requests().size() == 2);
+  BOOST_TEST(two.host.requests().size() == 3);
   BOOST_TEST(one.router->pending() == 0);
 }
 

@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_killed_comes_back) {
   cluster.expect_up();
   const shown_node node = cluster.nodes.at(1);
   BOOST_REQUIRE(::kill(node.pid, SIGKILL) == 0);
-  BOOST_TEST(cluster.expect_line("node-2")
+  BOOST_TEST(cluster.expect_line("perdura: node-2 (pid ")
              == "perdura: node-2 (pid " + std::to_string(node.pid)
                   + ") was ended by signal 9 (Killed); it starts again in 1 "
                     "s.");

@@ -2,6 +2,7 @@
 #include "tests/support/served_node.hpp"
 #include "tests/support/temp_directory.hpp"
 
+#include "real/started_cluster.hpp"
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
@@ -24,13 +25,22 @@ std::string replaced(std::string text, const std::string& what,
   return text;
 }
 
-/// The lines in the README's ```sh blocks that begin so.
-std::vector<std::string> shown_lines(const std::string& beginning) {
+constexpr const char* cluster_section = "## A cluster";
+
+/// The lines in the README's ```sh blocks that begin so: of that section, or
+/// of all but the cluster's.
+std::vector<std::string> shown_lines(const std::string& beginning,
+                                     const std::string& section = {}) {
   std::ifstream file(std::string(std::getenv("PERDURA_SOURCE_DIR"))
                      + "/README.md");
   std::vector<std::string> found;
   bool is_shell = false;
+  bool is_wanted = section.empty();
   for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("## "))
+      is_wanted = section.empty() ? line != cluster_section : line == section;
+    if (!is_wanted)
+      continue;
     if (line.starts_with("```"))
       is_shell = line == "```sh";
     else if (is_shell && line.starts_with(beginning))
@@ -89,6 +99,33 @@ BOOST_AUTO_TEST_CASE(its_verbs_work_in_their_order) {
   for (const char* word :
        {"Hello Tokyo!", "order-17", "EventRaised", "Completed", "http"})
     BOOST_TEST(all.find(word) != std::string::npos, word);
+}
+
+BOOST_AUTO_TEST_CASE(its_cluster_comes_up_and_runs_what_is_shown) {
+  const auto lines = shown_lines(shown_binary, cluster_section);
+  BOOST_REQUIRE(lines.size() == 5U);
+  BOOST_TEST(lines[0].find("cluster up --nodes 3 --data-dir ")
+             != std::string::npos);
+  const temp_directory home;
+  started_cluster cluster(
+    {"--nodes", "3", "--data-dir", (home.path() / "cluster").string()});
+  cluster.expect_up();
+  BOOST_REQUIRE(cluster.nodes.size() == 3U);
+  for (std::size_t i = 1; i < lines.size() - 1; ++i) {
+    std::string line
+      = replaced(lines[i], shown_binary,
+                 "'" + std::string(std::getenv("PERDURA_BINARY")) + "' ");
+    line = replaced(line, "http://127.0.0.1:7072", cluster.nodes[1].url);
+    const auto outcome = run("cd '" + home.path().string() + "' && " + line,
+                             {"PERDURA_URL=" + cluster.nodes[0].url});
+    BOOST_TEST(outcome.code == 0, line << ": " << outcome.text);
+  }
+  // The last one starts a node of its own: its file is validated instead.
+  const std::string config = lines.back().substr(lines.back().find("configs/"));
+  const auto valid
+    = run("cd '" + std::string(std::getenv("PERDURA_SOURCE_DIR")) + "' && '"
+          + std::getenv("PERDURA_BINARY") + "' config validate " + config);
+  BOOST_TEST(valid.code == 0, valid.text);
 }
 
 BOOST_AUTO_TEST_CASE(the_keys_it_makes_are_taken) {
