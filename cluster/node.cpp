@@ -55,9 +55,7 @@ public:
                  ? config_.scheduler_threads
                  : std::max(1U, std::thread::hardware_concurrency()) + 2;
     caf_config_->set("scheduler.max-threads", threads_);
-    // Idle threads sleep until there is work. CAF's other policy lets them
-    // look for some: three idle nodes took 10 % of a core each.
-    caf_config_->set("scheduler.policy", caf::atom("sharing"));
+    use_quiet_scheduler(*caf_config_);
     system_ = std::make_unique<caf::actor_system>(*caf_config_);
     owned_ = view_->owners().owned_by(config_.cluster.node);
     open_door();

@@ -42,7 +42,7 @@ public:
     : cluster_(std::move(cluster)), caf_config_(std::move(caf_config)) {
     // It only carries messages; answers are handed on at once.
     caf_config_->set("scheduler.max-threads", std::size_t{2});
-    caf_config_->set("scheduler.policy", caf::atom("sharing"));
+    use_quiet_scheduler(*caf_config_);
     system_ = std::make_unique<caf::actor_system>(*caf_config_);
   }
 
