@@ -98,12 +98,12 @@ void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
   for (const std::string_view node : nodes) {
     std::vector<std::string>& row = rows.emplace_back();
     row = {name_of(node), is_up(node) ? "up" : "away"};
+    const auto owned = json_items(json_member(node, "partitions").value_or(""));
+    row.push_back(partitions ? ranges(owned) : std::to_string(owned.size()));
     if (!is_up(node)) {
       row.resize(rows.front().size(), "-");
       continue;
     }
-    const auto owned = json_items(json_member(node, "partitions").value_or(""));
-    row.push_back(partitions ? ranges(owned) : std::to_string(owned.size()));
     row.push_back(std::to_string(total_of(node)));
     for (const char* status : shown)
       row.push_back(std::to_string(count_of(node, status)));
