@@ -165,21 +165,23 @@ private:
 // --- What it is asked --------------------------------------------------------
 
 result<question_answer> node::impl::look_up(reach& way, const question& asked) {
-  if (const auto* query = std::get_if<instance_query>(&asked)) {
-    auto page = ask_journal<instance_page>(
-      way, [&](journal& ledger, const std::vector<partition_id>& own) {
-        return ledger.query(own, *query);
-      });
-    if (!page)
-      return page.error();
-    return question_answer(std::move(*page));
-  }
   const std::shared_lock lock(way.mutex);
   if (way.node == nullptr)
     return error{errc::shutting_down, stopping_sentence};
   if (std::holds_alternative<report_question>(asked))
     return question_answer(way.node->report());
-  auto counts = way.node->ledger_->count(way.node->owned_);
+  // An empty directory that stands in for a full one would say "none".
+  if (!way.node->is_admitted())
+    return error{errc::unavailable, "Node \"" + way.node->config_.cluster.node
+                                      + "\" waits to be met by another one."};
+  journal& ledger = *way.node->ledger_;
+  if (const auto* query = std::get_if<instance_query>(&asked)) {
+    auto page = ledger.query(way.node->owned_, *query);
+    if (!page)
+      return page.error();
+    return question_answer(std::move(*page));
+  }
+  auto counts = ledger.count(way.node->owned_);
   if (!counts)
     return counts.error();
   return question_answer(counts_answer{{counts->begin(), counts->end()}});

@@ -21,14 +21,6 @@ constexpr const char* stopping_sentence
 constexpr const char* starting_sentence
   = "The node is starting; try again soon.";
 
-constexpr const char* new_directory_sentence
-  = "This node's data directory is new. Until another node of the cluster has "
-    "met it, nobody knows whether it stands in for one that held data; try "
-    "again when the others are there.";
-constexpr const char* unknown_sentence
-  = "; the request may be done or not. A repeat with the same request_id is "
-    "safe.";
-
 bool is_wait(const actors::management_request& request) {
   return std::holds_alternative<actors::wait_instance>(request);
 }
@@ -256,10 +248,11 @@ void node_router::cancel(const management_inbound& request) {
 }
 
 void node_router::fail_overdue(moment now) {
-  for (auto it = pending_.begin(); it != pending_.end();) {
+  for (auto it = pending_.lower_bound(overdue_from_); it != pending_.end();) {
     const auto one = it++;
     if (now - one->second.since <= config_.request_time_max)
       break; // the oldest come first
+    overdue_from_ = one->first + 1;
     if (one->second.is_kept)
       continue; // its caller decides how long
     const reply_to to = one->second.from;

@@ -253,6 +253,8 @@ private:
   std::optional<moment> forward_again_at_;
   std::uint64_t last_number_ = 0;
   std::map<std::uint64_t, outgoing> pending_; ///< By number: oldest first.
+  /// What is older is kept, and need not be looked at again.
+  std::uint64_t overdue_from_ = 0;
   std::map<door_number, std::uint64_t> numbers_;
   std::unordered_map<std::uint64_t, incoming_request> incoming_;
   std::map<std::uint64_t, outgoing_question> asked_;

@@ -106,10 +106,8 @@ void node_router::take_hello(path_id from, const packet& what, moment now) {
     config_.self.partition_count = hello->partition_count;
     find_owners();
   }
-  const bool was_up = at->link.is_up();
+  at->hello = *hello;
   happened(at, at->link.take(what, now), now);
-  if (!was_up && at->link.is_up() && !hello->node.empty())
-    host_.met(*hello);
 }
 
 /// One that has come by itself: a node of the list that dials, or a client.
@@ -164,7 +162,8 @@ void node_router::take_refusal(path_id from, const packet& what, moment now) {
     host_.log(4, sentence);
   at->refused = sentence;
   happened(at, at->link.reset(refusal->why), now);
-  if (refusal->must_stop)
+  // A node may say so, a client may not.
+  if (refusal->must_stop && !at->name.empty())
     host_.must_stop({refusal->code, sentence});
 }
 
@@ -196,6 +195,7 @@ void node_router::went_up(const peer_ptr& at, moment now) {
   if (at->name.empty())
     return;
   let_in(); // as both sides have, when a session is up
+  host_.met(at->hello);
   host_.log(2, "Node \"" + at->name + "\" is there.");
   forward_waiting(*at);
   if (!config_.is_client && !at->partitions.empty())
@@ -248,9 +248,7 @@ void node_router::fail_sent(peer& at) {
     forget(one);
     refuse(to, {}, changes ? errc::unknown_outcome : errc::unavailable,
            "Node \"" + at.name + "\" was lost before it answered"
-             + (changes ? "; the request may be done or not. A repeat with "
-                          "the same request_id is safe."
-                        : "; try again when it is back."));
+             + (changes ? unknown_sentence : "; try again when it is back."));
   }
   for (auto it = asked_.begin(); it != asked_.end();) {
     const auto one = it++;
@@ -274,13 +272,16 @@ void node_router::take_envelope(const peer_ptr& from, envelope what,
 void node_router::take(const peer_ptr& from, remote_request& x, moment) {
   const instance_id id = actors::instance_of(x.request);
   const partition_id partition = place(id);
-  if (!owns(partition) || !serves_) {
+  // A client may have come before any node: that lets nobody in.
+  if (!owns(partition) || !serves_ || !is_admitted_) {
     remote_answer no;
     no.number = x.number;
-    no.code = has_served_ ? errc::shutting_down : errc::unavailable;
+    no.code = closing_ ? errc::shutting_down : errc::unavailable;
     no.id = id;
-    no.message = "Node \"" + config_.self.node + "\" does not serve \"" + id
-                 + "\" now; try again.";
+    no.message = is_admitted_
+                   ? "Node \"" + config_.self.node + "\" does not serve \"" + id
+                       + "\" now; try again."
+                   : new_directory_sentence;
     send(*from, no);
     return;
   }

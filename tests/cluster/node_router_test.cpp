@@ -473,6 +473,39 @@ BOOST_FIXTURE_TEST_CASE(a_new_directory_serves_when_a_peer_has_let_it_in,
   BOOST_TEST(one.router->pending() == 0);
 }
 
+// A client comes from anywhere; it knows nothing of what a node held.
+BOOST_FIXTURE_TEST_CASE(a_client_lets_no_new_directory_in, connected_routers) {
+  router_config fresh = config_of("node-2");
+  fresh.must_be_admitted = true;
+  party& two = add("node-2", std::move(fresh));
+  party& client = add("client", config_of_client());
+  connect("client", "node-2");
+  BOOST_TEST(client.router->is_up("node-2"));
+  client.router->take_request({{1, 1}, raise_event{"order-3", "Go"}}, nullptr,
+                              now);
+  flow();
+  BOOST_TEST(two.host.requests().empty());
+  BOOST_REQUIRE(client.host.answers.size() == 1);
+  BOOST_TEST((client.host.answers[0].second.code == errc::unavailable));
+  BOOST_TEST(names(client.host.answers[0].second.message, "is new"));
+}
+
+// What is kept lies in the way of nothing that comes later.
+BOOST_AUTO_TEST_CASE(an_overdue_request_is_found_behind_waits) {
+  ask(one, 1, wait_instance{"order-3"});
+  ask(one, 2, raise_event{"order-3", "Go"});
+  pass(31s);
+  ask(one, 3, wait_instance{"order-3"});
+  ask(one, 4, get_status{"order-3"});
+  pass(31s);
+  BOOST_REQUIRE(one.host.answers.size() == 2);
+  BOOST_TEST(one.host.answers[0].first.correlation == 2U);
+  BOOST_TEST((one.host.answers[0].second.code == errc::unknown_outcome));
+  BOOST_TEST(one.host.answers[1].first.correlation == 4U);
+  BOOST_TEST((one.host.answers[1].second.code == errc::unavailable));
+  BOOST_TEST(one.router->pending() == 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests
