@@ -107,13 +107,12 @@ bool accepts_connections(const node_address& at) {
   return there;
 }
 
-/// Knocks at doors, on a thread of its own.
-caf::behavior knocker(caf::event_based_actor* self,
-                      std::vector<listed_node> doors) {
+/// Knocks at one door, on a thread of its own.
+caf::behavior knocker(caf::event_based_actor* self, node_address door) {
   return {
-    [self, doors = std::move(doors)](const knock& at) {
+    [self, door = std::move(door)](const knock& at) {
       const auto who = caf::actor_cast<caf::actor>(self->current_sender());
-      const bool there = accepts_connections(doors[at.which].address);
+      const bool there = accepts_connections(door);
       self->send(who, knocked{at.which, there});
     },
   };
@@ -151,7 +150,8 @@ public:
     for (std::size_t i = 0; i < dial.size(); ++i) {
       endpoint_state::dialled one;
       one.node = dial[i];
-      one.knocker = self_->spawn<caf::detached + caf::linked>(knocker, dial);
+      one.knocker
+        = self_->spawn<caf::detached + caf::linked>(knocker, dial[i].address);
       state_.dial.push_back(std::move(one));
       self_->send(self_, dial_again{i});
     }

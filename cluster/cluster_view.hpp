@@ -3,11 +3,12 @@
 
 #include "cluster/envelope.hpp"
 
-#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <vector>
 
 namespace perdura::cluster {
 
@@ -22,20 +23,33 @@ public:
     if (owners_.owners.empty())
       owners_ = hello.owners;
     hellos_[hello.node] = hello;
+    here_.insert(hello.node);
     changed_.notify_all();
   }
 
-  /// Returns when all other nodes that own partitions have been met; false if
-  /// not within that time.
-  bool wait_until_all_met(const node_id& self,
-                          persistence::duration time_out) const {
+  void lost(const node_id& node) {
+    const std::lock_guard lock(mutex_);
+    here_.erase(node);
+  }
+
+  /// Returns when some other node is there; false if none within that time.
+  bool wait_for_any(persistence::duration time_out) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time_out, [&] { return !here_.empty(); });
+  }
+
+  /// Returns when all other nodes that own partitions are there; false if not
+  /// within that time, and then the missing ones, as far as they are known.
+  bool wait_for_all(const node_id& self, persistence::duration time_out,
+                    std::vector<node_id>& missing) const {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, time_out, [&] {
-      return std::all_of(owners_.nodes.begin(), owners_.nodes.end(),
-                         [&](const node_id& node) {
-                           return node == self || hellos_.contains(node)
-                                  || owners_.owned_by(node).empty();
-                         });
+      missing.clear();
+      for (const node_id& node : owners_.nodes)
+        if (node != self && !here_.contains(node)
+            && !owners_.owned_by(node).empty())
+          missing.push_back(node);
+      return !owners_.nodes.empty() && missing.empty();
     });
   }
 
@@ -62,7 +76,8 @@ private:
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   placement owners_;
-  std::map<node_id, peer_hello> hellos_;
+  std::map<node_id, peer_hello> hellos_; ///< Also of those that have gone.
+  std::set<node_id> here_;
 };
 
 } // namespace perdura::cluster

@@ -122,7 +122,7 @@ void node_gateway::cancel(std::uint64_t number) {
 persistence::result<persistence::instance_page>
 node_gateway::query(const persistence::instance_query& query,
                     persistence::duration time_out) {
-  auto page = around_.query(query, time_out);
+  auto page = around_.questions->query(query, time_out);
   // Its own end is no node that is away.
   if (auto open = pending_->check_open(); !page && !open)
     return open.error();
@@ -131,14 +131,14 @@ node_gateway::query(const persistence::instance_query& query,
 
 persistence::result<actors::instance_counts>
 node_gateway::count(bool partial, persistence::duration time_out) {
-  auto counted = around_.count(partial, time_out);
+  auto counted = around_.questions->count(partial, time_out);
   if (auto open = pending_->check_open(); !counted && !open)
     return open.error();
   return counted;
 }
 
 std::vector<std::pair<std::string, std::string>> node_gateway::stuck() {
-  return around_.stuck();
+  return around_.questions->stuck();
 }
 
 actors::management_payload

@@ -5,6 +5,7 @@
 
 #include "actors/management.hpp"
 #include "actors/messages.hpp"
+#include "cluster/question_fan.hpp"
 #include "cluster/request_claim.hpp"
 #include "cluster/router_actor.hpp"
 
@@ -55,13 +56,7 @@ private:
 struct gateway_surroundings {
   router_control_actor router;
   std::uint64_t door = 1;
-  std::function<persistence::result<persistence::instance_page>(
-    const persistence::instance_query&, persistence::duration)>
-    query;
-  std::function<persistence::result<actors::instance_counts>(
-    bool, persistence::duration)>
-    count;
-  std::function<std::vector<std::pair<std::string, std::string>>()> stuck;
+  std::shared_ptr<const question_fan> questions;
   std::function<actors::management_payload(const std::string&)> payload_of;
   std::function<bool()> is_seed_compatible;
 };

@@ -98,7 +98,8 @@ public:
   }
 
   bool wait_for_peers(duration time_out) const {
-    return view_->wait_until_all_met(config_.cluster.node, time_out);
+    std::vector<node_id> missing;
+    return view_->wait_for_all(config_.cluster.node, time_out, missing);
   }
 
   bool wait_until_admitted(duration time_out) const {
@@ -208,15 +209,7 @@ node_report node::impl::report() const {
                                         + entry->options().version);
   about.activities = functions_->activity_names();
   about.stuck = survey_stuck(partitions_);
-  std::promise<std::vector<peer_report>> promise;
-  auto peers = promise.get_future();
-  caf::anon_send(
-    router_, peers_request{
-               std::make_shared<std::function<void(std::vector<peer_report>)>>(
-                 [&promise](std::vector<peer_report> all) {
-                   promise.set_value(std::move(all));
-                 })});
-  about.peers = peers.get();
+  about.peers = peers_of(router_);
   return about;
 }
 
@@ -237,6 +230,7 @@ void node::impl::open_router() {
     if (auto noted = peers->note_admitted(); !noted)
       log(log_room::cluster, log_level::error, noted.error().message);
   };
+  around.lost = [view = view_](const node_id& node) { view->lost(node); };
   around.must_stop = [this](const error& why) {
     if (must_stop_)
       must_stop_(why);
@@ -267,25 +261,13 @@ void node::impl::open_door() {
   fan.ask = [way = reach_](const node_id& node, question asked,
                            question_fan::answer_callback answer) {
     const std::shared_lock lock(way->mutex);
-    if (way->node == nullptr || !way->node->router_)
-      answer(error{errc::shutting_down, stopping_sentence});
-    else
-      caf::anon_send(
-        way->node->router_,
-        peer_question{
-          node, std::move(asked),
-          std::make_shared<question_fan::answer_callback>(std::move(answer))});
+    ask_peer(way->node == nullptr ? router_control_actor() : way->node->router_,
+             stopping_sentence, node, std::move(asked), std::move(answer));
   };
   fan_ = std::make_shared<question_fan>(std::move(fan));
   gateway_surroundings around;
   around.door = local_door;
-  around.query = [fan = fan_](const instance_query& query, duration time_out) {
-    return fan->query(query, time_out);
-  };
-  around.count = [fan = fan_](bool partial, duration time_out) {
-    return fan->count(partial, time_out);
-  };
-  around.stuck = [fan = fan_] { return fan->stuck(); };
+  around.questions = fan_;
   around.payload_of = [way = reach_](const std::string& id) {
     std::shared_lock lock(way->mutex);
     actors::management_payload none;

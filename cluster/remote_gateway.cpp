@@ -9,12 +9,8 @@
 #include "cluster/router_actor.hpp"
 #include "cluster/router_wiring.hpp"
 
-#include <condition_variable>
-#include <future>
 #include <mutex>
-#include <set>
 #include <shared_mutex>
-#include <thread>
 
 namespace perdura::cluster {
 
@@ -25,13 +21,6 @@ namespace {
 constexpr std::uint64_t client_door = 1;
 constexpr const char* closed_sentence
   = "The gateway to the cluster has been closed.";
-
-/// Where threads wait for nodes to appear.
-struct meeting {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::set<node_id> met;
-};
 
 } // namespace
 
@@ -60,7 +49,6 @@ public:
   std::shared_ptr<node_gateway> gateway_;
   std::shared_ptr<question_fan> fan_;
   std::shared_ptr<cluster_view> view_ = std::make_shared<cluster_view>();
-  std::shared_ptr<meeting> meeting_ = std::make_shared<meeting>();
 
 private:
   /// What the gateway holds of it: it may outlive it.
@@ -90,26 +78,14 @@ void remote_gateway::impl::open_gateway() {
   fan.ask = [way = reach_](const node_id& node, question asked,
                            question_fan::answer_callback answer) {
     const std::shared_lock lock(way->mutex);
-    if (!way->router)
-      answer(error{errc::shutting_down, closed_sentence});
-    else
-      caf::anon_send(
-        way->router,
-        peer_question{
-          node, std::move(asked),
-          std::make_shared<question_fan::answer_callback>(std::move(answer))});
+    ask_peer(way->router, closed_sentence, node, std::move(asked),
+             std::move(answer));
   };
   fan_ = std::make_shared<question_fan>(std::move(fan));
   gateway_surroundings around;
   around.router = router_;
   around.door = client_door;
-  around.query = [fan = fan_](const instance_query& query, duration time_out) {
-    return fan->query(query, time_out);
-  };
-  around.count = [fan = fan_](bool partial, duration time_out) {
-    return fan->count(partial, time_out);
-  };
-  around.stuck = [fan = fan_] { return fan->stuck(); };
+  around.questions = fan_;
   // At the owner's door, if it has one; without a key's token.
   around.payload_of = [view = view_](const std::string& id) {
     actors::management_payload none;
@@ -136,27 +112,12 @@ void remote_gateway::impl::open_gateway() {
 
 result<void>
 remote_gateway::impl::begin(const std::vector<listed_node>& nodes) {
-  router_config config;
-  config.is_client = true;
-  config.peers = names_of(nodes);
-  config.partition_of = partition_of;
-  config.times.heartbeat_interval = cluster_.heartbeat_interval;
-  config.times.silence_max = cluster_.silence_max;
-  config.request_time_max = cluster_.request_time_max;
-  config.random = random_session;
   router_surroundings around;
-  around.met = [view = view_, there = meeting_](const peer_hello& hello) {
-    view->met(hello);
-    const std::lock_guard lock(there->mutex);
-    there->met.insert(hello.node);
-    there->changed.notify_all();
-  };
-  around.lost = [there = meeting_](const node_id& node) {
-    const std::lock_guard lock(there->mutex);
-    there->met.erase(node);
-  };
-  router_
-    = system_->spawn(router_behavior, std::move(config), std::move(around));
+  around.met = [view = view_](const peer_hello& hello) { view->met(hello); };
+  around.lost = [view = view_](const node_id& node) { view->lost(node); };
+  router_ = system_->spawn(router_behavior,
+                           client_router_config(cluster_, names_of(nodes)),
+                           std::move(around));
   reach_->router = router_;
   open_gateway();
   caf_transport_config network;
@@ -172,24 +133,8 @@ remote_gateway::impl::begin(const std::vector<listed_node>& nodes) {
 }
 
 std::vector<peer_report> remote_gateway::impl::ask_peers() const {
-  const auto promise
-    = std::make_shared<std::promise<std::vector<peer_report>>>();
-  auto peers = promise->get_future();
-  {
-    const std::shared_lock lock(reach_->mutex);
-    if (!reach_->router)
-      return {};
-    caf::anon_send(
-      reach_->router,
-      peers_request{
-        std::make_shared<std::function<void(std::vector<peer_report>)>>(
-          [promise](std::vector<peer_report> all) {
-            promise->set_value(std::move(all));
-          })});
-  }
-  if (peers.wait_for(std::chrono::seconds(1)) != std::future_status::ready)
-    return {};
-  return peers.get();
+  const std::shared_lock lock(reach_->mutex);
+  return peers_of(reach_->router);
 }
 
 void remote_gateway::impl::close() {
@@ -248,22 +193,10 @@ std::shared_ptr<actors::management_gateway> remote_gateway::gateway() const {
 
 result<void> remote_gateway::wait_until_reachable(duration time_out,
                                                   bool all) const {
-  meeting& there = *impl_->meeting_;
   std::vector<node_id> missing;
-  std::unique_lock lock(there.mutex);
-  const bool reached = there.changed.wait_for(lock, time_out, [&] {
-    if (there.met.empty() || !all)
-      return !there.met.empty();
-    missing.clear();
-    const placement owners = impl_->view_->owners();
-    for (const node_id& node : owners.nodes)
-      if (!owners.owned_by(node).empty() && !there.met.contains(node))
-        missing.push_back(node);
-    return missing.empty();
-  });
-  if (reached)
+  if (all ? impl_->view_->wait_for_all({}, time_out, missing)
+          : impl_->view_->wait_for_any(time_out))
     return {};
-  lock.unlock();
   std::string names;
   for (const node_id& node : missing)
     names += (names.empty() ? "" : ", ") + node;

@@ -2,6 +2,7 @@
 
 #include "persistence/memory_journal.hpp"
 #include "tests/support/history_text.hpp"
+#include "tests/support/inline_activity.hpp"
 #include "tests/support/partition_checks.hpp"
 
 #include <algorithm>
@@ -348,26 +349,7 @@ void deterministic_node::run_item(activity_work_item item) {
   check_runs(item);
   witness.push_back({item.instance, item.execution, item.sequence, item.name,
                      item.attempt, life_});
-  activity_call call;
-  call.instance = item.instance;
-  call.execution = item.execution;
-  call.sequence = item.sequence;
-  call.name = item.name;
-  call.attempt = item.attempt;
-  activity_context context(std::move(call));
-  activity_outcome ended
-    = how_.functions->run_activity(item.name, context, item.input);
-  activity_result result;
-  result.partition = item.partition;
-  result.instance = item.instance;
-  result.execution = item.execution;
-  result.sequence = item.sequence;
-  if (auto* text = std::get_if<std::string>(&ended))
-    result.outcome = task_completed{item.sequence, std::move(*text)};
-  else
-    result.outcome = persistence::task_failed{
-      item.sequence, std::get<failure_details>(std::move(ended))};
-  inject(item.partition, std::move(result));
+  inject(item.partition, run_inline(*how_.functions, item));
 }
 
 bool deterministic_node::tell(cell& at) {

@@ -1,6 +1,7 @@
 #include "tests/support/simulated_node.hpp"
 
 #include "cluster/partition_map.hpp"
+#include "tests/support/inline_activity.hpp"
 #include "tests/support/partition_checks.hpp"
 
 #include <algorithm>
@@ -341,25 +342,7 @@ void simulated_node::run_activity(activity_work_item item) {
                    [this](const std::string& wrong) { complain(wrong); });
     if (!ran_.insert(key_of(item)).second)
       complain("activity " + key_of(item) + " runs twice without a crash");
-    activity_call call;
-    call.instance = item.instance;
-    call.execution = item.execution;
-    call.sequence = item.sequence;
-    call.name = item.name;
-    call.attempt = item.attempt;
-    activity_context context(std::move(call));
-    activity_outcome ended
-      = how_.functions->run_activity(item.name, context, item.input);
-    activity_result result;
-    result.partition = item.partition;
-    result.instance = item.instance;
-    result.execution = item.execution;
-    result.sequence = item.sequence;
-    if (auto* text = std::get_if<std::string>(&ended))
-      result.outcome = task_completed{item.sequence, std::move(*text)};
-    else
-      result.outcome = persistence::task_failed{
-        item.sequence, std::get<failure_details>(std::move(ended))};
+    const activity_result result = run_inline(*how_.functions, item);
     post(world_.between(5us, 2ms), [this, result] {
       put(result.partition, {result, {}});
     });
