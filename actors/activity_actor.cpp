@@ -7,13 +7,8 @@ namespace perdura::actors {
 activity_actor::behavior_type activity_behavior(activity_actor::pointer self,
                                                 activity_pool* pool) {
   return {
-    [=](activity_work_item& first) {
-      // Works on while there is work; then the pool has it among the idle.
-      std::optional<activity_work_item> item = std::move(first);
-      while (item) {
-        pool->run(std::move(*item));
-        item = pool->next(activity_actor(self));
-      }
+    [=, desk = pool->open_desk()](activity_work_item& first) {
+      pool->work(*desk, std::move(first), activity_actor(self));
     },
   };
 }

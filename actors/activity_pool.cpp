@@ -1,18 +1,39 @@
 #include "actors/activity_pool.hpp"
 
 #include "actors/activity_actor.hpp"
+#include "persistence/thread_role.hpp"
 #include <perdura/actors/registry.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace perdura::actors {
 
 namespace {
 
+// A thread that runs one activity for longer keeps those behind it waiting;
+// also how soon the next thread is made for them. Waking a thread costs some
+// 10 us, so this is where it begins to pay.
+constexpr std::chrono::milliseconds slow_after{1};
+
+// Activities that take longer, of late, each get a thread at once.
+constexpr std::chrono::microseconds long_time{300};
+
+// So many short ones wait for each thread before one more core is used.
+constexpr std::size_t backlog_min = 16;
+
 activity_result result_of(const activity_work_item& item,
                           history_body outcome) {
   return {item.partition, item.instance, item.execution, item.sequence,
           std::move(outcome)};
+}
+
+history_body body_of(const activity_work_item& item,
+                     activity_outcome&& outcome) {
+  if (auto* text = std::get_if<std::string>(&outcome))
+    return task_completed{item.sequence, std::move(*text)};
+  return persistence::task_failed{
+    item.sequence, std::move(std::get<failure_details>(outcome))};
 }
 
 activity_result timed_out(const activity_work_item& item, duration limit,
@@ -30,17 +51,22 @@ activity_result timed_out(const activity_work_item& item, duration limit,
 activity_pool::activity_pool(caf::actor_system& system,
                              activity_pool_options options,
                              activity_pool_surroundings around)
-  : system_(system), options_(options), around_(std::move(around)) {}
+  : system_(system),
+    options_(options),
+    around_(std::move(around)),
+    cores_(std::max(1U, std::thread::hardware_concurrency())),
+    watcher_([this] { watch(); }) {}
 
 activity_pool::~activity_pool() {
   close();
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return busy_ == 0; });
+    became_idle_.wait(lock, [this] { return busy_ == 0; });
   }
-  if (watcher_.joinable())
-    watcher_.join();
+  watcher_.join();
 }
+
+// --- What waits --------------------------------------------------------------
 
 bool activity_pool::may_start(const std::string& name) const {
   const auto* limits = around_.functions->find_activity_limits(name);
@@ -59,169 +85,258 @@ std::optional<activity_work_item> activity_pool::pop_startable() {
   activity_work_item item = std::move(it->item);
   if (it->start_by)
     --start_deadlines_;
-  queue_.erase(it);
-  ++running_by_name_[item.name];
+  if (it == queue_.begin())
+    queue_.pop_front();
+  else
+    queue_.erase(it);
   return item;
 }
 
-void activity_pool::submit(activity_work_item item) {
-  std::unique_lock lock(mutex_);
-  if (closed_)
-    return;
-  queued entry{std::move(item), std::nullopt};
-  if (entry.item.start_time_out.count() > 0) {
-    entry.start_by = around_.time->now() + entry.item.start_time_out;
-    ++start_deadlines_;
-  }
-  const bool timed = entry.start_by.has_value();
-  queue_.push_back(std::move(entry));
-  if (timed)
-    note_deadline();
-  if (idle_.empty() && workers_ >= options_.activities_max)
-    return;
-  auto next = pop_startable();
-  if (!next)
-    return;
-  ++busy_;
-  if (idle_.empty()) {
-    ++workers_;
-    lock.unlock();
-    caf::anon_send(system_.spawn<caf::detached>(activity_behavior, this),
-                   std::move(*next));
-    return;
-  }
-  activity_actor worker = std::move(idle_.back());
-  idle_.pop_back();
-  lock.unlock();
-  caf::anon_send(worker, std::move(*next));
+/// Whether what waits is worth one more thread now.
+bool activity_pool::wants_another() const {
+  const std::size_t working = busy_ - slow_;
+  if (working == 0 || usual_time_ > long_time)
+    return true;
+  return working < cores_ && queue_.size() >= backlog_min * working;
 }
 
-void activity_pool::run(activity_work_item item) {
-  activity_call call;
-  call.instance = item.instance;
-  call.execution = item.execution;
-  call.sequence = item.sequence;
-  call.name = item.name;
-  call.attempt = item.attempt;
-  call.payload_of = around_.payload_of;
-  call.gateway = around_.gateway;
-  auto cancelled = std::make_shared<std::atomic<bool>>(false);
-  call.cancelled = cancelled;
-  if (item.time_out.count() > 0)
-    call.deadline = around_.time->now() + item.time_out;
-  const std::string input = std::move(item.input);
-  item.input.clear();
-  std::uint64_t number = 0;
+/// Takes something that waits for one more worker, if there may be one.
+bool activity_pool::hire(std::vector<hired>& hands) {
+  if (idle_.empty() && workers_ >= options_.activities_max)
+    return false;
+  auto item = pop_startable();
+  if (!item)
+    return false;
+  ++busy_;
+  hired& one = hands.emplace_back();
+  one.item = std::move(*item);
+  if (idle_.empty()) {
+    ++workers_;
+  } else {
+    one.worker = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  return true;
+}
+
+void activity_pool::send_to_work(activity_work_item item,
+                                 const activity_actor& worker) {
+  caf::anon_send(worker ? worker
+                        : system_.spawn<caf::detached>(activity_behavior, this),
+                 std::move(item));
+}
+
+void activity_pool::submit(activity_work_item item) {
+  std::vector<hired> hands;
   {
     std::lock_guard lock(mutex_);
-    number = next_run_++;
     if (closed_)
-      cancelled->store(true);
-    if (call.deadline) {
-      deadlines_.emplace(*call.deadline, number);
-      note_deadline();
+      return;
+    queued entry{std::move(item), std::nullopt};
+    if (entry.item.start_time_out.count() > 0) {
+      entry.start_by = around_.time->now() + entry.item.start_time_out;
+      ++start_deadlines_;
     }
-    running_.emplace(number, running{item, cancelled, false});
+    queue_.push_back(std::move(entry));
+    if (!wants_another() || !hire(hands))
+      rouse_watcher();
   }
+  for (hired& one : hands)
+    send_to_work(std::move(one.item), one.worker);
+}
 
+// --- At a desk ---------------------------------------------------------------
+
+std::shared_ptr<activity_pool::desk> activity_pool::open_desk() {
+  persistence::enter_thread_role("activity");
+  auto made = std::make_shared<desk>();
+  const std::lock_guard lock(mutex_);
+  desks_.push_back(made);
+  return made;
+}
+
+void activity_pool::sit_down(desk& at, activity_work_item item) {
+  at.run = ++last_run_;
+  at.given_up = false;
+  at.began = std::chrono::steady_clock::now();
+  at.cancelled = std::make_shared<std::atomic<bool>>(closed_);
+  at.input = std::move(item.input);
+  at.item = std::move(item);
+  const auto* limits = around_.functions->find_activity_limits(at.item.name);
+  at.limited = limits != nullptr && limits->concurrency_max != 0;
+  if (at.limited)
+    ++running_by_name_[at.item.name];
+  at.deadline.reset();
+  if (at.item.time_out.count() > 0) {
+    at.deadline = around_.time->now() + at.item.time_out;
+    ++deadlines_;
+    rouse_watcher();
+  }
+}
+
+/// Whether the result is wanted: after `close` it could not become durable,
+/// and the activity runs again.
+bool activity_pool::get_up(desk& at) {
+  const auto took = std::chrono::steady_clock::now() - at.began;
+  usual_time_ += (took - usual_time_) / 8;
+  at.run = 0;
+  if (std::exchange(at.is_slow, false))
+    --slow_;
+  if (at.deadline)
+    --deadlines_;
+  if (at.limited) {
+    auto by_name = running_by_name_.find(at.item.name);
+    if (--by_name->second == 0)
+      running_by_name_.erase(by_name);
+  }
+  return !at.given_up && !closed_;
+}
+
+/// Task_completed or task_failed.
+history_body activity_pool::run(desk& at) {
+  activity_call call;
+  call.instance = at.item.instance;
+  call.execution = at.item.execution;
+  call.sequence = at.item.sequence;
+  call.name = at.item.name;
+  call.attempt = at.item.attempt;
+  call.payload_of = around_.payload_of;
+  call.gateway = around_.gateway;
+  call.cancelled = at.cancelled;
+  call.deadline = at.deadline;
   activity_context context(std::move(call));
   if (around_.observe)
     around_.observe(context);
-  activity_outcome outcome
-    = around_.functions->run_activity(item.name, context, input);
+  return body_of(
+    at.item, around_.functions->run_activity(at.item.name, context, at.input));
+}
 
-  bool wanted = false;
+/// False: nothing waits that may start.
+bool activity_pool::take_next(desk& at) {
+  if (closed_)
+    return false;
+  auto item = pop_startable();
+  if (item)
+    sit_down(at, std::move(*item));
+  return item.has_value();
+}
+
+void activity_pool::work(desk& at, activity_work_item first,
+                         const activity_actor& worker) {
   {
-    std::lock_guard lock(mutex_);
-    auto it = running_.find(number);
-    // After close the result could not become durable: it runs again.
-    wanted = !it->second.delivered && !closed_;
-    running_.erase(it);
-    if (context.deadline()) {
-      auto [first, last] = deadlines_.equal_range(*context.deadline());
-      for (; first != last; ++first)
-        if (first->second == number) {
-          deadlines_.erase(first);
-          break;
-        }
-    }
-    auto by_name = running_by_name_.find(item.name);
-    if (--by_name->second == 0)
-      running_by_name_.erase(by_name);
-    changed_.notify_all();
+    const std::lock_guard lock(mutex_);
+    sit_down(at, std::move(first));
   }
-  if (!wanted)
+  for (;;) {
+    history_body outcome = run(at);
+    std::unique_lock lock(mutex_);
+    const bool is_wanted = get_up(at);
+    const activity_work_item done = std::move(at.item);
+    const bool has_next = take_next(at);
+    lock.unlock();
+    if (is_wanted)
+      around_.deliver(result_of(done, std::move(outcome)));
+    if (has_next)
+      continue;
+    lock.lock();
+    if (take_next(at)) // it came meanwhile
+      continue;
+    if (!closed_)
+      idle_.push_back(worker);
+    // From here on the worker does not touch the pool: it may go.
+    --busy_;
+    became_idle_.notify_all();
     return;
-  if (auto* text = std::get_if<std::string>(&outcome))
-    around_.deliver(
-      result_of(item, task_completed{item.sequence, std::move(*text)}));
-  else
-    around_.deliver(result_of(
-      item, persistence::task_failed{
-              item.sequence, std::move(std::get<failure_details>(outcome))}));
-}
-
-std::optional<activity_work_item> activity_pool::next(activity_actor worker) {
-  std::lock_guard lock(mutex_);
-  if (!closed_) {
-    if (auto item = pop_startable())
-      return item;
-    idle_.push_back(std::move(worker));
   }
-  // From here on the worker does not touch the pool: it may go.
-  --busy_;
-  changed_.notify_all();
-  return std::nullopt;
 }
 
-// --- Time-outs --------------------------------------------------------------
+// --- Who watches for time-outs and slow ones ---------------------------------
 
-void activity_pool::note_deadline() {
-  if (!watcher_.joinable())
-    watcher_ = std::thread([this] { watch_deadlines(); });
-  changed_.notify_all();
+void activity_pool::rouse_watcher() {
+  if (!std::exchange(watcher_rests_, false))
+    return; // it looks again in a moment
+  watcher_called_ = true;
+  watcher_due_.notify_one();
 }
 
-void activity_pool::watch_deadlines() {
+void activity_pool::watch() {
+  persistence::enter_thread_role("act-watch");
   std::unique_lock lock(mutex_);
   while (!closed_) {
-    const timestamp now = around_.time->now();
-    std::vector<activity_result> late = expire(now);
-    if (!late.empty()) {
+    std::vector<activity_result> late = expire(around_.time->now());
+    std::vector<hired> hands = hire_for_slow_ones();
+    if (!late.empty() || !hands.empty()) {
       lock.unlock();
       for (activity_result& one : late)
         around_.deliver(std::move(one));
+      for (hired& one : hands)
+        send_to_work(std::move(one.item), one.worker);
       lock.lock();
       continue;
     }
-    std::optional<timestamp> first;
-    if (!deadlines_.empty())
-      first = deadlines_.begin()->first;
-    if (start_deadlines_ > 0)
-      for (const queued& one : queue_)
-        if (one.start_by && (!first || *one.start_by < *first))
-          first = one.start_by;
-    if (first)
-      changed_.wait_for(lock, *first - now + duration(100));
+    const bool may_hire = !idle_.empty() || workers_ < options_.activities_max;
+    watcher_rests_ = queue_.empty() || !may_hire;
+    const auto is_called = [this] { return closed_ || watcher_called_; };
+    if (!watcher_rests_)
+      watcher_due_.wait_for(lock, slow_after, [this] { return closed_; });
+    else if (const auto first = next_deadline())
+      watcher_due_.wait_for(lock, *first - around_.time->now() + duration(100),
+                            is_called);
     else
-      changed_.wait(lock);
+      watcher_due_.wait(lock, is_called);
+    watcher_called_ = false;
   }
+}
+
+/// Notes who has not come round since the last look. If nobody else works,
+/// twice as many are to work on what waits.
+std::vector<activity_pool::hired> activity_pool::hire_for_slow_ones() {
+  for (const auto& at : desks_) {
+    if (at->run != 0 && at->run == at->seen && !at->is_slow) {
+      at->is_slow = true;
+      ++slow_;
+    }
+    at->seen = at->run;
+  }
+  std::vector<hired> hands;
+  if (busy_ == slow_) {
+    const std::size_t most = std::max<std::size_t>(busy_, 1);
+    while (hands.size() < most && hire(hands)) {
+    }
+  } else if (wants_another()) {
+    hire(hands);
+  }
+  return hands;
+}
+
+std::optional<timestamp> activity_pool::next_deadline() const {
+  std::optional<timestamp> first;
+  const auto sooner = [&](const std::optional<timestamp>& at) {
+    if (at && (!first || *at < *first))
+      first = at;
+  };
+  if (deadlines_ > 0)
+    for (const auto& at : desks_)
+      if (at->run != 0 && !at->given_up)
+        sooner(at->deadline);
+  if (start_deadlines_ > 0)
+    for (const queued& one : queue_)
+      sooner(one.start_by);
+  return first;
 }
 
 /// A thread cannot be stopped: the result is given up, the call is told, and
 /// its place is free when it returns.
 std::vector<activity_result> activity_pool::expire(timestamp now) {
   std::vector<activity_result> late;
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    auto it = running_.find(deadlines_.begin()->second);
-    deadlines_.erase(deadlines_.begin());
-    if (it == running_.end() || it->second.delivered)
-      continue;
-    it->second.delivered = true;
-    it->second.cancelled->store(true);
-    late.push_back(
-      timed_out(it->second.item, it->second.item.time_out, "it did not end"));
-  }
+  if (deadlines_ > 0)
+    for (const auto& at : desks_) {
+      if (at->run == 0 || at->given_up || !at->deadline || *at->deadline > now)
+        continue;
+      at->given_up = true;
+      at->cancelled->store(true);
+      late.push_back(timed_out(at->item, at->item.time_out, "it did not end"));
+    }
   if (start_deadlines_ == 0)
     return late;
   std::erase_if(queue_, [&](const queued& one) {
@@ -243,21 +358,23 @@ void activity_pool::close() {
   queue_.clear();
   start_deadlines_ = 0;
   idle_.clear();
-  for (auto& [number, one] : running_)
-    one.cancelled->store(true);
-  changed_.notify_all();
+  for (const auto& at : desks_)
+    if (at->run != 0)
+      at->cancelled->store(true);
+  watcher_due_.notify_all();
 }
 
 bool activity_pool::wait_idle(duration patience) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, patience, [this] { return busy_ == 0; });
+  return became_idle_.wait_for(lock, patience, [this] { return busy_ == 0; });
 }
 
 std::vector<std::string> activity_pool::running_names() const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& [number, one] : running_)
-    names.push_back(one.item.name + " of \"" + one.item.instance + "\"");
+  for (const auto& at : desks_)
+    if (at->run != 0)
+      names.push_back(at->item.name + " of \"" + at->item.instance + "\"");
   return names;
 }
 

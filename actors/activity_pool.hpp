@@ -1,5 +1,7 @@
 /// How many activities run at once, and for how long. Activities may block:
-/// each runs on an activity actor with a thread of its own.
+/// each runs on an activity actor with a thread of its own. Short ones share
+/// few threads, because waking one more costs more than they do; whoever
+/// keeps others waiting gets another thread beside it.
 #pragma once
 
 #include "actors/messages.hpp"
@@ -7,10 +9,10 @@
 #include <perdura/actors/management_payload.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -65,9 +67,23 @@ public:
   /// Names of the activities that run now.
   std::vector<std::string> running_names() const;
 
-  // For activity actors.
-  void run(activity_work_item item);
-  std::optional<activity_work_item> next(activity_actor worker);
+  /// Where an activity actor works: what it runs now. Empty between two.
+  struct desk {
+    activity_work_item item; ///< Without its input.
+    std::string input;
+    std::shared_ptr<std::atomic<bool>> cancelled;
+    std::optional<timestamp> deadline;
+    std::uint64_t run = 0;  ///< 0: none. Never used twice.
+    std::uint64_t seen = 0; ///< The run that the watcher saw last.
+    bool given_up = false;  ///< Its time was out: what comes is dropped.
+    bool is_slow = false;   ///< It has kept others waiting.
+    bool limited = false;   ///< Counts in `running_by_name_`.
+    std::chrono::steady_clock::time_point began;
+  };
+
+  // For activity actors: a desk of their own, and work until there is none.
+  std::shared_ptr<desk> open_desk();
+  void work(desk& at, activity_work_item first, const activity_actor& worker);
 
 private:
   struct queued {
@@ -75,33 +91,47 @@ private:
     std::optional<timestamp> start_by;
   };
 
-  struct running {
-    activity_work_item item; ///< Without its input.
-    std::shared_ptr<std::atomic<bool>> cancelled;
-    bool delivered = false; ///< Its time was out: what comes is dropped.
+  struct hired {
+    activity_work_item item;
+    activity_actor worker; ///< Null: a new one.
   };
 
   bool may_start(const std::string& name) const;
   std::optional<activity_work_item> pop_startable();
-  void watch_deadlines();
-  void note_deadline();
+  bool wants_another() const;
+  bool hire(std::vector<hired>& hands);
+  void send_to_work(activity_work_item item, const activity_actor& worker);
+  void sit_down(desk& at, activity_work_item item);
+  history_body run(desk& at);
+  bool get_up(desk& at);
+  bool take_next(desk& at);
+  void rouse_watcher();
+  void watch();
+  std::vector<hired> hire_for_slow_ones();
   std::vector<activity_result> expire(timestamp now);
+  std::optional<timestamp> next_deadline() const;
 
   caf::actor_system& system_;
   const activity_pool_options options_;
   const activity_pool_surroundings around_;
+  const std::size_t cores_;
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable watcher_due_;
+  std::condition_variable became_idle_;
   std::deque<queued> queue_;
   std::vector<activity_actor> idle_;
+  std::vector<std::shared_ptr<desk>> desks_; ///< One for each worker.
   std::size_t workers_ = 0;
   std::size_t busy_ = 0; ///< Workers between an item and "no more".
-  std::uint64_t next_run_ = 1;
-  std::map<std::uint64_t, running> running_;
-  std::multimap<timestamp, std::uint64_t> deadlines_; ///< By run.
+  std::size_t slow_ = 0; ///< Of them, those that keep others waiting.
+  std::uint64_t last_run_ = 0;
+  std::size_t deadlines_ = 0; ///< Of running ones.
   std::unordered_map<std::string, std::size_t> running_by_name_;
-  std::size_t start_deadlines_ = 0; ///< Queued items that have one.
+  std::size_t start_deadlines_ = 0;        ///< Queued items that have one.
+  std::chrono::nanoseconds usual_time_{0}; ///< Of late, of one activity.
+  bool watcher_rests_ = true;              ///< Until it is roused.
+  bool watcher_called_ = false;
   bool closed_ = false;
   std::thread watcher_;
 };

@@ -32,6 +32,7 @@ instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
       watch->end();
       self->send(partition, std::move(outcome));
     },
+    [=](let_go) { self->state.run->forget(); },
   };
 }
 

@@ -15,7 +15,8 @@ instance_draft::instance_draft(instance_id id, const stored_instance& base)
 
 instance_draft::instance_draft(instance_id id, const arrived_start& start) {
   write_.id = std::move(id);
-  write_.removed = start.replaces;
+  // Also where nothing was before: who reads it need not look.
+  write_.removed = true;
   const auto& started = std::get<execution_started>(start.started.body);
   instance_record record;
   record.name = started.name;

@@ -194,7 +194,8 @@ enum class if_away : std::uint8_t {
 };
 
 /// The gateway as those below the client see it: takes a request for any
-/// instance, answers once, on a thread of its own.
+/// instance, answers once: on a thread of its own, or on the caller's before
+/// `submit` returns.
 class management_gateway {
 public:
   using callback = std::function<void(management_answer)>;

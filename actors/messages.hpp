@@ -24,9 +24,10 @@ struct durable_note {
 struct flush_batch {};
 
 /// Something may be due.
-struct wake_up {
-  timestamp at{};
-};
+struct wake_up {};
+
+/// The instance is let go: the actor forgets it and is free for another.
+struct let_go {};
 
 /// Asks a partition to recover; nothing else is taken before.
 struct begin_work {};
@@ -74,6 +75,7 @@ struct counters_request {
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::durable_note)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::flush_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::wake_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::let_go)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::begin_work)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::management_reply)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::partition_outward)
@@ -112,10 +114,13 @@ using partition_actor = caf::typed_actor<
   // For operators.
   caf::reacts_to<stuck_request>, caf::reacts_to<counters_request>>;
 
-/// One live ORCHESTRATION INSTANCE: keeps the coroutine warm.
+/// One live ORCHESTRATION INSTANCE: keeps the coroutine warm. When that is let
+/// go it may serve another: making and ending an actor costs more than a turn.
 using instance_actor = caf::typed_actor<
   // Runs one turn; the outcome goes to the partition.
-  caf::reacts_to<orchestration_work_item>>;
+  caf::reacts_to<orchestration_work_item>,
+  // Forgets the coroutine.
+  caf::reacts_to<let_go>>;
 
 /// Runs ACTIVITIES, one at a time, on a thread of its own: they may block.
 using activity_actor = caf::typed_actor<caf::reacts_to<activity_work_item>>;

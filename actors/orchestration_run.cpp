@@ -20,6 +20,7 @@ public:
   }
 
   turn_outcome run_turn(orchestration_work_item item);
+  void drop();
 
 private:
   std::optional<error> load(const orchestration_work_item& item,
@@ -30,7 +31,6 @@ private:
   void start_code();
   void advance();
   turn_result conclude();
-  void drop();
 
   std::shared_ptr<const registry> functions_;
   orchestration_log_sink log_;
@@ -202,6 +202,10 @@ orchestration_run::~orchestration_run() = default;
 
 turn_outcome orchestration_run::run_turn(orchestration_work_item item) {
   return impl_->run_turn(std::move(item));
+}
+
+void orchestration_run::forget() {
+  impl_->drop();
 }
 
 } // namespace perdura::actors

@@ -32,6 +32,9 @@ public:
   /// A warm item needs a run that has seen all earlier turns.
   turn_outcome run_turn(orchestration_work_item item);
 
+  /// Destroys the coroutine and all that it holds; a cold turn may follow.
+  void forget();
+
 private:
   class impl;
   std::unique_ptr<impl> impl_;

@@ -9,6 +9,19 @@
 
 namespace perdura::actors {
 
+namespace {
+
+// Instance actors that wait for their next instance, in each partition.
+constexpr std::size_t spare_runs_max = 64;
+
+// The wall clock must have reached the time when the partition looks.
+constexpr duration wake_delay{50};
+
+// A quarter of the time that a message waits for its turn.
+constexpr duration late_grid = std::chrono::milliseconds(5);
+
+} // namespace
+
 void partition_actor_state::begin(partition_actor::pointer self,
                                   partition_config config,
                                   partition_surroundings around) {
@@ -23,6 +36,11 @@ void partition_actor_state::begin(partition_actor::pointer self,
       caf::anon_send(caf::actor_cast<partition_actor>(strong),
                      durable_note{reached});
   });
+  alarm_ = &around_.alarms->add(
+    [handle = caf::actor_cast<caf::weak_actor_ptr>(self)] {
+      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
+        caf::anon_send(caf::actor_cast<partition_actor>(strong), wake_up{});
+    });
 }
 
 void partition_actor_state::on_begin() {
@@ -45,9 +63,9 @@ void partition_actor_state::on_inbound(inbound message) {
 void partition_actor_state::on_flush() {
   if (!serving_)
     return; // kept until it serves
-  std::vector<inbound> batch = std::move(batch_);
-  batch_.clear();
-  processor_->take(batch);
+  taken_.swap(batch_);
+  processor_->take(taken_);
+  taken_.clear(); // its room is for the next batch
   arm();
 }
 
@@ -64,9 +82,7 @@ void partition_actor_state::on_peer_returned(const peer_returned& its) {
     processor_->resend(*its.partitions);
 }
 
-void partition_actor_state::on_wake(timestamp at) {
-  if (armed_ != at)
-    return; // a sooner one was set since
+void partition_actor_state::on_wake() {
   armed_.reset();
   // The steady clock only wakes: what is due, the wall clock decides.
   if (serving_)
@@ -75,13 +91,16 @@ void partition_actor_state::on_wake(timestamp at) {
 }
 
 void partition_actor_state::arm() {
-  const auto at = serving_ ? processor_->wake_at() : std::nullopt;
-  if (!at || (armed_ && *armed_ <= *at))
+  if (!serving_)
     return;
-  armed_ = *at;
-  const duration left
-    = std::max(duration(0), *at - around_.time->now()) + duration(50);
-  self_->delayed_send(self_, left, wake_up{*at});
+  wake_time next = processor_->wake_at();
+  if (next.may_be_late) // all partitions of a node look together
+    next.at
+      = timestamp((next.at.time_since_epoch() / late_grid + 1) * late_grid);
+  if (armed_ == next.at)
+    return;
+  armed_ = next.at;
+  around_.alarms->set(*alarm_, next.at - around_.time->now() + wake_delay);
 }
 
 void partition_actor_state::on_stuck(const stuck_request& request) const {
@@ -97,24 +116,46 @@ void partition_actor_state::on_counters(const counters_request& request) const {
 }
 
 void partition_actor_state::answer(reply_to to, management_answer answer) {
-  self_->send(around_.router, management_reply{to, std::move(answer)});
+  if (to.door == around_.door_number && around_.door)
+    self_->send(around_.door, management_reply{to, std::move(answer)});
+  else
+    self_->send(around_.router, management_reply{to, std::move(answer)});
 }
 
 void partition_actor_state::run_turn(orchestration_work_item item) {
   auto [it, fresh] = runs_.try_emplace(item.instance);
-  if (fresh)
-    it->second
+  live_run& run = it->second;
+  if (fresh && !spare_.empty()) {
+    run.actor = std::move(spare_.back());
+    spare_.pop_back();
+  } else if (fresh) {
+    run.actor
       = self_->spawn<caf::lazy_init>(instance_behavior, partition_actor(self_),
                                      around_.functions, around_.turns);
-  self_->send(it->second, std::move(item));
+  }
+  run.sent = item.number;
+  self_->send(run.actor, std::move(item));
+}
+
+void partition_actor_state::on_outcome(turn_outcome outcome) {
+  if (auto it = runs_.find(outcome.instance); it != runs_.end())
+    it->second.returned = outcome.number;
+  on_inbound(std::move(outcome));
 }
 
 void partition_actor_state::drop_run(const instance_id& id) {
   auto it = runs_.find(id);
   if (it == runs_.end())
     return;
-  caf::anon_send_exit(it->second, caf::exit_reason::user_shutdown);
+  live_run run = std::move(it->second);
   runs_.erase(it);
+  // A turn that is out may never come back; nobody may wait behind it.
+  if (run.returned == run.sent && spare_.size() < spare_runs_max) {
+    self_->send(run.actor, let_go{});
+    spare_.push_back(std::move(run.actor));
+  } else {
+    caf::anon_send_exit(run.actor, caf::exit_reason::user_shutdown);
+  }
 }
 
 void partition_actor_state::run_activity(activity_work_item item) {
@@ -143,18 +184,19 @@ partition_actor::behavior_type partition_behavior(
   auto* state = &self->state;
   state->begin(self, std::move(config), std::move(around));
   return {
-    [=](begin_work) { state->on_begin(); },
-    [=](management_inbound& x) { state->on_inbound(std::move(x)); },
-    [=](turn_outcome& x) { state->on_inbound(std::move(x)); },
+    // CAF tries them in this order: the most frequent first.
+    [=](turn_outcome& x) { state->on_outcome(std::move(x)); },
+    [=](flush_batch) { state->on_flush(); },
     [=](activity_result& x) { state->on_inbound(std::move(x)); },
+    [=](durable_note x) { state->on_durable(x.reached); },
+    [=](management_inbound& x) { state->on_inbound(std::move(x)); },
     [=](partition_message& x) { state->on_inbound(std::move(x)); },
     [=](partition_acknowledgement& x) { state->on_inbound(x); },
+    [=](wake_up) { state->on_wake(); },
     [=](const peer_returned& x) { state->on_peer_returned(x); },
-    [=](durable_note x) { state->on_durable(x.reached); },
-    [=](flush_batch) { state->on_flush(); },
-    [=](wake_up x) { state->on_wake(x.at); },
     [=](const stuck_request& x) { state->on_stuck(x); },
     [=](const counters_request& x) { state->on_counters(x); },
+    [=](begin_work) { state->on_begin(); },
   };
 }
 

@@ -2,6 +2,7 @@
 /// messages.
 #pragma once
 
+#include "actors/alarm_clock.hpp"
 #include "actors/messages.hpp"
 
 #include <memory>
@@ -19,8 +20,12 @@ struct partition_surroundings {
   const clock* time = nullptr;
   activity_pool* activities = nullptr;
   turn_watch* turns = nullptr;
+  alarm_clock* alarms = nullptr;
   std::shared_ptr<const registry> functions;
   router_actor router;
+  /// The node's own door: its answers need no router.
+  gateway_actor door;
+  std::uint64_t door_number = 0;
   /// Told once when the partition serves and its new epoch is durable, or why
   /// it cannot.
   std::function<void(result<void>)> on_ready;
@@ -35,8 +40,9 @@ public:
 
   void on_begin();
   void on_inbound(inbound message);
+  void on_outcome(turn_outcome outcome);
   void on_flush();
-  void on_wake(timestamp at);
+  void on_wake();
   void on_peer_returned(const peer_returned& its);
   void on_durable(journal_position reached);
   void on_stuck(const stuck_request& request) const;
@@ -57,9 +63,19 @@ private:
   partition_actor::pointer self_ = nullptr;
   partition_surroundings around_;
   std::unique_ptr<partition_processor> processor_;
-  std::vector<inbound> batch_;
-  std::unordered_map<instance_id, instance_actor> runs_;
-  std::optional<timestamp> armed_;
+  std::vector<inbound> batch_; ///< What has come since the last flush.
+  std::vector<inbound> taken_; ///< What is being taken.
+
+  struct live_run {
+    instance_actor actor;
+    turn_number sent = 0;
+    turn_number returned = 0; ///< Less than `sent`: its turn is out.
+  };
+
+  std::unordered_map<instance_id, live_run> runs_;
+  std::vector<instance_actor> spare_; ///< Without an instance.
+  alarm_clock::alarm* alarm_ = nullptr;
+  std::optional<timestamp> armed_; ///< What the alarm is set to.
   bool serving_ = false;
 };
 

@@ -248,8 +248,7 @@ live_instance* partition_processor::load(const instance_id& id, timestamp at) {
   live.stored = std::move(*stored);
   live.next_inbox = live.stored->record.next_inbox;
   live.touched = at;
-  live.kept = true;
-  idle_.emplace_back(at, id);
+  keep(id, live, at);
   return &live;
 }
 
@@ -299,6 +298,7 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
   writes.sequence = state_.meta.sequence + 1;
   writes.now = at;
   apply(state_, writes);
+  answer_reads(next);
   std::vector<instance_id> touched;
   touched.reserve(writes.instances.size());
   for (const instance_write& write : writes.instances)
@@ -308,13 +308,26 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     if (live_instance* live = state_.find(id)) {
       live->position = last_;
       live->touched = at;
-      if (!live->kept) {
-        live->kept = true;
-        idle_.emplace_back(at, id);
-      }
+      keep(id, *live, at);
+      if (live->stored && is_finished(live->stored->record.status))
+        ended_.emplace_back(last_, id);
     }
   if (!next.effects.empty())
     hold(last_, std::move(next.effects));
+}
+
+/// Who waits for what this turn has made of an instance need not have it read.
+void partition_processor::answer_reads(turn& next) {
+  for (effect& one : next.effects) {
+    auto* read = std::get_if<read_effect>(&one);
+    if (read == nullptr || read->request.show_input
+        || read->request.show_history)
+      continue;
+    const live_instance* live = state_.find(read->request.id);
+    for (const instance_write& write : next.writes.instances)
+      if (write.id == read->request.id && live != nullptr && live->stored)
+        read->known = status_after(*live->stored, write);
+  }
 }
 
 void partition_processor::hold(journal_position until,
@@ -350,38 +363,41 @@ void partition_processor::perform(effect& due) {
 }
 
 void partition_processor::perform_read(const read_effect& read) {
-  management_answer answer;
-  answer.id = read.request.id;
-  auto status = read_status(journal_, state_.config.id, read.request);
-  if (!status) {
-    answer.code = status.error().code;
-    answer.message = status.error().message;
-  } else {
-    answer.status = std::move(*status);
-    answer.execution = answer.status->row.record.execution;
-  }
+  const management_answer answer = answer_with(
+    read.request.id,
+    read.known ? result<std::shared_ptr<const instance_status>>(read.known)
+               : read_status(journal_, state_.config.id, read.request));
   for (const reply_to& to : read.to)
     host_.answer(to, answer);
 }
 
 // --- What time brings -------------------------------------------------------
 
+/// Whether something that came then waits for a turn.
+bool partition_processor::still_waits(timestamp since,
+                                      const instance_id& id) const {
+  const auto found = state_.live.find(id);
+  if (found == state_.live.end())
+    return false;
+  const live_instance& live = found->second;
+  return (live.starting && live.starting->accepted_at <= since)
+         || std::any_of(live.arrived.begin(), live.arrived.end(),
+                        [&](const arrived_message& message) {
+                          return message.since <= since;
+                        });
+}
+
 void partition_processor::look_at_time(timestamp at) {
-  while (!state_.waiting.empty()
-         && state_.waiting.front().first + state_.config.turn_wait_max <= at) {
-    const auto [since, id] = std::move(state_.waiting.front());
+  // Most have had their turn meanwhile: nobody need be woken for those.
+  while (!state_.waiting.empty()) {
+    const auto& [since, id] = state_.waiting.front();
+    const bool waits = still_waits(since, id);
+    if (waits && since + state_.config.turn_wait_max > at)
+      break;
+    const instance_id due = std::move(state_.waiting.front().second);
     state_.waiting.pop_front();
-    const live_instance* live = state_.find(id);
-    if (live == nullptr)
-      continue;
-    const bool waits
-      = (live->starting && live->starting->accepted_at <= since)
-        || std::any_of(live->arrived.begin(), live->arrived.end(),
-                       [&, first = since](const arrived_message& message) {
-                         return message.since <= first;
-                       });
     if (waits)
-      settle(id, at);
+      settle(due, at);
   }
   while (!state_.timers.empty() && state_.timers.begin()->fire_at <= at) {
     const due_task due = *state_.timers.begin();
@@ -439,20 +455,22 @@ void partition_processor::refill_timers() {
   state_.timers.insert(found->begin(), found->end());
 }
 
-std::optional<timestamp> partition_processor::wake_at() const {
+wake_time partition_processor::wake_at() const {
   timestamp at = state_.timers_until - state_.config.timer_horizon / 2;
   const auto sooner = [&](timestamp other) { at = std::min(at, other); };
   if (!state_.timers.empty())
     sooner(state_.timers.begin()->fire_at);
-  if (!state_.waiting.empty())
-    sooner(state_.waiting.front().first + state_.config.turn_wait_max);
   if (acknowledge_at_)
     sooner(*acknowledge_at_);
   if (!turns_out_.empty())
     sooner(turns_out_.front().since + state_.config.turn_stuck_time);
   if (!idle_.empty())
     sooner(idle_.front().first + state_.config.idle_instance_time_max);
-  return at;
+  if (state_.waiting.empty())
+    return {at, false};
+  const timestamp turn_due
+    = state_.waiting.front().first + state_.config.turn_wait_max;
+  return turn_due < at ? wake_time{turn_due, true} : wake_time{at, false};
 }
 
 // --- Turns to the instances -------------------------------------------------
@@ -492,10 +510,7 @@ void partition_processor::dispatch_one(const instance_id& id,
     item->history = std::move(*history);
   }
   turns_out_.push_back({at, id, item->number});
-  if (!live.kept) {
-    live.kept = true;
-    idle_.emplace_back(at, id);
-  }
+  keep(id, live, at);
   host_.run_turn(std::move(*item));
 }
 
@@ -503,40 +518,6 @@ void partition_processor::drop_runs() {
   for (const instance_id& id : std::exchange(state_.dropped, {})) {
     const live_instance* live = state_.find(id);
     if (live == nullptr || !live->turn_out)
-      host_.drop_run(id);
-  }
-}
-
-/// Only the partition evicts: no turn out, nothing waiting, last turn durable.
-void partition_processor::evict(timestamp at) {
-  for (std::size_t looked = 0, most = idle_.size();
-       looked < most && !idle_.empty(); ++looked) {
-    const auto [since, id] = idle_.front();
-    live_instance* live = state_.find(id);
-    const bool gone = live == nullptr;
-    const bool over = state_.live.size() > state_.config.idle_instances_max;
-    if (!gone && !over && at - since < state_.config.idle_instance_time_max)
-      return;
-    idle_.pop_front();
-    if (gone)
-      continue;
-    const bool ended
-      = !live->stored || is_finished(live->stored->record.status);
-    // Held ones stay, so that operators see them.
-    const bool in_use
-      = live->busy() || live->held_here || live->position > durable_;
-    if (in_use || (live->touched > since && !ended)) {
-      // What is in use is looked at again only after a whole pause: a time
-      // that has passed would keep the partition awake.
-      idle_.emplace_back(in_use ? at : live->touched, id);
-      if (over && looked > 64)
-        return; // the rest is busy too; the next batch goes on
-      continue;
-    }
-    const bool warm = live->warm;
-    state_.live.erase(id);
-    ++state_.counters.evictions;
-    if (warm)
       host_.drop_run(id);
   }
 }

@@ -35,6 +35,13 @@ public:
   virtual void log(int level, const std::string& text) = 0;
 };
 
+struct wake_time {
+  timestamp at{};
+  /// Hardly ever is anything due then: a few milliseconds later will do, if
+  /// that spares a wake-up.
+  bool may_be_late = false;
+};
+
 class partition_processor {
 public:
   /// Journal, clock and host must outlive it.
@@ -61,7 +68,7 @@ public:
   void resend(std::span<const partition_id> to);
 
   /// When `take` wants to be called although nothing arrives.
-  std::optional<timestamp> wake_at() const;
+  wake_time wake_at() const;
 
   const partition_state& state() const {
     return state_;
@@ -101,16 +108,23 @@ private:
 
   void emit(turn next, const instance_id& about, timestamp now);
   void journal_turn(turn& next, timestamp now);
+  void answer_reads(turn& next);
   void hold(journal_position until, std::vector<effect> effects);
   void perform(effect& due);
   void perform_read(const read_effect& read);
 
+  bool still_waits(timestamp since, const instance_id& id) const;
   void look_at_time(timestamp now);
   void extend_timers(timestamp now);
   void refill_timers();
   void dispatch(timestamp now);
   void dispatch_one(const instance_id& id, live_instance& live, timestamp now);
+
+  // partition_eviction.cpp
+  void keep(const instance_id& id, live_instance& live, timestamp now);
   void evict(timestamp now);
+  void evict_ended();
+  void forget(const instance_id& id, const live_instance& live);
   void drop_runs();
 
   // partition_outbox.cpp
@@ -139,7 +153,9 @@ private:
   std::vector<instance_id> undurable_; ///< Replays that wait for the disk.
   std::deque<timer_refill> refills_;
   std::deque<turn_out_since> turns_out_;
-  std::deque<std::pair<timestamp, instance_id>> idle_; ///< One entry each.
+  idle_list idle_; ///< One entry each.
+  /// They have ended; by the position that makes it durable.
+  std::deque<std::pair<journal_position, instance_id>> ended_;
   std::optional<timestamp> acknowledge_at_;
   std::map<partition_id, std::uint64_t> outbox_sent_; ///< Durable, and sent.
   /// Being sent again: the last of the window that is out.

@@ -7,6 +7,7 @@
 #include "persistence/journal.hpp"
 
 #include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -87,6 +88,9 @@ struct arrived_start {
   bool replaces = false; ///< A finished instance has this ID.
 };
 
+/// Instances in memory, the longest untouched first.
+using idle_list = std::list<std::pair<timestamp, instance_id>>;
+
 struct live_instance {
   // Durable side.
   std::optional<stored_instance> stored;
@@ -107,7 +111,8 @@ struct live_instance {
   bool start_due = false; ///< Its scheduled time has come.
   bool held_here = false; ///< The code of this process does not fit.
   bool queued = false;    ///< Stands in `runnable`.
-  bool kept = false;      ///< Stands in `idle`.
+  bool kept = false;      ///< Stands in the idle list, at `place`.
+  idle_list::iterator place;
 
   bool busy() const {
     return turn_out || starting || !arrived.empty() || queued;

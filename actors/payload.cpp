@@ -174,6 +174,12 @@ std::string dump(const json& value, const payload_place& place) {
   }
 }
 
+bool is_plain_text(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c >= 0x20 && c <= 0x7E && c != '"' && c != '\\';
+  });
+}
+
 json parse(const std::string& text, const payload_place& place) {
   if (text.empty())
     return nullptr;

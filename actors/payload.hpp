@@ -101,6 +101,10 @@ std::string dump(const json& value, const payload_place& place);
 /// An empty text stands for null.
 json parse(const std::string& text, const payload_place& place);
 
+/// Printable ASCII that stands in a JSON string as it is: no quote, no
+/// backslash. What nearly all texts are, and what needs no parser.
+bool is_plain_text(std::string_view text);
+
 template <class T>
 struct optional_value : std::false_type {};
 
@@ -121,6 +125,15 @@ std::string to_payload(const T& value, const payload_place& place = {}) {
   } else if constexpr (std::is_same_v<
                          T, unit> || std::is_same_v<T, std::nullptr_t>) {
     return "null";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (detail::is_plain_text(value)) {
+      text.reserve(value.size() + 2);
+      text += '"';
+      text += value;
+      text += '"';
+    } else {
+      text = detail::dump(json(value), place);
+    }
   } else if constexpr (detail::optional_value<T>::value) {
     return value ? to_payload(*value, place) : std::string("null");
   } else if constexpr (std::is_same_v<T, json>) {
@@ -156,6 +169,12 @@ T from_payload(const std::string& text, const payload_place& place = {}) {
   } else if constexpr (std::is_same_v<T, json>) {
     return detail::parse(text, place);
   } else {
+    if constexpr (std::is_same_v<T, std::string>) {
+      const std::string_view whole(text);
+      if (whole.size() >= 2 && whole.front() == '"' && whole.back() == '"'
+          && detail::is_plain_text(whole.substr(1, whole.size() - 2)))
+        return T(whole.substr(1, whole.size() - 2));
+    }
     const json read = detail::parse(text, place);
     try {
       return read.template get<T>();

@@ -13,6 +13,14 @@ std::string output_of(const history_event& event) {
   return "null";
 }
 
+std::vector<std::string> unread_events_of(const stored_instance& stored) {
+  std::vector<std::string> names;
+  for (const auto& [sequence, message] : stored.inbox)
+    if (const auto* raised = std::get_if<event_raised>(&message.event.body))
+      names.push_back(raised->name);
+  return names;
+}
+
 /// False if the instance moved on to another execution in between.
 result<bool> read_once(const journal& from, partition_id partition,
                        const get_status& request, instance_status& into) {
@@ -28,9 +36,7 @@ result<bool> read_once(const journal& from, partition_id partition,
   row.record = std::move((*stored)->record);
   row.custom_status = std::move((*stored)->custom_status);
   row.output = "null";
-  for (const auto& [sequence, message] : (*stored)->inbox)
-    if (const auto* raised = std::get_if<event_raised>(&message.event.body))
-      into.unread_events.push_back(raised->name);
+  into.unread_events = unread_events_of(**stored);
 
   const event_index output = row.record.output_event;
   if (request.show_history) {
@@ -71,6 +77,24 @@ result<bool> read_once(const journal& from, partition_id partition,
 
 } // namespace
 
+std::shared_ptr<const instance_status>
+status_after(const stored_instance& now, const instance_write& write) {
+  auto status = std::make_shared<instance_status>();
+  instance_row& row = status->row;
+  row.id = write.id;
+  row.record = now.record;
+  row.custom_status = now.custom_status;
+  row.output = "null";
+  if (const event_index output = now.record.output_event; output != 0) {
+    if (output < write.history_first
+        || output - write.history_first >= write.history.size())
+      return nullptr;
+    row.output = output_of(write.history[output - write.history_first]);
+  }
+  status->unread_events = unread_events_of(now);
+  return status;
+}
+
 result<std::shared_ptr<const instance_status>>
 read_status(const journal& from, partition_id partition,
             const get_status& request) {
@@ -87,6 +111,21 @@ read_status(const journal& from, partition_id partition,
   return error{errc::unavailable, "Instance \"" + request.id
                                     + "\" changes too fast to be read; try "
                                       "again."};
+}
+
+management_answer
+answer_with(const instance_id& id,
+            result<std::shared_ptr<const instance_status>> status) {
+  management_answer answer;
+  answer.id = id;
+  if (status) {
+    answer.status = std::move(*status);
+    answer.execution = answer.status->row.record.execution;
+  } else {
+    answer.code = status.error().code;
+    answer.message = status.error().message;
+  }
+  return answer;
 }
 
 } // namespace perdura::actors

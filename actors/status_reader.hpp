@@ -14,4 +14,14 @@ result<std::shared_ptr<const instance_status>>
 read_status(const journal& from, partition_id partition,
             const get_status& request);
 
+/// As a client sees it once `write`, which has made it `now`, is durable; no
+/// input and no history. Null if its output stands in an earlier write.
+std::shared_ptr<const instance_status>
+status_after(const stored_instance& now, const instance_write& write);
+
+/// The answer that carries a status, or says why there is none.
+management_answer
+answer_with(const instance_id& id,
+            result<std::shared_ptr<const instance_status>> status);
+
 } // namespace perdura::actors

@@ -209,6 +209,7 @@ turn step_wait(partition_state& state, const wait_instance& wait,
       read_effect read;
       read.to.push_back(from);
       read.request.id = wait.id;
+      read.request.show_input = false;
       out.effects.push_back(std::move(read));
       return out;
     }

@@ -112,6 +112,7 @@ void add_waiters(partition_state& state, turn& into, const instance_id& id,
     return;
   read_effect read;
   read.request.id = id;
+  read.request.show_input = false;
   std::erase_if(it->second, [&](const waiter& one) {
     if (!finished && one.what == wait_for::finished)
       return false;

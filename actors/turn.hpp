@@ -16,10 +16,12 @@ struct answer_effect {
   management_answer answer;
 };
 
-/// Answered from the journal: one read, any number of askers.
+/// Answered from the journal, or with what the turn itself has made of the
+/// instance: one read, any number of askers.
 struct read_effect {
   std::vector<reply_to> to;
   get_status request;
+  std::shared_ptr<const instance_status> known; ///< Null: to be read.
 };
 
 struct activity_effect {

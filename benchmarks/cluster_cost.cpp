@@ -142,12 +142,15 @@ int main(int argc, char** argv) {
     .add_option("--in-flight", in_flight,
                 "Orchestrations at once, for each node")
     ->capture_default_str();
+  std::size_t nodes_max = 3;
+  app.add_option("--nodes-max", nodes_max, "Only clusters of up to so many")
+    ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const milliseconds time(static_cast<std::int64_t>(seconds * 1000));
 
   // Forked before this process has threads.
   std::vector<std::unique_ptr<cluster>> clusters;
-  for (std::size_t count = 1; count <= 3; ++count)
+  for (std::size_t count = 1; count <= nodes_max; ++count)
     clusters.push_back(std::make_unique<cluster>(count));
   std::vector<std::vector<figures>> all(clusters.size());
   for (std::size_t round = 0; round <= rounds; ++round)

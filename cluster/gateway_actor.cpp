@@ -1,5 +1,7 @@
 #include "cluster/gateway_actor.hpp"
 
+#include "cluster/partition_map.hpp"
+
 #include <utility>
 
 namespace perdura::cluster {
@@ -61,21 +63,43 @@ node_gateway::node_gateway(gateway_surroundings around,
                            std::shared_ptr<pending_requests> pending)
   : pending_(std::move(pending)), around_(std::move(around)) {}
 
+node_gateway::ways node_gateway::ways_now() {
+  const std::lock_guard lock(mutex_);
+  return {around_.router, is_let_in_ ? own_ : nullptr};
+}
+
+/// A status needs nobody's turn.
+bool node_gateway::answer_at_once(const actors::management_request& request,
+                                  const own_partitions& own,
+                                  const callback& done) {
+  const auto* asked = std::get_if<actors::get_status>(&request);
+  // A history may have many megabytes: not on a door's thread.
+  if (asked == nullptr || asked->show_history)
+    return false;
+  const auto partition = partition_of(asked->id, own.partition_count);
+  if (!own.by_id[persistence::index_of(partition)])
+    return false;
+  done(own.read(partition, *asked));
+  return true;
+}
+
 std::uint64_t node_gateway::submit(actors::management_request request,
                                    callback done, actors::if_away what) {
-  const claim_ptr claim = what == actors::if_away::wait
+  const ways known = ways_now();
+  if (known.own && answer_at_once(request, *known.own, done))
+    return 0;
+  const actors::instance_id& id = actors::instance_of(request);
+  actors::partition_actor own;
+  if (known.own)
+    own = known.own->by_id[persistence::index_of(
+      partition_of(id, known.own->partition_count))];
+  const claim_ptr claim = what == actors::if_away::wait && !own
                             ? std::make_shared<request_claim>()
                             : nullptr;
-  const std::uint64_t number
-    = pending_->add(actors::instance_of(request), std::move(done), claim);
+  const std::uint64_t number = pending_->add(id, std::move(done), claim);
   if (number == 0)
     return 0;
-  router_control_actor router;
-  {
-    std::lock_guard lock(mutex_);
-    router = around_.router;
-  }
-  if (!router) {
+  if (!known.router) {
     if (const auto entry = pending_->take(number)) {
       actors::management_answer answer;
       answer.code = persistence::errc::unavailable;
@@ -87,10 +111,12 @@ std::uint64_t node_gateway::submit(actors::management_request request,
   }
   actors::management_inbound inbound{{around_.door, number},
                                      std::move(request)};
-  if (claim)
-    caf::anon_send(router, patient_request{std::move(inbound), claim});
+  if (own)
+    caf::anon_send(own, std::move(inbound));
+  else if (claim)
+    caf::anon_send(known.router, patient_request{std::move(inbound), claim});
   else
-    caf::anon_send(router, std::move(inbound));
+    caf::anon_send(known.router, std::move(inbound));
   return number;
 }
 
@@ -155,10 +181,23 @@ void node_gateway::open(router_control_actor router) {
   around_.router = std::move(router);
 }
 
+void node_gateway::open_own(own_partitions_ptr own, bool is_let_in) {
+  const std::lock_guard lock(mutex_);
+  own_ = std::move(own);
+  is_let_in_ = is_let_in_ || is_let_in;
+}
+
+void node_gateway::let_in() {
+  const std::lock_guard lock(mutex_);
+  is_let_in_ = true;
+}
+
 void node_gateway::close(const std::string& why) {
+  own_partitions_ptr own; // the partitions are let go outside of the lock
   {
     std::lock_guard lock(mutex_);
     around_.router = nullptr;
+    own.swap(own_);
   }
   pending_->close(why);
 }

@@ -5,6 +5,7 @@
 
 #include "actors/management.hpp"
 #include "actors/messages.hpp"
+#include "cluster/own_partitions.hpp"
 #include "cluster/question_fan.hpp"
 #include "cluster/request_claim.hpp"
 #include "cluster/router_actor.hpp"
@@ -83,13 +84,29 @@ public:
   /// The router is there; before, every request is refused.
   void open(router_control_actor router);
 
+  /// Requests for these go to them straight, past the router; status of their
+  /// instances is read on the caller's thread. Not before the node is let in.
+  void open_own(own_partitions_ptr own, bool is_let_in);
+  void let_in();
+
   /// The node stops: nothing is routed any more, who waits is told.
   void close(const std::string& why);
 
 private:
+  struct ways {
+    router_control_actor router;
+    own_partitions_ptr own;
+  };
+
+  ways ways_now();
+  bool answer_at_once(const actors::management_request& request,
+                      const own_partitions& own, const callback& done);
+
   std::shared_ptr<pending_requests> pending_;
-  std::mutex mutex_; ///< Over `around_.router` alone.
+  std::mutex mutex_; ///< Over the router, `own_` and whether it is let in.
   gateway_surroundings around_;
+  own_partitions_ptr own_;
+  bool is_let_in_ = false;
 };
 
 /// The actor's side: one door of the node.

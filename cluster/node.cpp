@@ -1,8 +1,11 @@
 #include "cluster/node.hpp"
 
 #include "actors/activity_pool.hpp"
+#include "actors/alarm_clock.hpp"
 #include "actors/partition_actor.hpp"
+#include "actors/status_reader.hpp"
 #include "actors/turn_watch.hpp"
+#include "cluster/actor_scheduler.hpp"
 #include "cluster/caf_transport.hpp"
 #include "cluster/gateway_actor.hpp"
 #include "cluster/hub_creation.hpp"
@@ -54,8 +57,7 @@ public:
     threads_ = config_.scheduler_threads != 0
                  ? config_.scheduler_threads
                  : std::max(1U, std::thread::hardware_concurrency()) + 2;
-    caf_config_->set("scheduler.max-threads", threads_);
-    use_quiet_scheduler(*caf_config_);
+    use_sparing_scheduler(*caf_config_, threads_);
     system_ = std::make_unique<caf::actor_system>(*caf_config_);
     owned_ = view_->owners().owned_by(config_.cluster.node);
     open_door();
@@ -136,6 +138,7 @@ private:
   void open_door();
   result<void> begin_partitions();
   result<void> begin_network();
+  void open_own_way();
   actors::partition_config partition_config_of(partition_id id) const;
   node_statistics statistics() const;
   node_report report() const;
@@ -147,6 +150,8 @@ private:
   std::shared_ptr<cluster_view> view_;
   std::vector<partition_id> owned_;
   actors::turn_watch watch_;
+  std::unique_ptr<actors::alarm_clock> alarms_
+    = std::make_unique<actors::alarm_clock>();
   std::unique_ptr<actors::activity_pool> pool_;
   std::unique_ptr<peer_register> peers_;
   std::shared_ptr<transport> transport_;
@@ -223,12 +228,14 @@ void node::impl::open_router() {
       return peers->admit(hello);
     };
   router_surroundings around;
-  around.met = [view = view_, peers = peers_.get()](const peer_hello& hello) {
+  around.met = [view = view_, peers = peers_.get(),
+                gateway = gateway_](const peer_hello& hello) {
     view->met(hello);
     if (peers == nullptr)
       return;
     if (auto noted = peers->note_admitted(); !noted)
       log(log_room::cluster, log_level::error, noted.error().message);
+    gateway->let_in();
   };
   around.lost = [view = view_](const node_id& node) { view->lost(node); };
   around.must_stop = [this](const error& why) {
@@ -294,9 +301,10 @@ node::impl::partition_config_of(partition_id id) const {
     return version_of(*functions, name, version);
   };
   config.discards_events
-    = [functions = functions_,
+    = [policies = event_policies_of(*functions_),
        hub = config_.external_events_discard](const std::string& name) {
-        return discards_events(*functions, hub, name);
+        const auto own = policies.find(name);
+        return own == policies.end() ? hub : own->second;
       };
   config.nondeterminism_fails = config_.nondeterminism_fails;
   config.turn_wait_max = config_.turn_wait_max;
@@ -337,8 +345,11 @@ result<void> node::impl::begin_partitions() {
     around.time = &system_clock();
     around.activities = pool_.get();
     around.turns = &watch_;
+    around.alarms = alarms_.get();
     around.functions = functions_;
     around.router = router_;
+    around.door = door_;
+    around.door_number = local_door;
     around.on_ready = [ready](result<void> one) {
       std::lock_guard lock(ready->mutex);
       if (!one && ready->outcome)
@@ -381,6 +392,24 @@ result<void> node::impl::begin_network() {
   return {};
 }
 
+/// What this node owns is asked straight from now on; a new directory's node
+/// serves nothing until it is let in.
+void node::impl::open_own_way() {
+  auto own = std::make_shared<own_partitions>();
+  own->partition_count = ledger_->hub().partition_count;
+  own->by_id = by_id_;
+  own->read
+    = [way = reach_](partition_id partition, const actors::get_status& asked) {
+        return actors::answer_with(
+          asked.id,
+          ask_journal<std::shared_ptr<const actors::instance_status>>(
+            *way, [&](const journal& ledger, const std::vector<partition_id>&) {
+              return actors::read_status(ledger, partition, asked);
+            }));
+      };
+  gateway_->open_own(std::move(own), is_admitted());
+}
+
 result<void> node::impl::begin() {
   if (!config_.cluster.is_alone()) {
     auto peers = peer_register::open(config_.data_dir);
@@ -393,6 +422,7 @@ result<void> node::impl::begin() {
   gateway_->open(router_);
   if (auto begun = begin_partitions(); !begun)
     return begun;
+  open_own_way();
   if (auto begun = begin_network(); !begun)
     return begun;
   const retention_rules rules = rules_of(config_, *functions_);
@@ -454,6 +484,7 @@ std::vector<std::string> node::impl::stop() {
     // Threads of user code cannot be ended: what they use must stay.
     ledger_->close();
     static_cast<void>(pool_.release());
+    static_cast<void>(alarms_.release());
     static_cast<void>(system_.release());
     static_cast<void>(caf_config_.release());
     static_cast<void>(ledger_.release());

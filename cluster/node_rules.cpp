@@ -29,13 +29,15 @@ result<std::string> version_of(const actors::registry& functions,
   return version;
 }
 
-bool discards_events(const actors::registry& functions, bool hub_discards,
-                     const std::string& name) {
+std::map<std::string, bool>
+event_policies_of(const actors::registry& functions) {
+  std::map<std::string, bool> discards;
   for (const auto* entry : functions.orchestrators())
-    if (entry->name() == name && entry->options().external_events)
-      return *entry->options().external_events
-             == actors::external_event_policy::discard;
-  return hub_discards;
+    if (entry->options().external_events)
+      discards.emplace(entry->name(),
+                       *entry->options().external_events
+                         == actors::external_event_policy::discard);
+  return discards;
 }
 
 retention_rules rules_of(const node_config& config,

@@ -5,6 +5,7 @@
 #include "cluster/retention_actor.hpp"
 #include <perdura/persistence/error.hpp>
 
+#include <map>
 #include <string>
 
 namespace perdura::actors {
@@ -19,9 +20,10 @@ persistence::result<std::string> version_of(const actors::registry& functions,
                                             const std::string& name,
                                             const std::string& version);
 
-/// Whether the orchestrator wants events that nobody waits for dropped.
-bool discards_events(const actors::registry& functions, bool hub_discards,
-                     const std::string& name);
+/// Which orchestrators say whether events that nobody waits for are dropped;
+/// of the others the hub decides.
+std::map<std::string, bool>
+event_policies_of(const actors::registry& functions);
 
 retention_rules rules_of(const node_config& config,
                          const actors::registry& functions);

@@ -1,5 +1,6 @@
 #include "cluster/remote_gateway.hpp"
 
+#include "cluster/actor_scheduler.hpp"
 #include "cluster/caf_transport.hpp"
 #include "cluster/gateway_actor.hpp"
 #include "cluster/management_urls.hpp"
@@ -30,8 +31,7 @@ public:
        std::unique_ptr<caf::actor_system_config> caf_config)
     : cluster_(std::move(cluster)), caf_config_(std::move(caf_config)) {
     // It only carries messages; answers are handed on at once.
-    caf_config_->set("scheduler.max-threads", std::size_t{2});
-    use_quiet_scheduler(*caf_config_);
+    use_sparing_scheduler(*caf_config_, 2);
     system_ = std::make_unique<caf::actor_system>(*caf_config_);
   }
 

@@ -15,14 +15,6 @@ std::uint64_t random_session() {
          | 1U;
 }
 
-void use_quiet_scheduler(caf::actor_system_config& system) {
-  // Measured: three idle nodes of a cluster take 1.4 % of a core each instead
-  // of 9.6 %, and a status 45 us of CPU instead of 54. One queue for all
-  // threads ("sharing") takes 0.4 % idle, but 57 us a status.
-  system.set("work-stealing.aggressive-poll-attempts", std::size_t{10});
-  system.set("work-stealing.moderate-poll-attempts", std::size_t{1});
-}
-
 namespace {
 
 router_config config_with(const cluster_config& cluster) {

@@ -11,10 +11,6 @@ namespace perdura::cluster {
 /// Random, never 0.
 std::uint64_t random_session();
 
-/// Scheduler threads without work look for some for a moment only, and then
-/// sleep until there is: CAF's defaults poll for 25 ms after each message.
-void use_quiet_scheduler(caf::actor_system_config& system);
-
 /// Of a node of this hub, but for its URL and who may come.
 router_config router_config_of(const persistence::hub_identity& hub,
                                const node_config& config);

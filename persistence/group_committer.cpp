@@ -4,6 +4,7 @@
 #include "persistence/codec.hpp"
 #include "persistence/keys.hpp"
 #include "persistence/logging.hpp"
+#include "persistence/thread_role.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -325,6 +326,7 @@ void group_committer::start() {
 }
 
 void group_committer::run() {
+  enter_thread_role("journal");
   for (;;) {
     {
       std::unique_lock lock(queue_mutex_);

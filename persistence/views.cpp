@@ -20,14 +20,21 @@ auto guarded(F work) -> result<decltype(work())> {
   }
 }
 
-/// Damage in a page's keys can lead a search astray, past a row that is there;
-/// then the rows around the place are not in order.
+/// Moves to the first row from `prefix` on; false if there is none. Damage in a
+/// page's keys can lead a search astray, past a row that is there; then the
+/// rows around the place are not in order.
+bool seek_in_order(row_cursor& cursor, const std::string& prefix) {
+  const bool has_before = cursor.seek_before(prefix);
+  if (has_before && cursor.key() >= prefix)
+    throw_damaged(table::instances, cursor.key(), "it is out of order");
+  const bool found = has_before ? cursor.next() : cursor.seek(prefix);
+  if (found && cursor.key() < prefix)
+    throw_damaged(table::instances, cursor.key(), "it is out of order");
+  return found;
+}
+
 void confirm_absent(const row_reader& rows, const std::string& prefix) {
-  const auto cursor = rows.walk(table::instances);
-  if (cursor->seek(prefix) && cursor->key() < prefix)
-    throw_damaged(table::instances, cursor->key(), "it is out of order");
-  if (cursor->seek_before(prefix) && cursor->key() >= prefix)
-    throw_damaged(table::instances, cursor->key(), "it is out of order");
+  seek_in_order(*rows.walk(table::instances), prefix);
 }
 
 std::optional<stored_instance> read_instance(const row_reader& rows,
@@ -38,7 +45,7 @@ std::optional<stored_instance> read_instance(const row_reader& rows,
   const auto cursor = rows.walk(table::instances);
   bool has_history = false;
   std::string last_key;
-  for (bool more = cursor->seek(prefix);
+  for (bool more = seek_in_order(*cursor, prefix);
        more && cursor->key().starts_with(prefix); more = cursor->next()) {
     const std::string_view key = cursor->key();
     const std::string_view row = cursor->value();
@@ -79,13 +86,11 @@ std::optional<stored_instance> read_instance(const row_reader& rows,
       throw_damaged(table::instances, key, "its kind is unknown");
     }
   }
-  if (!state)
-    confirm_absent(rows, prefix);
   // History comes last: a key that was damaged may have ended the walk early.
-  else if (!has_history
-           && (state->record.history_count > 0
-               || !cursor->seek_before(after_prefix(prefix))
-               || cursor->key() != last_key))
+  if (state && !has_history
+      && (state->record.history_count > 0
+          || !cursor->seek_before(after_prefix(prefix))
+          || cursor->key() != last_key))
     throw_damaged(table::instances, last_key, "rows behind it are missing");
   return state;
 }
@@ -132,11 +137,31 @@ void overlay(std::vector<history_event>& events, event_index first,
   }
 }
 
+/// Whether nothing that was there before shows through.
+bool stands_alone(const instance_write& write) {
+  return write.removed && write.record;
+}
+
+instance_write without_history(const instance_write& from) {
+  instance_write copy;
+  copy.id = from.id;
+  copy.removed = from.removed;
+  copy.reset = from.reset;
+  copy.record = from.record;
+  copy.custom_status = from.custom_status;
+  copy.tasks_closed = from.tasks_closed;
+  copy.tasks_opened = from.tasks_opened;
+  copy.inbox_taken = from.inbox_taken;
+  copy.inbox_put = from.inbox_put;
+  copy.requests = from.requests;
+  return copy;
+}
+
 } // namespace
 
 /// The rows and what is pending of one instance, taken together.
 struct views::moment {
-  std::unique_ptr<row_reader> rows;
+  std::unique_ptr<row_reader> rows; ///< Null: what is pending stands alone.
   std::shared_ptr<const pending_writes> generation; // Keeps `flushing` alive.
   const instance_write* flushing = nullptr;
   std::optional<instance_write> active;
@@ -236,23 +261,32 @@ void views::await_room(std::size_t bytes_max, const std::atomic<bool>& stop) {
              [&] { return stop || !flushing_ || active_.bytes() < bytes_max; });
 }
 
-views::moment views::look(partition_id partition, const instance_id& id) const {
+views::moment views::look(partition_id partition, const instance_id& id,
+                          bool with_history) const {
   std::lock_guard lock(mutex_);
   moment m;
-  m.generation = flushing_;
-  if (flushing_)
+  bool is_whole = false;
+  if (const instance_write* write = active_.find(partition, id)) {
+    m.active = with_history ? *write : without_history(*write);
+    is_whole = stands_alone(*write);
+  }
+  if (flushing_ && !is_whole) {
+    m.generation = flushing_;
     m.flushing = flushing_->find(partition, id);
-  if (const instance_write* write = active_.find(partition, id))
-    m.active = *write;
-  m.rows = rows_->read();
+    is_whole = m.flushing != nullptr && stands_alone(*m.flushing);
+  }
+  if (!is_whole)
+    m.rows = rows_->read();
   return m;
 }
 
 result<std::optional<stored_instance>>
 views::read(partition_id partition, const instance_id& id) const {
   return guarded([&] {
-    const moment m = look(partition, id);
-    auto state = read_instance(*m.rows, partition, id);
+    const moment m = look(partition, id, false);
+    std::optional<stored_instance> state;
+    if (m.rows)
+      state = read_instance(*m.rows, partition, id);
     if (m.flushing)
       apply(state, *m.flushing);
     if (m.active)
@@ -266,8 +300,10 @@ result<std::vector<history_event>> views::history(partition_id partition,
                                                   event_index first,
                                                   std::size_t count_max) const {
   return guarded([&] {
-    const moment m = look(partition, id);
-    auto events = read_whole_history(*m.rows, partition, id, first, count_max);
+    const moment m = look(partition, id, true);
+    std::vector<history_event> events;
+    if (m.rows)
+      events = read_whole_history(*m.rows, partition, id, first, count_max);
     if (m.flushing)
       overlay(events, first, count_max, *m.flushing);
     if (m.active)

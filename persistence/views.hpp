@@ -83,7 +83,8 @@ public:
 private:
   struct moment;
 
-  moment look(partition_id partition, const instance_id& id) const;
+  moment look(partition_id partition, const instance_id& id,
+              bool with_history) const;
   result<void> flush_one();
 
   std::unique_ptr<row_store> rows_;

@@ -1,6 +1,7 @@
 #include "persistence/views_writer.hpp"
 
 #include "persistence/logging.hpp"
+#include "persistence/thread_role.hpp"
 
 namespace perdura::persistence {
 
@@ -39,6 +40,7 @@ void views_writer::stop() {
 }
 
 void views_writer::run() {
+  enter_thread_role("views");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (!changed_.wait_for(lock, when_.measure,

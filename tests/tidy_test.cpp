@@ -261,7 +261,7 @@ findings namespace_is_folder(const source& file) {
 /// `actors` a file is pure unless it is named here as a shell.
 bool is_pure(const source& file) {
   static const std::regex actors_shells(
-    "(.*_(actor|actors|pool|watch)|messages|partition_recovery|registry"
+    "(.*_(actor|actors|clock|pool|watch)|messages|partition_recovery|registry"
     "|activity_context)");
   static const std::map<std::string, std::regex> pure
     = {{"persistence",
@@ -297,7 +297,7 @@ findings leave_the_clock_alone(const source& file) {
   // with a timer.
   static const std::regex may_measure(
     "persistence/clock\\.cpp|persistence/[a-z_]*(committer|views)[a-z_]*\\.cpp"
-    "|actors/[a-z_]*(_actor|_pool|activity_context)\\.[ch]pp"
+    "|actors/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
     "|(cluster|client)/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"
     "|client/(node_host|main)\\.cpp|client/(cli|http)/.*");
   static const std::regex steady(R"(\bsteady_clock::now\b)");

@@ -3,6 +3,7 @@
 #include "client/http/http_connection.hpp"
 #include "persistence/clock.hpp"
 #include "persistence/logging.hpp"
+#include "persistence/thread_role.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -190,7 +191,10 @@ public:
     raise_descriptor_limit(state.config.connections_max + 1024);
     for (auto& worker : workers) {
       guards.emplace_back(worker->context.get_executor());
-      threads.emplace_back([&context = worker->context] { context.run(); });
+      threads.emplace_back([&context = worker->context] {
+        persistence::enter_thread_role("http");
+        context.run();
+      });
     }
     net::post(workers.front()->context, [this] { accept(); });
   }

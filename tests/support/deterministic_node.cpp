@@ -292,8 +292,7 @@ bool deterministic_node::has_looked(const cell& at) const {
 
 bool deterministic_node::look(partition_id partition) {
   cell& at = cells_[index_of(partition)];
-  const auto wake = at.processor->wake_at();
-  if (has_looked(at) || !wake || *wake > clock.now())
+  if (has_looked(at) || at.processor->wake_at().at > clock.now())
     return false;
   at.processor->take({});
   after_move(partition);
@@ -423,8 +422,8 @@ bool deterministic_node::move_by_chance() {
         tell(cells_[i]);
         after_move(id);
       });
-    const auto wake = cells_[i].processor->wake_at();
-    if (!has_looked(cells_[i]) && wake && *wake <= clock.now())
+    if (!has_looked(cells_[i])
+        && cells_[i].processor->wake_at().at <= clock.now())
       moves.emplace_back([&, id] { look(id); });
   }
   // Turns of one instance stay in order, as in its mailbox.
@@ -485,8 +484,7 @@ void deterministic_node::settle() {
 timestamp deterministic_node::next_wake() const {
   timestamp next = timestamp::max();
   for (const cell& each : cells_)
-    if (const auto wake = each.processor->wake_at())
-      next = std::min(next, *wake);
+    next = std::min(next, each.processor->wake_at().at);
   return next;
 }
 

@@ -253,12 +253,12 @@ void simulated_node::after_take(partition_id id, cell& at) {
 }
 
 void simulated_node::arm(partition_id id, cell& at) {
-  const auto when = at.processor->wake_at();
-  if (!when || (at.wakes_at && *at.wakes_at <= *when))
+  const timestamp when = at.processor->wake_at().at;
+  if (at.wakes_at && *at.wakes_at <= when)
     return;
-  at.wakes_at = *when;
-  const duration left = std::max(duration(0), *when - wall());
-  post(left + 50us, [this, id, &at, when = *when] {
+  at.wakes_at = when;
+  const duration left = std::max(duration(0), when - wall());
+  post(left + 50us, [this, id, &at, when] {
     if (at.wakes_at != when)
       return; // a sooner one was set since
     at.wakes_at.reset();
