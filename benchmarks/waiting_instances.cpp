@@ -4,8 +4,9 @@
 //
 //   bench_waiting_instances [--instances 100000]
 
-#include "benchmarks/child_node.hpp"
+#include "client/cli/temporary_folder.hpp"
 #include "client/examples/samples.hpp"
+#include "client/load/child_node.hpp"
 #include <perdura/actors/registry.hpp>
 #include <perdura/client/orchestration_client.hpp>
 #include <perdura/cluster/node.hpp>
@@ -37,7 +38,7 @@ std::string id_of(std::size_t number) {
 }
 
 double anonymous_mib() {
-  return benchmarks::anonymous_mib(::getpid());
+  return client::anonymous_mib(::getpid());
 }
 
 double seconds_since(clock_type::time_point from) {
@@ -201,7 +202,8 @@ int main(int argc, char** argv) {
   if (life == "second")
     return finish(directory, count);
 
-  const benchmarks::scratch_folder folder;
+  client::temporary_folder folder;
+  folder.make("perdura-bench").value();
   const std::string hub = folder.path() / "hub";
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0)

@@ -1,5 +1,6 @@
 #include "client/cli/command_line.hpp"
 
+#include "client/cli/bench_verb.hpp"
 #include "client/cli/check_verb.hpp"
 #include "client/cli/cluster_status.hpp"
 #include "client/cli/cluster_verbs.hpp"
@@ -55,6 +56,7 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"rewind", " --status Failed --name Ship --yes"},
   {"restart", " order-17"},
   {"purge", " --status Completed --created-to 2026-01-01"},
+  {"bench", " hello fan-out --rate 500,1000,2000 --svg hello.svg"},
   {"completions", " bash > ~/.local/share/bash-completion/completions/perdura"},
 };
 
@@ -87,6 +89,7 @@ public:
     add_start_verbs();
     add_query_verbs();
     add_control_verbs();
+    add_bench_verb();
     add_completions_verb();
     add_examples();
   }
@@ -462,6 +465,15 @@ private:
                             }));
   }
 
+  void add_bench_verb() {
+    add_bench_options(*verb("bench", "Measure what orchestrations cost",
+                            [this] {
+                              bench_.key_file = key_file_;
+                              return bench_verb(bench_, format_, io_);
+                            }),
+                      bench_);
+  }
+
   void add_completions_verb() {
     CLI::App* completions = verb(
       "completions", "Print a script that completes words in a shell", [this] {
@@ -509,6 +521,7 @@ private:
   list_verb_options list_;
   control_verb_options control_;
   control_target target_;
+  bench_verb_options bench_;
   shell_kind shell_ = shell_kind::bash;
   std::string id_;
   std::string event_;
