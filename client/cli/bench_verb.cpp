@@ -178,25 +178,6 @@ result<void> write_text(const std::string& path, const std::string& text) {
   return error{errc::storage_failed, "Cannot write \"" + path + "\"."};
 }
 
-void print_report(const bench_report& report, terminal& io) {
-  const auto print_facts
-    = [&](const char* what, const bench_report::facts& facts) {
-        std::vector<std::pair<std::string, std::string>> pairs;
-        for (const auto& [name, value] : facts) {
-          const bool is_first = pairs.empty();
-          pairs.emplace_back(is_first ? what : "", name + ": " + value);
-        }
-        print_pairs(io.out, pairs);
-      };
-  print_facts("Build  ", report.build);
-  print_facts("Machine", report.machine);
-  print_facts("Setup  ", report.setup);
-  for (const bench_table& each : to_tables(report.results)) {
-    io.out << '\n';
-    print_table(io.out, each);
-  }
-}
-
 /// @return  exit_instance_failed if something got worse.
 int print_comparison(const bench_report& before, const bench_report& after,
                      terminal& io) {
@@ -232,6 +213,31 @@ result<void> write_files(const bench_verb_options& options,
 }
 
 } // namespace
+
+bench_report begin_report(const std::filesystem::path& folder) {
+  return {.taken_at = to_iso_seconds(persistence::system_clock().now()),
+          .build = build_facts(),
+          .machine = machine_facts(folder)};
+}
+
+void print_report(const bench_report& report, std::ostream& out) {
+  const auto print_facts
+    = [&](const char* what, const bench_report::facts& facts) {
+        std::vector<std::pair<std::string, std::string>> pairs;
+        for (const auto& [name, value] : facts) {
+          const bool is_first = pairs.empty();
+          pairs.emplace_back(is_first ? what : "", name + ": " + value);
+        }
+        print_pairs(out, pairs);
+      };
+  print_facts("Build  ", report.build);
+  print_facts("Machine", report.machine);
+  print_facts("Setup  ", report.setup);
+  for (const bench_table& each : to_tables(report.results)) {
+    out << '\n';
+    print_table(out, each);
+  }
+}
 
 void add_bench_options(CLI::App& to, bench_verb_options& options) {
   std::string names;
@@ -295,7 +301,7 @@ int bench_verb(const bench_verb_options& options, output_format format,
                                             : exit_code_of(report.code());
   }
   if (format == output_format::table)
-    print_report(*report, io);
+    print_report(*report, io.out);
   else
     io.out << to_json(*report);
   if (auto written = write_files(options, *report); !written)

@@ -3,10 +3,12 @@
 
 #include "client/cli/node_connection.hpp"
 #include "client/cli/terminal.hpp"
+#include "client/load/bench_report.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,13 @@ struct bench_verb_options {
 /// What the verb takes. `--url` is its own: it may be said more than once,
 /// and nobody's node is loaded because a variable names it.
 void add_bench_options(CLI::App& to, bench_verb_options& options);
+
+/// A report of now and here, without results; `folder`: on the disk that is
+/// measured, or empty.
+bench_report begin_report(const std::filesystem::path& folder);
+
+/// For people: what was measured on what, then the tables.
+void print_report(const bench_report& report, std::ostream& out);
 
 /// Nodes of its own are started before any thread, and are gone at the end.
 /// Exit code 1 if the comparison finds that something got worse, or if

@@ -13,7 +13,7 @@ namespace perdura::client {
 
 /// E.g. {"p99_ms", 2.5}. The unit stands in the name; "each" is one `unit`
 /// of the result.
-///   rate_per_s                 answers a second
+///   rate_per_s                 so many of them a second
 ///   p50_ms, p90_ms, p99_ms, max_ms
 ///   cpu_us, instructions       of the nodes, each
 ///   journal_commits, views_commits   each

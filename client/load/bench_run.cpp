@@ -5,8 +5,6 @@
 #include "client/load/node_reading.hpp"
 #include "persistence/identity.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -30,16 +28,6 @@ constexpr std::size_t probe_commits = 25;
 constexpr std::chrono::seconds patience{330};
 
 const std::string webhook = "/runtime/webhooks/durabletask";
-
-double own_cpu_seconds() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds_of = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec)
-           + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
-}
 
 struct load_shape {
   std::size_t in_flight = 0;
@@ -129,7 +117,7 @@ bench_figures figures_of(load_outcome outcome, const node_reading& spent,
   const double units
     = std::max(1.0, static_cast<double>(outcome.answers) * units_each);
   bench_figures all{
-    {"rate_per_s", outcome.rate()},
+    {"rate_per_s", outcome.rate() * units_each},
     {"p50_ms", outcome.times.at(0.5) / 1e3},
     {"p90_ms", outcome.times.at(0.9) / 1e3},
     {"p99_ms", outcome.times.at(0.99) / 1e3},

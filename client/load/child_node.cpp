@@ -165,21 +165,23 @@ std::chrono::microseconds child_node::cpu_time() const {
 }
 
 persistence::result<std::unique_ptr<child_cluster>>
-child_cluster::start(std::size_t count, const std::filesystem::path& folder) {
-  std::vector<std::string> list;
-  for (std::size_t i = 0; i < count; ++i)
-    list.push_back("node-" + std::to_string(i + 1)
-                   + "=127.0.0.1:" + std::to_string(free_port()));
-  const std::string hub = persistence::random_hex32();
+child_cluster::start(std::size_t count, const std::filesystem::path& folder,
+                     bool as_cluster) {
+  std::error_code ignored; // A node says what is wrong with its folder.
+  std::filesystem::create_directories(folder, ignored);
   auto cluster = std::make_unique<child_cluster>();
+  for (std::size_t i = 0; i < count; ++i)
+    cluster->entries_.push_back("node-" + std::to_string(i + 1)
+                                + "=127.0.0.1:" + std::to_string(free_port()));
+  const std::string hub = persistence::random_hex32();
   for (std::size_t i = 0; i < count; ++i) {
     node_host_config config;
     config.node.create_hub = true;
     config.node.data_dir = folder / ("node-" + std::to_string(i + 1));
     config.door.port = 0;
-    if (count > 1) {
+    if (count > 1 || as_cluster) {
       config.node.hub_id = hub;
-      config.node.cluster.nodes = list;
+      config.node.cluster.nodes = cluster->entries_;
       config.node.cluster.node = "node-" + std::to_string(i + 1);
     }
     auto node = child_node::start(std::move(config));

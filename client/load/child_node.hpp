@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace perdura::client {
@@ -65,8 +66,10 @@ public:
   /// In folders of its own below this one. Before this process has threads;
   /// returns when all serve.
   /// @error errc::unavailable  One does not; says why.
+  /// One alone has no port for others, unless it is to have one.
   static persistence::result<std::unique_ptr<child_cluster>>
-  start(std::size_t count, const std::filesystem::path& folder);
+  start(std::size_t count, const std::filesystem::path& folder,
+        bool as_cluster = false);
 
   const std::vector<std::unique_ptr<child_node>>& nodes() const {
     return nodes_;
@@ -74,8 +77,14 @@ public:
 
   std::vector<load_door> doors() const;
 
+  /// "node-1=127.0.0.1:7171", …: for those who come by the cluster's port.
+  const std::vector<std::string>& entries() const {
+    return entries_;
+  }
+
 private:
   std::vector<std::unique_ptr<child_node>> nodes_;
+  std::vector<std::string> entries_;
 };
 
 } // namespace perdura::client

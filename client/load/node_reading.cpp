@@ -1,5 +1,7 @@
 #include "client/load/node_reading.hpp"
 
+#include <sys/resource.h>
+
 #include <charconv>
 
 namespace perdura::client {
@@ -77,6 +79,16 @@ read_nodes(const std::vector<load_door>& doors) {
     all += parse_metrics(reply->body);
   }
   return all;
+}
+
+double own_cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds_of = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec)
+           + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 }
 
 } // namespace perdura::client

@@ -31,4 +31,7 @@ node_reading parse_metrics(std::string_view page);
 persistence::result<node_reading>
 read_nodes(const std::vector<load_door>& doors);
 
+/// User and system CPU time of this process.
+double own_cpu_seconds();
+
 } // namespace perdura::client

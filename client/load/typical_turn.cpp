@@ -16,14 +16,16 @@ std::string hello_to(task_sequence activity) {
   return answer;
 }
 
-/// What stands between a turn's first and last event.
-std::vector<history_body> news(std::uint32_t stage,
-                               const instance_record& record) {
+/// A history begins with its execution_started; each turn with an
+/// orchestrator_started.
+std::vector<history_body> events_of(std::uint32_t stage,
+                                    const instance_record& record) {
   std::vector<history_body> all;
   if (stage == 0)
     all.emplace_back(
       execution_started{.name = record.name, .execution = record.execution});
-  else
+  all.emplace_back(orchestrator_started{});
+  if (stage > 0)
     all.emplace_back(task_completed{stage, hello_to(stage)});
   if (stage + 1 < typical_turns_each)
     all.emplace_back(task_scheduled{
@@ -32,6 +34,7 @@ std::vector<history_body> news(std::uint32_t stage,
     all.emplace_back(execution_completed{.result = '[' + hello_to(1) + ','
                                                    + hello_to(2) + ','
                                                    + hello_to(3) + ']'});
+  all.emplace_back(orchestrator_completed{});
   return all;
 }
 
@@ -62,10 +65,8 @@ turn_writes typical_turn(const std::string& prefix, partition_id partition,
   record.output_event = is_last ? record.history_count - 2 : 0;
   record.next_sequence = stage + 2;
   write.history_first = stage * events_each;
-  write.history.push_back({now, orchestrator_started{}});
-  for (history_body& each : news(stage, record))
+  for (history_body& each : events_of(stage, record))
     write.history.push_back({now, std::move(each)});
-  write.history.push_back({now, orchestrator_completed{}});
   if (stage > 0)
     write.tasks_closed.push_back({.sequence = stage});
   if (!is_last)
