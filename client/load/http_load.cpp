@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 namespace perdura::client {
 
@@ -28,6 +29,7 @@ constexpr auto tick_pause = milliseconds(100);
 
 struct parsed_answer {
   int status = 0;
+  std::string_view head;
   std::string_view body;
 };
 
@@ -44,7 +46,7 @@ std::optional<parsed_answer> parse_answer(std::string_view text) {
   if (text.size() < head + 4 + length)
     return std::nullopt;
   // "HTTP/1.1 200 OK"
-  return parsed_answer{std::atoi(text.data() + 9),
+  return parsed_answer{std::atoi(text.data() + 9), text.substr(0, head),
                        text.substr(head + 4, length)};
 }
 
@@ -189,7 +191,7 @@ void http_load::lose(std::size_t index, time_point now,
   if (!waited)
     return;
   --open_;
-  take({index, 0, {}, asked_at, now});
+  take({index, 0, {}, {}, asked_at, now});
 }
 
 void http_load::receive(std::size_t index, time_point now,
@@ -217,19 +219,14 @@ void http_load::receive(std::size_t index, time_point now,
       it.unread = text;
     return;
   }
-  // What it was parsed from stays where it is until it is handed on.
-  const std::string kept = in_parts ? std::move(it.unread) : std::string();
-  const bool waited = it.waits;
-  it.unread.clear();
-  it.waits = false;
-  if (!waited)
+  // It stays where it is until it is handed on, since `take` may ask again.
+  const std::string kept = std::exchange(it.unread, {});
+  if (!it.waits)
     return;
+  it.waits = false;
   --open_;
-  const std::string_view body
-    = in_parts
-        ? std::string_view(kept).substr(kept.size() - answer->body.size())
-        : answer->body;
-  take({index, answer->status, body, it.asked_at, now});
+  const auto whole = in_parts ? parse_answer(kept) : answer;
+  take({index, whole->status, whole->head, whole->body, it.asked_at, now});
 }
 
 bool http_load::is_over(time_point now) {

@@ -35,7 +35,8 @@ struct load_answer {
   using time_point = std::chrono::steady_clock::time_point;
 
   std::size_t connection = 0;
-  int status = 0; ///< 0: the connection was closed.
+  int status = 0;        ///< 0: the connection was closed.
+  std::string_view head; ///< Status line and headers.
   std::string_view body;
   time_point asked_at;
   time_point at;
