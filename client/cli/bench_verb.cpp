@@ -250,6 +250,7 @@ void add_bench_options(CLI::App& to, bench_verb_options& options) {
   to.add_option("--url", options.urls,
                 "Load these nodes, which serve the samples; else it starts "
                 "its own")
+    ->allow_extra_args(false) // What follows is a scenario.
     ->delimiter(',');
   to.add_option("--nodes", options.nodes, "How many of its own")
     ->capture_default_str()
@@ -259,11 +260,13 @@ void add_bench_options(CLI::App& to, bench_verb_options& options) {
                 "is measured");
   to.add_option("--in-flight", options.in_flight,
                 "So many requests at once; else as each scenario has it")
+    ->allow_extra_args(false)
     ->delimiter(',')
     ->check(CLI::Range(1, 10'000));
   to.add_option("--rate", options.rates,
                 "So many requests a second, whatever comes back; latencies "
                 "count from when each was due")
+    ->allow_extra_args(false)
     ->delimiter(',')
     ->check(CLI::Range(0.1, 1e6));
   to.add_option("--seconds", options.seconds, "Of each round")

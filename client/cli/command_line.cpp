@@ -16,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
 #include <functional>
 #include <ostream>
 
@@ -119,6 +120,12 @@ private:
       return fail(io_, {persistence::errc::storage_failed,
                         "The output could not be written."});
     return code;
+  }
+
+  /// In front of the verb; that a variable names a node does not count.
+  bool url_was_said() const {
+    const char* set = std::getenv("PERDURA_URL");
+    return app_.count("--url") > 0 && (set == nullptr || url_ != set);
   }
 
   CLI::App* verb(CLI::App& parent, const char* name, const char* what,
@@ -469,6 +476,8 @@ private:
     add_bench_options(*verb("bench", "Measure what orchestrations cost",
                             [this] {
                               bench_.key_file = key_file_;
+                              if (bench_.urls.empty() && url_was_said())
+                                bench_.urls = {url_};
                               return bench_verb(bench_, format_, io_);
                             }),
                       bench_);

@@ -15,6 +15,7 @@ constexpr double left = 70;
 constexpr double right = 90; // The names of the lines stand there.
 constexpr double top = 40;
 constexpr double bottom = 50;
+constexpr double name_height = 13;
 
 struct drawn_line {
   std::string_view figure;
@@ -137,8 +138,10 @@ private:
   double most_ = 0;
 };
 
-void draw_line(std::ostream& out, const panel& what, const axes& at,
-               const drawn_line& line) {
+/// Returns where its name stands: not below `name_y_max`, so that names of
+/// lines that meet do not.
+double draw_line(std::ostream& out, const panel& what, const axes& at,
+                 const drawn_line& line, double name_y_max) {
   std::ostringstream path;
   double last_y = 0;
   double last_x = 0;
@@ -157,11 +160,13 @@ void draw_line(std::ostream& out, const panel& what, const axes& at,
         << " /s</title></circle>\n";
   }
   if (move == 'M')
-    return;
+    return name_y_max;
+  constexpr double half_a_letter = 4;
+  const double name_y = std::min(last_y + half_a_letter, name_y_max);
   out << "<path class=\"line\" stroke=\"" << line.color << "\" d=\""
-      << path.str() << "\"/>\n<text x=\"" << last_x + 10 << "\" y=\""
-      << last_y + 4 << "\" fill=\"" << line.color << "\">" << line.name
-      << "</text>\n";
+      << path.str() << "\"/>\n<text x=\"" << last_x + 10 << "\" y=\"" << name_y
+      << "\" fill=\"" << line.color << "\">" << line.name << "</text>\n";
+  return name_y;
 }
 
 } // namespace
@@ -184,8 +189,9 @@ std::string to_svg(const bench_report& report) {
         << "\" font-weight=\"bold\">" << escaped(all[i].scenario)
         << ": latency over rate</text>\n";
     at.draw(out);
-    for (const drawn_line& line : lines)
-      draw_line(out, all[i], at, line);
+    double name_y_max = y + panel_height;
+    for (const drawn_line& line : lines) // from the fastest up
+      name_y_max = draw_line(out, all[i], at, line, name_y_max) - name_height;
   }
   out << "</svg>\n";
   return out.str();

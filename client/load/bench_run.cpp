@@ -196,7 +196,7 @@ public:
       found.rounds.push_back(std::move(*round));
     }
     if (stopped_)
-      return error{errc::cancelled, "It was stopped."};
+      return error{errc::cancelled, "The measurement was stopped."};
     found.figures = middle_of(found.rounds);
     return found;
   }

@@ -129,6 +129,22 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused) {
   BOOST_TEST(odd.complains("no report"));
 }
 
+// Wherever the URL stands, it is the node that is loaded.
+BOOST_AUTO_TEST_CASE(options_may_stand_before_what_they_are_for) {
+  const outcome ran
+    = run_perdura({"--url", host->url(), "bench", "--in-flight", "1,2", "empty",
+                   "--url", host->url(), "timer", "--seconds", "0.1",
+                   "--rounds", "1", "--warm-up", "0", "-o", "json"});
+  BOOST_TEST(ran.code == 0, ran.err);
+  const json report = json::parse(ran.out);
+  BOOST_TEST(report["setup"]["nodes"] == "1 that ran already");
+  BOOST_TEST(report["results"].size() == 4U);
+  const outcome before
+    = run_perdura({"--url", host->url(), "bench", "empty", "--seconds", "0.1",
+                   "--rounds", "1", "--warm-up", "0"});
+  BOOST_TEST(before.says("nodes: 1 that ran already"));
+}
+
 // --- the load itself --------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_connection_asks_until_there_is_no_more) {
@@ -144,6 +160,20 @@ BOOST_AUTO_TEST_CASE(a_connection_asks_until_there_is_no_more) {
   BOOST_TEST(out.answers == 10U);
   BOOST_TEST(out.failures == 0U);
   BOOST_TEST(out.times.all_us.size() == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_may_come_in_many_parts) {
+  http_load load(host->http_port(), 2);
+  const std::string payload = '"' + std::string(500'000, 'x') + '"';
+  const std::string text
+    = request_text("POST", "/orchestrators/Echo/wait?timeout=30", payload);
+  load.send_all([&](std::size_t) { return std::string_view(text); });
+  const load_outcome out
+    = load.collect([&](std::size_t, int status, std::string_view body) {
+        return status == 200 && body == payload;
+      });
+  BOOST_TEST(out.answers == 2U);
+  BOOST_TEST(out.failures == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_that_was_not_wanted_is_a_failure) {
