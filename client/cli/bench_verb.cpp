@@ -256,8 +256,8 @@ void add_bench_options(CLI::App& to, bench_verb_options& options) {
     ->capture_default_str()
     ->check(CLI::Range(1, 16));
   to.add_option("--data-dir", options.data_dir,
-                "Where its own keep their data while it runs: the disk that "
-                "is measured");
+                "Where its own keep their data while it runs, and one commit "
+                "alone is tried: the disk that is measured");
   to.add_option("--in-flight", options.in_flight,
                 "So many requests at once; else as each scenario has it")
     ->allow_extra_args(false)

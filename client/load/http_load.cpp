@@ -38,6 +38,10 @@ std::optional<parsed_answer> parse_answer(std::string_view text) {
   const std::size_t head = text.find("\r\n\r\n");
   if (head == text.npos)
     return std::nullopt;
+  // "HTTP/1.1 200 OK"
+  constexpr std::size_t status_at = 9;
+  if (head < status_at)
+    return parsed_answer{};
   constexpr std::string_view name = "Content-Length: ";
   const std::size_t at = text.find(name);
   const std::size_t length
@@ -45,8 +49,7 @@ std::optional<parsed_answer> parse_answer(std::string_view text) {
                 : 0;
   if (text.size() < head + 4 + length)
     return std::nullopt;
-  // "HTTP/1.1 200 OK"
-  return parsed_answer{std::atoi(text.data() + 9), text.substr(0, head),
+  return parsed_answer{std::atoi(text.data() + status_at), text.substr(0, head),
                        text.substr(head + 4, length)};
 }
 
