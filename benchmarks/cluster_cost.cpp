@@ -4,78 +4,46 @@
 //
 //   bench_cluster_cost [--seconds 3] [--rounds 5] [--in-flight 128]
 
-#include "benchmarks/child_node.hpp"
-#include "benchmarks/http_load.hpp"
-#include "persistence/identity.hpp"
+#include "client/cli/temporary_folder.hpp"
+#include "client/load/child_node.hpp"
+#include "client/load/http_load.hpp"
 
 #include <CLI/CLI.hpp>
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace {
 
-using namespace perdura::benchmarks;
+using namespace perdura::client;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-
-/// One that nobody has now.
-std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ::bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at);
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size);
-  ::close(fd);
-  return ntohs(at.sin_port);
-}
 
 class cluster {
 public:
   explicit cluster(std::size_t count) {
-    std::vector<std::string> list;
-    for (std::size_t i = 0; i < count; ++i)
-      list.push_back("node-" + std::to_string(i + 1)
-                     + "=127.0.0.1:" + std::to_string(free_port()));
-    const std::string hub = perdura::persistence::random_hex32();
-    for (std::size_t i = 0; i < count; ++i) {
-      perdura::client::node_host_config config;
-      config.node.create_hub = true;
-      config.node.data_dir = folder_.path() / std::to_string(i);
-      config.door.port = 0;
-      if (count > 1) {
-        config.node.hub_id = hub;
-        config.node.cluster.nodes = list;
-        config.node.cluster.node = "node-" + std::to_string(i + 1);
-      }
-      nodes_.push_back(std::make_unique<child_node>(std::move(config)));
-    }
+    folder_.make("perdura-bench").value();
+    nodes_ = child_cluster::start(count, folder_.path()).value();
   }
 
   microseconds cpu_time() const {
     microseconds sum{0};
-    for (const auto& node : nodes_)
+    for (const auto& node : nodes())
       sum += node->cpu_time();
     return sum;
   }
 
   const std::vector<std::unique_ptr<child_node>>& nodes() const {
-    return nodes_;
+    return nodes_->nodes();
   }
 
 private:
-  scratch_folder folder_;
-  std::vector<std::unique_ptr<child_node>> nodes_;
+  temporary_folder folder_;
+  std::unique_ptr<child_cluster> nodes_;
 };
 
 struct figures {
@@ -99,7 +67,7 @@ figures measure(const cluster& nodes, std::size_t in_flight,
       http_load load(nodes.nodes()[i]->port(),
                      std::max<std::size_t>(1, in_flight / outcomes.size()));
       outcomes[i] = load.run(
-        time, [&](std::size_t) { return request; },
+        time, [&](std::size_t) { return std::string_view(request); },
         [](std::size_t, int status, std::string_view) {
           return status == 200;
         });
@@ -121,11 +89,6 @@ figures measure(const cluster& nodes, std::size_t in_flight,
   out.p50_ms = all.at(0.5) / 1000;
   out.p99_ms = all.at(0.99) / 1000;
   return out;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
 }
 
 } // namespace

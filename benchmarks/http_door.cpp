@@ -4,8 +4,9 @@
 //
 //   bench_http_door [--seconds 3] [--rounds 5] [--waiters 10000]
 
-#include "benchmarks/child_node.hpp"
-#include "benchmarks/http_load.hpp"
+#include "client/cli/temporary_folder.hpp"
+#include "client/load/child_node.hpp"
+#include "client/load/http_load.hpp"
 
 #include <CLI/CLI.hpp>
 #include <arpa/inet.h>
@@ -19,7 +20,7 @@
 
 namespace {
 
-using namespace perdura::benchmarks;
+using namespace perdura::client;
 using std::chrono::milliseconds;
 
 constexpr std::size_t connections = 32;
@@ -105,23 +106,20 @@ struct figures {
 figures ask_status(const child_node& node, milliseconds time) {
   http_load load(node.port(), connections);
   std::size_t number = 0;
+  std::string text;
   const auto cpu_before = node.cpu_time();
   load_outcome out = load.run(
     time,
     [&](std::size_t) {
-      return request_text("GET", webhook + "/instances/done-"
+      text = request_text("GET", webhook + "/instances/done-"
                                    + std::to_string(++number % instances));
+      return std::string_view(text);
     },
     [](std::size_t, int status, std::string_view) { return status == 200; });
   const auto cpu = node.cpu_time() - cpu_before;
   return {out.rate(), out.times.at(0.5), out.times.at(0.99),
           static_cast<double>(cpu.count()) / static_cast<double>(out.answers),
           out.failures};
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 figures print(const char* name, const std::vector<figures>& rounds) {
@@ -153,13 +151,15 @@ bool start_all(const child_node& node, const char* function,
                const std::string& prefix, std::size_t count) {
   http_load load(node.port(), 64);
   std::size_t number = 0;
+  std::string text;
   const load_outcome out = load.run(
     std::chrono::minutes(5),
     [&](std::size_t) {
       if (number == count)
-        return std::string();
-      return request_text("POST", webhook + "/orchestrators/" + function + "/"
+        return std::string_view();
+      text = request_text("POST", webhook + "/orchestrators/" + function + "/"
                                     + prefix + std::to_string(number++));
+      return std::string_view(text);
     },
     [](std::size_t, int status, std::string_view) { return status == 202; });
   return out.failures == 0;
@@ -170,9 +170,11 @@ bool park_and_wake(const child_node& node, std::size_t waiters,
                    milliseconds time, std::size_t rounds, figures& beside) {
   const double before = node.anonymous_mib();
   http_load parked(node.port(), waiters);
-  parked.send_all([](std::size_t i) {
-    return request_text("GET", webhook + "/instances/parked-"
-                                 + std::to_string(i) + "?waitSeconds=300");
+  std::string asked;
+  parked.send_all([&](std::size_t i) {
+    asked = request_text("GET", webhook + "/instances/parked-"
+                                  + std::to_string(i) + "?waitSeconds=300");
+    return std::string_view(asked);
   });
   std::vector<figures> measured;
   for (std::size_t i = 0; i < rounds; ++i)
@@ -184,16 +186,18 @@ bool park_and_wake(const child_node& node, std::size_t waiters,
   std::thread raising([&] {
     http_load load(node.port(), 64);
     std::size_t number = 0;
+    std::string text;
     load.run(
       std::chrono::minutes(5),
       [&](std::size_t) {
         if (number == waiters)
-          return std::string();
-        return request_text("POST",
-                            webhook + "/instances/parked-"
-                              + std::to_string(number++)
-                              + "/raiseEvent/Approval",
-                            "true");
+          return std::string_view();
+        text
+          = request_text("POST",
+                         webhook + "/instances/parked-"
+                           + std::to_string(number++) + "/raiseEvent/Approval",
+                         "true");
+        return std::string_view(text);
       },
       [](std::size_t, int status, std::string_view) { return status == 202; });
   });
@@ -225,12 +229,14 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const milliseconds time(static_cast<std::int64_t>(seconds * 1000));
 
-  const scratch_folder folder;
-  perdura::client::node_host_config config;
+  temporary_folder folder;
+  folder.make("perdura-bench").value();
+  node_host_config config;
   config.node.data_dir = folder.path() / "hub";
   config.node.create_hub = true;
   config.door.port = 0;
-  const child_node node(config);
+  const auto child = child_node::start(std::move(config)).value();
+  const child_node& node = *child;
   // Those who will be waited for are there from the beginning, so that all is
   // measured with as many instances.
   if (!start_all(node, "Approval", "parked-", waiters)

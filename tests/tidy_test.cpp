@@ -269,7 +269,9 @@ bool is_pure(const source& file) {
                    "|checksum|journal_record")},
        {"cluster",
         std::regex("partition_map|placement|outbox_link|management_urls")},
-       {"client", std::regex("json|orchestration_status|management_payload")}};
+       {"client",
+        std::regex("json|orchestration_status|management_payload|latencies"
+                   "|bench_(report|plot|comparison|scenario)|typical_turn")}};
   if (file.room() == "actors")
     return !std::regex_match(file.stem(), actors_shells);
   const auto listed = pure.find(file.room());
@@ -299,7 +301,7 @@ findings leave_the_clock_alone(const source& file) {
     "persistence/clock\\.cpp|persistence/[a-z_]*(committer|views)[a-z_]*\\.cpp"
     "|actors/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
     "|(cluster|client)/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"
-    "|client/(node_host|main)\\.cpp|client/(cli|http)/.*");
+    "|client/(node_host|main)\\.cpp|client/(cli|http|load)/.*");
   static const std::regex steady(R"(\bsteady_clock::now\b)");
   if (!file.in_room() || file.path == "persistence/clock.cpp")
     return {};

@@ -1,5 +1,6 @@
 #include "client/cli/command_line.hpp"
 
+#include "client/cli/bench_verb.hpp"
 #include "client/cli/check_verb.hpp"
 #include "client/cli/cluster_status.hpp"
 #include "client/cli/cluster_verbs.hpp"
@@ -15,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
 #include <functional>
 #include <ostream>
 
@@ -55,6 +57,7 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"rewind", " --status Failed --name Ship --yes"},
   {"restart", " order-17"},
   {"purge", " --status Completed --created-to 2026-01-01"},
+  {"bench", " hello fan-out --rate 500,1000,2000 --svg hello.svg"},
   {"completions", " bash > ~/.local/share/bash-completion/completions/perdura"},
 };
 
@@ -87,6 +90,7 @@ public:
     add_start_verbs();
     add_query_verbs();
     add_control_verbs();
+    add_bench_verb();
     add_completions_verb();
     add_examples();
   }
@@ -116,6 +120,12 @@ private:
       return fail(io_, {persistence::errc::storage_failed,
                         "The output could not be written."});
     return code;
+  }
+
+  /// In front of the verb; that a variable names a node does not count.
+  bool url_was_said() const {
+    const char* set = std::getenv("PERDURA_URL");
+    return app_.count("--url") > 0 && (set == nullptr || url_ != set);
   }
 
   CLI::App* verb(CLI::App& parent, const char* name, const char* what,
@@ -462,6 +472,17 @@ private:
                             }));
   }
 
+  void add_bench_verb() {
+    add_bench_options(*verb("bench", "Measure what orchestrations cost",
+                            [this] {
+                              bench_.key_file = key_file_;
+                              if (bench_.urls.empty() && url_was_said())
+                                bench_.urls = {url_};
+                              return bench_verb(bench_, format_, io_);
+                            }),
+                      bench_);
+  }
+
   void add_completions_verb() {
     CLI::App* completions = verb(
       "completions", "Print a script that completes words in a shell", [this] {
@@ -509,6 +530,7 @@ private:
   list_verb_options list_;
   control_verb_options control_;
   control_target target_;
+  bench_verb_options bench_;
   shell_kind shell_ = shell_kind::bash;
   std::string id_;
   std::string event_;

@@ -18,6 +18,10 @@ progress_line::~progress_line() {
 }
 
 void progress_line::reached(std::size_t count) {
+  reached(count, {});
+}
+
+void progress_line::reached(std::size_t count, const std::string& part) {
   // A screen is drawn no oftener than an eye sees.
   const auto pause = io_.err_can_redraw ? std::chrono::milliseconds(100)
                                         : std::chrono::milliseconds(5000);
@@ -25,8 +29,9 @@ void progress_line::reached(std::size_t count) {
   if (now - last_ < pause)
     return;
   last_ = now;
-  const std::string text
-    = std::to_string(count) + " of " + std::to_string(total_) + ' ' + what_;
+  const std::string text = std::to_string(count) + " of "
+                           + std::to_string(total_) + ' ' + what_
+                           + (part.empty() ? "" : ": " + part);
   if (io_.err_can_redraw)
     io_.err << "\r\x1b[K" << text << std::flush;
   else

@@ -21,6 +21,8 @@ public:
   progress_line& operator=(const progress_line&) = delete;
 
   void reached(std::size_t count);
+  /// Of work in parts: "5 of 17 seconds: hello".
+  void reached(std::size_t count, const std::string& part);
 
 private:
   terminal& io_;

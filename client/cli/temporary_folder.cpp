@@ -10,9 +10,11 @@ temporary_folder::~temporary_folder() {
   remove();
 }
 
-persistence::result<void> temporary_folder::make(const std::string& name) {
+persistence::result<void> temporary_folder::make(const std::string& name,
+                                                 fs::path parent) {
   std::error_code ignored;
-  fs::path parent = fs::temp_directory_path(ignored);
+  if (parent.empty())
+    parent = fs::temp_directory_path(ignored);
   if (parent.empty())
     parent = "/tmp";
   std::string path = parent / (name + "-XXXXXX");

@@ -17,9 +17,11 @@ public:
   temporary_folder(const temporary_folder&) = delete;
   temporary_folder& operator=(const temporary_folder&) = delete;
 
-  /// Mode 0700; `name` is how its name begins.
+  /// Mode 0700; `name` is how its name begins. `parent` empty: where the
+  /// system keeps such.
   /// @error errc::storage_failed
-  persistence::result<void> make(const std::string& name);
+  persistence::result<void> make(const std::string& name,
+                                 std::filesystem::path parent = {});
   void remove();
 
   const std::filesystem::path& path() const {

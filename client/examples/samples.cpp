@@ -71,6 +71,12 @@ task<std::vector<std::string>> hello_sequence(orchestration_context& ctx) {
   co_return out;
 }
 
+task<long> sequence(orchestration_context& ctx, long n) {
+  for (long i = 0; i < n; ++i)
+    co_await ctx.call_activity<std::string>("SayHello", "Tokyo");
+  co_return n;
+}
+
 task<long> fan_out_fan_in(orchestration_context& ctx, long n) {
   std::vector<pending<long>> squares;
   for (long i = 0; i < n; ++i)
@@ -187,6 +193,7 @@ task<long> counter(orchestration_context& ctx, std::optional<long> so_far) {
 void add_samples(registry& functions) {
   functions.add_orchestrator("HelloSequence", hello_sequence)
     .add_orchestrator("E1_HelloSequence", hello_sequence)
+    .add_orchestrator("Sequence", sequence)
     .add_orchestrator("FanOutFanIn", fan_out_fan_in)
     .add_orchestrator("Echo", echo)
     .add_orchestrator("Approval", approval)

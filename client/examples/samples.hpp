@@ -8,6 +8,7 @@ namespace perdura::examples {
 
 /// Adds, by name:
 ///   HelloSequence, E1_HelloSequence   three activities in sequence
+///   Sequence            input n: n activities in sequence, n
 ///   FanOutFanIn         input n: n activities at once, the sum of squares
 ///   Echo                its input, unchanged to the byte
 ///   Approval            the payload of event "Approval"

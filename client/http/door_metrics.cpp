@@ -4,8 +4,11 @@
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <sstream>
 #include <vector>
 
@@ -35,18 +38,21 @@ public:
     families_.push_back({name, help, type, {}});
   }
 
-  void counter(const char* name, const char* help, std::uint64_t value) {
+  template <class Number>
+  void counter(const char* name, const char* help, Number value) {
     family(name, MetricType::Counter, help);
     sample({}, value);
   }
 
-  void gauge(const char* name, const char* help, std::uint64_t value) {
+  template <class Number>
+  void gauge(const char* name, const char* help, Number value) {
     family(name, MetricType::Gauge, help);
     sample({}, value);
   }
 
   /// Of the newest family.
-  void sample(label_list labels, std::uint64_t value) {
+  template <class Number>
+  void sample(label_list labels, Number value) {
     ClientMetric metric;
     metric.label = std::move(labels);
     const auto number = static_cast<double>(value);
@@ -137,6 +143,29 @@ void add_journal(page& out, const cluster::node_statistics& node) {
   out.histogram({}, node.commit_time_us, 1e6);
 }
 
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec)
+         + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+/// @source Prometheus, "Writing client libraries", standard and runtime
+///         collectors: these names, seconds and bytes.
+void add_process(page& out) {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  out.counter("process_cpu_seconds_total",
+              "User and system CPU time of the node's process.",
+              seconds_of(used.ru_utime) + seconds_of(used.ru_stime));
+  // proc(5): the second number is the resident set, in pages.
+  std::ifstream memory("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  memory >> size >> resident;
+  out.gauge("process_resident_memory_bytes",
+            "Resident memory, mapped files among it.",
+            resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+}
+
 } // namespace
 
 void door_metrics::count(route_id route, int status, std::uint64_t time_us) {
@@ -162,6 +191,7 @@ std::string metrics_page(const door_metrics& door, const door_gauges& gauges,
       instances[i]);
   add_node(out, node);
   add_journal(out, node);
+  add_process(out);
   out.gauge("perdura_http_connections", "Open connections.",
             gauges.connections);
   out.gauge("perdura_http_waits", "Callers that wait for a completion.",

@@ -131,6 +131,15 @@ BOOST_AUTO_TEST_CASE(its_histograms_add_up) {
              == now.at("perdura_journal_turns_total"));
 }
 
+// Who measures a node from outside reads its cost there.
+BOOST_AUTO_TEST_CASE(it_says_what_the_process_takes) {
+  const samples before = page();
+  BOOST_TEST(before.at("process_cpu_seconds_total") > 0);
+  BOOST_TEST(before.at("process_resident_memory_bytes") > 1 << 20);
+  BOOST_TEST(page().at("process_cpu_seconds_total")
+             > before.at("process_cpu_seconds_total"));
+}
+
 BOOST_AUTO_TEST_CASE(it_counts_what_never_became_a_request) {
   http_caller rude(host->http_port());
   rude.send("nonsense\r\n\r\n");

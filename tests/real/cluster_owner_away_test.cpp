@@ -1,5 +1,5 @@
 // One node owns what others ask for, and is not there for a while.
-#include "benchmarks/http_load.hpp"
+#include "client/load/http_load.hpp"
 #include <perdura/client/cluster_client.hpp>
 
 #include "real/cluster_harness.hpp"
@@ -65,10 +65,12 @@ class many_waits {
 public:
   many_waits(std::uint16_t port, const std::vector<std::string>& ids)
     : load_(port, ids.size()), answered_at_(ids.size()) {
+    std::string text;
     load_.send_all([&](std::size_t i) {
-      return benchmarks::request_text("GET",
-                                      "/runtime/webhooks/durabletask/instances/"
+      text
+        = client::request_text("GET", "/runtime/webhooks/durabletask/instances/"
                                         + ids[i] + "?waitSeconds=120");
+      return std::string_view(text);
     });
     outcome_ = std::async(std::launch::async, [this] {
       return load_.collect(
@@ -86,7 +88,7 @@ public:
     });
   }
 
-  benchmarks::load_outcome get() {
+  client::load_outcome get() {
     return outcome_.get();
   }
 
@@ -105,11 +107,11 @@ public:
   }
 
 private:
-  benchmarks::http_load load_;
+  client::http_load load_;
   std::vector<steady_clock::time_point> answered_at_;
   std::mutex mutex_;
   std::string wrong_;
-  std::future<benchmarks::load_outcome> outcome_;
+  std::future<client::load_outcome> outcome_;
 };
 
 struct started_cluster : local_cluster {
@@ -188,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_waiters_of_a_killed_owner_are_answered) {
   for (std::thread& each : hands)
     each.join();
   BOOST_TEST(refused == 0U);
-  const benchmarks::load_outcome outcome = waits.get();
+  const client::load_outcome outcome = waits.get();
   BOOST_TEST(outcome.answers == count, waits.wrong());
   BOOST_TEST(outcome.failures == 0U, waits.wrong());
   const auto took

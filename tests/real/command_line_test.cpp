@@ -1,8 +1,10 @@
+#include "tests/support/child_process.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -53,6 +55,29 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_watch_with_130) {
   // Jobs of a script would ignore SIGINT; of a monitored one they do not.
   BOOST_TEST(run_shell("bash -mc \"$(cat <<'END'\n" + script + "\nEND\n)\"")
              == 130);
+}
+
+BOOST_AUTO_TEST_CASE(bench_starts_nodes_of_its_own_and_leaves_nothing_behind) {
+  temp_directory directory;
+  const std::string place = directory.path().string();
+  BOOST_TEST(run_shell("TMPDIR='" + place + "' " + binary
+                       + " bench hello event --nodes 2 --in-flight 4 --seconds"
+                         " 0.2 --rounds 1 --warm-up 0 2>/dev/null"
+                         " | grep -q '^hello  *4 in flight'")
+             == 0);
+  BOOST_TEST(std::filesystem::is_empty(directory.path()));
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_bench_with_130_and_its_nodes_with_it) {
+  temp_directory directory;
+  perdura::tests::child_process bench({PERDURA_BINARY, "bench", "--data-dir",
+                                       directory.path().string(), "--seconds",
+                                       "30", "--warm-up", "30"});
+  // It does not run on a terminal, so that it says a line every 5 s.
+  BOOST_REQUIRE(bench.receive(std::chrono::seconds(30)));
+  bench.interrupt();
+  BOOST_TEST(bench.wait() == 130);
+  BOOST_TEST(std::filesystem::is_empty(directory.path()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

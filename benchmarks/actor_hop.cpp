@@ -1,0 +1,113 @@
+// A message from one actor to another, on a scheduler as a node has it: what
+// each of the hops costs of which an orchestration is made.
+//
+//   bench_actor_hop [--pairs 1,64] [--seconds 1] [--rounds 3] [--json FILE]
+
+#include "benchmarks/bench_program.hpp"
+#include "client/load/node_reading.hpp"
+#include "cluster/router_wiring.hpp"
+
+#include <CLI/CLI.hpp>
+#include <caf/all.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace {
+
+using namespace perdura;
+using client::bench_figures;
+using std::chrono::steady_clock;
+
+/// Sends back what comes, one less.
+caf::behavior hop_behavior(caf::event_based_actor* self,
+                           std::atomic<std::size_t>* ended) {
+  return {[self, ended](std::uint64_t left) {
+    if (left > 0)
+      self->send(caf::actor_cast<caf::actor>(self->current_sender()), left - 1);
+    else {
+      ended->fetch_add(1);
+      ended->notify_all();
+    }
+  }};
+}
+
+/// Pairs of actors that send one message to and fro.
+class hopping {
+public:
+  explicit hopping(std::size_t pairs) {
+    // Two more than there are cores: as cluster::node does it.
+    config_.set("scheduler.max-threads",
+                std::size_t{std::thread::hardware_concurrency()} + 2);
+    cluster::use_quiet_scheduler(config_);
+    system_.emplace(config_);
+    for (std::size_t i = 0; i < 2 * pairs; ++i)
+      actors_.push_back(system_->spawn(hop_behavior, &ended_));
+  }
+
+  ~hopping() {
+    for (const caf::actor& each : actors_)
+      caf::anon_send_exit(each, caf::exit_reason::user_shutdown);
+  }
+
+  hopping(const hopping&) = delete;
+  hopping& operator=(const hopping&) = delete;
+
+  void run(std::uint64_t hops_each) {
+    const std::size_t pairs = actors_.size() / 2;
+    ended_ = 0;
+    for (std::size_t i = 0; i < pairs; ++i)
+      caf::send_as(actors_[2 * i], actors_[2 * i + 1], hops_each);
+    for (std::size_t now = ended_; now < pairs; now = ended_)
+      ended_.wait(now);
+  }
+
+private:
+  std::atomic<std::size_t> ended_{0};
+  caf::actor_system_config config_;
+  std::optional<caf::actor_system> system_;
+  std::vector<caf::actor> actors_;
+};
+
+bench_figures hop(hopping& all, std::size_t pairs,
+                  std::chrono::milliseconds time) {
+  constexpr std::uint64_t hops_each = 1'000;
+  const auto from = steady_clock::now();
+  const double cpu_before = client::own_cpu_seconds();
+  double hops = 0;
+  do {
+    all.run(hops_each);
+    hops += static_cast<double>(pairs * hops_each);
+  } while (steady_clock::now() - from < time);
+  const double seconds
+    = std::chrono::duration<double>(steady_clock::now() - from).count();
+  const double cpu = client::own_cpu_seconds() - cpu_before;
+  return {{"rate_per_s", hops / seconds},
+          {"ns", seconds * 1e9 / hops},
+          {"cpu_ns", cpu * 1e9 / hops}};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Messages between two actors");
+  benchmarks::program_options options;
+  std::vector<std::size_t> pairs{1, 64};
+  benchmarks::add_program_options(app, options);
+  app.add_option("--pairs", pairs, "Of actors, each with one message")
+    ->delimiter(',')
+    ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  std::vector<client::bench_result> results;
+  for (const std::size_t count : pairs) {
+    hopping all(count);
+    benchmarks::measure_rounds(
+      results,
+      {.scenario = "hop",
+       .load = std::to_string(count) + (count == 1 ? " pair" : " pairs"),
+       .unit = "hop"},
+      options, [&] { return hop(all, count, options.time()); });
+  }
+  return benchmarks::finish(options, std::move(results));
+}

@@ -1,0 +1,75 @@
+// What a turn costs on its way into bytes and back.
+//
+//   bench_codec [--seconds 1] [--rounds 3] [--json FILE]
+
+#include "persistence/codec.hpp"
+
+#include "benchmarks/bench_program.hpp"
+#include "client/load/node_reading.hpp"
+#include "client/load/typical_turn.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+
+namespace {
+
+using namespace perdura;
+using namespace perdura::persistence;
+using client::bench_figures;
+using std::chrono::steady_clock;
+
+/// Own CPU time, so that neighbours do not count.
+bench_figures cost_of(std::size_t bytes, std::chrono::milliseconds time,
+                      const std::function<bool()>& once) {
+  constexpr std::size_t between_looks = 1'000;
+  const auto from = steady_clock::now();
+  const double cpu_before = client::own_cpu_seconds();
+  std::size_t count = 0;
+  std::size_t failures = 0;
+  do {
+    for (std::size_t i = 0; i < between_looks; ++i)
+      failures += once() ? 0 : 1;
+    count += between_looks;
+  } while (steady_clock::now() - from < time);
+  const double cpu = client::own_cpu_seconds() - cpu_before;
+  return {{"cpu_ns", cpu * 1e9 / static_cast<double>(count)},
+          {"bytes", static_cast<double>(bytes)},
+          {"failures", static_cast<double>(failures)}};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("A turn as bytes");
+  benchmarks::program_options options;
+  benchmarks::add_program_options(app, options);
+  CLI11_PARSE(app, argc, argv);
+  constexpr const char* stages[] = {"start", "activity", "end"};
+  std::vector<client::bench_result> results;
+  for (const std::size_t stage : {0, 1, 2}) {
+    // Turns 1, 2 and 4 of a hello sequence.
+    const turn_writes turn = client::typical_turn(
+      "order-", partition_id{17}, stage == 2 ? 4 : stage + 1,
+      timestamp{std::chrono::hours(490'000)});
+    const std::string bytes = encode(turn);
+    std::string buffer;
+    benchmarks::measure_rounds(
+      results, {.scenario = "encode", .load = stages[stage], .unit = "turn"},
+      options, [&] {
+        return cost_of(bytes.size(), options.time(), [&] {
+          buffer.clear();
+          encode_to(buffer, turn);
+          return buffer.size() == bytes.size();
+        });
+      });
+    benchmarks::measure_rounds(
+      results, {.scenario = "decode", .load = stages[stage], .unit = "turn"},
+      options, [&] {
+        return cost_of(bytes.size(), options.time(), [&] {
+          return static_cast<bool>(decode<turn_writes>(bytes));
+        });
+      });
+  }
+  return benchmarks::finish(options, std::move(results));
+}

@@ -1,0 +1,81 @@
+#include "client/load/commit_probe.hpp"
+
+#include "client/load/typical_turn.hpp"
+#include "persistence/clock.hpp"
+#include "persistence/identity.hpp"
+#include "persistence/lmdb_journal.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace perdura::client {
+
+using namespace persistence;
+using std::chrono::steady_clock;
+
+/// How far the journal has come.
+class commit_probe::durable_place {
+public:
+  void reach(journal_position place) {
+    const std::lock_guard lock(mutex_);
+    place_ = std::max(place_, place);
+    changed_.notify_all();
+  }
+
+  void wait_for(journal_position place) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return place_ >= place; });
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  journal_position place_ = 0;
+};
+
+commit_probe::commit_probe() : durable_(std::make_unique<durable_place>()) {}
+
+commit_probe::~commit_probe() {
+  if (journal_)
+    journal_->close();
+}
+
+result<std::unique_ptr<commit_probe>>
+commit_probe::open(const std::filesystem::path& folder) {
+  hub_identity hub;
+  hub.hub_id = random_hex32();
+  hub.name = "probe";
+  hub.partition_count = 1;
+  if (auto made = create_hub(folder, hub); !made)
+    return made.error();
+  lmdb_journal_options options;
+  options.directory = folder;
+  options.room.reserve_bytes = 0;
+  auto journal = open_lmdb_journal(std::move(options));
+  if (!journal)
+    return journal.error();
+  std::unique_ptr<commit_probe> probe(new commit_probe);
+  probe->journal_ = std::move(*journal);
+  probe->journal_->listen(
+    partition_id{0}, [durable = probe->durable_.get()](journal_position place) {
+      durable->reach(place);
+    });
+  return probe;
+}
+
+std::vector<double> commit_probe::run(std::size_t count) {
+  std::vector<double> times;
+  for (std::size_t i = 0; i < count; ++i) {
+    turn_writes turn = typical_turn("probe-", partition_id{0}, ++sequence_,
+                                    system_clock().now());
+    const auto from = steady_clock::now();
+    durable_->wait_for(journal_->enqueue(std::move(turn)));
+    times.push_back(
+      std::chrono::duration<double, std::micro>(steady_clock::now() - from)
+        .count());
+  }
+  return times;
+}
+
+} // namespace perdura::client

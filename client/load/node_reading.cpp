@@ -1,0 +1,94 @@
+#include "client/load/node_reading.hpp"
+
+#include <sys/resource.h>
+
+#include <charconv>
+
+namespace perdura::client {
+
+using persistence::errc;
+using persistence::error;
+
+namespace {
+
+/// The value of a sample without labels.
+double sample_of(std::string_view page, std::string_view name) {
+  for (std::size_t at = page.find(name); at != page.npos;
+       at = page.find(name, at + 1)) {
+    const std::size_t end = at + name.size();
+    const bool begins_line = at == 0 || page[at - 1] == '\n';
+    if (!begins_line || end >= page.size() || page[end] != ' ')
+      continue;
+    double value = 0;
+    std::from_chars(page.data() + end + 1, page.data() + page.size(), value);
+    return value;
+  }
+  return 0;
+}
+
+} // namespace
+
+node_reading& node_reading::operator+=(const node_reading& other) {
+  cpu_seconds += other.cpu_seconds;
+  resident_bytes += other.resident_bytes;
+  journal_commits += other.journal_commits;
+  views_commits += other.views_commits;
+  turns += other.turns;
+  return *this;
+}
+
+node_reading node_reading::operator-(const node_reading& before) const {
+  node_reading since = *this;
+  since.cpu_seconds -= before.cpu_seconds;
+  since.journal_commits -= before.journal_commits;
+  since.views_commits -= before.views_commits;
+  since.turns -= before.turns;
+  return since;
+}
+
+node_reading parse_metrics(std::string_view page) {
+  node_reading found;
+  found.cpu_seconds = sample_of(page, "process_cpu_seconds_total");
+  found.resident_bytes = sample_of(page, "process_resident_memory_bytes");
+  found.journal_commits = sample_of(page, "perdura_journal_commits_total");
+  found.views_commits = sample_of(page, "perdura_views_commits_total");
+  found.turns = sample_of(page, "perdura_journal_turns_total");
+  return found;
+}
+
+persistence::result<node_reading>
+read_nodes(const std::vector<load_door>& doors) {
+  node_reading all;
+  for (const load_door& door : doors) {
+    http_url url;
+    url.host = door.host;
+    url.port = door.port;
+    http_request request;
+    request.method = "GET";
+    request.target = "/metrics";
+    if (!door.key.empty())
+      request.headers.push_back({"x-functions-key", door.key});
+    const auto reply = http_ask(url, request, std::chrono::seconds(30));
+    if (!reply)
+      return reply.error();
+    if (reply->status != 200)
+      return error{errc::unavailable, door.authority()
+                                        + " does not show its metrics: it "
+                                          "answered "
+                                        + std::to_string(reply->status) + '.'};
+    all += parse_metrics(reply->body);
+  }
+  return all;
+}
+
+double own_cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds_of = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec)
+           + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
+}
+
+} // namespace perdura::client

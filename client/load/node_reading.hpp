@@ -1,0 +1,37 @@
+/// What nodes have done so far, read from their metrics: the difference of
+/// two readings is what the load between them has cost.
+#pragma once
+
+#include "client/http/http_client.hpp"
+#include "client/load/http_load.hpp"
+
+#include <string_view>
+#include <vector>
+
+namespace perdura::client {
+
+struct node_reading {
+  double cpu_seconds = 0;
+  double resident_bytes = 0;
+  double journal_commits = 0;
+  double views_commits = 0;
+  double turns = 0;
+
+  /// What several nodes have done together.
+  node_reading& operator+=(const node_reading& other);
+  /// What was done since; memory stays as it is now.
+  node_reading operator-(const node_reading& before) const;
+};
+
+/// Of Prometheus' text format; what is not in it is 0.
+node_reading parse_metrics(std::string_view page);
+
+/// All of them in sum.
+/// @error errc::unavailable  One does not answer, or not with its metrics.
+persistence::result<node_reading>
+read_nodes(const std::vector<load_door>& doors);
+
+/// User and system CPU time of this process.
+double own_cpu_seconds();
+
+} // namespace perdura::client

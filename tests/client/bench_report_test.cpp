@@ -1,0 +1,237 @@
+// What a measurement says, and what a comparison makes of it.
+#include "client/load/bench_comparison.hpp"
+#include "client/load/bench_plot.hpp"
+#include "client/load/bench_report.hpp"
+#include "client/load/latencies.hpp"
+#include "client/load/machine_facts.hpp"
+#include "client/load/node_reading.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+using namespace perdura::client;
+
+namespace {
+
+bench_report report_with(double cpu_us, double commits, double views = 0.01) {
+  bench_report report;
+  report.taken_at = "2026-01-02T03:04:05Z";
+  report.build = {{"version", "0.1.0"}, {"commit", "abc"}};
+  report.machine = {{"cpu", "one \"of\" them"}};
+  report.setup = {{"nodes", "1"}};
+  bench_result& hello = report.results.emplace_back();
+  hello.scenario = "hello";
+  hello.load = "16 in flight";
+  hello.unit = "orchestration";
+  hello.rounds = {{{"rate_per_s", 1000},
+                   {"p50_ms", 4},
+                   {"p99_ms", 9},
+                   {"cpu_us", cpu_us},
+                   {"journal_commits", commits},
+                   {"views_commits", views},
+                   {"failures", 0}}};
+  hello.figures = middle_of(hello.rounds);
+  return report;
+}
+
+bool says(const bench_comparison& comparison, const std::string& text) {
+  for (const std::string& each : to_sentences(comparison))
+    if (each.find(text) != std::string::npos)
+      return true;
+  return false;
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != text.npos;
+       at = text.find(part, at + 1))
+    ++found;
+  return found;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(bench_reports)
+
+BOOST_AUTO_TEST_CASE(a_percentile_is_one_of_the_values) {
+  latencies times;
+  BOOST_TEST(times.at(0.5) == 0);
+  for (std::uint32_t i = 100; i > 0; --i)
+    times.all_us.push_back(i);
+  BOOST_TEST(times.at(0.5) == 50);
+  BOOST_TEST(times.at(0.99) == 99);
+  BOOST_TEST(times.at(0) == 1);
+  BOOST_TEST(times.max() == 100);
+}
+
+BOOST_AUTO_TEST_CASE(a_median_of_none_is_0) {
+  BOOST_TEST(median({}) == 0);
+  BOOST_TEST(median({3, 1, 2}) == 2);
+  BOOST_TEST(median({4, 1, 2, 3}) == 2.5);
+}
+
+BOOST_AUTO_TEST_CASE(failures_are_summed_up_and_the_slowest_is_kept) {
+  const bench_figures middle
+    = middle_of({{{"cpu_us", 10}, {"max_ms", 1}, {"failures", 2}},
+                 {{"cpu_us", 30}, {"max_ms", 9}, {"failures", 0}},
+                 {{"cpu_us", 20}, {"max_ms", 2}, {"failures", 1}}});
+  BOOST_TEST(*find_figure(middle, "cpu_us") == 20);
+  BOOST_TEST(*find_figure(middle, "max_ms") == 9);
+  BOOST_TEST(*find_figure(middle, "failures") == 3);
+  BOOST_TEST(find_figure(middle, "nope") == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_report_comes_back_from_its_file_as_it_was) {
+  bench_report report = report_with(350.5, 0.25);
+  report.results.push_back(report.results.front());
+  report.results.back().load = "2000 /s";
+  report.results.back().rate_asked = 2000;
+  const auto read = parse_report(to_json(report));
+  BOOST_REQUIRE(read);
+  BOOST_TEST((*read == report));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_report_is_refused) {
+  for (const char* text : {"", "[]", "{", "{}", R"({"perdura_bench":2})",
+                           R"({"perdura_bench":1,"taken_at":5})"})
+    BOOST_TEST(!parse_report(text), text);
+}
+
+BOOST_AUTO_TEST_CASE(results_that_show_the_same_share_a_table) {
+  bench_report report = report_with(350, 0.25);
+  report.results.push_back(report.results.front());
+  bench_result& other = report.results.emplace_back();
+  other.scenario = "codec";
+  other.unit = "turn";
+  other.figures = {{"ns", 417}, {"resident_mib", 3}};
+  const auto tables = to_tables(report.results);
+  BOOST_REQUIRE(tables.size() == 2U);
+  BOOST_TEST(tables[0].size() == 3U);
+  BOOST_TEST(tables[0][0][4] == "P50 MS");
+  BOOST_TEST(tables[0][1][0] == "hello");
+  BOOST_TEST(tables[1][1]
+               == (std::vector<std::string>{"codec", "", "turn", "417"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(figures_have_the_digits_that_say_something) {
+  BOOST_TEST(figure_text(0) == "0");
+  BOOST_TEST(figure_text(12345.678) == "12346");
+  BOOST_TEST(figure_text(123.456) == "123.5");
+  BOOST_TEST(figure_text(4.5678) == "4.57");
+  BOOST_TEST(figure_text(0.01234) == "0.0123");
+}
+
+// --- the comparison ---------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(what_stays_within_its_tolerance_is_not_worse) {
+  const auto found = compare(report_with(350, 0.5), report_with(395, 0.52));
+  BOOST_TEST(found.figures.size() == 3U);
+  BOOST_TEST(found.worse() == 0U);
+  BOOST_TEST(says(found, "3 steady figures were compared, 0 got worse."));
+}
+
+BOOST_AUTO_TEST_CASE(more_cpu_is_worse) {
+  const auto found = compare(report_with(350, 0.5), report_with(420, 0.5));
+  BOOST_TEST(found.worse() == 1U);
+  BOOST_TEST(says(found, "hello, 16 in flight: CPU went from 350 to 420 "
+                         "(+20.0 %, tolerated are 15 %)."));
+}
+
+BOOST_AUTO_TEST_CASE(more_commits_are_worse) {
+  const auto found = compare(report_with(350, 4), report_with(350, 5));
+  BOOST_TEST(found.worse() == 1U);
+  BOOST_TEST(says(found, "journal commits went from 4 to 5"));
+}
+
+// Hundredths of a commit depend on how batches fall.
+BOOST_AUTO_TEST_CASE(a_large_share_of_next_to_nothing_is_not_worse) {
+  BOOST_TEST(
+    compare(report_with(350, 4, 0.001), report_with(350, 4, 0.01)).worse()
+    == 0U);
+  BOOST_TEST(
+    compare(report_with(350, 4, 0.001), report_with(350, 4, 0.1)).worse()
+    == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(rates_and_latencies_are_not_judged) {
+  bench_report slow = report_with(350, 4);
+  for (bench_figure& each : slow.results[0].figures)
+    if (each.name == "p99_ms" || each.name == "rate_per_s")
+      each.value *= 10;
+  BOOST_TEST(compare(report_with(350, 4), slow).worse() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_missing_is_said_and_is_no_failure) {
+  bench_report before = report_with(350, 4);
+  bench_report after = before;
+  after.results[0].load = "128 in flight";
+  const auto found = compare(before, after);
+  BOOST_TEST(found.worse() == 0U);
+  BOOST_TEST(found.figures.empty());
+  BOOST_TEST(says(found, "hello, 16 in flight: was not measured this time."));
+  BOOST_REQUIRE(found.only_after.size() == 1U);
+}
+
+// --- the plot ---------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_plot_has_a_panel_for_each_scenario) {
+  bench_report report = report_with(350, 4);
+  for (const double rate : {2000.0, 1000.0}) {
+    bench_result one = report.results.front();
+    one.rate_asked = rate;
+    report.results.push_back(one);
+    one.scenario = "a<b";
+    report.results.push_back(one);
+  }
+  const std::string svg = to_svg(report);
+  BOOST_TEST(svg.starts_with("<svg xmlns="));
+  BOOST_TEST(svg.ends_with("</svg>\n"));
+  BOOST_TEST(count_of(svg, "latency over rate") == 2U);
+  BOOST_TEST(svg.find("a&lt;b: latency") != svg.npos);
+  // p50 and p99 of two rates in two panels: closed loops are left out.
+  BOOST_TEST(count_of(svg, "<circle") == 8U);
+  BOOST_TEST(svg.find("p99 9 ms at 1000 /s") < svg.find("p99 9 ms at 2000 /s"));
+  BOOST_TEST(svg.find("nan") == svg.npos);
+}
+
+BOOST_AUTO_TEST_CASE(closed_loops_alone_are_drawn_by_what_they_reached) {
+  const std::string svg = to_svg(report_with(350, 4));
+  BOOST_TEST(svg.find("p50 4 ms at 1000 /s") != svg.npos);
+  BOOST_TEST(to_svg({}).ends_with("</svg>\n"));
+}
+
+// --- what it is read from ---------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(the_cost_of_a_load_is_between_two_readings) {
+  const std::string page = "# HELP process_cpu_seconds_total Of it.\n"
+                           "process_cpu_seconds_total 12.5\n"
+                           "x_process_cpu_seconds_total 99\n"
+                           "process_resident_memory_bytes 2.5e+07\n"
+                           "perdura_journal_commits_total 40\n"
+                           "perdura_journal_turns_total 90\n";
+  const node_reading now = parse_metrics(page);
+  BOOST_TEST(now.cpu_seconds == 12.5);
+  BOOST_TEST(now.resident_bytes == 25e6);
+  BOOST_TEST(now.views_commits == 0);
+  node_reading before;
+  before.cpu_seconds = 12;
+  before.journal_commits = 30;
+  const node_reading spent = now - before;
+  BOOST_TEST(spent.cpu_seconds == 0.5);
+  BOOST_TEST(spent.journal_commits == 10);
+  BOOST_TEST(spent.resident_bytes == 25e6);
+}
+
+BOOST_AUTO_TEST_CASE(the_file_system_is_that_of_the_longest_mount) {
+  const std::string mounts = "1 0 8:1 / / rw,relatime - ext4 /dev/a rw\n"
+                             "2 1 0:5 / /dev/shm rw shared:3 - tmpfs tmpfs rw\n"
+                             "3 1 8:2 / /data rw - xfs /dev/b rw\n";
+  BOOST_TEST(file_system_of(mounts, "/dev/shm/x") == "tmpfs");
+  BOOST_TEST(file_system_of(mounts, "/data") == "xfs");
+  BOOST_TEST(file_system_of(mounts, "/database/x") == "ext4");
+  BOOST_TEST(file_system_of("", "/x").empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

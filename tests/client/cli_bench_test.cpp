@@ -1,0 +1,222 @@
+// `perdura bench` against a node that runs.
+#include "client/load/bench_report.hpp"
+#include "client/load/event_load.hpp"
+#include "client/load/http_load.hpp"
+#include "tests/client/verbs_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+using namespace perdura::client;
+using namespace perdura::tests;
+using nlohmann::json;
+
+namespace {
+
+struct bench_fixture : verbs_fixture {
+  /// So short that its figures say nothing.
+  outcome bench(std::vector<std::string> words) {
+    words.insert(words.begin(), "bench");
+    words.insert(words.end(),
+                 {"--seconds", "0.1", "--rounds", "1", "--warm-up", "0"});
+    return perdura(std::move(words));
+  }
+
+  std::string file(const char* name) const {
+    return directory.path() / name;
+  }
+
+  static std::string text_of(const std::string& path) {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+
+http_load::check_answer is_200() {
+  return
+    [](std::size_t, int status, std::string_view) { return status == 200; };
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_bench, bench_fixture)
+
+BOOST_AUTO_TEST_CASE(each_scenario_runs_and_says_what_it_costs) {
+  const outcome ran
+    = bench({"hello", "hello-5", "empty", "fan-out", "sub", "event", "timer",
+             "sequence-10", "status", "--in-flight", "2", "-o", "json"});
+  BOOST_TEST(ran.code == 0, ran.err);
+  const json report = json::parse(ran.out);
+  BOOST_TEST(report["results"].size() == 9U);
+  for (const json& each : report["results"]) {
+    const json& figures = each["figures"];
+    BOOST_TEST(figures["failures"] == 0, each);
+    BOOST_TEST(figures["rate_per_s"] > 0, each);
+    BOOST_TEST(figures["cpu_us"] > 0, each);
+    BOOST_TEST(figures["p50_ms"] <= figures["p99_ms"], each);
+    if (each["scenario"] != "status")
+      BOOST_TEST(figures["journal_commits"] > 0, each);
+  }
+  for (const char* fact : {"version", "commit", "compiler", "build_type"})
+    BOOST_TEST(report["build"].contains(fact), fact);
+  for (const char* fact : {"cpu", "cores", "kernel"})
+    BOOST_TEST(report["machine"].contains(fact), fact);
+}
+
+BOOST_AUTO_TEST_CASE(a_table_is_for_people) {
+  const outcome ran = bench({"--in-flight", "1,2"});
+  BOOST_TEST(ran.code == 0);
+  for (const char* text :
+       {"SCENARIO", "RATE/S", "CPU US", "COMMITS", "VIEWS", "TURNS/COMMIT",
+        "hello     1 in flight", "hello     2 in flight", "compiler: "})
+    BOOST_TEST(ran.says(text), text);
+}
+
+// A disk is named: one commit alone is tried there, and nothing stays.
+BOOST_AUTO_TEST_CASE(a_commit_alone_is_measured_beside_the_load) {
+  const outcome ran = bench({"empty", "--data-dir", directory.path().string()});
+  BOOST_TEST(ran.says("ALONE US"));
+  BOOST_TEST(ran.says("file_system: "));
+  for (const auto& each : std::filesystem::directory_iterator(directory.path()))
+    BOOST_TEST(each.path().filename() == "hub");
+}
+
+BOOST_AUTO_TEST_CASE(an_open_loop_asks_as_often_as_it_was_told) {
+  const outcome ran = bench({"empty", "--rate", "100", "--json",
+                             file("result.json"), "--svg", file("plot.svg")});
+  BOOST_TEST(ran.code == 0);
+  const auto report = parse_report(text_of(file("result.json")));
+  BOOST_REQUIRE(report);
+  BOOST_REQUIRE(report->results.size() == 1U);
+  BOOST_TEST(report->results[0].load == "100 /s");
+  BOOST_TEST(*find_figure(report->results[0].figures, "rate_per_s") < 150);
+  BOOST_TEST(text_of(file("plot.svg")).find("p99") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_became_dearer_is_exit_code_1) {
+  BOOST_TEST(bench({"empty", "--json", file("now.json")}).code == 0);
+  const auto now = parse_report(text_of(file("now.json")));
+  BOOST_REQUIRE(now);
+  bench_report cheaper = *now;
+  for (bench_figure& each : cheaper.results[0].figures)
+    if (each.name == "cpu_us")
+      each.value /= 2;
+  std::ofstream(file("before.json")) << to_json(cheaper);
+  const outcome worse = run_perdura(
+    {"bench", "--from", file("now.json"), "--compare", file("before.json")});
+  BOOST_TEST(worse.code == 1);
+  BOOST_TEST(worse.says("WORSE"));
+  BOOST_TEST(worse.says("empty, 16 in flight: CPU went from "));
+  const outcome same = run_perdura(
+    {"bench", "--from", file("now.json"), "--compare", file("now.json")});
+  BOOST_TEST(same.code == 0);
+  BOOST_TEST(same.says("3 steady figures were compared, 0 got worse."));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused) {
+  BOOST_TEST(run_perdura({"bench", "nope"}).code == 2);
+  BOOST_TEST(bench({"event", "--rate", "5"}).code == 2);
+  BOOST_TEST(run_perdura({"bench", "--url", "https://127.0.0.1:1"}).code == 2);
+  BOOST_TEST(run_perdura({"bench", "--url", "http://127.0.0.1:1"}).code == 4);
+  BOOST_TEST(run_perdura({"bench", "--from", file("nope.json")}).code == 2);
+  std::ofstream(file("odd.json")) << "{}";
+  const outcome odd = run_perdura({"bench", "--from", file("odd.json")});
+  BOOST_TEST(odd.code == 2);
+  BOOST_TEST(odd.complains("no report"));
+}
+
+// Wherever the URL stands, it is the node that is loaded.
+BOOST_AUTO_TEST_CASE(options_may_stand_before_what_they_are_for) {
+  const outcome ran
+    = run_perdura({"--url", host->url(), "bench", "--in-flight", "1,2", "empty",
+                   "--url", host->url(), "timer", "--seconds", "0.1",
+                   "--rounds", "1", "--warm-up", "0", "-o", "json"});
+  BOOST_TEST(ran.code == 0, ran.err);
+  const json report = json::parse(ran.out);
+  BOOST_TEST(report["setup"]["nodes"] == "1 that ran already");
+  BOOST_TEST(report["results"].size() == 4U);
+  const outcome before
+    = run_perdura({"--url", host->url(), "bench", "empty", "--seconds", "0.1",
+                   "--rounds", "1", "--warm-up", "0"});
+  BOOST_TEST(before.says("nodes: 1 that ran already"));
+}
+
+// --- the load itself --------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_connection_asks_until_there_is_no_more) {
+  http_load load(host->http_port(), 3);
+  const std::string text = request_text("GET", "/healthz");
+  int left = 10;
+  const load_outcome out = load.run(
+    std::chrono::minutes(1),
+    [&](std::size_t) {
+      return left-- > 0 ? std::string_view(text) : std::string_view();
+    },
+    is_200());
+  BOOST_TEST(out.answers == 10U);
+  BOOST_TEST(out.failures == 0U);
+  BOOST_TEST(out.times.all_us.size() == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_may_come_in_many_parts) {
+  http_load load(host->http_port(), 2);
+  const std::string payload = '"' + std::string(500'000, 'x') + '"';
+  const std::string text
+    = request_text("POST", "/orchestrators/Echo/wait?timeout=30", payload);
+  load.send_all([&](std::size_t) { return std::string_view(text); });
+  const load_outcome out
+    = load.collect([&](std::size_t, int status, std::string_view body) {
+        return status == 200 && body == payload;
+      });
+  BOOST_TEST(out.answers == 2U);
+  BOOST_TEST(out.failures == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_was_not_wanted_is_a_failure) {
+  http_load load(host->http_port(), 1);
+  const std::string text = request_text("GET", "/nope");
+  load.send_all([&](std::size_t) { return std::string_view(text); });
+  const load_outcome out = load.collect(is_200());
+  BOOST_TEST(out.answers == 1U);
+  BOOST_TEST(out.failures == 1U);
+}
+
+// Two callers for fifty requests that take 20 ms each and are due within 50 ms:
+// who comes late waits for those before.
+BOOST_AUTO_TEST_CASE(latency_counts_from_when_a_request_was_due) {
+  http_load load(host->http_port(), 2);
+  const std::string text
+    = request_text("POST", "/orchestrators/Sleep/wait?timeout=10", "20");
+  const load_outcome out = load.run_at(
+    1000, std::chrono::milliseconds(50),
+    [&](std::size_t) { return std::string_view(text); }, is_200());
+  BOOST_TEST(out.answers + out.failures == 50U);
+  BOOST_TEST(out.failures > 0U); // Not sent in twice the time.
+  latencies times = out.times;
+  BOOST_TEST(times.max() > 40'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_load_is_stopped_by_its_tick) {
+  http_load load(host->http_port(), 1);
+  const std::string text
+    = request_text("POST", "/orchestrators/Approval/wait?timeout=60");
+  load.on_tick([] { return false; });
+  load.send_all([&](std::size_t) { return std::string_view(text); });
+  const load_outcome out = load.collect(is_200());
+  BOOST_TEST(out.failures == 1U);
+  BOOST_TEST(out.seconds < 30);
+}
+
+BOOST_AUTO_TEST_CASE(parked_waiters_are_answered_when_the_event_is_raised) {
+  event_load load({{.port = host->http_port()}}, 3, "mine-");
+  const load_outcome out = load.run(std::chrono::milliseconds(50));
+  BOOST_TEST(out.failures == 0U);
+  BOOST_TEST(out.answers >= 3U);
+  BOOST_TEST(ended("mine-1")["runtimeStatus"] == "Completed");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
