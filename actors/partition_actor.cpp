@@ -27,7 +27,7 @@ void partition_actor_state::begin(partition_actor::pointer self,
                                   partition_surroundings around) {
   self_ = self;
   around_ = std::move(around);
-  const partition_id id = config.id;
+  const partition_id id = id_ = config.id;
   processor_ = std::make_unique<partition_processor>(
     std::move(config), *around_.ledger, *around_.time, *this);
   around_.ledger->listen(id, [handle = caf::actor_cast<caf::weak_actor_ptr>(
@@ -176,6 +176,13 @@ void partition_actor_state::log(int level, const std::string& text) {
                         : level == 3 ? log_level::warning
                                      : log_level::info;
   persistence::log(log_room::actors, severity, text);
+}
+
+void partition_actor_state::gathered() {
+  const bool blocks = around_.may_block != nullptr && around_.may_block();
+  around_.ledger->gathered(id_, blocks);
+  if (blocks)
+    around_.has_blocked();
 }
 
 partition_actor::behavior_type partition_behavior(

@@ -21,6 +21,10 @@ struct partition_surroundings {
   activity_pool* activities = nullptr;
   turn_watch* turns = nullptr;
   alarm_clock* alarms = nullptr;
+  /// This thread is about to block, if the answer is true: others take its
+  /// place until `has_blocked`. May be null.
+  bool (*may_block)() = nullptr;
+  void (*has_blocked)() = nullptr;
   std::shared_ptr<const registry> functions;
   router_actor router;
   /// The node's own door: its answers need no router.
@@ -56,11 +60,13 @@ public:
   void send(partition_message message, partition_id to) override;
   void acknowledge(partition_acknowledgement note, partition_id to) override;
   void log(int level, const std::string& text) override;
+  void gathered() override;
 
 private:
   void arm();
 
   partition_actor::pointer self_ = nullptr;
+  partition_id id_{};
   partition_surroundings around_;
   std::unique_ptr<partition_processor> processor_;
   std::vector<inbound> batch_; ///< What has come since the last flush.

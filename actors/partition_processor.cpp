@@ -37,6 +37,12 @@ void partition_processor::take(std::span<inbound> batch) {
   dispatch(at);
   drop_runs();
   evict(at);
+  tell_gathered();
+}
+
+void partition_processor::tell_gathered() {
+  if (std::exchange(has_gathered_, false))
+    host_.gathered();
 }
 
 void partition_processor::on_durable(journal_position reached) {
@@ -303,7 +309,8 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
   touched.reserve(writes.instances.size());
   for (const instance_write& write : writes.instances)
     touched.push_back(write.id);
-  last_ = journal_.enqueue(std::move(writes));
+  last_ = journal_.gather(std::move(writes));
+  has_gathered_ = true;
   for (const instance_id& id : touched)
     if (live_instance* live = state_.find(id)) {
       live->position = last_;

@@ -33,6 +33,10 @@ public:
   virtual void send(partition_message message, partition_id to) = 0;
   virtual void acknowledge(partition_acknowledgement note, partition_id to) = 0;
   virtual void log(int level, const std::string& text) = 0;
+
+  /// The turns of this call are with the journal, and `journal::gathered` is
+  /// to be called for them.
+  virtual void gathered() {}
 };
 
 struct wake_time {
@@ -108,6 +112,7 @@ private:
 
   void emit(turn next, const instance_id& about, timestamp now);
   void journal_turn(turn& next, timestamp now);
+  void tell_gathered();
   void answer_reads(turn& next);
   void hold(journal_position until, std::vector<effect> effects);
   void perform(effect& due);
@@ -147,6 +152,7 @@ private:
   const clock& clock_;
   partition_host& host_;
   journal_position last_ = 0;    ///< Newest turn given to the journal.
+  bool has_gathered_ = false;    ///< Some in this call.
   journal_position durable_ = 0; ///< Of this partition, as told.
   std::map<journal_position, std::vector<effect>> held_;
   std::deque<deferred_message> deferred_;

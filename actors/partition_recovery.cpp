@@ -64,6 +64,7 @@ result<void> partition_processor::recover() {
       make_runnable(state_, id, *live);
   look_at_time(at);
   dispatch(at);
+  tell_gathered();
   return {};
 }
 

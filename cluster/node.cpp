@@ -19,6 +19,7 @@
 #include "cluster/retention_actor.hpp"
 #include "cluster/router_actor.hpp"
 #include "cluster/router_wiring.hpp"
+#include "cluster/run_queue.hpp"
 #include "persistence/clock.hpp"
 #include "persistence/lmdb_journal.hpp"
 #include "persistence/logging.hpp"
@@ -346,6 +347,8 @@ result<void> node::impl::begin_partitions() {
     around.activities = pool_.get();
     around.turns = &watch_;
     around.alarms = alarms_.get();
+    around.may_block = run_queue::begin_blocking;
+    around.has_blocked = run_queue::end_blocking;
     around.functions = functions_;
     around.router = router_;
     around.door = door_;

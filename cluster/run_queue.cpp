@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace perdura::cluster {
 
@@ -12,6 +13,10 @@ namespace {
 // Looks without a push after which the watcher rests: an idle node runs no
 // thread at all.
 constexpr int quiet_looks_max = 50;
+
+/// Which thread of which queue this is.
+thread_local run_queue* own_queue = nullptr;
+thread_local std::size_t own_number = 0;
 
 void pause_a_moment() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -116,14 +121,13 @@ void run_queue::push(caf::resumable* job) {
 }
 
 caf::resumable* run_queue::pop(std::size_t who) {
+  own_queue = this;
+  own_number = who;
   seat& own = seats_[who];
   for (;;) {
     {
       const std::lock_guard lock(lock_);
-      if (own.is_blocked) {
-        own.is_blocked = false;
-        --blocked_;
-      }
+      unblock(own);
       if (!jobs_.empty()) {
         caf::resumable* job = jobs_.front();
         jobs_.pop_front();
@@ -153,16 +157,36 @@ void run_queue::leave(std::size_t who) {
   {
     const std::lock_guard lock(lock_);
     seat& own = seats_[who];
-    if (own.is_blocked) {
-      own.is_blocked = false;
-      --blocked_;
-    }
+    unblock(own);
     own.works = false;
     --awake_;
     sleeper = pick_to_wake(false);
   }
   if (sleeper != nullptr)
     wake(*sleeper);
+}
+
+/// Under the lock.
+void run_queue::unblock(seat& own) {
+  if (std::exchange(own.is_blocked, false))
+    --blocked_;
+}
+
+bool run_queue::begin_blocking() {
+  if (own_queue == nullptr)
+    return false;
+  const std::lock_guard lock(own_queue->lock_);
+  seat& own = own_queue->seats_[own_number];
+  if (!own_queue->jobs_.empty() || own.is_blocked)
+    return false;
+  own.is_blocked = true;
+  ++own_queue->blocked_;
+  return true;
+}
+
+void run_queue::end_blocking() {
+  const std::lock_guard lock(own_queue->lock_);
+  own_queue->unblock(own_queue->seats_[own_number]);
 }
 
 std::size_t run_queue::awake() const {

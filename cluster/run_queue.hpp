@@ -73,6 +73,11 @@ public:
   /// Thread `who` ends.
   void leave(std::size_t who);
 
+  /// Of the job that runs on this thread: it is about to block. False, and
+  /// nothing happens, if other jobs wait, or if this is none of the threads.
+  static bool begin_blocking();
+  static void end_blocking();
+
   /// Threads that are not asleep. For tests.
   std::size_t awake() const;
 
@@ -89,6 +94,7 @@ private:
     bool is_blocked = false;
   };
 
+  void unblock(seat& own);
   seat* pick_to_wake(bool is_pressing);
   static void wake(seat& one);
   void watch();

@@ -158,30 +158,49 @@ result<void> group_committer::take_record(journal_record&& record) {
 // --- The way of a turn -------------------------------------------------------
 
 journal_position group_committer::enqueue(turn_writes&& turn) {
+  const journal_position place = gather(std::move(turn));
+  gathered(false);
+  return place;
+}
+
+/// Whoever is waited for is woken: the thread looks at the queue by itself
+/// whenever it has committed.
+void group_committer::gathered(bool may_block) {
+  const auto waits_for_thread = [this] {
+    std::lock_guard lock(queue_mutex_);
+    return idle_ && !queue_.empty();
+  };
+  if (!waits_for_thread())
+    return;
+  if (may_block && views_.has_room(how_.backlog_bytes_max)
+      && commit_mutex_.try_lock()) {
+    {
+      const std::lock_guard committing(commit_mutex_, std::adopt_lock);
+      commit_queued();
+    }
+    if (!waits_for_thread())
+      return;
+  }
+  queue_filled_.notify_one();
+}
+
+journal_position group_committer::gather(turn_writes&& turn) {
   queued_turn item;
   item.bytes.reserve(512);
   encode_to(item.bytes, turn);
   item.turn = std::move(turn);
-  bool wake = false;
-  journal_position place = 0;
-  {
-    std::lock_guard lock(queue_mutex_);
-    // What a replica is sent must have no holes: a wrong number is a defect
-    // of the caller.
-    partition_sequence& sequence = sequences_[index_of(item.turn.partition)];
-    if (sequence != 0 && item.turn.sequence != sequence + 1)
-      throw std::logic_error(
-        "partition " + std::to_string(index_of(item.turn.partition))
-        + " queued turn " + std::to_string(item.turn.sequence) + " after "
-        + std::to_string(sequence));
-    sequence = item.turn.sequence;
-    place = ++last_;
-    queue_.push_back(std::move(item));
-    wake = idle_;
-  }
-  if (wake)
-    queue_filled_.notify_one();
-  return place;
+  std::lock_guard lock(queue_mutex_);
+  // What a replica is sent must have no holes: a wrong number is a defect of
+  // the caller.
+  partition_sequence& sequence = sequences_[index_of(item.turn.partition)];
+  if (sequence != 0 && item.turn.sequence != sequence + 1)
+    throw std::logic_error(
+      "partition " + std::to_string(index_of(item.turn.partition))
+      + " queued turn " + std::to_string(item.turn.sequence) + " after "
+      + std::to_string(sequence));
+  sequence = item.turn.sequence;
+  queue_.push_back(std::move(item));
+  return ++last_;
 }
 
 std::vector<record_log::record>
@@ -274,6 +293,11 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
 
 std::size_t group_committer::commit() {
   std::lock_guard committing(commit_mutex_);
+  return commit_queued();
+}
+
+/// Under the commit mutex.
+std::size_t group_committer::commit_queued() {
   std::vector<queued_turn> batch;
   {
     std::lock_guard lock(queue_mutex_);

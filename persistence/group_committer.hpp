@@ -55,6 +55,8 @@ public:
   void start();
 
   journal_position enqueue(turn_writes&& turn);
+  journal_position gather(turn_writes&& turn);
+  void gathered(bool may_block);
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable);
 
@@ -104,6 +106,7 @@ private:
   };
 
   void run();
+  std::size_t commit_queued();
   void commit_batch(std::vector<queued_turn>&& batch);
   std::vector<record_log::record> fold(std::vector<queued_turn>& batch,
                                        journal_position first) const;

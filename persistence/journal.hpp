@@ -53,6 +53,17 @@ public:
   /// are queued while one sync runs share the next.
   virtual journal_position enqueue(turn_writes writes) = 0;
 
+  /// The same for a caller that puts several together: nobody is woken for
+  /// them before it calls `gathered`.
+  virtual journal_position gather(turn_writes writes) {
+    return enqueue(std::move(writes));
+  }
+
+  /// What was gathered for this partition is to be committed: on the caller's
+  /// thread, listeners and all, if it may block and nobody else commits just
+  /// now; that spares two wake-ups where there is little to do.
+  virtual void gathered(partition_id, bool /*may_block*/) {}
+
   /// `on_durable(p)` tells, on the committer's thread, that everything up to
   /// `p` of this partition's lane is on disk, in the views' reach, and that
   /// `read` and `history` answer with it. One listener a partition; it is

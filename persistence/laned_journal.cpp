@@ -90,6 +90,14 @@ journal_position laned_journal::enqueue(turn_writes writes) {
   return lane_of(writes.partition).committer.enqueue(std::move(writes));
 }
 
+journal_position laned_journal::gather(turn_writes writes) {
+  return lane_of(writes.partition).committer.gather(std::move(writes));
+}
+
+void laned_journal::gathered(partition_id partition, bool may_block) {
+  lane_of(partition).committer.gathered(may_block);
+}
+
 void laned_journal::listen(partition_id partition,
                            std::function<void(journal_position)> on_durable) {
   lane_of(partition).committer.listen(partition, std::move(on_durable));

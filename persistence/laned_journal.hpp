@@ -34,6 +34,8 @@ public:
 
   const hub_identity& hub() const override;
   journal_position enqueue(turn_writes writes) override;
+  journal_position gather(turn_writes writes) override;
+  void gathered(partition_id partition, bool may_block) override;
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable) override;
   journal_position durable(partition_id partition) const override;

@@ -255,6 +255,11 @@ views::backlog views::waiting() const {
   return {active_.bytes(), active_.instance_count()};
 }
 
+bool views::has_room(std::size_t bytes_max) const {
+  std::lock_guard lock(mutex_);
+  return !flushing_ || active_.bytes() < bytes_max;
+}
+
 void views::await_room(std::size_t bytes_max, const std::atomic<bool>& stop) {
   std::unique_lock lock(mutex_);
   room_.wait(lock,

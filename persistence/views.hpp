@@ -54,6 +54,9 @@ public:
 
   backlog waiting() const;
 
+  /// False: what waits for the rows is more than that, and they are slow.
+  bool has_room(std::size_t bytes_max) const;
+
   /// Returns when less than `bytes_max` waits to be flushed, or on `stop`.
   void await_room(std::size_t bytes_max, const std::atomic<bool>& stop);
 
