@@ -179,7 +179,8 @@ void partition_actor_state::log(int level, const std::string& text) {
 }
 
 void partition_actor_state::gathered() {
-  const bool blocks = around_.may_block != nullptr && around_.may_block();
+  const bool blocks = around_.may_block != nullptr
+                      && around_.ledger->is_quiet(id_) && around_.may_block();
   around_.ledger->gathered(id_, blocks);
   if (blocks)
     around_.has_blocked();

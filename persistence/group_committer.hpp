@@ -57,6 +57,7 @@ public:
   journal_position enqueue(turn_writes&& turn);
   journal_position gather(turn_writes&& turn);
   void gathered(bool may_block);
+  bool is_quiet() const;
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable);
 
@@ -134,6 +135,7 @@ private:
   std::atomic<journal_position> durable_{0};
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> turns_{0};
+  std::atomic<std::size_t> last_turns_{0}; ///< Of the last commit.
   std::atomic<std::uint64_t> bytes_{0};
   live_distribution commit_turns_;
   live_distribution commit_time_us_;

@@ -64,6 +64,11 @@ public:
   /// now; that spares two wake-ups where there is little to do.
   virtual void gathered(partition_id, bool /*may_block*/) {}
 
+  /// Whether there is so little to do that it pays to let `gathered` block.
+  virtual bool is_quiet(partition_id) const {
+    return false;
+  }
+
   /// `on_durable(p)` tells, on the committer's thread, that everything up to
   /// `p` of this partition's lane is on disk, in the views' reach, and that
   /// `read` and `history` answer with it. One listener a partition; it is

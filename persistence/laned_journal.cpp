@@ -98,6 +98,10 @@ void laned_journal::gathered(partition_id partition, bool may_block) {
   lane_of(partition).committer.gathered(may_block);
 }
 
+bool laned_journal::is_quiet(partition_id partition) const {
+  return lane_of(partition).committer.is_quiet();
+}
+
 void laned_journal::listen(partition_id partition,
                            std::function<void(journal_position)> on_durable) {
   lane_of(partition).committer.listen(partition, std::move(on_durable));

@@ -36,6 +36,7 @@ public:
   journal_position enqueue(turn_writes writes) override;
   journal_position gather(turn_writes writes) override;
   void gathered(partition_id partition, bool may_block) override;
+  bool is_quiet(partition_id partition) const override;
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable) override;
   journal_position durable(partition_id partition) const override;
