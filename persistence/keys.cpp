@@ -86,6 +86,12 @@ std::string instance_prefix(partition_id partition, const instance_id& id) {
   return key;
 }
 
+instance_id id_of_instance_key(std::string_view key) {
+  const std::string_view rest
+    = key.substr(std::min<std::size_t>(key.size(), 2));
+  return instance_id(rest.substr(0, rest.find('\0')));
+}
+
 std::string instance_key(partition_id partition, const instance_id& id,
                          row_kind kind) {
   std::string key = instance_prefix(partition, id);

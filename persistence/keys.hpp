@@ -60,6 +60,9 @@ std::string count_key(partition_id partition, runtime_status status);
 
 /// All rows of an instance begin with it, and no other's do: an ID holds no 0.
 std::string instance_prefix(partition_id partition, const instance_id& id);
+
+/// Whose row it is; the key of any row of table::instances.
+instance_id id_of_instance_key(std::string_view key);
 std::string instance_key(partition_id partition, const instance_id& id,
                          row_kind kind);
 std::string instance_key(partition_id partition, const instance_id& id,

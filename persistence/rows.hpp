@@ -55,12 +55,18 @@ public:
     return rows_;
   }
 
-  /// The bytes that `put` would write for a value, without the checksum.
+  static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
+
+  /// False, and nothing is written, if it takes more bytes than that.
   template <class T>
-  std::size_t size_of(const T& value) {
-    buffer_.clear();
+  bool put_within(table t, std::string_view key, const T& value,
+                  std::size_t bytes_max) {
+    buffer_.assign(checksum_size, '\0');
     encode_to(buffer_, value);
-    return buffer_.size();
+    if (buffer_.size() - checksum_size > bytes_max)
+      return false;
+    seal_and_put(t, key);
+    return true;
   }
 
 private:

@@ -168,8 +168,11 @@ struct views::moment {
 };
 
 views::views(std::unique_ptr<row_store> rows,
-             std::shared_ptr<crash_switch> crash)
-  : rows_(std::move(rows)), crash_(std::move(crash)) {}
+             std::shared_ptr<crash_switch> crash,
+             std::size_t slice_instances_max)
+  : rows_(std::move(rows)),
+    crash_(std::move(crash)),
+    slice_instances_max_(slice_instances_max) {}
 
 result<void> views::open() {
   const auto applied = guarded([&] {
@@ -218,24 +221,27 @@ result<void> views::flush_one() {
     generation = flushing_;
     last = flushing_last_;
   }
-  const std::uint64_t n = commits_ + 1;
-  if (crash_->crashes_at(crash_point::before_views_commit, n))
-    return error{errc::shutting_down, "the journal has crashed"};
-  try {
-    const auto rows = rows_->write();
-    bring_up(*rows, *generation, last);
-    rows->commit();
-  } catch (const storage_exception& e) {
-    // A sync that failed cannot be repeated, and a full map cannot be healed
-    // from here: what is durable in the journal is recovered at the next
-    // start.
-    if (e.reason().code == errc::storage_failed)
-      end_process("the views could not be written: " + e.reason().message);
-    return e.reason();
+  bringing_up work(*generation, last);
+  for (bool whole = false; !whole;) {
+    const std::uint64_t n = commits_ + 1;
+    if (crash_->crashes_at(crash_point::before_views_commit, n))
+      return error{errc::shutting_down, "the journal has crashed"};
+    try {
+      const auto rows = rows_->write();
+      whole = work.slice(*rows, slice_instances_max_);
+      rows->commit();
+    } catch (const storage_exception& e) {
+      // A sync that failed cannot be repeated, and a full map cannot be healed
+      // from here: what is durable in the journal is recovered at the next
+      // start.
+      if (e.reason().code == errc::storage_failed)
+        end_process("the views could not be written: " + e.reason().message);
+      return e.reason();
+    }
+    commits_ = n;
+    if (crash_->crashes_at(crash_point::after_views_commit, n))
+      return error{errc::shutting_down, "the journal has crashed"};
   }
-  commits_ = n;
-  if (crash_->crashes_at(crash_point::after_views_commit, n))
-    return error{errc::shutting_down, "the journal has crashed"};
   {
     std::lock_guard lock(mutex_);
     flushing_.reset();

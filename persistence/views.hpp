@@ -29,7 +29,9 @@ public:
     std::size_t bytes = 0;
   };
 
-  views(std::unique_ptr<row_store> rows, std::shared_ptr<crash_switch> crash);
+  /// A flush writes at most so many instances in one transaction.
+  views(std::unique_ptr<row_store> rows, std::shared_ptr<crash_switch> crash,
+        std::size_t slice_instances_max);
 
   /// Reads how far the rows have come.
   /// @error errc::storage_damaged, errc::storage_format
@@ -92,6 +94,7 @@ private:
 
   std::unique_ptr<row_store> rows_;
   std::shared_ptr<crash_switch> crash_;
+  const std::size_t slice_instances_max_;
   std::atomic<std::uint64_t> commits_{0};
 
   std::mutex flush_mutex_; // One flush at a time; taken before mutex_.

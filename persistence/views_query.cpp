@@ -14,6 +14,10 @@ namespace {
 // Reading a record costs about as much as so many index entries.
 constexpr std::size_t record_cost = 5;
 
+// As many instances with a prefix are found through their IDs; of more the
+// indexes know sooner which come first. 2,000 take some 4 ms.
+constexpr std::size_t prefix_instances_max = 2'000;
+
 /// One index range: a partition, or one status of a partition.
 struct stream {
   partition_id partition{};
@@ -47,6 +51,8 @@ public:
     : rows_(rows), query_(query), after_(after) {}
 
   scanned_page run(const std::vector<partition_id>& partitions) {
+    if (auto found = find_by_prefix(partitions))
+      return page_of(std::move(*found));
     open_streams(partitions);
     scanned_page page;
     std::size_t cost = 0;
@@ -77,6 +83,78 @@ public:
   }
 
 private:
+  struct candidate {
+    partition_id partition{};
+    instance_row row;
+  };
+
+  /// All that fit, in order; empty if the ID says too little.
+  std::optional<std::vector<candidate>>
+  find_by_prefix(const std::vector<partition_id>& partitions) const {
+    if (query_.id_prefix.empty())
+      return std::nullopt;
+    std::vector<candidate> found;
+    std::size_t looked_at = 0;
+    for (const partition_id partition : partitions) {
+      const std::string prefix = partition_key(partition) + query_.id_prefix;
+      const auto cursor = rows_.walk(table::instances);
+      for (bool more = cursor->seek(prefix);
+           more && cursor->key().starts_with(prefix);) {
+        if (++looked_at > prefix_instances_max)
+          return std::nullopt;
+        candidate one;
+        one.partition = partition;
+        one.row.id = id_of_instance_key(cursor->key());
+        one.row.record = decode_row<instance_record>(
+          table::instances, cursor->key(), cursor->value());
+        // Behind all rows of this one.
+        const std::string next
+          = after_prefix(instance_prefix(partition, one.row.id));
+        if (fits(one.row))
+          found.push_back(std::move(one));
+        more = cursor->seek(next);
+      }
+    }
+    std::sort(found.begin(), found.end(),
+              [](const candidate& a, const candidate& b) {
+                return std::tie(a.row.record.created_at, a.row.id)
+                       < std::tie(b.row.record.created_at, b.row.id);
+              });
+    return found;
+  }
+
+  bool fits(const instance_row& row) const {
+    const instance_record& record = row.record;
+    return (!after_
+            || std::tie(record.created_at, row.id)
+                 > std::tie(after_->created_at, after_->id))
+           && record.created_at
+                >= query_.created_from.value_or(timestamp::min())
+           && record.created_at <= query_.created_to.value_or(timestamp::max())
+           && (query_.name.empty() || record.name == query_.name)
+           && (query_.statuses.empty()
+               || std::find(query_.statuses.begin(), query_.statuses.end(),
+                            record.status)
+                    != query_.statuses.end())
+           && fits_record(record);
+  }
+
+  scanned_page page_of(std::vector<candidate> found) const {
+    scanned_page page;
+    std::size_t bytes = 0;
+    for (candidate& one : found) {
+      if (page.rows.size() >= query_.top || bytes >= page_bytes_max) {
+        page.stopped_at
+          = {page.rows.back().record.created_at, page.rows.back().id};
+        break;
+      }
+      read_payloads(one.partition, one.row);
+      bytes += one.row.input.size() + one.row.output.size();
+      page.rows.push_back(std::move(one.row));
+    }
+    return page;
+  }
+
   void open_streams(const std::vector<partition_id>& partitions) {
     for (partition_id partition : partitions)
       if (query_.statuses.empty())
@@ -151,23 +229,27 @@ private:
     if (!record)
       throw_damaged(s.t, s.cursor->key(), "it names no instance");
     row.record = std::move(*record);
-    row.output = "null";
-    if (!fits_record(row.record))
-      return row;
+    if (fits_record(row.record))
+      read_payloads(s.partition, row);
+    return row;
+  }
+
+  /// What a row shows besides its record.
+  void read_payloads(partition_id partition, instance_row& row) const {
     row.custom_status
       = get_row<std::string>(
           rows_, table::instances,
-          instance_key(s.partition, row.id, row_kind::custom_status))
+          instance_key(partition, row.id, row_kind::custom_status))
           .value_or("null");
+    row.output = "null";
     for (const history_event& event :
-         read_history(rows_, s.partition, row.id, 0, 2))
+         read_history(rows_, partition, row.id, 0, 2))
       if (const auto* started = std::get_if<execution_started>(&event.body))
         row.input = started->input;
     if (row.record.output_event > 0)
       for (const history_event& event :
-           read_history(rows_, s.partition, row.id, row.record.output_event, 1))
+           read_history(rows_, partition, row.id, row.record.output_event, 1))
         read_output(event, row);
-    return row;
   }
 
   static void read_output(const history_event& event, instance_row& row) {

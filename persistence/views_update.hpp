@@ -5,17 +5,33 @@
 #include "persistence/pending_writes.hpp"
 #include "persistence/row_store.hpp"
 
+#include <memory>
+
 namespace perdura::persistence {
 
 /// A history row holds at most about this much, so that reading one event
 /// does not mean reading all.
 inline constexpr std::size_t history_chunk_bytes_max = 256 * 1024;
 
-/// Within one transaction, which the caller commits. What indexes hold is
-/// derived from the rows that are there, never from what a turn says of them.
-/// @throws storage_exception  A row that must be read is damaged.
-void bring_up(row_writer& rows, const pending_writes& pending,
-              journal_position applied);
+/// A flush, in slices: each is one transaction of the caller's, so that none
+/// holds the disk for long. What indexes hold is derived from the rows that are
+/// there, never from what a turn says of them: after a crash between two slices
+/// all of it is done again, and changes nothing more where it was done.
+class bringing_up {
+public:
+  /// `pending` must outlive it.
+  bringing_up(const pending_writes& pending, journal_position applied);
+  ~bringing_up();
+
+  /// At most so many instances; true when that was all, and the rows say that
+  /// they have reached `applied`.
+  /// @throws storage_exception  A row that must be read is damaged.
+  bool slice(row_writer& rows, std::size_t instances_max);
+
+private:
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
 
 /// The first rows of a store.
 void initialise(

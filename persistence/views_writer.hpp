@@ -18,6 +18,10 @@ public:
     std::size_t bytes = 16U << 20U;
     std::size_t instances = 20'000;
     std::chrono::milliseconds age{1000};
+    /// In one transaction: while it is synced, the journal's commits wait for
+    /// the same disk. Measured at 128 in flight, for the same CPU: p99 of an
+    /// orchestration 20 ms instead of 30.
+    std::size_t slice_instances_max = 64;
     /// How often free room is measured while nothing is written.
     std::chrono::milliseconds measure{2000};
   };
