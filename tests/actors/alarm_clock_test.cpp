@@ -1,0 +1,90 @@
+#include "actors/alarm_clock.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <latch>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace perdura::actors {
+
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(alarm_clocks)
+
+BOOST_AUTO_TEST_CASE(an_alarm_rings_once_and_not_too_early) {
+  alarm_clock clock;
+  std::latch rung(1);
+  std::atomic<int> count{0};
+  alarm_clock::alarm& one = clock.add([&] {
+    if (++count == 1)
+      rung.count_down();
+  });
+  const auto from = std::chrono::steady_clock::now();
+  clock.set(one, 5ms);
+  rung.wait();
+  BOOST_TEST((std::chrono::steady_clock::now() - from >= 5ms));
+  clock.stop();
+  BOOST_TEST(count == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_sooner_time_wakes_the_clock_that_sleeps_until_a_later) {
+  alarm_clock clock;
+  std::latch rung(2);
+  alarm_clock::alarm& late = clock.add([] {});
+  alarm_clock::alarm& soon = clock.add([&] { rung.count_down(); });
+  alarm_clock::alarm& same = clock.add([&] { rung.count_down(); });
+  clock.set(late, 1h);
+  clock.set(same, 1h);
+  clock.set(soon, 1ms);
+  clock.set(same, 2ms); // the same alarm, set anew
+  rung.wait();
+}
+
+BOOST_AUTO_TEST_CASE(what_was_set_before_is_void) {
+  alarm_clock clock;
+  std::latch rung(1);
+  std::atomic<int> first{0};
+  alarm_clock::alarm& one = clock.add([&] { ++first; });
+  alarm_clock::alarm& other = clock.add([&] { rung.count_down(); });
+  clock.set(one, 2ms);
+  clock.set(one, 1h);
+  clock.set(other, 10ms);
+  rung.wait();
+  BOOST_TEST(first == 0);
+}
+
+// Set again and again by their owners while the clock runs: none is lost.
+BOOST_AUTO_TEST_CASE(many_owners_set_their_alarms_at_once) {
+  alarm_clock clock;
+  constexpr int owners = 8;
+  constexpr int rounds = 50;
+  std::latch done(owners);
+  std::vector<std::unique_ptr<std::atomic<int>>> rung;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < owners; ++i) {
+    rung.push_back(std::make_unique<std::atomic<int>>(0));
+    auto* count = rung.back().get();
+    alarm_clock::alarm& own = clock.add([count] {
+      ++*count;
+      count->notify_one();
+    });
+    threads.emplace_back([&clock, &own, &done, count] {
+      for (int round = 0; round < rounds; ++round) {
+        clock.set(own, 200us);
+        count->wait(round);
+      }
+      done.count_down();
+    });
+  }
+  done.wait();
+  for (std::thread& each : threads)
+    each.join();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::actors
