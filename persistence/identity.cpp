@@ -1,9 +1,12 @@
 #include "persistence/identity.hpp"
 
+#include <pthread.h>
 #include <sys/random.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -53,19 +56,58 @@ error invalid(const char* why) {
   return {errc::invalid_instance_id, std::string("an instance ID must ") + why};
 }
 
+// A child must not give out what its parent will.
+std::atomic<unsigned> forks{0};
+
+void note_fork() {
+  ++forks;
+}
+
+/// The kernel's random bytes, fetched by the kilobyte: three calls for 16 took
+/// 2 us of an orchestration's 50 to 95.
+class random_stock {
+public:
+  random_stock() {
+    static const int registered = ::pthread_atfork(nullptr, nullptr, note_fork);
+    static_cast<void>(registered);
+  }
+
+  std::array<unsigned char, 16> take() {
+    if (used_ == bytes_.size() || forks_ != forks)
+      fill();
+    std::array<unsigned char, 16> some{};
+    const auto from = bytes_.begin() + static_cast<std::ptrdiff_t>(used_);
+    std::copy_n(from, some.size(), some.begin());
+    std::fill_n(from, some.size(), static_cast<unsigned char>(0));
+    used_ += some.size();
+    return some;
+  }
+
+private:
+  void fill() {
+    std::size_t filled = 0;
+    while (filled < bytes_.size()) {
+      const ssize_t n
+        = ::getrandom(bytes_.data() + filled, bytes_.size() - filled, 0);
+      if (n > 0)
+        filled += static_cast<std::size_t>(n);
+      else if (errno != EINTR)
+        throw std::runtime_error("the kernel gives no random numbers");
+    }
+    used_ = 0;
+    forks_ = forks;
+  }
+
+  std::array<unsigned char, 1024> bytes_{};
+  std::size_t used_ = bytes_.size();
+  unsigned forks_ = 0;
+};
+
 } // namespace
 
 std::string random_hex32() {
-  std::array<unsigned char, 16> bits{};
-  std::size_t filled = 0;
-  while (filled < bits.size()) {
-    const ssize_t n
-      = ::getrandom(bits.data() + filled, bits.size() - filled, 0);
-    if (n > 0)
-      filled += static_cast<std::size_t>(n);
-    else if (errno != EINTR)
-      throw std::runtime_error("the kernel gives no random numbers");
-  }
+  thread_local random_stock stock;
+  const auto bits = stock.take();
   std::string text;
   text.reserve(32);
   for (unsigned char byte : bits) {

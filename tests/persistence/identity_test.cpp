@@ -2,7 +2,10 @@
 #include "persistence/keys.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <set>
 
 namespace perdura::persistence {
@@ -35,6 +38,26 @@ BOOST_AUTO_TEST_CASE(random_ids_are_32_hex_digits_and_differ) {
     BOOST_TEST(
       (id.size() == 32
        && id.find_first_not_of("0123456789abcdef") == std::string::npos));
+}
+
+// What a process has in stock is not for its child, too.
+BOOST_AUTO_TEST_CASE(a_forked_child_has_random_ids_of_its_own) {
+  static_cast<void>(random_hex32());
+  std::array<int, 2> pipe{};
+  BOOST_REQUIRE(::pipe(pipe.data()) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string its = random_hex32();
+    const ssize_t sent = ::write(pipe[1], its.data(), its.size());
+    ::_exit(sent == 32 ? 0 : 1);
+  }
+  std::string its(32, '\0');
+  BOOST_TEST(::read(pipe[0], its.data(), its.size()) == 32);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+  BOOST_TEST(its != random_hex32());
 }
 
 BOOST_AUTO_TEST_CASE(keys_of_the_longest_id_fit) {
