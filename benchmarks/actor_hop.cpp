@@ -5,7 +5,7 @@
 
 #include "benchmarks/bench_program.hpp"
 #include "client/load/node_reading.hpp"
-#include "cluster/router_wiring.hpp"
+#include "cluster/actor_scheduler.hpp"
 
 #include <CLI/CLI.hpp>
 #include <caf/all.hpp>
@@ -38,9 +38,8 @@ class hopping {
 public:
   explicit hopping(std::size_t pairs) {
     // Two more than there are cores: as cluster::node does it.
-    config_.set("scheduler.max-threads",
-                std::size_t{std::thread::hardware_concurrency()} + 2);
-    cluster::use_quiet_scheduler(config_);
+    cluster::use_sparing_scheduler(
+      config_, std::size_t{std::thread::hardware_concurrency()} + 2);
     system_.emplace(config_);
     for (std::size_t i = 0; i < 2 * pairs; ++i)
       actors_.push_back(system_->spawn(hop_behavior, &ended_));
