@@ -11,4 +11,8 @@ class activity_pool;
 activity_actor::behavior_type activity_behavior(activity_actor::pointer self,
                                                 activity_pool* pool);
 
+/// On the scheduler's threads, for what does not block.
+activity_actor::behavior_type
+near_activity_behavior(activity_actor::pointer self, activity_pool* pool);
+
 } // namespace perdura::actors

@@ -19,6 +19,13 @@ constexpr std::chrono::milliseconds slow_after{1};
 // Activities that take longer, of late, each get a thread at once.
 constexpr std::chrono::microseconds long_time{300};
 
+// What has lately been as short as this is not worth waking a thread at all:
+// it runs on a scheduler's, one at a time. Should it block for once, the
+// scheduler puts another thread in that one's place.
+constexpr std::chrono::microseconds near_time_max{20};
+constexpr std::uint64_t near_runs_min = 64; ///< Before that is believed.
+constexpr int near_items_max = 16;          ///< Then others have their turn.
+
 // So many short ones wait for each thread before one more core is used.
 constexpr std::size_t backlog_min = 16;
 
@@ -55,6 +62,7 @@ activity_pool::activity_pool(caf::actor_system& system,
     options_(options),
     around_(std::move(around)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
+    near_(system.spawn(near_activity_behavior, this)),
     watcher_([this] { watch(); }) {}
 
 activity_pool::~activity_pool() {
@@ -102,7 +110,10 @@ bool activity_pool::wants_another() const {
 
 /// Takes something that waits for one more worker, if there may be one.
 bool activity_pool::hire(std::vector<hired>& hands) {
-  if (idle_.empty() && workers_ >= options_.activities_max)
+  const bool is_near = near_ && near_is_free_ && busy_ == 0
+                       && last_run_ >= near_runs_min
+                       && usual_time_ <= near_time_max;
+  if (!is_near && idle_.empty() && workers_ >= options_.activities_max)
     return false;
   auto item = pop_startable();
   if (!item)
@@ -110,7 +121,10 @@ bool activity_pool::hire(std::vector<hired>& hands) {
   ++busy_;
   hired& one = hands.emplace_back();
   one.item = std::move(*item);
-  if (idle_.empty()) {
+  if (is_near) {
+    near_is_free_ = false;
+    one.worker = near_;
+  } else if (idle_.empty()) {
     ++workers_;
   } else {
     one.worker = std::move(idle_.back());
@@ -147,9 +161,9 @@ void activity_pool::submit(activity_work_item item) {
 
 // --- At a desk ---------------------------------------------------------------
 
-std::shared_ptr<activity_pool::desk> activity_pool::open_desk() {
-  persistence::enter_thread_role("activity");
+std::shared_ptr<activity_pool::desk> activity_pool::open_desk(bool is_near) {
   auto made = std::make_shared<desk>();
+  made->is_near = is_near;
   const std::lock_guard lock(mutex_);
   desks_.push_back(made);
   return made;
@@ -227,27 +241,42 @@ void activity_pool::work(desk& at, activity_work_item first,
     const std::lock_guard lock(mutex_);
     sit_down(at, std::move(first));
   }
-  for (;;) {
+  for (int left = at.is_near ? near_items_max : 0;; --left) {
     history_body outcome = run(at);
+    const bool stays = left != 1;
     std::unique_lock lock(mutex_);
     const bool is_wanted = get_up(at);
     const activity_work_item done = std::move(at.item);
-    const bool has_next = take_next(at);
+    const bool has_next = stays && take_next(at);
     lock.unlock();
     if (is_wanted)
       around_.deliver(result_of(done, std::move(outcome)));
     if (has_next)
       continue;
     lock.lock();
-    if (take_next(at)) // it came meanwhile
+    if (stays && take_next(at)) // it came meanwhile
       continue;
-    if (!closed_)
-      idle_.push_back(worker);
-    // From here on the worker does not touch the pool: it may go.
-    --busy_;
-    became_idle_.notify_all();
+    leave(at, worker, lock);
     return;
   }
+}
+
+/// From here on the worker does not touch the pool: it may go.
+void activity_pool::leave(const desk& at, const activity_actor& worker,
+                          std::unique_lock<std::mutex>& lock) {
+  --busy_;
+  if (at.is_near)
+    near_is_free_ = true;
+  else if (!closed_)
+    idle_.push_back(worker);
+  std::vector<hired> hands;
+  if (busy_ == 0 && !queue_.empty())
+    hire(hands);
+  if (busy_ == 0)
+    became_idle_.notify_all();
+  lock.unlock();
+  for (hired& one : hands) // so the pool is there yet
+    send_to_work(std::move(one.item), one.worker);
 }
 
 // --- Who watches for time-outs and slow ones ---------------------------------
@@ -358,6 +387,7 @@ void activity_pool::close() {
   queue_.clear();
   start_deadlines_ = 0;
   idle_.clear();
+  near_ = nullptr;
   for (const auto& at : desks_)
     if (at->run != 0)
       at->cancelled->store(true);

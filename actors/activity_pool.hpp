@@ -78,11 +78,12 @@ public:
     bool given_up = false;  ///< Its time was out: what comes is dropped.
     bool is_slow = false;   ///< It has kept others waiting.
     bool limited = false;   ///< Counts in `running_by_name_`.
+    bool is_near = false;   ///< On a scheduler's thread.
     std::chrono::steady_clock::time_point began;
   };
 
   // For activity actors: a desk of their own, and work until there is none.
-  std::shared_ptr<desk> open_desk();
+  std::shared_ptr<desk> open_desk(bool is_near);
   void work(desk& at, activity_work_item first, const activity_actor& worker);
 
 private:
@@ -105,6 +106,8 @@ private:
   history_body run(desk& at);
   bool get_up(desk& at);
   bool take_next(desk& at);
+  void leave(const desk& at, const activity_actor& worker,
+             std::unique_lock<std::mutex>& lock);
   void rouse_watcher();
   void watch();
   std::vector<hired> hire_for_slow_ones();
@@ -133,6 +136,9 @@ private:
   bool watcher_rests_ = true;              ///< Until it is roused.
   bool watcher_called_ = false;
   bool closed_ = false;
+  bool near_is_free_ = true;
+  // These use what stands above from the moment that they are there.
+  activity_actor near_; ///< On the scheduler's threads.
   std::thread watcher_;
 };
 
