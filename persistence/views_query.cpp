@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t record_cost = 5;
 
 // As many instances with a prefix are found through their IDs; of more the
-// indexes know sooner which come first. 2,000 take some 4 ms.
+// indexes know sooner which come first. To find that there are more takes
+// some 1.5 ms.
 constexpr std::size_t prefix_instances_max = 2'000;
 
 /// One index range: a partition, or one status of a partition.
@@ -88,34 +89,46 @@ private:
     instance_row row;
   };
 
-  /// All that fit, in order; empty if the ID says too little.
+  /// Whose IDs begin so; empty if those are too many.
   std::optional<std::vector<candidate>>
-  find_by_prefix(const std::vector<partition_id>& partitions) const {
+  with_prefix(const std::vector<partition_id>& partitions) const {
     if (query_.id_prefix.empty())
       return std::nullopt;
     std::vector<candidate> found;
-    std::size_t looked_at = 0;
     for (const partition_id partition : partitions) {
       const std::string prefix = partition_key(partition) + query_.id_prefix;
       const auto cursor = rows_.walk(table::instances);
       for (bool more = cursor->seek(prefix);
            more && cursor->key().starts_with(prefix);) {
-        if (++looked_at > prefix_instances_max)
+        if (found.size() == prefix_instances_max)
           return std::nullopt;
-        candidate one;
+        candidate& one = found.emplace_back();
         one.partition = partition;
         one.row.id = id_of_instance_key(cursor->key());
-        one.row.record = decode_row<instance_record>(
-          table::instances, cursor->key(), cursor->value());
         // Behind all rows of this one.
-        const std::string next
-          = after_prefix(instance_prefix(partition, one.row.id));
-        if (fits(one.row))
-          found.push_back(std::move(one));
-        more = cursor->seek(next);
+        more
+          = cursor->seek(after_prefix(instance_prefix(partition, one.row.id)));
       }
     }
-    std::sort(found.begin(), found.end(),
+    return found;
+  }
+
+  /// All that fit, in order; empty if the ID says too little.
+  std::optional<std::vector<candidate>>
+  find_by_prefix(const std::vector<partition_id>& partitions) const {
+    auto found = with_prefix(partitions);
+    if (!found)
+      return std::nullopt;
+    std::erase_if(*found, [this](candidate& one) {
+      const std::string key
+        = instance_key(one.partition, one.row.id, row_kind::record);
+      auto record = get_row<instance_record>(rows_, table::instances, key);
+      if (!record)
+        throw_damaged(table::instances, key, "its instance has no record");
+      one.row.record = std::move(*record);
+      return !fits(one.row);
+    });
+    std::sort(found->begin(), found->end(),
               [](const candidate& a, const candidate& b) {
                 return std::tie(a.row.record.created_at, a.row.id)
                        < std::tie(b.row.record.created_at, b.row.id);

@@ -229,12 +229,11 @@ BOOST_AUTO_TEST_CASE(a_filter_that_fits_little_is_answered_in_short_pages) {
 BOOST_AUTO_TEST_CASE(a_prefix_that_fits_few_is_answered_in_one_page) {
   memory_world world;
   hub h(world.open());
-  constexpr int many = 25'000;
-  for (int i = 0; i < many; ++i)
+  for (int i = 0; i < 2'500; ++i)
     h.start(i);
   h.journal().commit();
   instance_query query;
-  query.id_prefix = "order-24999";
+  query.id_prefix = "order-2499";
   const auto page = h.journal().query(all, query).value();
   BOOST_TEST(page.rows.size() == 1U);
   BOOST_TEST(page.token.empty());
@@ -243,12 +242,13 @@ BOOST_AUTO_TEST_CASE(a_prefix_that_fits_few_is_answered_in_one_page) {
   query.top = 7;
   const std::vector<std::string> found = h.walk(query);
   query.id_prefix = "order-"; // fits more than are looked up by their IDs
+  query.top = 500;
   std::vector<std::string> expected = h.walk(query);
   std::erase_if(expected, [](const std::string& id) {
     return !id.starts_with("order-24");
   });
   BOOST_TEST((found == expected));
-  BOOST_TEST(found.size() == 1'111U);
+  BOOST_TEST(found.size() == 111U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
