@@ -18,7 +18,7 @@ struct laned_journal::lane {
        const std::shared_ptr<crash_switch>& crash,
        std::function<void()> measure)
     : log(std::move(s.log)),
-      rows(std::move(s.rows), crash, how.limits.slice_instances_max),
+      rows(std::move(s.rows), crash, how.limits.slice_instances_min),
       writer(rows, how.limits, std::move(measure)),
       committer({.lane = number,
                  .manual = how.manual,

@@ -94,7 +94,7 @@ open_memory_journal(std::shared_ptr<memory_disk> disk,
   laned_journal::options how;
   how.manual = true;
   how.decode_again = true;
-  how.limits.slice_instances_max = 2; // so that crashes fall between slices
+  how.limits.slice_instances_min = 2; // so that crashes fall between slices
   if (options.storage_bytes_max > 0)
     how.measure_full = [disk, most = options.storage_bytes_max] {
       std::uint64_t used = 0;

@@ -169,10 +169,10 @@ struct views::moment {
 
 views::views(std::unique_ptr<row_store> rows,
              std::shared_ptr<crash_switch> crash,
-             std::size_t slice_instances_max)
+             std::size_t slice_instances_min)
   : rows_(std::move(rows)),
     crash_(std::move(crash)),
-    slice_instances_max_(slice_instances_max) {}
+    slice_instances_min_(slice_instances_min) {}
 
 result<void> views::open() {
   const auto applied = guarded([&] {
@@ -221,6 +221,11 @@ result<void> views::flush_one() {
     generation = flushing_;
     last = flushing_last_;
   }
+  // A slice costs two waits for the disk and the pages that all of them touch:
+  // where much waits, it pays to take more at a time.
+  const std::size_t slice
+    = std::clamp(generation->instance_count() / 16, slice_instances_min_,
+                 slice_instances_min_ * 8);
   bringing_up work(*generation, last);
   for (bool whole = false; !whole;) {
     const std::uint64_t n = commits_ + 1;
@@ -228,7 +233,7 @@ result<void> views::flush_one() {
       return error{errc::shutting_down, "the journal has crashed"};
     try {
       const auto rows = rows_->write();
-      whole = work.slice(*rows, slice_instances_max_);
+      whole = work.slice(*rows, slice);
       rows->commit();
     } catch (const storage_exception& e) {
       // A sync that failed cannot be repeated, and a full map cannot be healed

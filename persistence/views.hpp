@@ -29,9 +29,10 @@ public:
     std::size_t bytes = 0;
   };
 
-  /// A flush writes at most so many instances in one transaction.
+  /// A flush writes so many instances in one transaction, or a sixteenth of
+  /// what waits, up to eight times as many.
   views(std::unique_ptr<row_store> rows, std::shared_ptr<crash_switch> crash,
-        std::size_t slice_instances_max);
+        std::size_t slice_instances_min);
 
   /// Reads how far the rows have come.
   /// @error errc::storage_damaged, errc::storage_format
@@ -94,7 +95,7 @@ private:
 
   std::unique_ptr<row_store> rows_;
   std::shared_ptr<crash_switch> crash_;
-  const std::size_t slice_instances_max_;
+  const std::size_t slice_instances_min_;
   std::atomic<std::uint64_t> commits_{0};
 
   std::mutex flush_mutex_; // One flush at a time; taken before mutex_.

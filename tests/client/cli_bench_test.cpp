@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(what_became_dearer_is_exit_code_1) {
     {"bench", "--from", file("now.json"), "--compare", file("before.json")});
   BOOST_TEST(worse.code == 1);
   BOOST_TEST(worse.says("WORSE"));
-  BOOST_TEST(worse.says("empty, 16 in flight: CPU went from "));
+  BOOST_TEST(worse.says("empty, 128 in flight: CPU went from "));
   const outcome same = run_perdura(
     {"bench", "--from", file("now.json"), "--compare", file("now.json")});
   BOOST_TEST(same.code == 0);

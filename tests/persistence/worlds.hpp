@@ -91,7 +91,7 @@ public:
 
   std::unique_ptr<manual_journal> open(crash_hook crash = {}) {
     lmdb_journal_options how = options();
-    how.views.slice_instances_max = 2;
+    how.views.slice_instances_min = 2;
     how.manual = true;
     how.crash = std::move(crash);
     return open_lmdb_journal(std::move(how)).value();
