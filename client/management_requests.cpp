@@ -1,6 +1,7 @@
 #include "client/management_requests.hpp"
 
 #include "client/request_checks.hpp"
+#include "persistence/clock.hpp"
 #include "persistence/identity.hpp"
 
 namespace perdura::client {
@@ -23,12 +24,13 @@ result<actors::start_instance> start_request(std::string_view name,
                                              const start_options& options) {
   actors::start_instance start;
   start.id = options.instance_id;
+  const auto now = persistence::system_clock().now();
   if (auto ok = check_request(options.request_id); !ok)
     return ok.error();
   // A repeat must find what the first one made, so it has the same ID.
   if (start.id.empty())
     start.id = options.request_id.empty()
-                 ? persistence::random_hex32()
+                 ? persistence::ordered_hex32(now)
                  : persistence::hash_hex32(options.request_id);
   if (auto ok = persistence::check_instance_id(start.id); !ok)
     return ok.error();
@@ -39,7 +41,7 @@ result<actors::start_instance> start_request(std::string_view name,
   start.name = name;
   start.version = options.version;
   start.input = std::move(input);
-  start.execution = persistence::random_hex32();
+  start.execution = persistence::ordered_hex32(now);
   start.scheduled_at = options.scheduled_at;
   start.get_or_start = options.get_or_start;
   start.request = request_of("start", options.request_id);

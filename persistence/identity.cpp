@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <stdexcept>
@@ -103,18 +104,36 @@ private:
   unsigned forks_ = 0;
 };
 
-} // namespace
-
-std::string random_hex32() {
+std::array<unsigned char, 16> some_random_bits() {
   thread_local random_stock stock;
-  const auto bits = stock.take();
+  return stock.take();
+}
+
+std::string hex_of(const std::array<unsigned char, 16>& bits) {
   std::string text;
-  text.reserve(32);
-  for (unsigned char byte : bits) {
+  text.reserve(2 * bits.size());
+  for (const unsigned char byte : bits) {
     text.push_back("0123456789abcdef"[byte >> 4U]);
     text.push_back("0123456789abcdef"[byte & 0x0FU]);
   }
   return text;
+}
+
+} // namespace
+
+std::string random_hex32() {
+  return hex_of(some_random_bits());
+}
+
+std::string ordered_hex32(timestamp now) {
+  auto bits = some_random_bits();
+  const auto ms = static_cast<std::uint64_t>(
+    std::chrono::duration_cast<std::chrono::milliseconds>(
+      now.time_since_epoch())
+      .count());
+  for (std::size_t i = 0; i < 6; ++i)
+    bits[i] = static_cast<unsigned char>(ms >> (8 * (5 - i)));
+  return hex_of(bits);
 }
 
 bool is_utf8(std::string_view text) {

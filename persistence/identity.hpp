@@ -2,6 +2,7 @@
 #pragma once
 
 #include <perdura/persistence/error.hpp>
+#include <perdura/persistence/ids.hpp>
 
 #include <string>
 #include <string_view>
@@ -10,6 +11,11 @@ namespace perdura::persistence {
 
 /// 128 random bits from the kernel, as 32 lower case hex digits.
 std::string random_hex32();
+
+/// The same with the milliseconds of `now` in the first 48 bits: what is made
+/// at one time lies side by side in rows that are ordered by it.
+/// @source RFC 9562, section 5.7, for the idea.
+std::string ordered_hex32(timestamp now);
 
 /// 32 lower case hex digits, the same for the same text: XXH3-128.
 std::string hash_hex32(std::string_view text);

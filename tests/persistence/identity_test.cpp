@@ -40,6 +40,21 @@ BOOST_AUTO_TEST_CASE(random_ids_are_32_hex_digits_and_differ) {
        && id.find_first_not_of("0123456789abcdef") == std::string::npos));
 }
 
+// Rows of instances that are made at one time lie side by side.
+BOOST_AUTO_TEST_CASE(ids_of_later_times_come_later_and_differ) {
+  std::set<std::string> seen;
+  std::string before;
+  for (int ms = 1; ms <= 1000; ++ms) {
+    const timestamp now{std::chrono::milliseconds(1'790'000'000'000 + ms)};
+    const std::string id = ordered_hex32(now);
+    BOOST_REQUIRE((id.size() == 32 && id > before));
+    before = id;
+    seen.insert(ordered_hex32(now));
+    seen.insert(id);
+  }
+  BOOST_TEST(seen.size() == 2000U);
+}
+
 // What a process has in stock is not for its child, too.
 BOOST_AUTO_TEST_CASE(a_forked_child_has_random_ids_of_its_own) {
   static_cast<void>(random_hex32());
