@@ -211,24 +211,25 @@ router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
   auto* state = &self->state;
   state->begin(self, std::move(config), std::move(around));
   return {
+    // CAF tries them in this order: the most frequent first.
+    [=](const packet_note& x) { state->on_packet(x); },
+    [=](management_reply& x) { state->on_reply(x); },
     [=](management_inbound& x) { state->on_request(x, nullptr); },
+    [=](flush_batch) { state->on_flush(); },
     [=](partition_outward& x) { state->on_message(x); },
     [=](acknowledgement_outward& x) { state->on_acknowledgement(x); },
-    [=](management_reply& x) { state->on_reply(x); },
+    [=](patient_request& x) {
+      state->on_request(x.request, std::move(x.claim));
+    },
+    [=](router_tick) { state->on_tick(); },
     [=](partitions_ready& x) { state->on_partitions(x); },
     [=](door_opened& x) { state->doors[x.door] = std::move(x.gateway); },
     [=](partitions_gone) { state->on_partitions_gone(); },
     [=](transport_ready& x) { state->on_transport(x); },
     [=](const path_note& x) { state->on_path(x); },
-    [=](const packet_note& x) { state->on_packet(x); },
-    [=](patient_request& x) {
-      state->on_request(x.request, std::move(x.claim));
-    },
     [=](peer_question& x) { state->on_question(x); },
     [=](const peers_request& x) { state->on_peers(x); },
     [=](const lookup_note& x) { state->on_lookup(x); },
-    [=](flush_batch) { state->on_flush(); },
-    [=](router_tick) { state->on_tick(); },
   };
 }
 
