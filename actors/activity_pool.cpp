@@ -110,6 +110,8 @@ bool activity_pool::wants_another() const {
 
 /// Takes something that waits for one more worker, if there may be one.
 bool activity_pool::hire(std::vector<hired>& hands) {
+  if (busy_ >= options_.activities_max)
+    return false;
   const bool is_near = near_ && near_is_free_ && busy_ == 0
                        && last_run_ >= near_runs_min
                        && usual_time_ <= near_time_max;

@@ -127,6 +127,43 @@ BOOST_AUTO_TEST_CASE(as_many_run_at_once_as_may) {
   deliveries(8);
 }
 
+// Also when what is very short has found a scheduler's thread.
+BOOST_AUTO_TEST_CASE(no_more_run_at_once_than_may) {
+  std::atomic<int> now{0};
+  std::atomic<int> most{0};
+  std::latch over(1);
+  const auto enter = [&] {
+    const int here = ++now;
+    int seen = most;
+    while (here > seen && !most.compare_exchange_weak(seen, here)) {
+    }
+  };
+  functions()
+    .add_activity("Short",
+                  [&] {
+                    enter();
+                    --now;
+                  })
+    .add_activity("Blocks", [&] {
+      enter();
+      over.wait();
+      --now;
+    });
+  open(1);
+  for (std::uint32_t i = 1; i <= 500; ++i) {
+    submit(i, "Short");
+    if (i % 100 != 0)
+      outcome_of(i); // one by one: usually very short
+  }
+  deliveries(500);
+  submit(501, "Blocks");
+  for (std::uint32_t i = 502; i <= 600; ++i)
+    submit(i, "Short");
+  over.count_down();
+  deliveries(600);
+  BOOST_TEST(most == 1);
+}
+
 BOOST_AUTO_TEST_CASE(no_more_run_at_once_than_their_name_allows) {
   std::atomic<int> now{0};
   std::atomic<int> most{0};
