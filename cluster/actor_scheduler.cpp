@@ -70,8 +70,7 @@ public:
   void foreach_resumable(Worker*, F) {}
 
   /// What is left when the threads have ended is run to its end. CAF's own
-  /// clean-up forgets a reference for each actor that it wakes, and these
-  /// then stay for ever.
+  /// clean-up forgets a reference for each actor that it wakes.
   template <class Coordinator, class F>
   void foreach_central_resumable(Coordinator* self, F) {
     caf::scoped_execution_unit here(&self->system());
