@@ -6,19 +6,12 @@
 namespace perdura::actors {
 
 activity_actor::behavior_type activity_behavior(activity_actor::pointer self,
-                                                activity_pool* pool) {
-  persistence::enter_thread_role("activity");
+                                                activity_pool* pool,
+                                                bool is_near) {
+  if (!is_near)
+    persistence::enter_thread_role("activity");
   return {
-    [=, desk = pool->open_desk(false)](activity_work_item& first) {
-      pool->work(*desk, std::move(first), activity_actor(self));
-    },
-  };
-}
-
-activity_actor::behavior_type
-near_activity_behavior(activity_actor::pointer self, activity_pool* pool) {
-  return {
-    [=, desk = pool->open_desk(true)](activity_work_item& first) {
+    [=, desk = pool->open_desk(is_near)](activity_work_item& first) {
       pool->work(*desk, std::move(first), activity_actor(self));
     },
   };

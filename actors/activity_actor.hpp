@@ -1,4 +1,4 @@
-/// The shell around one activity at a time, on a thread of its own.
+/// The shell around one activity at a time.
 #pragma once
 
 #include "actors/messages.hpp"
@@ -7,12 +7,10 @@ namespace perdura::actors {
 
 class activity_pool;
 
-/// `pool` outlives the actor.
+/// Either on a thread of its own, for activities that may block, or near: on
+/// the scheduler's threads. `pool` outlives the actor.
 activity_actor::behavior_type activity_behavior(activity_actor::pointer self,
-                                                activity_pool* pool);
-
-/// On the scheduler's threads, for what does not block.
-activity_actor::behavior_type
-near_activity_behavior(activity_actor::pointer self, activity_pool* pool);
+                                                activity_pool* pool,
+                                                bool is_near);
 
 } // namespace perdura::actors

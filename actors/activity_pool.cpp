@@ -23,8 +23,8 @@ constexpr std::chrono::microseconds long_time{300};
 // it runs on a scheduler's, one at a time. Should it block for once, the
 // scheduler puts another thread in that one's place.
 constexpr std::chrono::microseconds near_time_max{20};
-constexpr std::uint64_t near_runs_min = 64; ///< Before that is believed.
-constexpr int near_items_max = 16;          ///< Then others have their turn.
+constexpr std::uint64_t near_runs_min = 64;  ///< Before that is believed.
+constexpr std::uint64_t near_items_max = 16; ///< Then others have their turn.
 
 // So many short ones wait for each thread before one more core is used.
 constexpr std::size_t backlog_min = 16;
@@ -62,7 +62,7 @@ activity_pool::activity_pool(caf::actor_system& system,
     options_(options),
     around_(std::move(around)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
-    near_(system.spawn(near_activity_behavior, this)),
+    near_(system.spawn(activity_behavior, this, true)),
     watcher_([this] { watch(); }) {}
 
 activity_pool::~activity_pool() {
@@ -93,10 +93,7 @@ std::optional<activity_work_item> activity_pool::pop_startable() {
   activity_work_item item = std::move(it->item);
   if (it->start_by)
     --start_deadlines_;
-  if (it == queue_.begin())
-    queue_.pop_front();
-  else
-    queue_.erase(it);
+  queue_.erase(it);
   return item;
 }
 
@@ -137,9 +134,10 @@ bool activity_pool::hire(std::vector<hired>& hands) {
 
 void activity_pool::send_to_work(activity_work_item item,
                                  const activity_actor& worker) {
-  caf::anon_send(worker ? worker
-                        : system_.spawn<caf::detached>(activity_behavior, this),
-                 std::move(item));
+  caf::anon_send(
+    worker ? worker
+           : system_.spawn<caf::detached>(activity_behavior, this, false),
+    std::move(item));
 }
 
 void activity_pool::submit(activity_work_item item) {
@@ -243,9 +241,9 @@ void activity_pool::work(desk& at, activity_work_item first,
     const std::lock_guard lock(mutex_);
     sit_down(at, std::move(first));
   }
-  for (int left = at.is_near ? near_items_max : 0;; --left) {
+  for (std::uint64_t items = 1;; ++items) {
     history_body outcome = run(at);
-    const bool stays = left != 1;
+    const bool stays = !at.is_near || items < near_items_max;
     std::unique_lock lock(mutex_);
     const bool is_wanted = get_up(at);
     const activity_work_item done = std::move(at.item);
@@ -286,7 +284,6 @@ void activity_pool::leave(const desk& at, const activity_actor& worker,
 void activity_pool::rouse_watcher() {
   if (!std::exchange(watcher_rests_, false))
     return; // it looks again in a moment
-  watcher_called_ = true;
   watcher_due_.notify_one();
 }
 
@@ -307,7 +304,7 @@ void activity_pool::watch() {
     }
     const bool may_hire = !idle_.empty() || workers_ < options_.activities_max;
     watcher_rests_ = queue_.empty() || !may_hire;
-    const auto is_called = [this] { return closed_ || watcher_called_; };
+    const auto is_called = [this] { return closed_ || !watcher_rests_; };
     if (!watcher_rests_)
       watcher_due_.wait_for(lock, slow_after, [this] { return closed_; });
     else if (const auto first = next_deadline())
@@ -315,7 +312,6 @@ void activity_pool::watch() {
                             is_called);
     else
       watcher_due_.wait(lock, is_called);
-    watcher_called_ = false;
   }
 }
 

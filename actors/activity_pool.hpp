@@ -134,7 +134,6 @@ private:
   std::size_t start_deadlines_ = 0;        ///< Queued items that have one.
   std::chrono::nanoseconds usual_time_{0}; ///< Of late, of one activity.
   bool watcher_rests_ = true;              ///< Until it is roused.
-  bool watcher_called_ = false;
   bool closed_ = false;
   bool near_is_free_ = true;
   // These use what stands above from the moment that they are there.

@@ -14,6 +14,9 @@ namespace {
 // Instance actors that wait for their next instance, in each partition.
 constexpr std::size_t spare_runs_max = 64;
 
+// A batch's room is kept for the next one, unless a burst has made it larger.
+constexpr std::size_t batch_room_max = 1'024;
+
 // The wall clock must have reached the time when the partition looks.
 constexpr duration wake_delay{50};
 
@@ -66,6 +69,8 @@ void partition_actor_state::on_flush() {
   taken_.swap(batch_);
   processor_->take(taken_);
   taken_.clear(); // its room is for the next batch
+  if (taken_.capacity() > batch_room_max)
+    taken_.shrink_to_fit();
   arm();
 }
 

@@ -20,7 +20,6 @@ void partition_processor::forget(const instance_id& id,
   if (live.kept)
     idle_.erase(live.place);
   state_.live.erase(state_.live.find(id));
-  ++state_.counters.evictions;
   if (warm)
     host_.drop_run(id);
 }
@@ -53,6 +52,7 @@ void partition_processor::evict(timestamp at) {
       = live.busy() || live.held_here || live.position > durable_;
     if (!in_use && (ended || live.touched <= since)) {
       forget(instance_id(id), live);
+      ++state_.counters.evictions;
       continue;
     }
     // What is in use is looked at again only after a whole pause: a time

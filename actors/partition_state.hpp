@@ -85,7 +85,6 @@ struct arrived_start {
   std::vector<reply_to> refused; ///< Other starts of the same ID.
   request_id request;
   std::optional<dedup_mark> source;
-  bool replaces = false; ///< A finished instance has this ID.
 };
 
 /// Instances in memory, the longest untouched first.
@@ -142,7 +141,7 @@ struct partition_counters {
   std::uint64_t results_stale = 0;
   std::uint64_t events_discarded = 0;
   std::uint64_t messages_repeated = 0;
-  std::uint64_t evictions = 0; ///< Instances that left memory.
+  std::uint64_t evictions = 0; ///< Idle instances that left memory.
 };
 
 struct partition_state {

@@ -9,7 +9,6 @@ namespace {
 void accept_start(partition_state& state, const instance_id& id,
                   arrived_start start) {
   live_instance& live = state.live[id];
-  start.replaces = live.stored.has_value();
   live.arrived.clear();
   live.first_history.clear();
   live.next_inbox = 1;
@@ -32,7 +31,6 @@ void accept_start(partition_state& state, const instance_id& id,
 turn schedule_start(partition_state& state, const instance_id& id,
                     arrived_start start, timestamp now) {
   live_instance& live = state.live[id];
-  start.replaces = live.stored.has_value();
   const auto& started = std::get<execution_started>(start.started.body);
   live.next_inbox = 1;
   live.delivered = 0;

@@ -4,7 +4,7 @@
 //   bench_actor_hop [--pairs 1,64] [--seconds 1] [--rounds 3] [--json FILE]
 
 #include "benchmarks/bench_program.hpp"
-#include "client/load/node_reading.hpp"
+#include "client/http/process_usage.hpp"
 #include "cluster/actor_scheduler.hpp"
 
 #include <CLI/CLI.hpp>
@@ -74,7 +74,7 @@ bench_figures hop(hopping& all, std::size_t pairs,
                   std::chrono::milliseconds time) {
   constexpr std::uint64_t hops_each = 1'000;
   const auto from = steady_clock::now();
-  const double cpu_before = client::own_cpu_seconds();
+  const double cpu_before = client::process_cpu_seconds();
   double hops = 0;
   do {
     all.run(hops_each);
@@ -82,7 +82,7 @@ bench_figures hop(hopping& all, std::size_t pairs,
   } while (steady_clock::now() - from < time);
   const double seconds
     = std::chrono::duration<double>(steady_clock::now() - from).count();
-  const double cpu = client::own_cpu_seconds() - cpu_before;
+  const double cpu = client::process_cpu_seconds() - cpu_before;
   return {{"rate_per_s", hops / seconds},
           {"ns", seconds * 1e9 / hops},
           {"cpu_ns", cpu * 1e9 / hops}};

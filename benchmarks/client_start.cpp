@@ -7,6 +7,7 @@
 #include "benchmarks/call_window.hpp"
 #include "client/cli/temporary_folder.hpp"
 #include "client/examples/samples.hpp"
+#include "client/http/process_usage.hpp"
 #include "client/load/child_node.hpp"
 #include "client/load/latencies.hpp"
 #include "client/load/node_reading.hpp"
@@ -103,9 +104,9 @@ void measure(const char* name, orchestration_client client,
        .unit = "orchestration"},
       options, [&] {
         const auto before = client::read_nodes(doors).value();
-        const double own_before = client::own_cpu_seconds();
+        const double own_before = client::process_cpu_seconds();
         loop_outcome out = loop(client, count, options.time());
-        const double own = client::own_cpu_seconds() - own_before;
+        const double own = client::process_cpu_seconds() - own_before;
         const auto spent = client::read_nodes(doors).value() - before;
         return figures_of(std::move(out), spent, is_own ? 0 : own);
       });

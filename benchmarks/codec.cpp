@@ -5,7 +5,7 @@
 #include "persistence/codec.hpp"
 
 #include "benchmarks/bench_program.hpp"
-#include "client/load/node_reading.hpp"
+#include "client/http/process_usage.hpp"
 #include "client/load/typical_turn.hpp"
 
 #include <CLI/CLI.hpp>
@@ -24,7 +24,7 @@ bench_figures cost_of(std::size_t bytes, std::chrono::milliseconds time,
                       const std::function<bool()>& once) {
   constexpr std::size_t between_looks = 1'000;
   const auto from = steady_clock::now();
-  const double cpu_before = client::own_cpu_seconds();
+  const double cpu_before = client::process_cpu_seconds();
   std::size_t count = 0;
   std::size_t failures = 0;
   do {
@@ -32,7 +32,7 @@ bench_figures cost_of(std::size_t bytes, std::chrono::milliseconds time,
       failures += once() ? 0 : 1;
     count += between_looks;
   } while (steady_clock::now() - from < time);
-  const double cpu = client::own_cpu_seconds() - cpu_before;
+  const double cpu = client::process_cpu_seconds() - cpu_before;
   return {{"cpu_ns", cpu * 1e9 / static_cast<double>(count)},
           {"bytes", static_cast<double>(bytes)},
           {"failures", static_cast<double>(failures)}};

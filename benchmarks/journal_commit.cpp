@@ -7,8 +7,8 @@
 
 #include "benchmarks/bench_program.hpp"
 #include "client/cli/temporary_folder.hpp"
+#include "client/http/process_usage.hpp"
 #include "client/load/latencies.hpp"
-#include "client/load/node_reading.hpp"
 #include "client/load/typical_turn.hpp"
 #include "persistence/clock.hpp"
 #include "persistence/identity.hpp"
@@ -140,7 +140,7 @@ public:
     if (with_list)
       list.emplace(*journal_);
     const journal_statistics before = journal_->statistics();
-    const double cpu_before = client::own_cpu_seconds();
+    const double cpu_before = client::process_cpu_seconds();
     const auto from = steady_clock::now();
     std::size_t count = 0;
     for (; steady_clock::now() - from < time; ++count) {
@@ -153,7 +153,7 @@ public:
     latencies list_times;
     if (list)
       list_times = list->stop();
-    const double cpu = client::own_cpu_seconds() - cpu_before;
+    const double cpu = client::process_cpu_seconds() - cpu_before;
     return figures(count, seconds, cpu, before, list_times);
   }
 

@@ -6,7 +6,7 @@
 #include "actors/orchestration_run.hpp"
 #include "benchmarks/bench_program.hpp"
 #include "client/examples/samples.hpp"
-#include "client/load/node_reading.hpp"
+#include "client/http/process_usage.hpp"
 #include <perdura/actors/registry.hpp>
 
 #include <CLI/CLI.hpp>
@@ -69,13 +69,13 @@ bench_figures replay(const std::shared_ptr<const registry>& functions,
     // As many at once as make some 10,000 events: rusage has microseconds.
     std::vector<orchestration_work_item> items(1 + 10'000 / history.size(),
                                                item_of(history, activities));
-    const double before = client::own_cpu_seconds();
+    const double before = client::process_cpu_seconds();
     for (orchestration_work_item& each : items) {
       const turn_outcome out
         = orchestration_run(functions).run_turn(std::move(each));
       failures += std::holds_alternative<completed_result>(out.result) ? 0 : 1;
     }
-    cpu += client::own_cpu_seconds() - before;
+    cpu += client::process_cpu_seconds() - before;
     count += static_cast<double>(items.size() * history.size());
   } while (steady_clock::now() - from < time);
   return {{"cpu_ns", cpu * 1e9 / count},

@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <sstream>
 #include <thread>
 
 namespace perdura::benchmarks {
@@ -364,12 +363,7 @@ std::string stored_node::body_of(const std::string& target) const {
 }
 
 double stored_node::metric(std::string_view name) const {
-  std::istringstream page(body_of("/metrics"));
-  for (std::string line; std::getline(page, line);)
-    if (line.starts_with(name) && line.size() > name.size()
-        && line[name.size()] == ' ')
-      return std::strtod(line.c_str() + name.size(), nullptr);
-  return 0;
+  return client::sample_of(body_of("/metrics"), name);
 }
 
 double stored_node::journal_mib() const {

@@ -212,7 +212,8 @@ public:
   result<std::size_t> purge_all(const instance_filter& filter,
                                 std::stop_token stop = {});
 
-  /// Returns when the instance has ended, woken and not polled.
+  /// Returns when the instance has ended, woken and not polled. Its status
+  /// has no input: who waits knows it; get_status shows it.
   /// @error errc::timed_out, not_found
   result<orchestration_status>
   wait_for_completion(std::string_view instance_id,
@@ -238,7 +239,7 @@ public:
                    const start_options& options, started_callback done);
   void get_status_async(std::string_view instance_id,
                         const status_options& options, status_callback done);
-  /// Returns a number for cancel_wait.
+  /// As wait_for_completion, without a time. Returns a number for cancel_wait.
   std::uint64_t wait_async(std::string_view instance_id, status_callback done);
   void cancel_wait(std::uint64_t number);
   void raise_event_async(std::string_view instance_id,

@@ -68,31 +68,32 @@ node_gateway::ways node_gateway::ways_now() {
   return {around_.router, is_let_in_ ? own_ : nullptr};
 }
 
-/// A status needs nobody's turn.
-bool node_gateway::answer_at_once(const actors::management_request& request,
-                                  const own_partitions& own,
-                                  const callback& done) {
+namespace {
+
+/// A status needs nobody's turn. A history may have many megabytes: not on a
+/// door's thread.
+const actors::get_status*
+answered_at_once(const actors::management_request& request) {
   const auto* asked = std::get_if<actors::get_status>(&request);
-  // A history may have many megabytes: not on a door's thread.
-  if (asked == nullptr || asked->show_history)
-    return false;
-  const auto partition = partition_of(asked->id, own.partition_count);
-  if (!own.by_id[persistence::index_of(partition)])
-    return false;
-  done(own.read(partition, *asked));
-  return true;
+  return asked != nullptr && !asked->show_history ? asked : nullptr;
 }
+
+} // namespace
 
 std::uint64_t node_gateway::submit(actors::management_request request,
                                    callback done, actors::if_away what) {
   const ways known = ways_now();
-  if (known.own && answer_at_once(request, *known.own, done))
-    return 0;
   const actors::instance_id& id = actors::instance_of(request);
   actors::partition_actor own;
-  if (known.own)
-    own = known.own->by_id[persistence::index_of(
-      partition_of(id, known.own->partition_count))];
+  if (known.own) {
+    const auto partition = partition_of(id, known.own->partition_count);
+    own = known.own->by_id[persistence::index_of(partition)];
+    if (const auto* asked = answered_at_once(request);
+        asked != nullptr && own) {
+      done(known.own->read(partition, *asked));
+      return 0;
+    }
+  }
   const claim_ptr claim = what == actors::if_away::wait && !own
                             ? std::make_shared<request_claim>()
                             : nullptr;

@@ -99,8 +99,6 @@ private:
   };
 
   ways ways_now();
-  bool answer_at_once(const actors::management_request& request,
-                      const own_partitions& own, const callback& done);
 
   std::shared_ptr<pending_requests> pending_;
   std::mutex mutex_; ///< Over the router, `own_` and whether it is let in.

@@ -202,14 +202,13 @@ void run_queue::watch() {
   std::uint64_t pushed = 0;
   std::unique_lock waiting(watch_mutex_);
   while (!closing_) {
-    const bool is_due = watch_changed_.wait_for(waiting, limits_.blocked_after,
-                                                [this] { return closing_; });
-    if (is_due)
+    if (watch_changed_.wait_for(waiting, limits_.blocked_after,
+                                [this] { return closing_; }))
       return;
     waiting.unlock();
+    const bool pressed = look();
     bool rests = false;
     {
-      const bool pressed = look();
       const std::lock_guard lock(lock_);
       quiet_looks = pressed || pushed != pushed_ ? 0 : quiet_looks + 1;
       pushed = pushed_;

@@ -177,12 +177,11 @@ void group_committer::gathered(bool may_block) {
   };
   if (!waits_for_thread())
     return;
-  if (may_block && views_.has_room(how_.backlog_bytes_max)
-      && commit_mutex_.try_lock()) {
-    {
-      const std::lock_guard committing(commit_mutex_, std::adopt_lock);
+  if (may_block && views_.has_room(how_.backlog_bytes_max)) {
+    std::unique_lock committing(commit_mutex_, std::try_to_lock);
+    if (committing)
       commit_queued();
-    }
+    committing = {};
     if (!waits_for_thread())
       return;
   }

@@ -108,6 +108,21 @@ void apply(std::optional<stored_instance>& state, const instance_write& write) {
   remember(state->requests, write.requests);
 }
 
+instance_write without_history(const instance_write& from) {
+  instance_write copy;
+  copy.id = from.id;
+  copy.removed = from.removed;
+  copy.reset = from.reset;
+  copy.record = from.record;
+  copy.custom_status = from.custom_status;
+  copy.tasks_closed = from.tasks_closed;
+  copy.tasks_opened = from.tasks_opened;
+  copy.inbox_taken = from.inbox_taken;
+  copy.inbox_put = from.inbox_put;
+  copy.requests = from.requests;
+  return copy;
+}
+
 void merge(instance_write& first, instance_write&& next) {
   // Whatever was put into an instance that does not exist is void, and so is
   // what came before a removal.

@@ -79,6 +79,9 @@ void apply(std::optional<stored_instance>& state, const instance_write& write);
 void remember(std::vector<request_record>& kept,
               const std::vector<request_record>& more);
 
+/// A copy for `apply`, which does not look at the history.
+instance_write without_history(const instance_write& from);
+
 /// Folds `next` into `first`, so that applying the result equals applying
 /// both in order, history included.
 void merge(instance_write& first, instance_write&& next);

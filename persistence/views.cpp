@@ -142,21 +142,6 @@ bool stands_alone(const instance_write& write) {
   return write.removed && write.record;
 }
 
-instance_write without_history(const instance_write& from) {
-  instance_write copy;
-  copy.id = from.id;
-  copy.removed = from.removed;
-  copy.reset = from.reset;
-  copy.record = from.record;
-  copy.custom_status = from.custom_status;
-  copy.tasks_closed = from.tasks_closed;
-  copy.tasks_opened = from.tasks_opened;
-  copy.inbox_taken = from.inbox_taken;
-  copy.inbox_put = from.inbox_put;
-  copy.requests = from.requests;
-  return copy;
-}
-
 } // namespace
 
 /// The rows and what is pending of one instance, taken together.
@@ -266,15 +251,19 @@ views::backlog views::waiting() const {
   return {active_.bytes(), active_.instance_count()};
 }
 
+/// Under the lock.
+bool views::is_below(std::size_t bytes_max) const {
+  return !flushing_ || active_.bytes() < bytes_max;
+}
+
 bool views::has_room(std::size_t bytes_max) const {
   std::lock_guard lock(mutex_);
-  return !flushing_ || active_.bytes() < bytes_max;
+  return is_below(bytes_max);
 }
 
 void views::await_room(std::size_t bytes_max, const std::atomic<bool>& stop) {
   std::unique_lock lock(mutex_);
-  room_.wait(lock,
-             [&] { return stop || !flushing_ || active_.bytes() < bytes_max; });
+  room_.wait(lock, [&] { return stop || is_below(bytes_max); });
 }
 
 views::moment views::look(partition_id partition, const instance_id& id,

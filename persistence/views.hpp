@@ -42,8 +42,8 @@ public:
   /// them.
   void add(journal_position last, std::vector<weighed_turn>&& turns);
 
-  /// Brings the rows up to everything added before the call, in one synced
-  /// transaction; none if there is nothing.
+  /// Brings the rows up to everything added before the call, in slices of one
+  /// synced transaction each; none if there is nothing.
   result<void> flush();
 
   /// The rows hold everything up to here.
@@ -92,6 +92,7 @@ private:
   moment look(partition_id partition, const instance_id& id,
               bool with_history) const;
   result<void> flush_one();
+  bool is_below(std::size_t bytes_max) const;
 
   std::unique_ptr<row_store> rows_;
   std::shared_ptr<crash_switch> crash_;

@@ -3,8 +3,6 @@
 #include "persistence/rows.hpp"
 
 #include <algorithm>
-#include <type_traits>
-#include <utility>
 
 namespace perdura::persistence {
 
@@ -19,10 +17,45 @@ public:
     counted_ = {};
   }
 
-  void bring_up(const instance_write& write);
+  void bring_up(const instance_write& write) {
+    const std::string key
+      = instance_key(partition_, write.id, row_kind::record);
+    const auto old = get_row<instance_record>(rows_, table::instances, key);
+    if (write.removed) {
+      if (old)
+        erase_rows(write.id, row_kind::record, row_kind::history);
+    } else if (write.reset && old) {
+      erase_rows(write.id, row_kind::task, row_kind::task);
+      erase_rows(write.id, row_kind::history, row_kind::history);
+    }
+    if (write.removed && !write.record)
+      return bring_up_indexes(write.id, old, {});
+    if (!old && !write.record)
+      return; // Nothing can be put into what is not there.
+    if (write.record) {
+      put_.put(table::instances, key, *write.record);
+      bring_up_indexes(write.id, old, write.record);
+    }
+    const bool rest = old && !write.removed; // Old rows may be in the way.
+    bring_up_custom_status(write, rest);
+    bring_up_requests(write, rest);
+    bring_up_tasks(write, rest && !write.reset);
+    bring_up_inbox(write, rest);
+    bring_up_history(write.id, write.history_first, write.history);
+  }
 
   /// What a slice has changed is counted in its transaction.
-  void bring_up_counts();
+  void bring_up_counts() {
+    for (std::size_t status = 0; status < counted_.size(); ++status) {
+      if (counted_[status] == 0)
+        continue;
+      const std::string key
+        = count_key(partition_, static_cast<runtime_status>(status));
+      const auto old = get_row<std::uint64_t>(rows_, table::counts, key);
+      put_.put(table::counts, key,
+               old.value_or(0) + static_cast<std::uint64_t>(counted_[status]));
+    }
+  }
 
   void bring_up_head(const pending_partition& pending) {
     bring_up_outbox(pending);
@@ -223,104 +256,44 @@ private:
   std::array<std::int64_t, 8> counted_{};
 };
 
-void updater::bring_up(const instance_write& write) {
-  const std::string key = instance_key(partition_, write.id, row_kind::record);
-  const auto old = get_row<instance_record>(rows_, table::instances, key);
-  if (write.removed) {
-    if (old)
-      erase_rows(write.id, row_kind::record, row_kind::history);
-  } else if (write.reset && old) {
-    erase_rows(write.id, row_kind::task, row_kind::task);
-    erase_rows(write.id, row_kind::history, row_kind::history);
-  }
-  if (write.removed && !write.record)
-    return bring_up_indexes(write.id, old, {});
-  if (!old && !write.record)
-    return; // Nothing can be put into what is not there.
-  if (write.record) {
-    put_.put(table::instances, key, *write.record);
-    bring_up_indexes(write.id, old, write.record);
-  }
-  const bool rest = old && !write.removed; // Old rows may be in the way.
-  bring_up_custom_status(write, rest);
-  bring_up_requests(write, rest);
-  bring_up_tasks(write, rest && !write.reset);
-  bring_up_inbox(write, rest);
-  bring_up_history(write.id, write.history_first, write.history);
-}
-
-void updater::bring_up_counts() {
-  for (std::size_t status = 0; status < counted_.size(); ++status) {
-    if (counted_[status] == 0)
-      continue;
-    const std::string key
-      = count_key(partition_, static_cast<runtime_status>(status));
-    const auto old = get_row<std::uint64_t>(rows_, table::counts, key);
-    put_.put(table::counts, key,
-             old.value_or(0) + static_cast<std::uint64_t>(counted_[status]));
-  }
-}
-
 } // namespace
-
-class bringing_up::impl {
-public:
-  impl(const pending_writes& pending, journal_position applied)
-    : partitions_(pending.partitions()),
-      next_(partitions_.begin()),
-      applied_(applied) {
-    sort_writes();
-  }
-
-  bool slice(row_writer& rows, std::size_t instances_max) {
-    updater update(rows);
-    while (next_ != partitions_.end()) {
-      update.begin(partition_id(next_->first));
-      for (; written_ < writes_.size() && instances_max > 0; --instances_max)
-        update.bring_up(*writes_[written_++]);
-      update.bring_up_counts();
-      if (written_ < writes_.size())
-        return false;
-      update.bring_up_head(next_->second);
-      ++next_;
-      sort_writes();
-    }
-    row_putter(rows).put(table::meta, applied_key, applied_);
-    return true;
-  }
-
-private:
-  /// In key order: neighbours share pages.
-  void sort_writes() {
-    writes_.clear();
-    written_ = 0;
-    if (next_ == partitions_.end())
-      return;
-    writes_.reserve(next_->second.instances.size());
-    for (const auto& [id, write] : next_->second.instances)
-      writes_.push_back(&write);
-    std::sort(writes_.begin(), writes_.end(),
-              [](const auto* a, const auto* b) { return a->id < b->id; });
-  }
-
-  using partitions_map = std::remove_cvref_t<
-    decltype(std::declval<const pending_writes&>().partitions())>;
-
-  const partitions_map& partitions_;
-  partitions_map::const_iterator next_;
-  std::vector<const instance_write*> writes_; ///< Of the next partition.
-  std::size_t written_ = 0;                   ///< Of them.
-  const journal_position applied_;
-};
 
 bringing_up::bringing_up(const pending_writes& pending,
                          journal_position applied)
-  : impl_(std::make_unique<impl>(pending, applied)) {}
-
-bringing_up::~bringing_up() = default;
+  : partitions_(pending.partitions()),
+    next_(partitions_.begin()),
+    applied_(applied) {
+  sort_writes();
+}
 
 bool bringing_up::slice(row_writer& rows, std::size_t instances_max) {
-  return impl_->slice(rows, instances_max);
+  updater update(rows);
+  while (next_ != partitions_.end()) {
+    update.begin(partition_id(next_->first));
+    for (; written_ < writes_.size() && instances_max > 0; --instances_max)
+      update.bring_up(*writes_[written_++]);
+    update.bring_up_counts();
+    if (written_ < writes_.size())
+      return false;
+    update.bring_up_head(next_->second);
+    ++next_;
+    sort_writes();
+  }
+  row_putter(rows).put(table::meta, applied_key, applied_);
+  return true;
+}
+
+/// In key order: neighbours share pages.
+void bringing_up::sort_writes() {
+  writes_.clear();
+  written_ = 0;
+  if (next_ == partitions_.end())
+    return;
+  writes_.reserve(next_->second.instances.size());
+  for (const auto& [id, write] : next_->second.instances)
+    writes_.push_back(&write);
+  std::sort(writes_.begin(), writes_.end(),
+            [](const auto* a, const auto* b) { return a->id < b->id; });
 }
 
 void initialise(

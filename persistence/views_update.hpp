@@ -5,7 +5,8 @@
 #include "persistence/pending_writes.hpp"
 #include "persistence/row_store.hpp"
 
-#include <memory>
+#include <map>
+#include <vector>
 
 namespace perdura::persistence {
 
@@ -21,7 +22,6 @@ class bringing_up {
 public:
   /// `pending` must outlive it.
   bringing_up(const pending_writes& pending, journal_position applied);
-  ~bringing_up();
 
   /// At most so many instances; true when that was all, and the rows say that
   /// they have reached `applied`.
@@ -29,8 +29,13 @@ public:
   bool slice(row_writer& rows, std::size_t instances_max);
 
 private:
-  class impl;
-  std::unique_ptr<impl> impl_;
+  void sort_writes();
+
+  const std::map<std::uint32_t, pending_partition>& partitions_;
+  std::map<std::uint32_t, pending_partition>::const_iterator next_;
+  std::vector<const instance_write*> writes_; ///< Of the next partition.
+  std::size_t written_ = 0;                   ///< Of them.
+  const journal_position applied_;
 };
 
 /// The first rows of a store.

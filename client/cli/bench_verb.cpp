@@ -124,10 +124,7 @@ result<bench_plan> plan_of(const bench_verb_options& options) {
 
 bench_report head_of(const bench_verb_options& options,
                      const std::filesystem::path& folder) {
-  bench_report report;
-  report.taken_at = to_iso_seconds(persistence::system_clock().now());
-  report.build = build_facts();
-  report.machine = machine_facts(folder);
+  bench_report report = begin_report(folder);
   report.setup
     = {{"nodes", options.urls.empty()
                    ? std::to_string(options.nodes)

@@ -1,10 +1,10 @@
 #include "client/http/door_metrics.hpp"
 
+#include "client/http/process_usage.hpp"
 #include <perdura/client/orchestration_status.hpp>
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -143,19 +143,12 @@ void add_journal(page& out, const cluster::node_statistics& node) {
   out.histogram({}, node.commit_time_us, 1e6);
 }
 
-double seconds_of(const timeval& time) {
-  return static_cast<double>(time.tv_sec)
-         + static_cast<double>(time.tv_usec) / 1e6;
-}
-
 /// @source Prometheus, "Writing client libraries", standard and runtime
 ///         collectors: these names, seconds and bytes.
 void add_process(page& out) {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
   out.counter("process_cpu_seconds_total",
               "User and system CPU time of the node's process.",
-              seconds_of(used.ru_utime) + seconds_of(used.ru_stime));
+              process_cpu_seconds());
   // proc(5): the second number is the resident set, in pages.
   std::ifstream memory("/proc/self/statm");
   std::uint64_t size = 0;

@@ -1,5 +1,6 @@
 #include "client/load/bench_run.hpp"
 
+#include "client/http/process_usage.hpp"
 #include "client/load/commit_probe.hpp"
 #include "client/load/event_load.hpp"
 #include "client/load/node_reading.hpp"
@@ -232,9 +233,9 @@ private:
     const auto before = read_nodes(target_.doors);
     if (!before)
       return before.error();
-    const double own_before = own_cpu_seconds();
+    const double own_before = process_cpu_seconds();
     load_outcome outcome = drive(load, plan_.time);
-    const double own = own_cpu_seconds() - own_before;
+    const double own = process_cpu_seconds() - own_before;
     const auto after = read_nodes(target_.doors);
     if (!after)
       return after.error();

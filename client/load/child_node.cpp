@@ -1,7 +1,7 @@
 #include "client/load/child_node.hpp"
 
 #include "client/examples/samples.hpp"
-#include "client/http/http_client.hpp"
+#include "cluster/node.hpp"
 #include "persistence/identity.hpp"
 #include "persistence/logging.hpp"
 #include <perdura/actors/registry.hpp>
@@ -28,7 +28,11 @@ namespace {
 
 constexpr std::array child_signals{SIGTERM, SIGINT, SIGHUP};
 
-/// What a child says when it serves, or why it does not.
+// Nodes that start together meet in some milliseconds.
+constexpr auto meeting_time_max = std::chrono::seconds(30);
+
+/// What a child says when it serves, or why it does not. Another byte follows
+/// when it has met the others of its cluster: 1, or 0 if it has not in time.
 struct report {
   std::uint16_t port = 0;
   std::array<char, 510> sentence{};
@@ -48,6 +52,12 @@ struct report {
     host.error().message.copy(said.sentence.data(), said.sentence.size() - 1);
   if (::write(to, &said, sizeof said) != sizeof said || !host)
     std::_Exit(1);
+  // On a thread that ends with the process: SIGTERM is not to wait for it.
+  std::thread([to, &node = (*host)->node()] {
+    const char met = node.wait_for_peers(meeting_time_max)
+                     && node.wait_until_admitted(meeting_time_max);
+    static_cast<void>(::write(to, &met, sizeof met) == sizeof met);
+  }).detach();
   sigset_t wanted;
   ::sigemptyset(&wanted);
   ::sigaddset(&wanted, SIGTERM);
@@ -68,24 +78,6 @@ std::uint16_t free_port() {
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size);
   ::close(fd);
   return ntohs(at.sin_port);
-}
-
-/// A node alone serves at once; those of a cluster have to meet.
-bool becomes_ready(std::uint16_t port) {
-  http_url url;
-  url.port = port;
-  http_request request;
-  request.method = "GET";
-  request.target = "/readyz";
-  constexpr auto step = std::chrono::milliseconds(20);
-  constexpr int steps_max = 1'500; // half a minute
-  for (int i = 0; i < steps_max; ++i) {
-    const auto reply = http_ask(url, request, std::chrono::seconds(5));
-    if (reply && reply->status == 200)
-      return true;
-    std::this_thread::sleep_for(step);
-  }
-  return false;
 }
 
 } // namespace
@@ -121,9 +113,9 @@ child_node::start(node_host_config config) {
   report said;
   const bool told
     = pid > 0 && ::read(pipe[0], &said, sizeof said) == sizeof said;
-  ::close(pipe[0]);
   if (told && said.port != 0)
-    return std::unique_ptr<child_node>(new child_node(pid, said.port));
+    return std::unique_ptr<child_node>(new child_node(pid, said.port, pipe[0]));
+  ::close(pipe[0]);
   if (pid > 0)
     ::waitpid(pid, nullptr, 0);
   return error{errc::unavailable, told ? said.sentence.data()
@@ -132,10 +124,16 @@ child_node::start(node_host_config config) {
 }
 
 child_node::~child_node() {
-  if (pid_ <= 0)
-    return;
-  ::kill(pid_, SIGTERM);
-  ::waitpid(pid_, nullptr, 0);
+  if (pid_ > 0) {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ::close(reports_);
+}
+
+bool child_node::meets_others() {
+  char met = 0;
+  return ::read(reports_, &met, sizeof met) == sizeof met && met != 0;
 }
 
 void child_node::kill() {
@@ -190,7 +188,7 @@ child_cluster::start(std::size_t count, const std::filesystem::path& folder,
     cluster->nodes_.push_back(std::move(*node));
   }
   for (const auto& each : cluster->nodes_)
-    if (!becomes_ready(each->port()))
+    if (!each->meets_others())
       return error{errc::unavailable, "The nodes did not meet in time."};
   return cluster;
 }

@@ -50,14 +50,20 @@ public:
     return client::anonymous_mib(pid_);
   }
 
+  /// Returns when it has met the others of its cluster; false if it has not in
+  /// time, or has ended. To be asked once.
+  bool meets_others();
+
   /// SIGKILL.
   void kill();
 
 private:
-  child_node(pid_t pid, std::uint16_t port) : pid_(pid), port_(port) {}
+  child_node(pid_t pid, std::uint16_t port, int reports)
+    : pid_(pid), port_(port), reports_(reports) {}
 
   pid_t pid_;
   std::uint16_t port_;
+  int reports_; ///< The end of a pipe: what else it says.
 };
 
 /// One hub on nodes of this machine.

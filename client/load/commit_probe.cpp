@@ -5,6 +5,7 @@
 #include "persistence/identity.hpp"
 #include "persistence/lmdb_journal.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>

@@ -1,7 +1,5 @@
 #include "client/load/node_reading.hpp"
 
-#include <sys/resource.h>
-
 #include <charconv>
 
 namespace perdura::client {
@@ -9,9 +7,6 @@ namespace perdura::client {
 using persistence::errc;
 using persistence::error;
 
-namespace {
-
-/// The value of a sample without labels.
 double sample_of(std::string_view page, std::string_view name) {
   for (std::size_t at = page.find(name); at != page.npos;
        at = page.find(name, at + 1)) {
@@ -25,8 +20,6 @@ double sample_of(std::string_view page, std::string_view name) {
   }
   return 0;
 }
-
-} // namespace
 
 node_reading& node_reading::operator+=(const node_reading& other) {
   cpu_seconds += other.cpu_seconds;
@@ -79,16 +72,6 @@ read_nodes(const std::vector<load_door>& doors) {
     all += parse_metrics(reply->body);
   }
   return all;
-}
-
-double own_cpu_seconds() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds_of = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec)
-           + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 }
 
 } // namespace perdura::client

@@ -23,15 +23,16 @@ struct node_reading {
   node_reading operator-(const node_reading& before) const;
 };
 
-/// Of Prometheus' text format; what is not in it is 0.
+/// The value of a sample in Prometheus' text format; `name` has its labels, if
+/// it has any. 0 if it is not there.
+double sample_of(std::string_view page, std::string_view name);
+
+/// Of such a page; what is not in it is 0.
 node_reading parse_metrics(std::string_view page);
 
 /// All of them in sum.
 /// @error errc::unavailable  One does not answer, or not with its metrics.
 persistence::result<node_reading>
 read_nodes(const std::vector<load_door>& doors);
-
-/// User and system CPU time of this process.
-double own_cpu_seconds();
 
 } // namespace perdura::client

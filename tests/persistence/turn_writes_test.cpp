@@ -77,6 +77,16 @@ BOOST_AUTO_TEST_CASE(merged_writes_equal_the_writes_one_after_another) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_without_history_lacks_nothing_else) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed)
+    for (instance_write write : some_writes(seed)) {
+      const instance_write copy = without_history(write);
+      write.history_first = 0;
+      write.history.clear();
+      BOOST_TEST((copy == write), "seed " << seed);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_last_128_requests_are_kept_each_once) {
   std::optional<stored_instance> state;
   instance_write write;
