@@ -1,5 +1,6 @@
 #include "cluster/caf_transport.hpp"
 
+#include "cluster/middleman.hpp"
 #include "cluster/tls_network.hpp"
 
 #include <caf/all.hpp>
@@ -323,7 +324,7 @@ result<void> prepare_network(caf::actor_system_config& system,
              caf::timespan(cluster.heartbeat_interval));
   system.set("middleman.connection-timeout",
              caf::timespan(cluster.silence_max));
-  system.load<caf::io::middleman>();
+  load_middleman(system);
   if (!cluster.has_tls())
     return {};
   for (const auto& file :

@@ -1,0 +1,69 @@
+#include "cluster/middleman.hpp"
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+#include <caf/io/basp_broker.hpp>
+#include <caf/io/network/default_multiplexer.hpp>
+
+#include <utility>
+
+namespace perdura::cluster {
+
+namespace {
+
+/// What is mended of CAF 0.17.6's own.
+class mended_broker final : public caf::io::basp_broker {
+public:
+  using basp_broker::basp_broker;
+
+  /// CAF leaves the mailbox of a broker that has ended open: what comes later
+  /// stays there with everything it holds. An attempt to connect is never
+  /// answered then, its socket stays open, and whoever ends the system waits
+  /// without end for the thread of the actor that asked; a message that holds
+  /// the broker itself keeps both for good.
+  bool cleanup(caf::error&& reason, caf::execution_unit* host) override {
+    close_all();
+    return caf::scheduled_actor::cleanup(std::move(reason), host);
+  }
+
+  /// CAF does not note when it dialled: the next heartbeat would close the
+  /// connection as one that was silent for too long. This comes after its
+  /// first words.
+  void flush(caf::io::connection_handle to) override {
+    const auto found = ctx.find(to);
+    if (found != ctx.end()
+        && found->second.last_seen == caf::actor_clock::time_point{})
+      found->second.last_seen = clock().now();
+    basp_broker::flush(to);
+  }
+};
+
+class mended_middleman final : public caf::io::middleman {
+public:
+  explicit mended_middleman(caf::actor_system& system)
+    : middleman(system), loop_(&system) {}
+
+  caf::io::network::multiplexer& backend() override {
+    return loop_;
+  }
+
+  /// CAF takes the broker that has this name already.
+  void start() override {
+    named_broker<mended_broker>(caf::atom("BASP"));
+    middleman::start();
+  }
+
+private:
+  caf::io::network::default_multiplexer loop_;
+};
+
+} // namespace
+
+void load_middleman(caf::actor_system_config& system) {
+  system.module_factories.push_back(
+    [](caf::actor_system& made_for) -> caf::actor_system::module* {
+      return new mended_middleman(made_for);
+    });
+}
+
+} // namespace perdura::cluster
