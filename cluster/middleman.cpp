@@ -26,15 +26,30 @@ public:
     return caf::scheduled_actor::cleanup(std::move(reason), host);
   }
 
-  /// CAF does not note when it dialled: the next heartbeat would close the
-  /// connection as one that was silent for too long. This comes after its
-  /// first words.
+  /// CAF does not note when it has dialled, so that the next heartbeat would
+  /// close the connection as one that was silent for too long; and not at all
+  /// when it has let somebody in, who may be silent for ever. This comes with
+  /// the first words to either.
   void flush(caf::io::connection_handle to) override {
+    constexpr caf::actor_clock::time_point never{};
     const auto found = ctx.find(to);
-    if (found != ctx.end()
-        && found->second.last_seen == caf::actor_clock::time_point{})
+    if (found == ctx.end()) {
+      if (valid(to))
+        begin_waiting_for(to);
+    } else if (found->second.last_seen == never) {
       found->second.last_seen = clock().now();
+    }
     basp_broker::flush(to);
+  }
+
+private:
+  /// As CAF does it when it has heard the first word.
+  void begin_waiting_for(caf::io::connection_handle guest) {
+    caf::io::basp::endpoint_context made{};
+    made.cstate = caf::io::basp::await_header;
+    made.hdl = guest;
+    made.last_seen = clock().now();
+    ctx.emplace(guest, std::move(made));
   }
 };
 

@@ -6,10 +6,11 @@
 #include <caf/io/middleman_actor_impl.hpp>
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
-#include <caf/io/network/stream_impl.hpp>
+#include <caf/io/network/stream.hpp>
 #include <caf/openssl/all.hpp>
 #include <caf/openssl/session.hpp>
 #include <openssl/err.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <utility>
@@ -20,6 +21,7 @@ namespace {
 
 using caf::io::network::default_multiplexer;
 using caf::io::network::native_socket;
+using caf::io::network::operation;
 using caf::io::network::rw_state;
 using caf::openssl::make_session;
 using caf::openssl::session_ptr;
@@ -43,15 +45,71 @@ public:
   rw_state write_some(std::size_t& gone, native_socket socket, const void* from,
                       std::size_t bytes) {
     ERR_clear_error();
-    return session_->write_some(gone, socket, from, bytes);
+    const rw_state state = session_->write_some(gone, socket, from, bytes);
+    stalled_ = bytes > 0 && gone == 0 && state == rw_state::success;
+    return state;
   }
 
   bool must_read_more(native_socket socket, std::size_t threshold) {
     return session_->must_read_more(socket, threshold);
   }
 
+  /// Whether the last attempt to write something wrote nothing.
+  bool stalled() const {
+    return stalled_;
+  }
+
 private:
   session_ptr session_;
+  bool stalled_ = false;
+};
+
+bool can_be_written(native_socket socket) {
+  pollfd wanted{socket, POLLOUT, 0};
+  return ::poll(&wanted, 1, 0) == 1;
+}
+
+/// Until the other side has said its part of the handshake nothing can be
+/// written, though the socket could be. CAF 0.17.6 tries again and again: who
+/// is silent costs a processor, and the end of its connection is never seen.
+/// This one waits for the next word instead, or for its own end.
+class patient_stream final : public caf::io::network::stream {
+public:
+  patient_stream(default_multiplexer& loop, native_socket socket,
+                 session_ptr session)
+    : stream(loop, socket), session_(std::move(session)) {}
+
+  void handle_event(operation what) override {
+    handle_event_impl(what, session_);
+    if (what == operation::read && waits_) {
+      waits_ = false;
+      backend().add(operation::write, fd(), this);
+    } else if (what == operation::write && session_.stalled()
+               && can_be_written(fd())) {
+      pauses_ = reads_;
+      backend().del(operation::write, fd(), this);
+    }
+  }
+
+  /// A manager that is let go may be the last that holds this.
+  void removed_from_loop(operation what) override {
+    if (what == operation::read) {
+      reads_ = false;
+      if (std::exchange(waits_, false))
+        stream::removed_from_loop(operation::write);
+    } else if (what == operation::write && std::exchange(pauses_, false)
+               && reads_) {
+      waits_ = true; // its manager is needed when it goes on
+      return;
+    }
+    stream::removed_from_loop(what);
+  }
+
+private:
+  clean_session session_;
+  bool reads_ = true;
+  bool pauses_ = false; ///< Until the loop has taken it.
+  bool waits_ = false;
 };
 
 /// One connection.
@@ -112,7 +170,7 @@ public:
 
 private:
   bool started_ = false;
-  caf::io::network::stream_impl<clean_session> stream_;
+  patient_stream stream_;
 };
 
 /// Null if the other side was refused at once; the socket is closed then.

@@ -1,11 +1,15 @@
 // Nodes and services that show each other who they are.
 #include "client/cli/certificate_authority.hpp"
+#include "client/http/process_usage.hpp"
 #include "cluster/node.hpp"
+#include "cluster/node_list.hpp"
 #include "tests/client/cluster_fixture.hpp"
+#include "tests/support/silent_sockets.hpp"
 #include <perdura/client/perdura.hpp>
 
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -72,6 +76,22 @@ struct trusted_nodes {
   std::unique_ptr<cluster_fixture> cluster;
 };
 
+/// Since it was made.
+class usage {
+public:
+  /// 1 is one that was busy all the time.
+  double processors() const {
+    const std::chrono::duration<double> passed
+      = std::chrono::steady_clock::now() - since_;
+    return (client::process_cpu_seconds() - used_) / passed.count();
+  }
+
+private:
+  std::chrono::steady_clock::time_point since_
+    = std::chrono::steady_clock::now();
+  double used_ = client::process_cpu_seconds();
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(cluster_client_tls)
@@ -117,6 +137,28 @@ BOOST_FIXTURE_TEST_CASE(strangers_are_refused_and_disturb_nobody,
   own.give(config, "client");
   auto link = cluster_client::connect(config, patience).value();
   BOOST_TEST(static_cast<bool>(link->wait_for_all_nodes(patience)));
+}
+
+// It cost a processor, and the end of whoever asked waited for it.
+BOOST_AUTO_TEST_CASE(a_host_who_says_nothing_costs_nothing) {
+  const temp_directory directory;
+  const certificates own(directory.path() / "own");
+  const silent_host host;
+  cluster_client_config config;
+  config.nodes = {"node-1=127.0.0.1:" + std::to_string(host.port())};
+  own.give(config, "client");
+  const usage used;
+  const auto asked = cluster_client::connect(config, milliseconds(1'500));
+  BOOST_TEST(to_string(asked.code()) == "unavailable");
+  BOOST_TEST(used.processors() < 0.5);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_guest_who_says_nothing_is_shown_out, trusted_nodes) {
+  const auto nodes = cluster::parse_nodes(cluster->entries()).value();
+  const usage used;
+  BOOST_TEST(
+    (stay_of_silent_guest(nodes.front().address.port) >= milliseconds(500)));
+  BOOST_TEST(used.processors() < 0.5);
 }
 
 BOOST_AUTO_TEST_CASE(off_loopback_a_node_wants_tls) {

@@ -1,23 +1,19 @@
 // What CAF's broker forgets.
 #include "cluster/caf_transport.hpp"
+#include "tests/support/silent_sockets.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <caf/io/basp_broker.hpp>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
+#include <memory>
 
 namespace perdura::tests {
 
 using namespace cluster;
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 namespace {
 
@@ -38,64 +34,6 @@ struct network_system {
 
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;
-};
-
-/// A port of loopback where whoever comes is let in and told nothing.
-class silent_host {
-public:
-  silent_host() : door_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(at);
-    auto* address = reinterpret_cast<sockaddr*>(&at);
-    BOOST_REQUIRE_EQUAL(::bind(door_, address, size), 0);
-    BOOST_REQUIRE_EQUAL(::listen(door_, 8), 0);
-    BOOST_REQUIRE_EQUAL(::getsockname(door_, address, &size), 0);
-    port_ = ntohs(at.sin_port);
-  }
-
-  ~silent_host() {
-    ::close(door_);
-  }
-
-  silent_host(const silent_host&) = delete;
-  silent_host& operator=(const silent_host&) = delete;
-
-  std::uint16_t port() const {
-    return port_;
-  }
-
-  /// How long the first that said something stayed after its first word.
-  steady_clock::duration stay_of_first() const {
-    for (;;) {
-      wait_for(door_);
-      const int guest = ::accept4(door_, nullptr, nullptr, SOCK_CLOEXEC);
-      BOOST_REQUIRE_GE(guest, 0);
-      std::optional<steady_clock::time_point> since;
-      std::array<char, 4096> words{};
-      for (;;) {
-        wait_for(guest);
-        if (::recv(guest, words.data(), words.size(), 0) <= 0)
-          break;
-        if (!since)
-          since = steady_clock::now();
-      }
-      ::close(guest);
-      if (since)
-        return steady_clock::now() - *since;
-    }
-  }
-
-private:
-  static void wait_for(int socket) {
-    pollfd wanted{socket, POLLIN, 0};
-    BOOST_REQUIRE_EQUAL(
-      ::poll(&wanted, 1, static_cast<int>(milliseconds(patience).count())), 1);
-  }
-
-  int door_;
-  std::uint16_t port_ = 0;
 };
 
 } // namespace
