@@ -4,7 +4,11 @@
 #include <caf/io/all.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/network/default_multiplexer.hpp>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
+#include <chrono>
 #include <utility>
 
 namespace perdura::cluster {
@@ -53,6 +57,16 @@ private:
   }
 };
 
+class mended_loop final : public caf::io::network::default_multiplexer {
+public:
+  using default_multiplexer::default_multiplexer;
+
+  caf::io::scribe_ptr new_scribe(caf::io::network::native_socket fd) override {
+    limit_silence(system(), fd);
+    return default_multiplexer::new_scribe(fd);
+  }
+};
+
 class mended_middleman final : public caf::io::middleman {
 public:
   explicit mended_middleman(caf::actor_system& system)
@@ -69,7 +83,7 @@ public:
   }
 
 private:
-  caf::io::network::default_multiplexer loop_;
+  mended_loop loop_;
 };
 
 } // namespace
@@ -79,6 +93,18 @@ void load_middleman(caf::actor_system_config& system) {
     [](caf::actor_system& made_for) -> caf::actor_system::module* {
       return new mended_middleman(made_for);
     });
+}
+
+void limit_silence(const caf::actor_system& system, int socket) {
+  const auto silence_max = caf::get_if<caf::timespan>(
+    &system.config(), "middleman.connection-timeout");
+  if (!silence_max)
+    return;
+  const auto wanted = static_cast<unsigned>(
+    std::chrono::ceil<std::chrono::milliseconds>(*silence_max).count());
+  // Refused, the kernel's own patience stays, which ends as well.
+  static_cast<void>(::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &wanted,
+                                 sizeof(wanted)));
 }
 
 } // namespace perdura::cluster

@@ -1,5 +1,7 @@
 #include "cluster/tls_network.hpp"
 
+#include "cluster/middleman.hpp"
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <caf/io/basp_broker.hpp>
@@ -177,6 +179,7 @@ private:
 caf::io::scribe_ptr make_scribe(caf::actor_system& system, native_socket socket,
                                 bool accepted) {
   static_cast<void>(caf::io::network::nonblocking(socket, true));
+  limit_silence(system, socket);
   session_ptr session = make_session(system, socket, accepted);
   if (!session) {
     ::close(socket);

@@ -267,6 +267,30 @@ BOOST_AUTO_TEST_CASE(while_it_is_away_its_instances_are_unavailable) {
   BOOST_TEST(json::parse(whole->body).size() == 3U);
 }
 
+// It waited for the frozen one to read what it was still owed.
+BOOST_AUTO_TEST_CASE(a_node_ends_though_a_frozen_one_takes_nothing) {
+  constexpr std::size_t frozen = 1;
+  node(frozen).pause();
+  // More than the kernel keeps for one connection, together.
+  const std::string much = '"' + std::string(900'000, 'x') + '"';
+  std::vector<std::thread> hands;
+  for (std::size_t i = 0; i < 8; ++i)
+    hands.emplace_back([&, i] {
+      question_to_door each
+        = start_of("Echo", id_on(frozen, "much-" + std::to_string(i)));
+      each.body = much;
+      const auto reply = ask(node(0).door(), each);
+      BOOST_TEST((reply && reply->status >= 503));
+    });
+  for (std::thread& each : hands)
+    each.join();
+  auto ended = std::async(std::launch::async, [&] { return node(0).stop(); });
+  BOOST_TEST(
+    (ended.wait_for(std::chrono::seconds(20)) == std::future_status::ready));
+  node(frozen).go_on();
+  BOOST_TEST(ended.get() == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests
