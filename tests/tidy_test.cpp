@@ -224,8 +224,9 @@ findings keep_doors(const source& file) {
     {std::regex("^caf/"), std::regex("^(actors|cluster|client)/.*"),
      "persistence knows no CAF"},
     {std::regex("^caf/(io|openssl)/"),
-     std::regex("^cluster/(caf_transport|tls_network)\\.[ch]pp$"),
-     "CAF's network is for cluster/caf_transport and tls_network alone"},
+     std::regex("^cluster/(caf_transport|middleman|tls_network)\\.[ch]pp$"),
+     "CAF's network is for cluster/caf_transport, middleman and tls_network "
+     "alone"},
     {std::regex("^boost/(beast|asio)"), std::regex("^client/http/.*"),
      "sockets are for client/http alone"},
     {std::regex("^CLI/"), std::regex("^client/(main|cli/.*)\\.[ch]pp$"),
