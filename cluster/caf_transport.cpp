@@ -42,11 +42,6 @@ constexpr milliseconds knock_patience{1'000};
 // CAF answers each attempt, unless it waits for a handshake that never comes.
 constexpr std::chrono::seconds connect_patience{5};
 
-struct outward {
-  path_id to = 0;
-  std::string packet;
-};
-
 struct dial_again {
   std::size_t which = 0;
 };
@@ -66,7 +61,6 @@ struct hang_up {};
 
 } // namespace perdura::cluster
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::outward)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::dial_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::knocked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::knock)
@@ -119,6 +113,36 @@ caf::behavior knocker(caf::event_based_actor* self, node_address door) {
   };
 }
 
+/// The others' endpoints, by their paths.
+class open_ways {
+public:
+  void open(path_id path, caf::actor to) {
+    const std::lock_guard lock(mutex_);
+    ways_[path] = std::move(to);
+  }
+
+  void close(path_id path) {
+    const std::lock_guard lock(mutex_);
+    ways_.erase(path);
+  }
+
+  void close_all() {
+    const std::lock_guard lock(mutex_);
+    ways_.clear();
+  }
+
+  /// Null if it is closed.
+  caf::actor find(path_id path) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = ways_.find(path);
+    return found == ways_.end() ? caf::actor() : found->second;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::unordered_map<path_id, caf::actor> ways_;
+};
+
 struct endpoint_state {
   static inline const char* name = "endpoint";
 
@@ -130,7 +154,6 @@ struct endpoint_state {
   };
 
   std::vector<dialled> dial;
-  std::unordered_map<path_id, caf::actor> ways;
   std::map<caf::actor_addr, path_id> paths;
   path_id last_path = 0;
 };
@@ -141,10 +164,11 @@ using endpoint_actor = caf::stateful_actor<endpoint_state>;
 class endpoint {
 public:
   endpoint(endpoint_actor* self, caf::io::middleman_actor network,
-           transport_listener listener)
+           std::shared_ptr<open_ways> ways, transport_listener listener)
     : self_(self),
       state_(self->state),
       network_(std::move(network)),
+      ways_(std::move(ways)),
       listener_(std::move(listener)) {}
 
   void begin(const std::vector<listed_node>& dial) {
@@ -166,12 +190,6 @@ public:
     listener_.packet(known != state_.paths.end() ? known->second
                                                  : open_way(sender),
                      std::move(packet));
-  }
-
-  void on_outward(outward& x) {
-    const auto way = state_.ways.find(x.to);
-    if (way != state_.ways.end())
-      self_->send(way->second, std::move(x.packet));
   }
 
   void on_dial(std::size_t which) {
@@ -200,7 +218,7 @@ public:
       return;
     const path_id path = known->second;
     state_.paths.erase(known);
-    state_.ways.erase(path);
+    ways_->close(path);
     listener_.path_closed(path);
     for (std::size_t i = 0; i < state_.dial.size(); ++i)
       if (state_.dial[i].path == path) {
@@ -212,7 +230,7 @@ public:
 private:
   path_id open_way(const caf::actor& to) {
     const path_id path = ++state_.last_path;
-    state_.ways[path] = to;
+    ways_->open(path, to);
     state_.paths[to.address()] = path;
     self_->monitor(to);
     return path;
@@ -240,15 +258,17 @@ private:
   endpoint_actor* self_;
   endpoint_state& state_;
   caf::io::middleman_actor network_;
+  std::shared_ptr<open_ways> ways_;
   transport_listener listener_;
 };
 
 caf::behavior endpoint_behavior(endpoint_actor* self,
                                 caf::io::middleman_actor network,
+                                std::shared_ptr<open_ways> ways,
                                 const std::vector<listed_node>& dial,
                                 transport_listener listener) {
-  const auto it
-    = std::make_shared<endpoint>(self, std::move(network), std::move(listener));
+  const auto it = std::make_shared<endpoint>(
+    self, std::move(network), std::move(ways), std::move(listener));
   self->set_down_handler(
     [it](const caf::down_msg& down) { it->on_down(down); });
   // A stranger may send anything.
@@ -256,7 +276,6 @@ caf::behavior endpoint_behavior(endpoint_actor* self,
   it->begin(dial);
   return {
     [it](std::string& packet) { it->on_packet(std::move(packet)); },
-    [it](outward& x) { it->on_outward(x); },
     [it](const dial_again& x) { it->on_dial(x.which); },
     [it](const knocked& x) { it->on_knocked(x); },
     // Not "normal", which would leave the knockers alive.
@@ -267,10 +286,12 @@ caf::behavior endpoint_behavior(endpoint_actor* self,
 class caf_transport final : public transport {
 public:
   caf_transport(caf::actor_system& system, caf::actor at,
+                std::shared_ptr<open_ways> ways,
                 caf::io::middleman_actor network, bool owns_network,
                 std::uint16_t port)
     : system_(system),
       endpoint_(std::move(at)),
+      ways_(std::move(ways)),
       network_(std::move(network)),
       owns_network_(owns_network),
       port_(port) {}
@@ -280,7 +301,8 @@ public:
   }
 
   void send(path_id to, std::string packet) override {
-    caf::anon_send(endpoint_, outward{to, std::move(packet)});
+    if (const caf::actor way = ways_->find(to))
+      caf::send_as(endpoint_, way, std::move(packet));
   }
 
   void close() override {
@@ -294,6 +316,7 @@ public:
     self->monitor(endpoint_);
     self->send(endpoint_, hang_up{});
     self->receive([](const caf::down_msg&) {});
+    ways_->close_all();
     if (owns_network_)
       caf::anon_send_exit(network_, caf::exit_reason::kill);
     network_ = nullptr;
@@ -302,6 +325,7 @@ public:
 private:
   caf::actor_system& system_;
   caf::actor endpoint_;
+  std::shared_ptr<open_ways> ways_;
   caf::io::middleman_actor network_;
   bool owns_network_;
   std::uint16_t port_;
@@ -324,6 +348,9 @@ result<void> prepare_network(caf::actor_system_config& system,
              caf::timespan(cluster.heartbeat_interval));
   system.set("middleman.connection-timeout",
              caf::timespan(cluster.silence_max));
+  // Packets are bytes: to hand one to another thread costs more than to read
+  // it.
+  system.set("middleman.workers", std::size_t{0});
   load_middleman(system);
   if (!cluster.has_tls())
     return {};
@@ -344,8 +371,9 @@ open_caf_transport(caf::actor_system& system, caf_transport_config config,
   const caf::io::middleman_actor network
     = config.tls ? spawn_tls_network(system)
                  : system.middleman().actor_handle();
-  const caf::actor at = system.spawn(endpoint_behavior, network, config.dial,
-                                     std::move(listener));
+  const auto ways = std::make_shared<open_ways>();
+  const caf::actor at = system.spawn(endpoint_behavior, network, ways,
+                                     config.dial, std::move(listener));
   std::uint16_t port = 0;
   if (config.listen) {
     caf::scoped_actor self(system);
@@ -366,8 +394,8 @@ open_caf_transport(caf::actor_system& system, caf_transport_config config,
                      + trouble + "). Is another node running there?"};
     }
   }
-  return std::unique_ptr<transport>(
-    std::make_unique<caf_transport>(system, at, network, config.tls, port));
+  return std::unique_ptr<transport>(std::make_unique<caf_transport>(
+    system, at, ways, network, config.tls, port));
 }
 
 } // namespace perdura::cluster
