@@ -22,6 +22,12 @@ void demand(bool good, const char* what) {
     throw std::runtime_error(what);
 }
 
+void await_readable(int socket) {
+  pollfd wanted{socket, POLLIN, 0};
+  demand(::poll(&wanted, 1, static_cast<int>(patience.count())) == 1,
+         "nothing happened on a socket for 20 s");
+}
+
 class open_socket {
 public:
   explicit open_socket(int socket) : socket_(socket) {
@@ -40,18 +46,12 @@ public:
     std::optional<steady_clock::time_point> first_word;
     std::array<char, 4096> words{};
     for (;;) {
-      await();
+      await_readable(socket_);
       if (::recv(socket_, words.data(), words.size(), 0) <= 0)
         return first_word;
       if (!first_word)
         first_word = steady_clock::now();
     }
-  }
-
-  void await() const {
-    pollfd wanted{socket_, POLLIN, 0};
-    demand(::poll(&wanted, 1, static_cast<int>(patience.count())) == 1,
-           "nothing happened on a socket for 20 s");
   }
 
 private:
@@ -88,9 +88,7 @@ silent_host::~silent_host() {
 
 steady_clock::duration silent_host::stay_of_first() const {
   for (;;) {
-    pollfd wanted{door_, POLLIN, 0};
-    demand(::poll(&wanted, 1, static_cast<int>(patience.count())) == 1,
-           "nobody came for 20 s");
+    await_readable(door_);
     const open_socket guest(::accept4(door_, nullptr, nullptr, SOCK_CLOEXEC));
     if (const auto first_word = guest.listen_to_the_end())
       return steady_clock::now() - *first_word;
