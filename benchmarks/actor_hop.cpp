@@ -5,7 +5,7 @@
 
 #include "benchmarks/bench_program.hpp"
 #include "client/http/process_usage.hpp"
-#include "cluster/actor_scheduler.hpp"
+#include "cluster/scheduling/actor_scheduler.hpp"
 
 #include <CLI/CLI.hpp>
 #include <caf/all.hpp>

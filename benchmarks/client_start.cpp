@@ -11,9 +11,9 @@
 #include "client/load/child_node.hpp"
 #include "client/load/latencies.hpp"
 #include "client/load/node_reading.hpp"
-#include "persistence/logging.hpp"
-#include <perdura/actors/registry.hpp>
-#include <perdura/client/cluster_client.hpp>
+#include "persistence/process/logging.hpp"
+#include <perdura/actors/authoring/registry.hpp>
+#include <perdura/client/api/cluster_client.hpp>
 
 #include <CLI/CLI.hpp>
 

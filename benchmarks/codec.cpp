@@ -2,7 +2,7 @@
 //
 //   bench_codec [--seconds 1] [--rounds 3] [--json FILE]
 
-#include "persistence/codec.hpp"
+#include "persistence/records/codec.hpp"
 
 #include "benchmarks/bench_program.hpp"
 #include "client/http/process_usage.hpp"

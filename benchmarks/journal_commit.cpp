@@ -10,9 +10,9 @@
 #include "client/http/process_usage.hpp"
 #include "client/load/latencies.hpp"
 #include "client/load/typical_turn.hpp"
-#include "persistence/clock.hpp"
-#include "persistence/identity.hpp"
-#include "persistence/lmdb_journal.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/records/clock.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <CLI/CLI.hpp>
 

@@ -3,11 +3,11 @@
 //
 //   bench_replay [--activities 10,1000,10000] [--seconds 1] [--rounds 3]
 
-#include "actors/orchestration_run.hpp"
+#include "actors/execution/orchestration_run.hpp"
 #include "benchmarks/bench_program.hpp"
 #include "client/examples/samples.hpp"
 #include "client/http/process_usage.hpp"
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <CLI/CLI.hpp>
 

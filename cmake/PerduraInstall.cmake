@@ -29,6 +29,12 @@ foreach(header IN LISTS PERDURA_PUBLIC_HEADERS)
     COMPONENT development
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perdura/${folder})
 endforeach()
+foreach(header IN LISTS PERDURA_FORWARDING_HEADERS)
+  cmake_path(GET header PARENT_PATH folder)
+  install(FILES ${PERDURA_INCLUDE_DIR}/perdura/${header}
+    COMPONENT development
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perdura/${folder})
+endforeach()
 
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/perdura-config.cmake.in

@@ -1,24 +1,26 @@
 # The headers a user may include: these, and all of the house that they reach.
 # They are installed, must compile alone, and show no library but nlohmann's.
 set(PERDURA_PUBLIC_ROOTS
-  persistence/ids.hpp
-  persistence/error.hpp
-  persistence/history_event.hpp
-  actors/task.hpp
-  actors/orchestration_context.hpp
-  actors/when.hpp
-  actors/retry_options.hpp
-  actors/registry.hpp
-  actors/activity_context.hpp
-  cluster/node.hpp
-  cluster/node_config.hpp
-  client/perdura.hpp
-  client/orchestration_client.hpp
-  client/orchestration_status.hpp
+  persistence/records/ids.hpp
+  persistence/records/error.hpp
+  persistence/records/history_event.hpp
+  actors/authoring/task.hpp
+  actors/authoring/orchestration_context.hpp
+  actors/authoring/when.hpp
+  actors/authoring/retry_options.hpp
+  actors/authoring/registry.hpp
+  actors/authoring/activity_context.hpp
+  cluster/node/node.hpp
+  cluster/node/node_config.hpp
+  actors/authoring/workflow.hpp
+  client/api/perdura.hpp
+  client/api/client.hpp
+  client/api/orchestration_client.hpp
+  client/api/orchestration_status.hpp
   client/management_payload.hpp
-  client/door_config.hpp
-  client/cluster_client.hpp
-  client/node_host.hpp)
+  client/api/door_config.hpp
+  client/api/cluster_client.hpp
+  client/api/node_host.hpp)
 
 set(PERDURA_PUBLIC_HEADERS)
 set(waiting ${PERDURA_PUBLIC_ROOTS})
@@ -44,3 +46,51 @@ list(SORT PERDURA_PUBLIC_HEADERS)
 set(PERDURA_PUBLIC_HEADERS_FILE ${PROJECT_BINARY_DIR}/public_headers.txt)
 list(JOIN PERDURA_PUBLIC_HEADERS "\n" lines)
 file(WRITE ${PERDURA_PUBLIC_HEADERS_FILE} "${lines}\n")
+
+# perdura_forward(<path> <header>): <perdura/path> includes <perdura/header>,
+# in the build tree and in the installed one.
+set(PERDURA_FORWARDING_HEADERS)
+function(perdura_forward path header)
+  file(CONFIGURE OUTPUT ${PERDURA_INCLUDE_DIR}/perdura/${path} @ONLY CONTENT
+"/// Includes <perdura/@header@>.
+#pragma once
+
+#include <perdura/@header@>
+")
+  list(APPEND PERDURA_FORWARDING_HEADERS ${path})
+  set(PERDURA_FORWARDING_HEADERS ${PERDURA_FORWARDING_HEADERS} PARENT_SCOPE)
+endfunction()
+
+# The short names that users include.
+perdura_forward(perdura.hpp client/api/perdura.hpp)
+perdura_forward(client.hpp client/api/client.hpp)
+perdura_forward(workflow.hpp actors/authoring/workflow.hpp)
+
+# The include paths of release 0.1, accepted for one more release.
+foreach(header IN ITEMS
+    persistence/records/distribution
+    persistence/records/error
+    persistence/records/history_event
+    persistence/records/ids
+    actors/authoring/activity_context
+    actors/authoring/management_payload
+    actors/authoring/orchestration_context
+    actors/authoring/payload
+    actors/authoring/registry
+    actors/authoring/retry_options
+    actors/authoring/task
+    actors/authoring/when
+    cluster/node/node
+    cluster/node/node_config
+    cluster/node/node_report
+    cluster/placement/placement
+    cluster/routing/remote_gateway
+    client/api/cluster_client
+    client/api/door_config
+    client/api/node_host
+    client/api/orchestration_client
+    client/api/orchestration_status
+    client/api/perdura)
+  string(REGEX REPLACE "^([a-z]+)/[a-z]+/" "\\1/" old_path ${header})
+  perdura_forward(${old_path}.hpp ${header}.hpp)
+endforeach()

@@ -1,11 +1,23 @@
 # The four rooms as libraries, and the paths by which they include each other.
 
-# The build tree offers <perdura/room/file.hpp>, as the installed tree does.
+# The build tree offers <perdura/layer/folder/file.hpp>, as the installed tree
+# does: each sub-folder of a layer is a link.
 set(PERDURA_INCLUDE_DIR ${PROJECT_BINARY_DIR}/include)
-file(MAKE_DIRECTORY ${PERDURA_INCLUDE_DIR}/perdura)
-foreach(room IN ITEMS persistence actors cluster client)
-  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${room}
-    ${PERDURA_INCLUDE_DIR}/perdura/${room} SYMBOLIC)
+foreach(layer IN ITEMS persistence actors cluster client)
+  # A build directory of an older version has a link in the folder's place.
+  if(IS_SYMLINK ${PERDURA_INCLUDE_DIR}/perdura/${layer})
+    file(REMOVE ${PERDURA_INCLUDE_DIR}/perdura/${layer})
+  endif()
+  file(MAKE_DIRECTORY ${PERDURA_INCLUDE_DIR}/perdura/${layer})
+  file(GLOB folders LIST_DIRECTORIES TRUE CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/${layer}/*)
+  foreach(folder IN LISTS folders)
+    if(IS_DIRECTORY ${folder})
+      cmake_path(GET folder FILENAME name)
+      file(CREATE_LINK ${folder}
+        ${PERDURA_INCLUDE_DIR}/perdura/${layer}/${name} SYMBOLIC)
+    endif()
+  endforeach()
 endforeach()
 
 # perdura_room(<name> <source>...): the static library perdura_<name>, alias

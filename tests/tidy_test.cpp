@@ -214,17 +214,19 @@ struct door {
 
 findings keep_doors(const source& file) {
   static const std::vector<door> doors = {
-    {std::regex("^lmdb\\.h$"), std::regex("^persistence/lmdb_env\\.cpp$"),
-     "lmdb.h is for persistence/lmdb_env.cpp alone"},
+    {std::regex("^lmdb\\.h$"),
+     std::regex("^persistence/stores/lmdb_env\\.cpp$"),
+     "lmdb.h is for persistence/stores/lmdb_env.cpp alone"},
     {std::regex("^msgpack(\\.hpp$|/)"),
-     std::regex("^persistence/codec[a-z_]*\\.[ch]pp$"),
-     "msgpack is for persistence/codec alone"},
-    {std::regex("^spdlog/"), std::regex("^persistence/logging\\.cpp$"),
-     "spdlog is for persistence/logging.cpp alone"},
+     std::regex("^persistence/records/codec[a-z_]*\\.[ch]pp$"),
+     "msgpack is for persistence/records/codec alone"},
+    {std::regex("^spdlog/"), std::regex("^persistence/process/logging\\.cpp$"),
+     "spdlog is for persistence/process/logging.cpp alone"},
     {std::regex("^caf/"), std::regex("^(actors|cluster|client)/.*"),
      "persistence knows no CAF"},
     {std::regex("^caf/(io|openssl)/"),
-     std::regex("^cluster/(caf_transport|middleman|tls_network)\\.[ch]pp$"),
+     std::regex(
+       "^cluster/transport/(caf_transport|middleman|tls_network)\\.[ch]pp$"),
      "CAF's network is for cluster/caf_transport, middleman and tls_network "
      "alone"},
     {std::regex("^boost/(beast|asio)"), std::regex("^client/http/.*"),
@@ -249,7 +251,7 @@ findings keep_doors(const source& file) {
 /// The binary and the examples are users: they see the flat names.
 findings namespace_is_folder(const source& file) {
   static const std::regex exempt(
-    "^client/(main\\.cpp|perdura\\.hpp|examples/.*)$");
+    "^client/(main\\.cpp|api/perdura\\.hpp|api/client\\.hpp|examples/.*)$");
   if (!file.in_room() || std::regex_match(file.path, exempt))
     return {};
   const std::regex own("namespace perdura::" + file.room() + "\\b");
@@ -299,12 +301,13 @@ findings leave_the_clock_alone(const source& file) {
   // How long something took, or when to wake: never written, never compared
   // with a timer.
   static const std::regex may_measure(
-    "persistence/clock\\.cpp|persistence/[a-z_]*(committer|views)[a-z_]*\\.cpp"
-    "|actors/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
-    "|(cluster|client)/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"
-    "|client/(node_host|main)\\.cpp|client/(cli|http|load)/.*");
+    "persistence/records/clock\\.cpp|persistence/[a-z]+/"
+    "[a-z_]*(committer|views)[a-z_]*\\.cpp"
+    "|actors/[a-z]+/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
+    "|(cluster|client)/[a-z]+/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"
+    "|client/(api/node_host|main)\\.cpp|client/(cli|http|load)/.*");
   static const std::regex steady(R"(\bsteady_clock::now\b)");
-  if (!file.in_room() || file.path == "persistence/clock.cpp")
+  if (!file.in_room() || file.path == "persistence/records/clock.cpp")
     return {};
   findings found
     = forbid(file, {"::now", "clock_gettime", "gettimeofday", "std::time"},
@@ -427,10 +430,10 @@ BOOST_AUTO_TEST_CASE(the_inspector_sees_the_house) {
   std::set<std::string> seen;
   for (const source& file : house())
     seen.insert(file.path);
-  BOOST_TEST(seen.contains("persistence/error.hpp"));
-  BOOST_TEST(seen.contains("actors/json_text_check.cpp"));
+  BOOST_TEST(seen.contains("persistence/records/error.hpp"));
+  BOOST_TEST(seen.contains("actors/authoring/json_text_check.cpp"));
   BOOST_TEST(seen.contains("tests/tidy_test.cpp"));
-  BOOST_TEST(public_headers().contains("persistence/error.hpp"));
+  BOOST_TEST(public_headers().contains("persistence/records/error.hpp"));
 }
 
 BOOST_AUTO_TEST_CASE(comments_and_quotes_are_not_code) {
@@ -465,9 +468,9 @@ BOOST_AUTO_TEST_CASE(each_library_has_its_door) {
          {"cluster/node.cpp", "#include <CLI/CLI.hpp>\n"},
          {"cluster/node_config.cpp", "#include <toml++/toml.h>\n"},
          {"client/main.cpp", "#include <toml++/toml.h>\n"}},
-        {{"persistence/lmdb_env.cpp", "#include <lmdb.h>\n"},
-         {"persistence/codec.cpp", "#include <msgpack.hpp>\n"},
-         {"cluster/caf_transport.cpp", "#include <caf/io/all.hpp>\n"},
+        {{"persistence/stores/lmdb_env.cpp", "#include <lmdb.h>\n"},
+         {"persistence/records/codec.cpp", "#include <msgpack.hpp>\n"},
+         {"cluster/transport/caf_transport.cpp", "#include <caf/io/all.hpp>\n"},
          {"actors/partition_actor.cpp", "#include <caf/all.hpp>\n"},
          {"client/http/http_server.cpp", "#include <boost/asio.hpp>\n"},
          {"client/configuration/a.cpp", "#include <toml++/toml.h>\n"},
@@ -501,7 +504,7 @@ BOOST_AUTO_TEST_CASE(one_file_reads_the_clock) {
          {"client/cli/start.cpp", "system_clock::now();"},
          {"cluster/node.cpp", "auto t = std::time(nullptr);"},
          {"actors/replay.cpp", "std::chrono::steady_clock::now();"}},
-        {{"persistence/clock.cpp", "std::chrono::system_clock::now();"},
+        {{"persistence/records/clock.cpp", "std::chrono::system_clock::now();"},
          {"client/cli/start.cpp", "std::chrono::steady_clock::now();"},
          {"actors/replay.cpp", "// never system_clock::now()\n"},
          {"benchmarks/replay.cpp", "std::chrono::steady_clock::now();"}});
@@ -555,12 +558,15 @@ BOOST_AUTO_TEST_CASE(there_are_no_tabs) {
 }
 
 BOOST_AUTO_TEST_CASE(public_headers_show_the_standard_library_and_json) {
-  check(public_headers_hide_libraries,
-        {{"persistence/error.hpp", "#include <caf/error.hpp>\n"},
-         {"persistence/error.hpp", "#include \"persistence/ids.hpp\"\n"}},
-        {{"persistence/error.hpp", "#include <perdura/persistence/ids.hpp>\n"},
-         {"persistence/error.hpp", "#include <nlohmann/json.hpp>\n"},
-         {"persistence/codec.hpp", "#include \"persistence/ids.hpp\"\n"}});
+  check(
+    public_headers_hide_libraries,
+    {{"persistence/records/error.hpp", "#include <caf/error.hpp>\n"},
+     {"persistence/records/error.hpp",
+      "#include \"persistence/records/ids.hpp\"\n"}},
+    {{"persistence/records/error.hpp",
+      "#include <perdura/persistence/records/ids.hpp>\n"},
+     {"persistence/records/error.hpp", "#include <nlohmann/json.hpp>\n"},
+     {"persistence/codec.hpp", "#include \"persistence/records/ids.hpp\"\n"}});
 }
 
 BOOST_AUTO_TEST_CASE(headers_say_what_they_are_for) {

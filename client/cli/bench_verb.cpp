@@ -9,8 +9,8 @@
 #include "client/load/child_node.hpp"
 #include "client/load/commit_probe.hpp"
 #include "client/load/machine_facts.hpp"
-#include "persistence/clock.hpp"
-#include <perdura/client/orchestration_status.hpp>
+#include "persistence/records/clock.hpp"
+#include <perdura/client/api/orchestration_status.hpp>
 
 #include <CLI/CLI.hpp>
 

@@ -2,7 +2,7 @@
 /// authority of their own, and what it signs.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <memory>
 #include <string>

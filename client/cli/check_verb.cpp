@@ -1,7 +1,7 @@
 #include "client/cli/check_verb.hpp"
 
 #include "client/cli/node_verbs.hpp"
-#include "persistence/verify.hpp"
+#include "persistence/stores/verify.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 #include "client/cli/cluster_status.hpp"
 
 #include "client/cli/json_view.hpp"
-#include "persistence/steering_text.hpp"
+#include "persistence/records/steering_text.hpp"
 
 #include <algorithm>
 #include <ostream>

@@ -5,9 +5,9 @@
 #include "client/cli/temporary_folder.hpp"
 #include "client/configuration/settings.hpp"
 #include "client/http/port_check.hpp"
-#include "cluster/hub_creation.hpp"
-#include "persistence/identity.hpp"
-#include "persistence/lmdb_journal.hpp"
+#include "cluster/placement/hub_creation.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -3,7 +3,7 @@
 #include "client/cli/json_view.hpp"
 #include "client/cli/progress_line.hpp"
 #include "client/cli/start_verbs.hpp"
-#include "cluster/management_urls.hpp"
+#include "cluster/node/management_urls.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -2,7 +2,7 @@
 
 #include "client/cli/json_view.hpp"
 #include "client/http/access_keys.hpp"
-#include "cluster/management_urls.hpp"
+#include "cluster/node/management_urls.hpp"
 
 #include <algorithm>
 #include <cstdlib>

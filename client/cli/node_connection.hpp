@@ -2,7 +2,7 @@
 #pragma once
 
 #include "client/http/http_client.hpp"
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <chrono>
 #include <string>

@@ -1,16 +1,16 @@
 #include "client/cli/node_verbs.hpp"
 
+#include "client/api/node_host.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/signal_watch.hpp"
 #include "client/cli/temporary_folder.hpp"
 #include "client/examples/samples.hpp"
 #include "client/http/access_keys.hpp"
-#include "client/node_host.hpp"
-#include "cluster/hub_creation.hpp"
-#include "cluster/node.hpp"
-#include "persistence/logging.hpp"
-#include <perdura/actors/registry.hpp>
+#include "cluster/node/node.hpp"
+#include "cluster/placement/hub_creation.hpp"
+#include "persistence/process/logging.hpp"
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 /// Files and directories that are for their owner alone.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <sys/types.h>
 

@@ -3,8 +3,8 @@
 #include "client/cli/follow_verbs.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/query_verbs.hpp"
-#include "cluster/management_urls.hpp"
-#include "persistence/steering_text.hpp"
+#include "cluster/node/management_urls.hpp"
+#include "persistence/records/steering_text.hpp"
 
 #include <filesystem>
 #include <fstream>

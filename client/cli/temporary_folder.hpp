@@ -1,7 +1,7 @@
 /// Where a node that is only tried out keeps its data.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <filesystem>
 #include <string>

@@ -1,6 +1,6 @@
 #include "client/cli/terminal.hpp"
 
-#include "persistence/steering_text.hpp"
+#include "persistence/records/steering_text.hpp"
 
 #include <poll.h>
 

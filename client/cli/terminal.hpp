@@ -1,7 +1,7 @@
 /// What a verb reads and writes, how it shows things, and how it ends.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <cstdint>
 #include <iosfwd>
@@ -16,7 +16,7 @@ enum exit_code : int {
   exit_ok = 0,
   exit_instance_failed = 1,
   exit_node_refused = 1, ///< Of `serve`: the other nodes will not have it.
-  exit_usage = 2, ///< Also: the request was refused.
+  exit_usage = 2,        ///< Also: the request was refused.
   exit_not_found = 3,
   exit_unavailable = 4,
   exit_timed_out = 5,

@@ -2,8 +2,8 @@
 /// structs, and what the process does around them.
 #pragma once
 
-#include "persistence/logging.hpp"
-#include <perdura/client/node_host.hpp>
+#include "persistence/process/logging.hpp"
+#include <perdura/client/api/node_host.hpp>
 
 #include <filesystem>
 

@@ -1,7 +1,7 @@
 #include "client/configuration/configuration_file.hpp"
 
 #include "client/configuration/settings.hpp"
-#include "persistence/steering_text.hpp"
+#include "persistence/records/steering_text.hpp"
 
 #include <toml++/toml.h>
 

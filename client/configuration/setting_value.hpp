@@ -2,7 +2,7 @@
 /// line, in a sentence.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <cstdint>
 #include <string>

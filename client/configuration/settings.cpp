@@ -1,6 +1,6 @@
 #include "client/configuration/settings.hpp"
 
-#include "cluster/node_list.hpp"
+#include "cluster/placement/node_list.hpp"
 
 #include <arpa/inet.h>
 

@@ -7,7 +7,7 @@
 // `--orders N` says how many orders it places. While it does, kill a node:
 // those that the node owns wait for its return, the others go on, and each is
 // placed once.
-#include <perdura/client/cluster_client.hpp>
+#include <perdura/client/api/cluster_client.hpp>
 
 #include <cstdlib>
 #include <iostream>

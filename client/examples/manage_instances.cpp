@@ -6,7 +6,7 @@
 // Each function below is one sample of the document. They run against a node
 // in this process; against a node elsewhere only `main` would differ.
 
-#include <perdura/client/perdura.hpp>
+#include <perdura/perdura.hpp>
 
 #include <stdlib.h>
 

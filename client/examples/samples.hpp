@@ -2,7 +2,7 @@
 /// and what the tests and benchmarks run.
 #pragma once
 
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 namespace perdura::examples {
 

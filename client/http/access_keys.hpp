@@ -3,8 +3,8 @@
 #pragma once
 
 #include "client/http/routes.hpp"
-#include <perdura/persistence/error.hpp>
-#include <perdura/persistence/ids.hpp>
+#include <perdura/persistence/records/error.hpp>
+#include <perdura/persistence/records/ids.hpp>
 
 #include <array>
 #include <filesystem>

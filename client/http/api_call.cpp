@@ -1,7 +1,7 @@
 #include "client/http/api_call.hpp"
 
-#include "actors/json_text_check.hpp"
-#include "persistence/logging.hpp"
+#include "actors/authoring/json_text_check.hpp"
+#include "persistence/process/logging.hpp"
 
 namespace perdura::client {
 

@@ -9,7 +9,7 @@
 #include "client/http/json.hpp"
 #include "client/http/management_api.hpp"
 #include "client/http/url.hpp"
-#include "cluster/management_urls.hpp"
+#include "cluster/node/management_urls.hpp"
 
 #include <atomic>
 #include <chrono>

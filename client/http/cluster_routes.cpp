@@ -1,7 +1,7 @@
 /// What the nodes say of themselves, together.
-#include "actors/json_text_check.hpp"
+#include "actors/authoring/json_text_check.hpp"
 #include "client/http/api_call.hpp"
-#include <perdura/client/orchestration_status.hpp>
+#include <perdura/client/api/orchestration_status.hpp>
 
 #include <algorithm>
 #include <set>

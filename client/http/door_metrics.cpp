@@ -1,7 +1,7 @@
 #include "client/http/door_metrics.hpp"
 
 #include "client/http/process_usage.hpp"
-#include <perdura/client/orchestration_status.hpp>
+#include <perdura/client/api/orchestration_status.hpp>
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>

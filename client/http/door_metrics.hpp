@@ -3,9 +3,9 @@
 #pragma once
 
 #include "client/http/routes.hpp"
-#include "persistence/queries.hpp"
-#include <perdura/cluster/node.hpp>
-#include <perdura/persistence/distribution.hpp>
+#include "persistence/views/queries.hpp"
+#include <perdura/cluster/node/node.hpp>
+#include <perdura/persistence/records/distribution.hpp>
 
 #include <array>
 #include <atomic>

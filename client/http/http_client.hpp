@@ -3,7 +3,7 @@
 #pragma once
 
 #include "client/http/http_message.hpp"
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <chrono>
 #include <cstdint>

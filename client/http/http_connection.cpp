@@ -1,7 +1,7 @@
 #include "client/http/http_connection.hpp"
 
-#include "actors/json_text_check.hpp"
-#include "persistence/logging.hpp"
+#include "actors/authoring/json_text_check.hpp"
+#include "persistence/process/logging.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>

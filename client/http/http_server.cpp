@@ -1,9 +1,9 @@
 #include "client/http/http_server.hpp"
 
 #include "client/http/http_connection.hpp"
-#include "persistence/clock.hpp"
-#include "persistence/logging.hpp"
-#include "persistence/thread_role.hpp"
+#include "persistence/process/logging.hpp"
+#include "persistence/process/thread_role.hpp"
+#include "persistence/records/clock.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>

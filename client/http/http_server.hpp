@@ -2,8 +2,8 @@
 #pragma once
 
 #include "client/http/http_message.hpp"
-#include <perdura/client/door_config.hpp>
-#include <perdura/persistence/error.hpp>
+#include <perdura/client/api/door_config.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <chrono>
 #include <cstddef>

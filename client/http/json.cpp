@@ -1,6 +1,6 @@
 #include "client/http/json.hpp"
 
-#include "actors/json_text_check.hpp"
+#include "actors/authoring/json_text_check.hpp"
 
 namespace perdura::client {
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "client/http/http_message.hpp"
-#include <perdura/actors/management_payload.hpp>
-#include <perdura/client/orchestration_status.hpp>
-#include <perdura/persistence/error.hpp>
+#include <perdura/actors/authoring/management_payload.hpp>
+#include <perdura/client/api/orchestration_status.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <string>
 #include <vector>

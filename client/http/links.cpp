@@ -1,6 +1,6 @@
 // Where the links of an answer lead, and what they are good for.
 #include "client/http/api_call.hpp"
-#include "persistence/clock.hpp"
+#include "persistence/records/clock.hpp"
 
 namespace perdura::client {
 

@@ -2,7 +2,7 @@
 
 #include "client/http/api_call.hpp"
 #include "client/http/openapi.hpp"
-#include "persistence/clock.hpp"
+#include "persistence/records/clock.hpp"
 
 namespace perdura::client {
 

@@ -4,8 +4,8 @@
 
 #include "client/http/gatekeeper.hpp"
 #include "client/http/http_message.hpp"
-#include <perdura/client/orchestration_client.hpp>
-#include <perdura/cluster/node.hpp>
+#include <perdura/client/api/orchestration_client.hpp>
+#include <perdura/cluster/node/node.hpp>
 
 #include <cstddef>
 #include <functional>

@@ -1,7 +1,7 @@
 /// Could somebody listen there? Asked before anything is started.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <cstdint>
 

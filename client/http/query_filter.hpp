@@ -2,7 +2,7 @@
 #pragma once
 
 #include "client/http/url.hpp"
-#include <perdura/client/orchestration_client.hpp>
+#include <perdura/client/api/orchestration_client.hpp>
 
 namespace perdura::client {
 

@@ -1,5 +1,5 @@
-#include "actors/json_text_check.hpp"
-#include "actors/management.hpp"
+#include "actors/authoring/json_text_check.hpp"
+#include "actors/interface/management.hpp"
 #include "client/http/api_call.hpp"
 #include "client/http/query_filter.hpp"
 

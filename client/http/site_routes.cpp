@@ -1,5 +1,5 @@
 /// What the door tells of itself: how clients reach it, what it counts.
-#include "actors/json_text_check.hpp"
+#include "actors/authoring/json_text_check.hpp"
 #include "client/http/api_call.hpp"
 
 namespace perdura::client {

@@ -1,5 +1,5 @@
+#include "client/api/request_checks.hpp"
 #include "client/http/api_call.hpp"
-#include "client/request_checks.hpp"
 
 #include <charconv>
 #include <cmath>

@@ -1,7 +1,7 @@
 /// A server's certificate and key, ready to begin TLS sessions with.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <filesystem>
 #include <memory>

@@ -2,7 +2,7 @@
 /// next comparison.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <string>
 #include <string_view>

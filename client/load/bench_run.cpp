@@ -4,7 +4,7 @@
 #include "client/load/commit_probe.hpp"
 #include "client/load/event_load.hpp"
 #include "client/load/node_reading.hpp"
-#include "persistence/identity.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <algorithm>
 #include <memory>

@@ -1,10 +1,10 @@
 #include "client/load/child_node.hpp"
 
 #include "client/examples/samples.hpp"
-#include "cluster/node.hpp"
-#include "persistence/identity.hpp"
-#include "persistence/logging.hpp"
-#include <perdura/actors/registry.hpp>
+#include "cluster/node/node.hpp"
+#include "persistence/process/logging.hpp"
+#include "persistence/records/identity.hpp"
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <arpa/inet.h>
 #include <signal.h>

@@ -2,9 +2,9 @@
 /// time is not the load's, and so that they can be killed.
 #pragma once
 
+#include "client/api/node_host.hpp"
 #include "client/load/http_load.hpp"
-#include "client/node_host.hpp"
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <sys/types.h>
 

@@ -1,9 +1,9 @@
 #include "client/load/commit_probe.hpp"
 
 #include "client/load/typical_turn.hpp"
-#include "persistence/clock.hpp"
-#include "persistence/identity.hpp"
-#include "persistence/lmdb_journal.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/records/clock.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <algorithm>
 #include <chrono>

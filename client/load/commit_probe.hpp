@@ -2,7 +2,7 @@
 /// latencies that were taken beside it.
 #pragma once
 
-#include <perdura/persistence/error.hpp>
+#include <perdura/persistence/records/error.hpp>
 
 #include <filesystem>
 #include <memory>

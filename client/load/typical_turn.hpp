@@ -2,7 +2,7 @@
 /// listed where no node is needed to make it.
 #pragma once
 
-#include "persistence/turn_writes.hpp"
+#include "persistence/records/turn_writes.hpp"
 
 namespace perdura::client {
 

@@ -1,6 +1,6 @@
-#include "actors/activity_pool.hpp"
-#include "actors/registry.hpp"
-#include "persistence/clock.hpp"
+#include "actors/activities/activity_pool.hpp"
+#include "actors/authoring/registry.hpp"
+#include "persistence/records/clock.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>

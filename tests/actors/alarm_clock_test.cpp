@@ -1,4 +1,4 @@
-#include "actors/alarm_clock.hpp"
+#include "actors/timing/alarm_clock.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/json_text_check.hpp"
+#include "actors/authoring/json_text_check.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>

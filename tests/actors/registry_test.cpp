@@ -1,4 +1,4 @@
-#include "actors/registry.hpp"
+#include "actors/authoring/registry.hpp"
 
 #include <boost/test/unit_test.hpp>
 

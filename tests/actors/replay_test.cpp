@@ -1,4 +1,4 @@
-#include "actors/replay.hpp"
+#include "actors/execution/replay.hpp"
 #include "tests/actors/turn_driver.hpp"
 
 #include <stdexcept>

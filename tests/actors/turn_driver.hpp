@@ -4,8 +4,8 @@
 /// has been written must ask for nothing.
 #pragma once
 
-#include "actors/orchestration_run.hpp"
-#include "actors/registry.hpp"
+#include "actors/authoring/registry.hpp"
+#include "actors/execution/orchestration_run.hpp"
 
 #include <boost/test/unit_test.hpp>
 

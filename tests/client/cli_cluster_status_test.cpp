@@ -1,7 +1,7 @@
 // What a person sees of a cluster: `cluster status`, and lists without what
 // nodes that are away own.
 #include "client/cli/signal_watch.hpp"
-#include "cluster/node.hpp"
+#include "cluster/node/node.hpp"
 #include "tests/client/cluster_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>

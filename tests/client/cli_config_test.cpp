@@ -2,10 +2,10 @@
 #include "client/configuration/configuration_text.hpp"
 #include "client/configuration/settings.hpp"
 #include "client/examples/samples.hpp"
-#include "cluster/node_list.hpp"
+#include "cluster/placement/node_list.hpp"
 #include "tests/client/command_line_runner.hpp"
 #include "tests/support/temp_directory.hpp"
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 // What a service sees when nodes go and come, and when its list is wrong.
 #include "tests/client/cluster_fixture.hpp"
 #include "tests/support/free_ports.hpp"
-#include <perdura/client/perdura.hpp>
+#include <perdura/perdura.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,6 +1,6 @@
 // The whole client API from a service that is no node, against three nodes.
 #include "tests/client/cluster_fixture.hpp"
-#include <perdura/client/perdura.hpp>
+#include <perdura/perdura.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,11 +1,11 @@
 // Nodes and services that show each other who they are.
 #include "client/cli/certificate_authority.hpp"
 #include "client/http/process_usage.hpp"
-#include "cluster/node.hpp"
-#include "cluster/node_list.hpp"
+#include "cluster/node/node.hpp"
+#include "cluster/placement/node_list.hpp"
 #include "tests/client/cluster_fixture.hpp"
 #include "tests/support/silent_sockets.hpp"
-#include <perdura/client/perdura.hpp>
+#include <perdura/perdura.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,7 +1,7 @@
 #include "tests/client/cluster_fixture.hpp"
 
-#include "cluster/partition_map.hpp"
-#include "cluster/placement.hpp"
+#include "cluster/placement/partition_map.hpp"
+#include "cluster/placement/placement.hpp"
 #include "tests/support/free_ports.hpp"
 
 #include <algorithm>

@@ -2,13 +2,13 @@
 /// free ports, directories that go with it. Nodes stop and come back.
 #pragma once
 
+#include "client/api/node_host.hpp"
 #include "client/examples/samples.hpp"
-#include "client/node_host.hpp"
 #include "tests/client/command_line_runner.hpp"
 #include "tests/client/http_caller.hpp"
 #include "tests/support/temp_directory.hpp"
-#include <perdura/actors/registry.hpp>
-#include <perdura/client/cluster_client.hpp>
+#include <perdura/actors/authoring/registry.hpp>
+#include <perdura/client/api/cluster_client.hpp>
 
 #include <chrono>
 #include <functional>

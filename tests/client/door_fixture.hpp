@@ -1,11 +1,11 @@
 /// A whole node with its HTTP door on a free port, and the samples.
 #pragma once
 
+#include "client/api/node_host.hpp"
 #include "client/examples/samples.hpp"
-#include "client/node_host.hpp"
 #include "tests/client/http_caller.hpp"
 #include "tests/support/temp_directory.hpp"
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <functional>
 #include <memory>

@@ -1,5 +1,5 @@
 // Who may do what at the door; reliability.md, "Security by default".
-#include "actors/management.hpp"
+#include "actors/interface/management.hpp"
 #include "client/http/gatekeeper.hpp"
 #include "client/http/routes.hpp"
 #include "tests/client/door_fixture.hpp"

@@ -61,8 +61,9 @@ BOOST_AUTO_TEST_CASE(links_point_to_where_the_caller_came_in) {
   http_caller caller(host->http_port());
   caller.send("POST /orchestrators/Approval HTTP/1.1\r\n"
               "Host: localhost:8080\r\nContent-Length: 0\r\n\r\n");
-  BOOST_TEST(caller.receive().header("location").starts_with(
-    "http://localhost:8080/runtime/"));
+  BOOST_TEST(caller.receive()
+               .header("location")
+               .starts_with("http://localhost:8080/runtime/"));
 }
 
 BOOST_AUTO_TEST_CASE(bad_starts_are_told_apart) {
@@ -492,8 +493,9 @@ BOOST_AUTO_TEST_CASE(an_activity_can_hand_out_the_urls) {
 
 BOOST_AUTO_TEST_CASE(stopping_answers_those_who_wait) {
   http_caller caller(host->http_port());
-  caller.send("POST /orchestrators/Approval/wait HTTP/1.1\r\nHost: localhost\r\n"
-              "Content-Length: 0\r\n\r\n");
+  caller.send(
+    "POST /orchestrators/Approval/wait HTTP/1.1\r\nHost: localhost\r\n"
+    "Content-Length: 0\r\n\r\n");
   // Its start is durable when it can be counted.
   while (ask_site("GET", "/perdura/count").json().at("Running") == 0)
     continue;

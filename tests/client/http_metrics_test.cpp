@@ -1,6 +1,6 @@
 // What the door and the node count, as Prometheus reads it, and the audit log.
 #include "client/http/door_metrics.hpp"
-#include "persistence/logging.hpp"
+#include "persistence/process/logging.hpp"
 #include "tests/client/door_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
 #define BOOST_TEST_MODULE client
-#include "persistence/logging.hpp"
+#include "persistence/process/logging.hpp"
 
 #include <boost/test/unit_test.hpp>
 

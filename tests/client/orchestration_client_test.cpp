@@ -1,6 +1,6 @@
 #include "client/examples/samples.hpp"
 #include "tests/support/temp_directory.hpp"
-#include <perdura/client/perdura.hpp>
+#include <perdura/perdura.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "client/orchestration_status.hpp"
+#include "client/api/orchestration_status.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>

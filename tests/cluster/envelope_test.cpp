@@ -1,4 +1,4 @@
-#include "cluster/envelope.hpp"
+#include "cluster/transport/envelope.hpp"
 
 #include <boost/test/unit_test.hpp>
 

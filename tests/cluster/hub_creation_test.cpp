@@ -1,9 +1,9 @@
-#include "cluster/hub_creation.hpp"
-#include "cluster/node.hpp"
-#include "cluster/peer_register.hpp"
-#include "persistence/lmdb_journal.hpp"
+#include "cluster/node/node.hpp"
+#include "cluster/placement/hub_creation.hpp"
+#include "cluster/placement/peer_register.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
 #include "tests/support/temp_directory.hpp"
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "cluster/management_urls.hpp"
+#include "cluster/node/management_urls.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // What CAF's broker forgets.
-#include "cluster/caf_transport.hpp"
+#include "cluster/transport/caf_transport.hpp"
 #include "tests/support/silent_sockets.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,4 @@
-#include "cluster/node_list.hpp"
+#include "cluster/placement/node_list.hpp"
 
 #include <boost/test/unit_test.hpp>
 

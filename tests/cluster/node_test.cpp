@@ -1,7 +1,7 @@
-#include "actors/management.hpp"
-#include "cluster/node.hpp"
+#include "actors/interface/management.hpp"
+#include "cluster/node/node.hpp"
 #include "tests/support/temp_directory.hpp"
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <boost/test/unit_test.hpp>
 

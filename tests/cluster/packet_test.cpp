@@ -1,4 +1,4 @@
-#include "cluster/packet.hpp"
+#include "cluster/transport/packet.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "cluster/page_merge.hpp"
+#include "cluster/routing/page_merge.hpp"
 
 #include <boost/test/unit_test.hpp>
 

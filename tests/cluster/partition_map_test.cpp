@@ -1,4 +1,4 @@
-#include "cluster/partition_map.hpp"
+#include "cluster/placement/partition_map.hpp"
 
 #include <boost/test/unit_test.hpp>
 

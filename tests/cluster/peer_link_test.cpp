@@ -1,5 +1,5 @@
-#include "cluster/peer_link.hpp"
-#include "persistence/keys.hpp"
+#include "cluster/transport/peer_link.hpp"
+#include "persistence/records/keys.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "cluster/placement.hpp"
+#include "cluster/placement/placement.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,7 +2,7 @@
 /// hosts that write down what they are asked for.
 #pragma once
 
-#include "cluster/node_router.hpp"
+#include "cluster/routing/node_router.hpp"
 
 #include <deque>
 #include <map>

@@ -1,4 +1,4 @@
-#include "cluster/run_queue.hpp"
+#include "cluster/scheduling/run_queue.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -4,7 +4,7 @@
 #include "client/configuration/configuration_text.hpp"
 #include "client/configuration/setting_value.hpp"
 #include "client/configuration/settings.hpp"
-#include "persistence/identity.hpp"
+#include "persistence/records/identity.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,8 +1,8 @@
 // A stranger's body. nlohmann's parser is the second opinion on what JSON is;
 // where the two may differ is written out below, and nowhere else.
-#include "actors/json_text_check.hpp"
+#include "actors/authoring/json_text_check.hpp"
+#include "client/api/request_checks.hpp"
 #include "client/cli/json_view.hpp"
-#include "client/request_checks.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <nlohmann/json.hpp>

@@ -5,8 +5,8 @@
 //   e  one message of that session; the piece is an envelope's bytes
 //   h  a hello by another path; the piece is what it says
 // A piece ends at a byte 0xFF; 0xFE makes the byte after it a plain one.
-#include "cluster/node_router.hpp"
-#include "persistence/keys.hpp"
+#include "cluster/routing/node_router.hpp"
+#include "persistence/records/keys.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <utility>

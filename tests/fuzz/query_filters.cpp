@@ -1,9 +1,9 @@
 // A stranger's query: which instances, created when, in which state, how many.
+#include "client/api/request_checks.hpp"
 #include "client/http/http_message.hpp"
 #include "client/http/query_filter.hpp"
 #include "client/http/url.hpp"
-#include "client/request_checks.hpp"
-#include "persistence/queries.hpp"
+#include "persistence/views/queries.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <algorithm>

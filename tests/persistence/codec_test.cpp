@@ -1,4 +1,4 @@
-#include "persistence/codec.hpp"
+#include "persistence/records/codec.hpp"
 
 #include "journal_harness.hpp"
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
-#include "persistence/identity.hpp"
-#include "persistence/keys.hpp"
+#include "persistence/records/identity.hpp"
+#include "persistence/records/keys.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/wait.h>

@@ -2,7 +2,7 @@
 /// journals are compared with.
 #pragma once
 
-#include "persistence/manual_journal.hpp"
+#include "persistence/journal/manual_journal.hpp"
 
 #include <map>
 #include <random>

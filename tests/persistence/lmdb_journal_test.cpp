@@ -1,6 +1,6 @@
 /// What only a disk and threads can break.
-#include "persistence/logging.hpp"
-#include "persistence/verify.hpp"
+#include "persistence/process/logging.hpp"
+#include "persistence/stores/verify.hpp"
 
 #include "journal_harness.hpp"
 #include "worlds.hpp"

@@ -1,4 +1,4 @@
-#include "persistence/steering_text.hpp"
+#include "persistence/records/steering_text.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "persistence/pending_writes.hpp"
+#include "persistence/views/pending_writes.hpp"
 
 #include "journal_harness.hpp"
 #include <boost/test/unit_test.hpp>

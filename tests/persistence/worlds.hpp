@@ -2,9 +2,9 @@
 /// memory and on disk. One test drives both.
 #pragma once
 
-#include "persistence/identity.hpp"
-#include "persistence/lmdb_journal.hpp"
-#include "persistence/memory_journal.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/journal/memory_journal.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <boost/mpl/list.hpp>
 

@@ -1,8 +1,8 @@
 #include "real/cluster_harness.hpp"
 
-#include "cluster/partition_map.hpp"
-#include "cluster/placement.hpp"
-#include "persistence/identity.hpp"
+#include "cluster/placement/partition_map.hpp"
+#include "cluster/placement/placement.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -10,7 +10,7 @@
 // the end; I10 as counts against starts; I11 but for LMDB's readers. I12 and
 // I13 want the inside: the simulations see them.
 #include "tests/support/temp_directory.hpp"
-#include <perdura/client/cluster_client.hpp>
+#include <perdura/client/api/cluster_client.hpp>
 
 #include "real/cluster_harness.hpp"
 #include "real/cluster_oracle.hpp"

@@ -1,7 +1,7 @@
 // Three nodes in network namespaces, with mutual TLS between them, and a
 // network that loses packets without a word. Each node is asked through its
 // door on its own loopback.
-#include "persistence/identity.hpp"
+#include "persistence/records/identity.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include "real/cluster_harness.hpp"

@@ -1,6 +1,6 @@
 // One node owns what others ask for, and is not there for a while.
 #include "client/load/http_load.hpp"
-#include <perdura/client/cluster_client.hpp>
+#include <perdura/client/api/cluster_client.hpp>
 
 #include "real/cluster_harness.hpp"
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
 // Nodes that must not come, and the sentence that each of them gets.
-#include "persistence/identity.hpp"
+#include "persistence/records/identity.hpp"
 
 #include "real/cluster_harness.hpp"
 #include <boost/test/unit_test.hpp>

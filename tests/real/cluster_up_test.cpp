@@ -2,7 +2,7 @@
 // process.
 #include "client/http/http_client.hpp"
 #include "client/http/port_check.hpp"
-#include "persistence/lmdb_journal.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
 #include "tests/real/started_cluster.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/free_ports.hpp"

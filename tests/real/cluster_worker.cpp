@@ -1,9 +1,9 @@
 #include "real/cluster_worker.hpp"
 
+#include "client/api/node_host.hpp"
 #include "client/examples/samples.hpp"
-#include "client/node_host.hpp"
-#include "cluster/node.hpp"
-#include <perdura/actors/registry.hpp>
+#include "cluster/node/node.hpp"
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <fcntl.h>
 #include <signal.h>

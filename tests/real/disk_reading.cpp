@@ -1,6 +1,6 @@
 #include "real/disk_reading.hpp"
 
-#include "persistence/lmdb_journal.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
 
 namespace perdura::tests {
 

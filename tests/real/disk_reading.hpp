@@ -1,7 +1,7 @@
 /// What a node that does not run has on its disk.
 #pragma once
 
-#include "persistence/records.hpp"
+#include "persistence/records/records.hpp"
 
 #include <cstddef>
 #include <filesystem>

@@ -2,7 +2,7 @@
 /// drives them through doors that come and go.
 #pragma once
 
-#include <perdura/client/orchestration_client.hpp>
+#include <perdura/client/api/orchestration_client.hpp>
 
 #include "real/cluster_harness.hpp"
 #include <nlohmann/json.hpp>

@@ -1,9 +1,9 @@
 #include "real/worker.hpp"
 
 #include "client/examples/samples.hpp"
-#include <perdura/actors/registry.hpp>
-#include <perdura/client/orchestration_client.hpp>
-#include <perdura/cluster/node.hpp>
+#include <perdura/actors/authoring/registry.hpp>
+#include <perdura/client/api/orchestration_client.hpp>
+#include <perdura/cluster/node/node.hpp>
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 #include "tests/support/checking_journal.hpp"
 
-#include "persistence/codec.hpp"
+#include "persistence/records/codec.hpp"
 
 #include <algorithm>
 

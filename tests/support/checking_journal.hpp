@@ -2,8 +2,8 @@
 /// and that can have faults planted.
 #pragma once
 
-#include "actors/partition_state.hpp"
-#include "persistence/manual_journal.hpp"
+#include "actors/partition/partition_state.hpp"
+#include "persistence/journal/manual_journal.hpp"
 #include "tests/support/ledger.hpp"
 
 #include <functional>

@@ -1,6 +1,6 @@
 #include "tests/support/deterministic_node.hpp"
 
-#include "persistence/memory_journal.hpp"
+#include "persistence/journal/memory_journal.hpp"
 #include "tests/support/history_text.hpp"
 #include "tests/support/inline_activity.hpp"
 #include "tests/support/partition_checks.hpp"

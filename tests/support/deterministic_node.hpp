@@ -7,10 +7,10 @@
 ///                                    └──▶ journal ──commit──▶ on_durable
 #pragma once
 
-#include "actors/orchestration_run.hpp"
-#include "actors/partition_processor.hpp"
-#include "actors/registry.hpp"
-#include "persistence/crash_switch.hpp"
+#include "actors/authoring/registry.hpp"
+#include "actors/execution/orchestration_run.hpp"
+#include "actors/partition/partition_processor.hpp"
+#include "persistence/journal/crash_switch.hpp"
 #include "tests/support/checking_journal.hpp"
 #include "tests/support/manual_clock.hpp"
 

@@ -1,6 +1,6 @@
 #include "tests/support/disk.hpp"
 
-#include "persistence/lmdb_journal.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace perdura::tests {

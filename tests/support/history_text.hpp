@@ -2,7 +2,7 @@
 /// difference can be read.
 #pragma once
 
-#include "persistence/records.hpp"
+#include "persistence/records/records.hpp"
 
 #include <string>
 #include <vector>

@@ -1,8 +1,8 @@
 /// An activity run where it stands, without a pool: for the harnesses.
 #pragma once
 
-#include "actors/registry.hpp"
-#include "actors/work_item.hpp"
+#include "actors/authoring/registry.hpp"
+#include "actors/interface/work_item.hpp"
 
 namespace perdura::tests {
 

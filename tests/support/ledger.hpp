@@ -2,7 +2,7 @@
 /// harness compares everything that recovery reads with this.
 #pragma once
 
-#include "persistence/journal.hpp"
+#include "persistence/journal/journal.hpp"
 
 #include <deque>
 #include <map>

@@ -1,7 +1,7 @@
 /// A wall clock that a test moves by hand.
 #pragma once
 
-#include "persistence/clock.hpp"
+#include "persistence/records/clock.hpp"
 
 namespace perdura::tests {
 

@@ -2,7 +2,7 @@
 /// many in a simulation.
 #pragma once
 
-#include "actors/partition_state.hpp"
+#include "actors/partition/partition_state.hpp"
 #include "tests/support/ledger.hpp"
 
 #include <functional>

@@ -1,6 +1,6 @@
 #include "tests/support/simulated_clients.hpp"
 
-#include "cluster/partition_map.hpp"
+#include "cluster/placement/partition_map.hpp"
 
 #include <algorithm>
 #include <iterator>

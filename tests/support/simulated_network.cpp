@@ -1,7 +1,7 @@
 #include "tests/support/simulated_network.hpp"
 
-#include "cluster/packet.hpp"
-#include "persistence/keys.hpp"
+#include "cluster/transport/packet.hpp"
+#include "persistence/records/keys.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 /// as far as the weather goes.
 #pragma once
 
-#include "cluster/node_router.hpp"
+#include "cluster/routing/node_router.hpp"
 #include "tests/support/simulated_world.hpp"
 
 #include <functional>

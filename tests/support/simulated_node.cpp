@@ -1,6 +1,6 @@
 #include "tests/support/simulated_node.hpp"
 
-#include "cluster/partition_map.hpp"
+#include "cluster/placement/partition_map.hpp"
 #include "tests/support/inline_activity.hpp"
 #include "tests/support/partition_checks.hpp"
 

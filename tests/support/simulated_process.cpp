@@ -1,6 +1,6 @@
 #include "tests/support/simulated_process.hpp"
 
-#include "cluster/partition_map.hpp"
+#include "cluster/placement/partition_map.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -3,7 +3,7 @@
 /// counted, so that a run that meets nothing is noticed.
 #pragma once
 
-#include "cluster/peer_link.hpp"
+#include "cluster/transport/peer_link.hpp"
 
 #include <cstdint>
 #include <functional>

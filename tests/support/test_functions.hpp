@@ -1,7 +1,7 @@
 /// Orchestrations that only tests want, and activities that fail when told.
 #pragma once
 
-#include <perdura/actors/registry.hpp>
+#include <perdura/actors/authoring/registry.hpp>
 
 #include <map>
 #include <memory>

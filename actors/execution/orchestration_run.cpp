@@ -1,0 +1,211 @@
+#include "actors/execution/orchestration_run.hpp"
+
+#include "actors/authoring/orchestration_context.hpp"
+#include "actors/authoring/registry.hpp"
+#include "actors/execution/orchestration_engine.hpp"
+#include "actors/execution/replay.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace perdura::actors {
+
+class orchestration_run::impl {
+public:
+  impl(std::shared_ptr<const registry> functions, orchestration_log_sink log)
+    : functions_(std::move(functions)), log_(log) {}
+
+  ~impl() {
+    drop();
+  }
+
+  turn_outcome run_turn(orchestration_work_item item);
+  void drop();
+
+private:
+  std::optional<error> load(const orchestration_work_item& item,
+                            const replay_plan& plan);
+  std::optional<error> replay(const orchestration_work_item& item,
+                              const replay_plan& plan);
+  void run_messages(const replay_turn& turn, std::vector<delivery>* deliveries);
+  void start_code();
+  void advance();
+  turn_result conclude();
+
+  std::shared_ptr<const registry> functions_;
+  orchestration_log_sink log_;
+
+  // Destroyed in the opposite order: frames deregister at the engine.
+  std::unique_ptr<orchestration_engine> engine_;
+  std::unique_ptr<orchestration_context> context_;
+  std::unique_ptr<detail::root_task> code_;
+  const orchestrator_entry* entry_ = nullptr;
+  std::string input_;
+  bool started_ = false;
+  bool ended_ = false;
+  turn_result result_; ///< Of the turn that runs.
+};
+
+void orchestration_run::impl::drop() {
+  code_.reset();
+  context_.reset();
+  engine_.reset();
+  started_ = false;
+  ended_ = false;
+}
+
+turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
+  turn_outcome outcome;
+  outcome.instance = item.instance;
+  outcome.execution = item.execution;
+  outcome.number = item.number;
+
+  replay_turn turn; // a warm run has no past to take over
+  replay_plan plan;
+  if (item.cold) {
+    drop();
+    plan = plan_replay(item.history);
+    std::optional<error> reason = load(item, plan);
+    if (!reason)
+      reason = replay(item, plan);
+    if (reason) {
+      drop();
+      outcome.result = held_result{std::move(*reason)};
+      return outcome;
+    }
+    turn = std::move(plan.next);
+  } else if (!engine_) {
+    throw std::logic_error("a warm turn of \"" + item.instance
+                           + "\" for a run without its coroutine");
+  }
+
+  engine_->begin_turn(item.now, false);
+  run_messages(turn, &item.deliveries);
+  engine_->end_turn(outcome);
+  outcome.result = std::exchange(result_, {});
+  return outcome;
+}
+
+/// Finds the code and makes what it needs; nothing is run yet.
+std::optional<error>
+orchestration_run::impl::load(const orchestration_work_item& item,
+                              const replay_plan& plan) {
+  const execution_started* begun
+    = item.history.empty()
+        ? nullptr
+        : std::get_if<execution_started>(&item.history.front().body);
+  if (!begun)
+    return error{errc::nondeterministic,
+                 "the history of \"" + item.instance
+                   + "\" does not begin with its start"};
+  entry_ = functions_->find_orchestrator(begun->name, begun->version);
+  if (!entry_) {
+    std::string what
+      = "instance \"" + item.instance + "\" runs orchestrator " + begun->name;
+    if (!begun->version.empty())
+      what += " version " + begun->version;
+    return error{errc::unknown_orchestrator,
+                 what
+                   + ", which this node does not have; it goes on when a "
+                     "program that registers it is started"};
+  }
+  input_ = begun->input;
+  engine_ = std::make_unique<orchestration_engine>(
+    orchestration_engine::identity{item.instance, begun->execution, begun->name,
+                                   begun->version, begun->parent.instance},
+    log_, plan.reruns);
+  context_ = std::make_unique<orchestration_context>(*engine_);
+  return std::nullopt;
+}
+
+/// Runs the turns that are over once more and compares.
+std::optional<error>
+orchestration_run::impl::replay(const orchestration_work_item& item,
+                                const replay_plan& plan) {
+  for (const replay_turn& turn : plan.turns) {
+    engine_->begin_turn(turn.now, true);
+    run_messages(turn, nullptr);
+    const turn_result ended = std::exchange(result_, {});
+    if (auto mismatch = find_mismatch(item.instance, item.history, turn,
+                                      engine_->decisions(), ended))
+      return error{errc::nondeterministic, std::move(*mismatch)};
+    turn_outcome ignored;
+    engine_->end_turn(ignored);
+  }
+  return std::nullopt;
+}
+
+/// The turn's messages, one by one, the code resumed after each. The first
+/// turn starts the code, after the events that were there before it.
+void orchestration_run::impl::run_messages(const replay_turn& turn,
+                                           std::vector<delivery>* deliveries) {
+  if (turn.rewound)
+    engine_->take_over(*turn.rewound);
+  auto give = [&](history_event event, inbox_sequence sequence) {
+    if (!started_ && !std::holds_alternative<event_raised>(event.body))
+      start_code();
+    engine_->deliver(std::move(event), sequence);
+    advance();
+  };
+  for (const history_event* message : turn.messages)
+    give(*message, 0);
+  if (deliveries)
+    for (delivery& message : *deliveries)
+      give(std::move(message.event), message.sequence);
+  if (!started_)
+    start_code();
+}
+
+void orchestration_run::impl::start_code() {
+  started_ = true;
+  try {
+    code_ = entry_->make(*context_, input_);
+    engine_->run(code_->attach(*engine_));
+  } catch (...) { // the input does not fit, or there is no memory
+    code_.reset();
+    ended_ = true;
+    engine_->close();
+    result_ = failed_result{failure_of(std::current_exception())};
+    return;
+  }
+  advance();
+}
+
+void orchestration_run::impl::advance() {
+  if (!started_ || ended_)
+    return;
+  while (engine_->is_ready())
+    engine_->resume();
+  if (!code_->is_done())
+    return;
+  ended_ = true;
+  engine_->close();
+  result_ = conclude();
+}
+
+turn_result orchestration_run::impl::conclude() {
+  try {
+    code_->check();
+    if (auto continued = engine_->continuation())
+      return std::move(*continued);
+    return completed_result{code_->output()};
+  } catch (...) {
+    return failed_result{failure_of(std::current_exception())};
+  }
+}
+
+orchestration_run::orchestration_run(std::shared_ptr<const registry> functions,
+                                     orchestration_log_sink log)
+  : impl_(std::make_unique<impl>(std::move(functions), log)) {}
+
+orchestration_run::~orchestration_run() = default;
+
+turn_outcome orchestration_run::run_turn(orchestration_work_item item) {
+  return impl_->run_turn(std::move(item));
+}
+
+void orchestration_run::forget() {
+  impl_->drop();
+}
+
+} // namespace perdura::actors

@@ -1,0 +1,269 @@
+#include "actors/execution/replay.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace perdura::actors {
+
+namespace {
+
+bool is_message(const history_body& body) {
+  return std::holds_alternative<task_completed>(body)
+         || std::holds_alternative<persistence::task_failed>(body)
+         || std::holds_alternative<timer_fired>(body)
+         || std::holds_alternative<sub_orchestration_instance_completed>(body)
+         || std::holds_alternative<sub_orchestration_instance_failed>(body)
+         || std::holds_alternative<event_raised>(body);
+}
+
+bool is_decision(const history_body& body) {
+  return std::holds_alternative<task_scheduled>(body)
+         || std::holds_alternative<timer_created>(body)
+         || std::holds_alternative<sub_orchestration_instance_created>(body)
+         || std::holds_alternative<event_sent>(body);
+}
+
+bool is_end(const history_body& body) {
+  return std::holds_alternative<execution_completed>(body)
+         || std::holds_alternative<continue_as_new>(body);
+}
+
+std::optional<task_sequence> failed_task(const history_body& body) {
+  if (auto* failed = std::get_if<persistence::task_failed>(&body))
+    return failed->sequence;
+  if (auto* failed = std::get_if<sub_orchestration_instance_failed>(&body))
+    return failed->sequence;
+  return std::nullopt;
+}
+
+/// Half-open; `begin` is the orchestrator_started.
+struct turn_bounds {
+  event_index begin = 0;
+  event_index end = 0;
+};
+
+/// All that the rewinds in a history have made void, known before the walk.
+struct rewinds {
+  std::vector<bool> is_void;
+  std::unordered_set<event_index> turns; ///< Their begins.
+
+  rewinds(std::span<const history_event> history,
+          const std::vector<turn_bounds>& bounds)
+    : is_void(history.size()) {
+    for (const history_event& event : history) {
+      auto* rewound = std::get_if<execution_rewound>(&event.body);
+      if (!rewound)
+        continue;
+      for (event_index index : rewound->voided)
+        if (index < is_void.size())
+          is_void[index] = true;
+      auto turn = std::lower_bound(
+        bounds.begin(), bounds.end(), rewound->turn_first,
+        [](const turn_bounds& x, event_index at) { return x.begin < at; });
+      if (turn != bounds.end())
+        turns.insert(turn->begin);
+    }
+  }
+};
+
+std::vector<turn_bounds> turns_of(std::span<const history_event> history) {
+  std::vector<turn_bounds> turns;
+  for (event_index i = 0; i < history.size(); ++i) {
+    const history_body& body = history[i].body;
+    if (std::holds_alternative<orchestrator_started>(body))
+      turns.push_back({i, i + 1});
+    else if (!turns.empty()
+             && (is_message(body) || is_decision(body) || is_end(body)
+                 || std::holds_alternative<orchestrator_completed>(body)))
+      turns.back().end = i + 1;
+  }
+  return turns;
+}
+
+/// What the next turn takes over of a rewind.
+void note_rewind(replay_plan& plan, std::span<const history_event> history,
+                 const execution_rewound& rewound) {
+  rewound_turn& next
+    = plan.next.rewound ? *plan.next.rewound : plan.next.rewound.emplace();
+  next.next_sequence = std::max(next.next_sequence, rewound.next_sequence);
+  for (const task_rerun& rerun : rewound.reruns) {
+    plan.reruns.emplace(rerun.new_sequence, rerun.old_sequence);
+    next.renewed.push_back(rerun.old_sequence);
+  }
+  for (event_index index : rewound.voided)
+    if (index < history.size())
+      if (auto failed = failed_task(history[index].body))
+        next.renewed.push_back(*failed);
+}
+
+} // namespace
+
+replay_plan plan_replay(std::span<const history_event> history) {
+  const std::vector<turn_bounds> bounds = turns_of(history);
+  const rewinds rewound(history, bounds);
+  replay_plan plan;
+  auto bound = bounds.begin();
+  for (event_index i = 0; i < history.size(); ++i) {
+    if (auto* event = std::get_if<execution_rewound>(&history[i].body))
+      note_rewind(plan, history, *event);
+    if (bound == bounds.end() || bound->begin != i)
+      continue;
+    // `plan.next` holds what earlier rewinds left to this turn.
+    replay_turn& turn = plan.next;
+    turn.now = history[i].time;
+    for (event_index at = i; at < bound->end; ++at) {
+      const history_event& event = history[at];
+      if (std::holds_alternative<orchestrator_completed>(event.body))
+        turn.last = at;
+      else if (rewound.is_void[at])
+        continue;
+      else if (is_end(event.body))
+        turn.end = at;
+      else if (is_message(event.body))
+        turn.messages.push_back(&event);
+      else if (is_decision(event.body))
+        turn.decisions.push_back(at);
+    }
+    if (rewound.turns.contains(i)) {
+      replay_turn left;
+      left.messages = std::move(turn.messages);
+      left.rewound = std::move(turn.rewound);
+      if (!left.rewound)
+        left.rewound.emplace();
+      auto& decisions = left.rewound->decisions.emplace_back();
+      for (event_index at : turn.decisions)
+        decisions.push_back(&history[at]);
+      plan.next = std::move(left);
+    } else {
+      plan.turns.push_back(std::move(turn));
+      plan.next = {};
+    }
+    i = bound->end - 1;
+    ++bound;
+  }
+  return plan;
+}
+
+namespace {
+
+std::string number_text(double value) {
+  std::string text = std::to_string(value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.')
+    text.pop_back();
+  return text;
+}
+
+std::string duration_text(duration span) {
+  return number_text(std::chrono::duration<double>(span).count()) + " s";
+}
+
+/// "activity Charge", as what is asked for in a turn at `now`.
+std::string spoken(const decision& asked, timestamp now) {
+  if (auto* task = std::get_if<task_scheduled>(&asked))
+    return "activity " + task->name;
+  if (auto* timer = std::get_if<timer_created>(&asked))
+    return "a timer of " + duration_text(timer->fire_at - now);
+  if (auto* child = std::get_if<sub_orchestration_instance_created>(&asked))
+    return "sub-orchestration " + child->name + " (\"" + child->instance
+           + "\")";
+  if (auto* sent = std::get_if<event_sent>(&asked))
+    return "event " + sent->name + " for \"" + sent->instance + "\"";
+  return name_of(asked);
+}
+
+const char* verb_of(const decision& recorded) {
+  if (std::holds_alternative<task_scheduled>(recorded))
+    return " scheduled ";
+  if (std::holds_alternative<sub_orchestration_instance_created>(recorded))
+    return " started ";
+  if (std::holds_alternative<event_sent>(recorded))
+    return " sent ";
+  return " created ";
+}
+
+std::string event_text(const instance_id& instance, event_index index) {
+  return "event " + std::to_string(index) + " of \"" + instance + "\"";
+}
+
+std::string end_text(const turn_result& ended) {
+  if (auto* failed = std::get_if<failed_result>(&ended))
+    return "the code now ends (" + failed->failure.type + ": "
+           + failed->failure.message + ")";
+  if (std::holds_alternative<continued_result>(ended))
+    return "the code now continues as new";
+  return "the code now ends";
+}
+
+bool has_ended(const turn_result& ended) {
+  return !std::holds_alternative<std::monostate>(ended);
+}
+
+/// "completed the execution", and whether the code did that too.
+std::pair<const char*, bool> compare_end(const history_body& recorded,
+                                         const turn_result& ended) {
+  auto* completed = std::get_if<execution_completed>(&recorded);
+  if (!completed)
+    return {" continued the instance as new",
+            std::holds_alternative<continued_result>(ended)};
+  if (completed->status == completion_status::failed)
+    return {" failed the execution",
+            std::holds_alternative<failed_result>(ended)};
+  return {" completed the execution",
+          std::holds_alternative<completed_result>(ended)};
+}
+
+} // namespace
+
+bool is_same_request(const decision& asked, const decision& recorded) {
+  if (asked.index() != recorded.index())
+    return false;
+  if (auto* task = std::get_if<task_scheduled>(&asked))
+    return task->name == std::get<task_scheduled>(recorded).name;
+  if (auto* child = std::get_if<sub_orchestration_instance_created>(&asked)) {
+    const auto& other = std::get<sub_orchestration_instance_created>(recorded);
+    return child->name == other.name && child->instance == other.instance;
+  }
+  if (auto* sent = std::get_if<event_sent>(&asked)) {
+    const auto& other = std::get<event_sent>(recorded);
+    return sent->name == other.name && sent->instance == other.instance;
+  }
+  return true;
+}
+
+std::optional<std::string> find_mismatch(const instance_id& instance,
+                                         std::span<const history_event> history,
+                                         const replay_turn& turn,
+                                         std::span<const decision> asked,
+                                         const turn_result& ended) {
+  const std::size_t recorded = turn.decisions.size();
+  for (std::size_t i = 0; i < std::max(recorded, asked.size()); ++i) {
+    if (i >= recorded)
+      return "up to " + event_text(instance, turn.last)
+             + " nothing more was asked for; the code now asks for "
+             + spoken(asked[i], turn.now);
+    const history_body& body = history[turn.decisions[i]].body;
+    if (i < asked.size() && is_same_request(asked[i], body))
+      continue;
+    std::string text = event_text(instance, turn.decisions[i]) + verb_of(body)
+                       + spoken(body, turn.now) + "; ";
+    if (i < asked.size())
+      return text + "the code now asks for " + spoken(asked[i], turn.now);
+    return text
+           + (has_ended(ended) ? end_text(ended)
+                               : "the code now asks for nothing");
+  }
+  if (!turn.end) {
+    if (!has_ended(ended))
+      return std::nullopt;
+    return "at " + event_text(instance, turn.last)
+           + " the orchestration waited; " + end_text(ended);
+  }
+  auto [what, same] = compare_end(history[*turn.end].body, ended);
+  if (same)
+    return std::nullopt;
+  return event_text(instance, *turn.end) + what + "; "
+         + (has_ended(ended) ? end_text(ended) : "the code now still waits");
+}
+
+} // namespace perdura::actors

@@ -1,0 +1,254 @@
+#include "actors/partition/steps.hpp"
+
+#include <unordered_map>
+#include <unordered_set>
+
+namespace perdura::actors {
+
+namespace {
+
+/// What a rewind makes of a failed history. Void are the failing
+/// execution_completed and every failure that the code had not been given in
+/// a turn before the one that failed.
+struct rewind_plan {
+  execution_rewound event;
+  std::unordered_map<task_sequence, event_index> scheduled; ///< By sequence.
+  std::unordered_map<task_sequence, task_sequence> origin;  ///< new → old
+  std::vector<task_sequence> children;
+
+  /// Where the task's own task_scheduled stands; reruns have none.
+  const event_index* scheduled_event_of(task_sequence sequence) const {
+    for (auto it = origin.find(sequence); it != origin.end();
+         it = origin.find(sequence))
+      sequence = it->second;
+    auto found = scheduled.find(sequence);
+    return found == scheduled.end() ? nullptr : &found->second;
+  }
+};
+
+struct history_scan {
+  std::unordered_set<event_index> voided;
+  std::unordered_set<event_index> turns_voided;
+  std::unordered_set<task_sequence> handled;
+  event_index turn_last = 0;
+};
+
+/// First pass: what earlier rewinds made void, and where the last turn begins.
+history_scan scan(const std::vector<history_event>& history,
+                  rewind_plan& plan) {
+  history_scan seen;
+  for (event_index i = 0; i < history.size(); ++i) {
+    if (const auto* x = std::get_if<execution_rewound>(&history[i].body)) {
+      seen.voided.insert(x->voided.begin(), x->voided.end());
+      seen.turns_voided.insert(x->turn_first);
+      for (const task_rerun& rerun : x->reruns)
+        plan.origin[rerun.new_sequence] = rerun.old_sequence;
+    } else if (std::holds_alternative<orchestrator_started>(history[i].body)) {
+      seen.turn_last = i;
+    }
+  }
+  return seen;
+}
+
+/// Second pass: which failures the code had handled in earlier turns.
+void scan_handled(const std::vector<history_event>& history,
+                  history_scan& seen) {
+  event_index turn_first = 0;
+  for (event_index i = 0; i < seen.turn_last; ++i) {
+    if (std::holds_alternative<orchestrator_started>(history[i].body))
+      turn_first = i;
+    else if (const auto* x
+             = std::get_if<orchestrator_completed>(&history[i].body))
+      if (!seen.turns_voided.contains(turn_first))
+        seen.handled.insert(x->failures_taken.begin(), x->failures_taken.end());
+  }
+}
+
+void rerun(rewind_plan& plan, task_sequence old_sequence) {
+  const task_sequence fresh = plan.event.next_sequence++;
+  plan.event.reruns.push_back({old_sequence, fresh});
+  plan.origin[fresh] = old_sequence;
+}
+
+rewind_plan plan_rewind(const std::vector<history_event>& history,
+                        const stored_instance& stored) {
+  rewind_plan plan;
+  history_scan seen = scan(history, plan);
+  scan_handled(history, seen);
+  plan.event.turn_first = seen.turn_last;
+  plan.event.next_sequence = stored.record.next_sequence;
+  for (event_index i = 0; i < history.size(); ++i) {
+    if (seen.voided.contains(i))
+      continue;
+    const history_body& body = history[i].body;
+    if (const auto* a = std::get_if<task_scheduled>(&body)) {
+      plan.scheduled[a->sequence] = i;
+    } else if (const auto* b
+               = std::get_if<sub_orchestration_instance_created>(&body)) {
+      plan.scheduled[b->sequence] = i;
+    } else if (const auto* c = std::get_if<task_failed>(&body)) {
+      if (seen.handled.contains(c->sequence))
+        continue;
+      plan.event.voided.push_back(i);
+      rerun(plan, c->sequence);
+    } else if (const auto* d
+               = std::get_if<sub_orchestration_instance_failed>(&body)) {
+      if (seen.handled.contains(d->sequence))
+        continue;
+      plan.event.voided.push_back(i);
+      plan.children.push_back(d->sequence);
+    } else if (std::holds_alternative<execution_completed>(body)) {
+      plan.event.voided.push_back(i);
+    }
+  }
+  return plan;
+}
+
+/// Failures that came while the instance was Failed: nobody was given them.
+void void_stored_failures(instance_draft& draft, rewind_plan& plan) {
+  for (const auto& [sequence, event] : draft.inbox()) {
+    if (const auto* a = std::get_if<task_failed>(&event.body)) {
+      draft.take_inbox(sequence);
+      draft.close(a->sequence);
+      rerun(plan, a->sequence);
+    } else if (const auto* b
+               = std::get_if<sub_orchestration_instance_failed>(&event.body)) {
+      draft.take_inbox(sequence);
+      plan.children.push_back(b->sequence);
+    }
+  }
+}
+
+void run_again(partition_state& state, turn& out, instance_draft& draft,
+               const rewind_plan& plan, const instance_id& id,
+               const std::vector<history_event>& history) {
+  for (const task_rerun& one : plan.event.reruns) {
+    const event_index* place = plan.scheduled_event_of(one.old_sequence);
+    if (place == nullptr)
+      continue;
+    const auto& scheduled = std::get<task_scheduled>(history[*place].body);
+    draft.open(one.new_sequence,
+               {task_kind::activity, scheduled.name, {}, {}, *place, 1});
+    activity_work_item item;
+    item.partition = state.config.id;
+    item.instance = id;
+    item.execution = draft.record().execution;
+    item.sequence = one.new_sequence;
+    item.name = scheduled.name;
+    item.input = scheduled.input;
+    item.time_out = scheduled.time_out;
+    item.start_time_out = scheduled.start_time_out;
+    out.effects.push_back(activity_effect{std::move(item)});
+    ++state.counters.activities;
+  }
+  for (const task_sequence sequence : plan.children) {
+    const event_index* place = plan.scheduled_event_of(sequence);
+    if (place == nullptr)
+      continue;
+    const auto& created
+      = std::get<sub_orchestration_instance_created>(history[*place].body);
+    draft.open(sequence, {task_kind::sub_orchestration,
+                          created.name,
+                          {},
+                          created.instance,
+                          *place,
+                          1});
+    add_outbox(state, out, created.instance,
+               child_rewind{plan.event.reason,
+                            {id, draft.record().execution, sequence}});
+  }
+}
+
+turn rewind(partition_state& state, const instance_id& id, live_instance& live,
+            const std::string& reason,
+            const std::vector<history_event>& history, timestamp now) {
+  turn out;
+  instance_draft draft(id, *live.stored);
+  rewind_plan plan = plan_rewind(history, *live.stored);
+  plan.event.reason = reason;
+  void_stored_failures(draft, plan);
+  run_again(state, out, draft, plan, id, history);
+  instance_record& record = draft.record();
+  record.next_sequence = plan.event.next_sequence;
+  record.status = runtime_status::running;
+  record.ended_at = {};
+  record.output_event = 0;
+  record.turn_due = true;
+  record.held.clear();
+  draft.append(now, std::move(plan.event));
+  out.writes.instances.push_back(std::move(draft).finish(now));
+  live.warm = false;
+  live.delivered = 0;
+  live.held_here = false;
+  live.first_history.clear();
+  make_runnable(state, id, live);
+  out.effects.push_back(
+    log_effect{2, "instance \"" + id + "\" is rewound: " + reason});
+  return out;
+}
+
+} // namespace
+
+turn step_rewind(partition_state& state, const rewind_instance& request,
+                 const std::vector<history_event>& history, reply_to from,
+                 timestamp now) {
+  live_instance* live = state.find(request.id);
+  if (live == nullptr || (!live->stored && !live->starting))
+    return refuse_not_found(from, request.id);
+  if (!live->starting)
+    if (auto before = repeated_answer(*live->stored, request.request))
+      return answer_only(from, std::move(*before));
+  const runtime_status status
+    = live->starting ? runtime_status::pending : live->stored->record.status;
+  if (status != runtime_status::failed)
+    return refuse(from, errc::not_failed,
+                  "Instance \"" + request.id + "\" is " + name_of(status)
+                    + "; only a failed one can be rewound.");
+  turn out = rewind(state, request.id, *live, request.reason, history, now);
+  management_answer answer;
+  answer.id = request.id;
+  if (!request.request.empty())
+    out.writes.instances.front().requests.push_back(
+      {request.request, errc::ok, request.id, {}});
+  add_answers(out, {from}, answer);
+  return out;
+}
+
+turn step_child_rewind(partition_state& state, const instance_id& id,
+                       const child_rewind& request,
+                       const std::vector<history_event>& history,
+                       dedup_mark source, timestamp now) {
+  live_instance* live = state.find(id);
+  instance_record link;
+  link.parent = request.parent;
+  if (live == nullptr || (!live->stored && !live->starting)) {
+    turn out = take_note(source);
+    add_parent_news(state, out, link, true, "",
+                    {"not_found", "sub-orchestration \"" + id
+                                    + "\" has been purged; it cannot be "
+                                      "rewound"});
+    return out;
+  }
+  if (live->starting || !is_finished(live->stored->record.status))
+    return take_note(source); // its outcome will come
+  const instance_record& record = live->stored->record;
+  if (record.status == runtime_status::failed) {
+    turn out = rewind(state, id, *live, request.reason, history, now);
+    out.writes.instances.front().record->parent = request.parent;
+    out.sources.push_back(source);
+    return out;
+  }
+  turn out = take_note(source);
+  if (record.output_event < history.size()) {
+    const history_body& body = history[record.output_event].body;
+    if (const auto* ended = std::get_if<execution_completed>(&body))
+      add_parent_news(state, out, link, false, ended->result, {});
+    else if (const auto* cut = std::get_if<execution_terminated>(&body))
+      add_parent_news(
+        state, out, link, true, "",
+        {"terminated", "\"" + id + "\" was terminated: " + cut->reason});
+  }
+  return out;
+}
+
+} // namespace perdura::actors

@@ -1,0 +1,41 @@
+#include <perdura/client/api/cluster_client.hpp>
+
+namespace perdura::client {
+
+result<std::unique_ptr<cluster_client>>
+cluster_client::connect(const cluster_client_config& config,
+                        std::chrono::milliseconds time_out) {
+  cluster::cluster_config cluster;
+  cluster.nodes = config.nodes;
+  cluster.certificate_file = config.certificate_file;
+  cluster.key_file = config.key_file;
+  cluster.ca_file = config.ca_file;
+  auto opened = cluster::remote_gateway::open(cluster);
+  if (!opened)
+    return opened.error();
+  if (auto reached = (*opened)->wait_until_reachable(time_out); !reached)
+    return reached.error();
+  std::unique_ptr<cluster_client> made(new cluster_client);
+  made->gateway_ = std::move(*opened);
+  made->calls_ = config.calls;
+  return made;
+}
+
+orchestration_client cluster_client::client() const {
+  return orchestration_client(gateway_->gateway(), calls_);
+}
+
+result<void>
+cluster_client::wait_for_all_nodes(std::chrono::milliseconds time_out) const {
+  return gateway_->wait_until_reachable(time_out, true);
+}
+
+std::vector<cluster::reported_node> cluster_client::nodes() const {
+  return gateway_->reports();
+}
+
+void cluster_client::close() {
+  gateway_->close();
+}
+
+} // namespace perdura::client

@@ -1,0 +1,426 @@
+/// How records become bytes and come back: for `codec.cpp`, and for those who
+/// put records of their own on the wire. Costs two seconds a file (msgpack).
+#pragma once
+
+#include "persistence/records/codec.hpp"
+
+#include <msgpack.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <map>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace perdura::persistence::codec_engine {
+
+// --- What kinds of field there are ------------------------------------------
+
+template <class T>
+struct is_time : std::false_type {};
+
+template <class C, class D>
+struct is_time<std::chrono::time_point<C, D>> : std::true_type {};
+
+template <class T>
+struct is_duration : std::false_type {};
+
+template <class R, class P>
+struct is_duration<std::chrono::duration<R, P>> : std::true_type {};
+
+template <class T>
+struct is_optional : std::false_type {};
+
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+
+template <class T>
+struct is_vector : std::false_type {};
+
+template <class T>
+struct is_vector<std::vector<T>> : std::true_type {};
+
+template <class T>
+struct is_map : std::false_type {};
+
+template <class K, class V>
+struct is_map<std::map<K, V>> : std::true_type {};
+
+template <class T>
+struct is_pair : std::false_type {};
+
+template <class A, class B>
+struct is_pair<std::pair<A, B>> : std::true_type {};
+
+template <class T>
+struct is_variant : std::false_type {};
+
+template <class... Ts>
+struct is_variant<std::variant<Ts...>> : std::true_type {};
+
+/// Whether a number names a value of the enum: a row may index an array by it.
+template <class E>
+bool is_value_of(std::int64_t number) {
+  if constexpr (std::is_same_v<E, runtime_status>)
+    return number >= 0 && number <= 7;
+  else if constexpr (std::is_same_v<E, task_kind>)
+    return number >= 1 && number <= 5;
+  else if constexpr (std::is_same_v<E, completion_status>)
+    return number == 1 || number == 3;
+  else
+    return number >= 0
+           && number <= static_cast<std::int64_t>(
+                std::numeric_limits<std::underlying_type_t<E>>::max());
+}
+
+// --- Writing -----------------------------------------------------------------
+
+struct appender {
+  std::string& out;
+
+  void write(const char* data, std::size_t size) {
+    out.append(data, size);
+  }
+};
+
+class writer {
+public:
+  explicit writer(std::string& out) : sink_{out}, packer_(sink_) {}
+
+  /// Called by `inspect` with all fields of a record.
+  template <class... Ts>
+  bool operator()(Ts&... fields) {
+    packer_.pack_array(sizeof...(fields));
+    (put(fields), ...);
+    return true;
+  }
+
+  template <class T>
+  void put(const T& x) {
+    if constexpr (std::is_same_v<T, bool>) {
+      x ? packer_.pack_true() : packer_.pack_false();
+    } else if constexpr (std::is_enum_v<T>) {
+      packer_.pack_uint64(static_cast<std::uint64_t>(x));
+    } else if constexpr (std::is_unsigned_v<T>) {
+      packer_.pack_uint64(x);
+    } else if constexpr (std::is_integral_v<T>) {
+      packer_.pack_int64(x);
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      packer_.pack_str(checked_size(x.size()));
+      packer_.pack_str_body(x.data(), static_cast<std::uint32_t>(x.size()));
+    } else if constexpr (std::is_same_v<T, encoded_turn>) {
+      packer_.pack_bin(checked_size(x.bytes.size()));
+      packer_.pack_bin_body(x.bytes.data(),
+                            static_cast<std::uint32_t>(x.bytes.size()));
+    } else if constexpr (is_time<T>::value) {
+      packer_.pack_int64(x.time_since_epoch().count());
+    } else if constexpr (is_duration<T>::value) {
+      packer_.pack_int64(x.count());
+    } else if constexpr (is_optional<T>::value) {
+      if (x)
+        put(*x);
+      else
+        packer_.pack_nil();
+    } else if constexpr (is_vector<T>::value || is_map<T>::value) {
+      packer_.pack_array(checked_size(x.size()));
+      for (const auto& item : x)
+        put(item);
+    } else if constexpr (is_pair<T>::value) {
+      packer_.pack_array(2);
+      put(x.first);
+      put(x.second);
+    } else if constexpr (is_variant<T>::value) {
+      packer_.pack_array(2);
+      packer_.pack_uint64(x.index());
+      std::visit([this](const auto& body) { put(body); }, x);
+    } else {
+      // `inspect` serves readers too and so takes a mutable record; writing
+      // changes nothing.
+      inspect(*this, const_cast<T&>(x));
+    }
+  }
+
+private:
+  static std::uint32_t checked_size(std::size_t size) {
+    if (size > std::numeric_limits<std::uint32_t>::max())
+      throw std::length_error("a field above 4 GiB cannot be written");
+    return static_cast<std::uint32_t>(size);
+  }
+
+  appender sink_;
+  msgpack::packer<appender> packer_;
+};
+
+// --- Reading -----------------------------------------------------------------
+
+enum class token_kind : std::uint8_t {
+  nil,
+  boolean,
+  natural,
+  negative,
+  text,
+  binary,
+  array,
+};
+
+struct token {
+  token_kind kind = token_kind::nil;
+  std::uint64_t number = 0; ///< Value, or size of text, binary and array.
+  const char* data = nullptr;
+};
+
+/// Turns bytes into a flat list of tokens. Each stands for at least one byte
+/// that was really there, so a claimed length allocates nothing.
+struct tokenizer : msgpack::null_visitor {
+  std::vector<token> tokens;
+  std::size_t depth = 0;
+
+  bool add(token_kind kind, std::uint64_t number, const char* data = nullptr) {
+    tokens.push_back({kind, number, data});
+    return true;
+  }
+
+  bool visit_nil() {
+    return add(token_kind::nil, 0);
+  }
+
+  bool visit_boolean(bool v) {
+    return add(token_kind::boolean, v ? 1 : 0);
+  }
+
+  bool visit_positive_integer(std::uint64_t v) {
+    return add(token_kind::natural, v);
+  }
+
+  bool visit_negative_integer(std::int64_t v) {
+    return add(token_kind::negative, static_cast<std::uint64_t>(v));
+  }
+
+  bool visit_str(const char* v, std::uint32_t size) {
+    return add(token_kind::text, size, v);
+  }
+
+  bool visit_bin(const char* v, std::uint32_t size) {
+    return add(token_kind::binary, size, v);
+  }
+
+  bool start_array(std::uint32_t size) {
+    return ++depth <= codec_depth_max && add(token_kind::array, size);
+  }
+
+  bool end_array() {
+    --depth;
+    return true;
+  }
+
+  // Never written by us.
+  bool visit_float32(float) {
+    return false;
+  }
+
+  bool visit_float64(double) {
+    return false;
+  }
+
+  bool visit_ext(const char*, std::uint32_t) {
+    return false;
+  }
+
+  bool start_map(std::uint32_t) {
+    return false;
+  }
+};
+
+class reader {
+public:
+  explicit reader(const std::vector<token>& tokens)
+    : next_(tokens.data()), end_(tokens.data() + tokens.size()) {}
+
+  template <class... Ts>
+  bool operator()(Ts&... fields) {
+    std::uint64_t left = take_array();
+    (get_field(fields, left), ...);
+    for (; left > 0 && !failed_; --left)
+      skip();
+    return !failed_;
+  }
+
+  template <class T>
+  void get(T& x) {
+    if (failed_)
+      return;
+    if constexpr (std::is_same_v<T, bool>) {
+      x = take(token_kind::boolean).number != 0;
+    } else if constexpr (std::is_enum_v<T>) {
+      const std::uint64_t number = take(token_kind::natural).number;
+      if (number > static_cast<std::uint64_t>(
+            std::numeric_limits<std::int64_t>::max())
+          || !is_value_of<T>(static_cast<std::int64_t>(number)))
+        fail();
+      else
+        x = static_cast<T>(number);
+    } else if constexpr (std::is_unsigned_v<T>) {
+      const std::uint64_t number = take(token_kind::natural).number;
+      if (number > std::numeric_limits<T>::max())
+        fail();
+      else
+        x = static_cast<T>(number);
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      const token t = take(token_kind::text);
+      x.assign(t.data ? t.data : "", t.data ? t.number : 0);
+    } else if constexpr (std::is_same_v<T, encoded_turn>) {
+      const token t = take(token_kind::binary);
+      x.bytes.assign(t.data ? t.data : "", t.data ? t.number : 0);
+    } else if constexpr (is_time<T>::value) {
+      x = T(typename T::duration(take_signed()));
+    } else if constexpr (is_duration<T>::value) {
+      x = T(take_signed());
+    } else if constexpr (is_optional<T>::value) {
+      if (next_ != end_ && next_->kind == token_kind::nil) {
+        ++next_;
+        x.reset();
+      } else {
+        get(x.emplace());
+      }
+    } else if constexpr (is_vector<T>::value) {
+      const std::uint64_t size = take_array();
+      x.clear();
+      // An empty record is one byte; do not let it claim hundreds.
+      x.reserve(std::min<std::uint64_t>(size, 64));
+      for (std::uint64_t i = 0; i < size && !failed_; ++i)
+        get(x.emplace_back());
+    } else if constexpr (is_map<T>::value) {
+      const std::uint64_t size = take_array();
+      x.clear();
+      for (std::uint64_t i = 0; i < size && !failed_; ++i) {
+        std::pair<typename T::key_type, typename T::mapped_type> item;
+        get(item);
+        x.insert_or_assign(std::move(item.first), std::move(item.second));
+      }
+    } else if constexpr (is_pair<T>::value) {
+      (*this)(x.first, x.second);
+    } else if constexpr (is_variant<T>::value) {
+      get_variant(x);
+    } else {
+      inspect(*this, x);
+    }
+  }
+
+  bool complete() const {
+    return !failed_ && next_ == end_;
+  }
+
+private:
+  template <class T>
+  void get_field(T& field, std::uint64_t& left) {
+    if (left == 0 || failed_)
+      return;
+    --left;
+    get(field);
+  }
+
+  template <class... Ts>
+  void get_variant(std::variant<Ts...>& x) {
+    std::uint64_t left = take_array();
+    if (left < 2)
+      return fail();
+    const std::uint64_t tag = take(token_kind::natural).number;
+    if (failed_ || tag >= sizeof...(Ts))
+      return fail();
+    emplace_at(x, tag, std::index_sequence_for<Ts...>());
+    for (left -= 2; left > 0 && !failed_; --left)
+      skip();
+  }
+
+  template <class V, std::size_t... Is>
+  void emplace_at(V& x, std::uint64_t tag, std::index_sequence<Is...>) {
+    ((tag == Is ? get(x.template emplace<Is>()) : void()), ...);
+  }
+
+  token take(token_kind kind) {
+    if (failed_ || next_ == end_ || next_->kind != kind) {
+      fail();
+      return {kind, 0, nullptr};
+    }
+    return *next_++;
+  }
+
+  std::uint64_t take_array() {
+    return take(token_kind::array).number;
+  }
+
+  std::int64_t take_signed() {
+    if (!failed_ && next_ != end_ && next_->kind == token_kind::negative)
+      return static_cast<std::int64_t>((next_++)->number);
+    const std::uint64_t number = take(token_kind::natural).number;
+    if (number > static_cast<std::uint64_t>(
+          std::numeric_limits<std::int64_t>::max())) {
+      fail();
+      return 0;
+    }
+    return static_cast<std::int64_t>(number);
+  }
+
+  void skip() {
+    std::uint64_t open = 1;
+    while (open > 0) {
+      if (next_ == end_)
+        return fail();
+      if (next_->kind == token_kind::array)
+        open += next_->number;
+      ++next_;
+      --open;
+    }
+  }
+
+  void fail() {
+    failed_ = true;
+  }
+
+  const token* next_;
+  const token* end_;
+  bool failed_ = false;
+};
+
+inline error damaged(const char* how) {
+  return {errc::storage_damaged, std::string("a record is ") + how};
+}
+
+template <class T>
+void encode_record(std::string& out, const T& record) {
+  out.push_back(static_cast<char>(codec_version));
+  writer(out).put(record);
+}
+
+template <class T>
+result<T> decode_record(std::string_view bytes) {
+  if (bytes.size() < 2)
+    return damaged("empty");
+  const auto version = static_cast<unsigned char>(bytes.front());
+  if (version != codec_version)
+    return error{errc::storage_format, "a record was written in version "
+                                         + std::to_string(version)
+                                         + "; this program reads version "
+                                         + std::to_string(codec_version)};
+  bytes.remove_prefix(1);
+  tokenizer visitor;
+  std::size_t offset = 0;
+  try {
+    if (!msgpack::parse(bytes.data(), bytes.size(), offset, visitor)
+        || offset != bytes.size())
+      return damaged("not whole");
+  } catch (const msgpack::parse_error&) {
+    return damaged("not msgpack");
+  }
+  T record;
+  reader source(visitor.tokens);
+  source.get(record);
+  if (!source.complete())
+    return damaged("of another shape than expected");
+  return record;
+}
+
+} // namespace perdura::persistence::codec_engine

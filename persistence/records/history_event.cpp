@@ -1,0 +1,38 @@
+#include <perdura/persistence/records/history_event.hpp>
+
+#include <array>
+
+namespace perdura::persistence {
+
+namespace {
+
+// In the order of history_body.
+constexpr std::array<const char*, std::variant_size_v<history_body>> names{
+  "OrchestratorStarted",
+  "ExecutionStarted",
+  "TaskScheduled",
+  "TaskCompleted",
+  "TaskFailed",
+  "TimerCreated",
+  "TimerFired",
+  "SubOrchestrationInstanceCreated",
+  "SubOrchestrationInstanceCompleted",
+  "SubOrchestrationInstanceFailed",
+  "EventRaised",
+  "EventSent",
+  "ExecutionSuspended",
+  "ExecutionResumed",
+  "ExecutionTerminated",
+  "ExecutionRewound",
+  "ExecutionCompleted",
+  "ContinueAsNew",
+  "OrchestratorCompleted",
+};
+
+} // namespace
+
+const char* name_of(const history_body& body) {
+  return names.at(body.index());
+}
+
+} // namespace perdura::persistence

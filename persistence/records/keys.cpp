@@ -1,0 +1,238 @@
+#include "persistence/records/keys.hpp"
+
+namespace perdura::persistence {
+
+namespace {
+
+constexpr std::array<const char*, table_count> table_names{
+  "meta",       "partitions",   "instances",  "due",
+  "activities", "turns_due",    "by_created", "by_status",
+  "outbox",     "outbox_heads", "marks",      "counts",
+};
+
+constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63U;
+
+template <int Bytes>
+void put(std::string& key, std::uint64_t number) {
+  for (int shift = (Bytes - 1) * 8; shift >= 0; shift -= 8)
+    key.push_back(static_cast<char>((number >> shift) & 0xFFU));
+}
+
+void put_partition(std::string& key, partition_id partition) {
+  put<2>(key, index_of(partition));
+}
+
+void put_time(std::string& key, timestamp time) {
+  // Flipping the sign bit orders negative numbers before positive ones.
+  put<8>(key, static_cast<std::uint64_t>(time.time_since_epoch().count())
+                ^ sign_bit);
+}
+
+template <int Bytes>
+std::uint64_t take(std::string_view& key) {
+  std::uint64_t number = 0;
+  for (int i = 0; i < Bytes; ++i)
+    number = (number << 8U) | static_cast<unsigned char>(key[i]);
+  key.remove_prefix(Bytes);
+  return number;
+}
+
+timestamp take_time(std::string_view& key) {
+  return timestamp(
+    duration(static_cast<std::int64_t>(take<8>(key) ^ sign_bit)));
+}
+
+std::string begin_key(partition_id partition, std::size_t size) {
+  std::string key;
+  key.reserve(size);
+  put_partition(key, partition);
+  return key;
+}
+
+} // namespace
+
+const char* name_of(table t) {
+  return table_names.at(static_cast<std::size_t>(t));
+}
+
+std::string partition_key(partition_id partition) {
+  return begin_key(partition, 2);
+}
+
+std::string pair_key(partition_id partition, partition_id other) {
+  std::string key = begin_key(partition, 4);
+  put_partition(key, other);
+  return key;
+}
+
+std::string outbox_key(partition_id from, partition_id to,
+                       std::uint64_t sequence) {
+  std::string key = begin_key(from, 12);
+  put_partition(key, to);
+  put<8>(key, sequence);
+  return key;
+}
+
+std::string count_key(partition_id partition, runtime_status status) {
+  std::string key = begin_key(partition, 3);
+  put<1>(key, static_cast<std::uint64_t>(status));
+  return key;
+}
+
+std::string instance_prefix(partition_id partition, const instance_id& id) {
+  std::string key = begin_key(partition, id.size() + 12);
+  key += id;
+  key.push_back('\0');
+  return key;
+}
+
+instance_id id_of_instance_key(std::string_view key) {
+  const std::string_view rest
+    = key.substr(std::min<std::size_t>(key.size(), 2));
+  return instance_id(rest.substr(0, rest.find('\0')));
+}
+
+std::string instance_key(partition_id partition, const instance_id& id,
+                         row_kind kind) {
+  std::string key = instance_prefix(partition, id);
+  put<1>(key, static_cast<std::uint64_t>(kind));
+  return key;
+}
+
+std::string instance_key(partition_id partition, const instance_id& id,
+                         row_kind kind, std::uint64_t number) {
+  std::string key = instance_key(partition, id, kind);
+  put<8>(key, number);
+  return key;
+}
+
+std::string due_key(partition_id partition, timestamp fire_at,
+                    const instance_id& id, task_sequence sequence) {
+  std::string key = begin_key(partition, id.size() + 15);
+  put_time(key, fire_at);
+  key += id;
+  key.push_back('\0');
+  put<4>(key, sequence);
+  return key;
+}
+
+std::string activity_key(partition_id partition, const instance_id& id,
+                         task_sequence sequence) {
+  std::string key = begin_key(partition, id.size() + 7);
+  key += id;
+  key.push_back('\0');
+  put<4>(key, sequence);
+  return key;
+}
+
+std::string turn_due_key(partition_id partition, const instance_id& id) {
+  std::string key = begin_key(partition, id.size() + 2);
+  key += id;
+  return key;
+}
+
+std::string created_key(partition_id partition, timestamp created_at,
+                        const instance_id& id) {
+  std::string key = begin_key(partition, id.size() + 10);
+  put_time(key, created_at);
+  key += id;
+  return key;
+}
+
+std::string status_key(partition_id partition, runtime_status status,
+                       timestamp created_at, const instance_id& id) {
+  std::string key = begin_key(partition, id.size() + 11);
+  put<1>(key, static_cast<std::uint64_t>(status));
+  put_time(key, created_at);
+  key += id;
+  return key;
+}
+
+std::string time_key(timestamp time) {
+  std::string key;
+  put_time(key, time);
+  return key;
+}
+
+std::string big_endian(std::uint64_t number) {
+  std::string key;
+  put<8>(key, number);
+  return key;
+}
+
+std::string after_prefix(std::string prefix) {
+  while (!prefix.empty() && prefix.back() == '\xFF')
+    prefix.pop_back();
+  if (!prefix.empty())
+    prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+
+std::optional<std::uint64_t> parse_big_endian(std::string_view bytes) {
+  if (bytes.size() != 8)
+    return {};
+  return take<8>(bytes);
+}
+
+std::optional<timestamp> parse_time_key(std::string_view bytes) {
+  if (bytes.size() != 8)
+    return {};
+  return take_time(bytes);
+}
+
+std::optional<std::uint64_t> number_of(std::string_view instances_key) {
+  if (instances_key.size() < 8)
+    return {};
+  return parse_big_endian(instances_key.substr(instances_key.size() - 8));
+}
+
+std::optional<due_place> parse_due_key(std::string_view key) {
+  if (key.size() < 15)
+    return {};
+  key.remove_prefix(2);
+  due_place place;
+  place.fire_at = take_time(key);
+  place.id = key.substr(0, key.size() - 5);
+  key.remove_prefix(key.size() - 4);
+  place.sequence = static_cast<task_sequence>(take<4>(key));
+  return place;
+}
+
+std::optional<task_place> parse_activity_key(std::string_view key) {
+  if (key.size() < 7)
+    return {};
+  task_place place;
+  place.id = key.substr(2, key.size() - 7);
+  key.remove_prefix(key.size() - 4);
+  place.sequence = static_cast<task_sequence>(take<4>(key));
+  return place;
+}
+
+std::optional<created_place> parse_created_key(std::string_view key,
+                                               bool with_status) {
+  const std::size_t head = with_status ? 3 : 2;
+  if (key.size() < head + 8)
+    return {};
+  key.remove_prefix(head);
+  created_place place;
+  place.created_at = take_time(key);
+  place.id = key;
+  return place;
+}
+
+std::string readable(std::string_view key) {
+  std::string text;
+  for (char c : key) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7F && c != '\\') {
+      text += c;
+    } else {
+      text += "\\x";
+      text += "0123456789abcdef"[byte >> 4U];
+      text += "0123456789abcdef"[byte & 0x0FU];
+    }
+  }
+  return text;
+}
+
+} // namespace perdura::persistence

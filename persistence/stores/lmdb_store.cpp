@@ -1,0 +1,157 @@
+#include "persistence/stores/lmdb_store.hpp"
+
+namespace perdura::persistence {
+
+namespace {
+
+std::vector<std::string> table_names() {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < table_count; ++i)
+    names.emplace_back(name_of(static_cast<table>(i)));
+  return names;
+}
+
+unsigned number_of_table(table t) {
+  return static_cast<unsigned>(t);
+}
+
+class lmdb_reader : public row_reader {
+public:
+  explicit lmdb_reader(const lmdb_env& env)
+    : txn_(env, lmdb_transaction::mode::read) {}
+
+  std::optional<std::string_view> get(table t,
+                                      std::string_view key) const override {
+    return txn_.get(number_of_table(t), key);
+  }
+
+  std::unique_ptr<row_cursor> walk(table t) const override {
+    return std::make_unique<lmdb_cursor>(txn_, number_of_table(t));
+  }
+
+private:
+  lmdb_transaction txn_;
+};
+
+/// Reads from a reader of its own, whose pages can be checked before they are
+/// touched; a flush never reads what it has written.
+class lmdb_writer : public row_writer {
+public:
+  explicit lmdb_writer(const lmdb_env& env)
+    : before_(env), txn_(env, lmdb_transaction::mode::write) {}
+
+  std::optional<std::string_view> get(table t,
+                                      std::string_view key) const override {
+    return before_.get(t, key);
+  }
+
+  std::unique_ptr<row_cursor> walk(table t) const override {
+    return before_.walk(t);
+  }
+
+  void put(table t, std::string_view key, std::string_view value) override {
+    txn_.put(number_of_table(t), key, value);
+  }
+
+  void erase(table t, std::string_view key) override {
+    txn_.erase(number_of_table(t), key);
+  }
+
+  void commit() override {
+    txn_.commit();
+  }
+
+private:
+  lmdb_reader before_;
+  lmdb_transaction txn_;
+};
+
+journal_position position_of(const lmdb_cursor& cursor) {
+  const auto position = parse_big_endian(cursor.key());
+  if (!position)
+    throw storage_exception(
+      {errc::storage_damaged,
+       "a key of the journal is not a position: " + readable(cursor.key())});
+  return *position;
+}
+
+} // namespace
+
+lmdb_rows::lmdb_rows(const std::filesystem::path& directory, bool create,
+                     std::uint64_t map_bytes)
+  : env_({directory, map_bytes, table_names(), create}) {}
+
+std::unique_ptr<row_reader> lmdb_rows::read() const {
+  return std::make_unique<lmdb_reader>(env_);
+}
+
+std::unique_ptr<row_writer> lmdb_rows::write() {
+  return std::make_unique<lmdb_writer>(env_);
+}
+
+std::uint64_t lmdb_rows::bytes_used() const {
+  return env_.bytes_used();
+}
+
+lmdb_log::lmdb_log(const std::filesystem::path& directory, bool create,
+                   std::uint64_t map_bytes)
+  : env_({directory, map_bytes, {}, create}) {}
+
+void lmdb_log::append(const std::vector<record>& records,
+                      journal_position trim_to, std::size_t trim_max) {
+  lmdb_transaction txn(env_, lmdb_transaction::mode::write);
+  for (const record& r : records)
+    txn.append(0, big_endian(r.first), r.bytes);
+  const bool done = trim_to > trimmed_to_ && trim(txn, trim_to, trim_max);
+  txn.commit();
+  if (done)
+    trimmed_to_ = trim_to;
+}
+
+/// Whether nothing is left to drop.
+bool lmdb_log::trim(lmdb_transaction& txn, journal_position trim_to,
+                    std::size_t trim_max) const {
+  std::vector<std::string> keys;
+  bool done = true;
+  {
+    lmdb_cursor cursor(txn, 0);
+    bool more = cursor.first();
+    while (more) {
+      std::string key(cursor.key());
+      // A record ends where the next begins; the newest is kept.
+      more = cursor.next();
+      if (!more || position_of(cursor) > trim_to + 1)
+        break;
+      if (keys.size() == trim_max) {
+        done = false;
+        break;
+      }
+      keys.push_back(std::move(key));
+    }
+  }
+  for (const std::string& key : keys)
+    txn.erase(0, key);
+  return done;
+}
+
+std::optional<record_log::record> lmdb_log::read(journal_position from) const {
+  const lmdb_transaction txn(env_, lmdb_transaction::mode::read);
+  lmdb_cursor cursor(txn, 0);
+  if (!cursor.seek(big_endian(from)))
+    return {};
+  return record{position_of(cursor), std::string(cursor.value())};
+}
+
+std::optional<record_log::record> lmdb_log::last() const {
+  const lmdb_transaction txn(env_, lmdb_transaction::mode::read);
+  lmdb_cursor cursor(txn, 0);
+  if (!cursor.last())
+    return {};
+  return record{position_of(cursor), std::string(cursor.value())};
+}
+
+std::uint64_t lmdb_log::bytes_used() const {
+  return env_.bytes_used();
+}
+
+} // namespace perdura::persistence

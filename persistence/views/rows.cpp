@@ -1,0 +1,43 @@
+#include "persistence/views/rows.hpp"
+
+namespace perdura::persistence {
+
+namespace {
+
+std::uint64_t read_checksum(std::string_view row) {
+  return parse_big_endian(row.substr(0, checksum_size)).value_or(0);
+}
+
+} // namespace
+
+void throw_damaged(table t, std::string_view key, std::string_view how) {
+  throw storage_exception(
+    {errc::storage_damaged,
+     std::string("the row ") + readable(key) + " of table " + name_of(t)
+       + " is damaged (" + std::string(how)
+       + "); stop the node, keep a copy of the data directory, run `perdura "
+         "check`, and restore it from a backup"});
+}
+
+std::string_view opened(table t, std::string_view key, std::string_view row) {
+  if (row.size() < checksum_size)
+    throw_damaged(t, key, "too short");
+  const std::string_view payload = row.substr(checksum_size);
+  if (row_checksum(static_cast<std::uint8_t>(t), key, payload)
+      != read_checksum(row))
+    throw_damaged(t, key, "its checksum does not fit");
+  return payload;
+}
+
+void row_putter::seal_and_put(table t, std::string_view key) {
+  const std::string_view payload
+    = std::string_view(buffer_).substr(checksum_size);
+  const std::uint64_t sum
+    = row_checksum(static_cast<std::uint8_t>(t), key, payload);
+  for (std::size_t i = 0; i < checksum_size; ++i)
+    buffer_[i]
+      = static_cast<char>((sum >> (8 * (checksum_size - 1 - i))) & 0xFFU);
+  rows_.put(t, key, buffer_);
+}
+
+} // namespace perdura::persistence

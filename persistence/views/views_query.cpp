@@ -1,0 +1,319 @@
+#include "persistence/views/views_query.hpp"
+
+#include "persistence/views/rows.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <queue>
+#include <tuple>
+
+namespace perdura::persistence {
+
+namespace {
+
+// Reading a record costs about as much as so many index entries.
+constexpr std::size_t record_cost = 5;
+
+// As many instances with a prefix are found through their IDs; of more the
+// indexes know sooner which come first. To find that there are more takes
+// some 1.5 ms.
+constexpr std::size_t prefix_instances_max = 2'000;
+
+/// One index range: a partition, or one status of a partition.
+struct stream {
+  partition_id partition{};
+  table t = table::by_created;
+  std::string end; ///< First key behind the range; empty: none.
+  std::unique_ptr<row_cursor> cursor;
+  created_place at;
+
+  bool load() {
+    if (!end.empty() && cursor->key() >= end)
+      return false;
+    auto place = parse_created_key(cursor->key(), t == table::by_status);
+    if (!place)
+      throw_damaged(t, cursor->key(), "its key is too short");
+    at = std::move(*place);
+    return true;
+  }
+};
+
+struct later {
+  bool operator()(const stream* a, const stream* b) const {
+    return std::tie(a->at.created_at, a->at.id)
+           > std::tie(b->at.created_at, b->at.id);
+  }
+};
+
+class scanner {
+public:
+  scanner(const row_reader& rows, const instance_query& query,
+          const std::optional<page_position>& after)
+    : rows_(rows), query_(query), after_(after) {}
+
+  scanned_page run(const std::vector<partition_id>& partitions) {
+    if (auto found = find_by_prefix(partitions))
+      return page_of(std::move(*found));
+    open_streams(partitions);
+    scanned_page page;
+    std::size_t cost = 0;
+    std::size_t bytes = 0;
+    page_position last;
+    while (!order_.empty()) {
+      if (page.rows.size() >= query_.top || cost >= page_entries_max
+          || bytes >= page_bytes_max) {
+        page.stopped_at = last;
+        break;
+      }
+      stream* next = order_.top();
+      order_.pop();
+      ++cost;
+      last = {next->at.created_at, next->at.id};
+      if (fits_index(*next)) {
+        cost += record_cost;
+        auto row = read_row(*next);
+        if (fits_record(row.record)) {
+          bytes += row.input.size() + row.output.size();
+          page.rows.push_back(std::move(row));
+        }
+      }
+      if (next->cursor->next() && next->load())
+        order_.push(next);
+    }
+    return page;
+  }
+
+private:
+  struct candidate {
+    partition_id partition{};
+    instance_row row;
+  };
+
+  /// Whose IDs begin so; empty if those are too many.
+  std::optional<std::vector<candidate>>
+  with_prefix(const std::vector<partition_id>& partitions) const {
+    if (query_.id_prefix.empty())
+      return std::nullopt;
+    std::vector<candidate> found;
+    for (const partition_id partition : partitions) {
+      const std::string prefix = partition_key(partition) + query_.id_prefix;
+      const auto cursor = rows_.walk(table::instances);
+      for (bool more = cursor->seek(prefix);
+           more && cursor->key().starts_with(prefix);) {
+        if (found.size() == prefix_instances_max)
+          return std::nullopt;
+        candidate& one = found.emplace_back();
+        one.partition = partition;
+        one.row.id = id_of_instance_key(cursor->key());
+        // Behind all rows of this one.
+        more
+          = cursor->seek(after_prefix(instance_prefix(partition, one.row.id)));
+      }
+    }
+    return found;
+  }
+
+  /// All that fit, in order; empty if the ID says too little.
+  std::optional<std::vector<candidate>>
+  find_by_prefix(const std::vector<partition_id>& partitions) const {
+    auto found = with_prefix(partitions);
+    if (!found)
+      return std::nullopt;
+    std::erase_if(*found, [this](candidate& one) {
+      const std::string key
+        = instance_key(one.partition, one.row.id, row_kind::record);
+      auto record = get_row<instance_record>(rows_, table::instances, key);
+      if (!record)
+        throw_damaged(table::instances, key, "its instance has no record");
+      one.row.record = std::move(*record);
+      return !fits(one.row);
+    });
+    std::sort(found->begin(), found->end(),
+              [](const candidate& a, const candidate& b) {
+                return std::tie(a.row.record.created_at, a.row.id)
+                       < std::tie(b.row.record.created_at, b.row.id);
+              });
+    return found;
+  }
+
+  bool fits(const instance_row& row) const {
+    const instance_record& record = row.record;
+    return (!after_
+            || std::tie(record.created_at, row.id)
+                 > std::tie(after_->created_at, after_->id))
+           && record.created_at
+                >= query_.created_from.value_or(timestamp::min())
+           && record.created_at <= query_.created_to.value_or(timestamp::max())
+           && (query_.name.empty() || record.name == query_.name)
+           && (query_.statuses.empty()
+               || std::find(query_.statuses.begin(), query_.statuses.end(),
+                            record.status)
+                    != query_.statuses.end())
+           && fits_record(record);
+  }
+
+  scanned_page page_of(std::vector<candidate> found) const {
+    scanned_page page;
+    std::size_t bytes = 0;
+    for (candidate& one : found) {
+      if (page.rows.size() >= query_.top || bytes >= page_bytes_max) {
+        page.stopped_at
+          = {page.rows.back().record.created_at, page.rows.back().id};
+        break;
+      }
+      read_payloads(one.partition, one.row);
+      bytes += one.row.input.size() + one.row.output.size();
+      page.rows.push_back(std::move(one.row));
+    }
+    return page;
+  }
+
+  void open_streams(const std::vector<partition_id>& partitions) {
+    for (partition_id partition : partitions)
+      if (query_.statuses.empty())
+        open_stream(partition, {});
+      else
+        for (runtime_status status : distinct_statuses())
+          open_stream(partition, status);
+    for (stream& s : streams_)
+      order_.push(&s);
+  }
+
+  std::vector<runtime_status> distinct_statuses() const {
+    std::vector<runtime_status> statuses = query_.statuses;
+    std::sort(statuses.begin(), statuses.end());
+    statuses.erase(std::unique(statuses.begin(), statuses.end()),
+                   statuses.end());
+    return statuses;
+  }
+
+  void open_stream(partition_id partition,
+                   std::optional<runtime_status> status) {
+    const auto key = [&](timestamp created_at, const instance_id& id) {
+      return status ? status_key(partition, *status, created_at, id)
+                    : created_key(partition, created_at, id);
+    };
+    const timestamp from = query_.created_from.value_or(timestamp::min());
+    std::string begin = key(from, {});
+    bool skip = false;
+    if (after_ && key(after_->created_at, after_->id) >= begin) {
+      begin = key(after_->created_at, after_->id);
+      skip = true;
+    }
+    stream s;
+    s.partition = partition;
+    s.t = status ? table::by_status : table::by_created;
+    // Nothing that ended in time was created later than that.
+    const timestamp to
+      = std::min(query_.created_to.value_or(timestamp::max()),
+                 query_.ended_before.value_or(timestamp::max()));
+    s.end = to == timestamp::max() ? after_prefix(
+              status ? count_key(partition, *status) : partition_key(partition))
+                                   : key(to + duration(1), {});
+    s.cursor = rows_.walk(s.t);
+    if (!s.cursor->seek(begin))
+      return;
+    if (skip && s.cursor->key() == begin && !s.cursor->next())
+      return;
+    if (s.load())
+      streams_.push_back(std::move(s));
+  }
+
+  /// What can be told without reading the record.
+  bool fits_index(const stream& s) const {
+    if (!s.at.id.starts_with(query_.id_prefix))
+      return false;
+    return query_.name.empty()
+           || decode_row<std::string>(s.t, s.cursor->key(), s.cursor->value())
+                == query_.name;
+  }
+
+  bool fits_record(const instance_record& record) const {
+    return !query_.ended_before
+           || (is_finished(record.status)
+               && record.ended_at <= *query_.ended_before);
+  }
+
+  instance_row read_row(const stream& s) const {
+    instance_row row;
+    row.id = s.at.id;
+    const std::string key = instance_key(s.partition, row.id, row_kind::record);
+    auto record = get_row<instance_record>(rows_, table::instances, key);
+    if (!record)
+      throw_damaged(s.t, s.cursor->key(), "it names no instance");
+    row.record = std::move(*record);
+    if (fits_record(row.record))
+      read_payloads(s.partition, row);
+    return row;
+  }
+
+  /// What a row shows besides its record.
+  void read_payloads(partition_id partition, instance_row& row) const {
+    row.custom_status
+      = get_row<std::string>(
+          rows_, table::instances,
+          instance_key(partition, row.id, row_kind::custom_status))
+          .value_or("null");
+    row.output = "null";
+    for (const history_event& event :
+         read_history(rows_, partition, row.id, 0, 2))
+      if (const auto* started = std::get_if<execution_started>(&event.body))
+        row.input = started->input;
+    if (row.record.output_event > 0)
+      for (const history_event& event :
+           read_history(rows_, partition, row.id, row.record.output_event, 1))
+        read_output(event, row);
+  }
+
+  static void read_output(const history_event& event, instance_row& row) {
+    if (const auto* x = std::get_if<execution_completed>(&event.body))
+      row.output = x->result;
+    else if (const auto* y = std::get_if<execution_terminated>(&event.body))
+      row.output = y->reason;
+  }
+
+  const row_reader& rows_;
+  const instance_query& query_;
+  const std::optional<page_position>& after_;
+  std::deque<stream> streams_;
+  std::priority_queue<stream*, std::vector<stream*>, later> order_;
+};
+
+} // namespace
+
+scanned_page scan(const row_reader& rows,
+                  const std::vector<partition_id>& partitions,
+                  const instance_query& query,
+                  const std::optional<page_position>& after) {
+  return scanner(rows, query, after).run(partitions);
+}
+
+std::vector<history_event>
+read_history(const row_reader& rows, partition_id partition,
+             const instance_id& id, event_index first, std::size_t count_max) {
+  const std::string prefix = instance_key(partition, id, row_kind::history);
+  const auto cursor = rows.walk(table::instances);
+  // The chunk that holds `first` is the last one that begins at or before it.
+  bool more = cursor->seek_before(instance_key(partition, id, row_kind::history,
+                                               std::uint64_t{first} + 1))
+              && cursor->key().starts_with(prefix);
+  if (!more)
+    more = cursor->seek(prefix) && cursor->key().starts_with(prefix);
+  std::vector<history_event> events;
+  std::uint64_t place = first;
+  for (; more && events.size() < count_max;
+       more = cursor->next() && cursor->key().starts_with(prefix)) {
+    const std::uint64_t begin = number_of(cursor->key()).value_or(0);
+    auto chunk = decode_row<std::vector<history_event>>(
+      table::instances, cursor->key(), cursor->value());
+    if (begin > place)
+      throw_damaged(table::instances, cursor->key(),
+                    "events before it are missing");
+    for (std::uint64_t i = place - begin;
+         i < chunk.size() && events.size() < count_max; ++i, ++place)
+      events.push_back(std::move(chunk[i]));
+  }
+  return events;
+}
+
+} // namespace perdura::persistence
