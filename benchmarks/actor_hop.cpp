@@ -1,5 +1,5 @@
-// A message from one actor to another, on a scheduler as a node has it: what
-// each of the hops costs of which an orchestration is made.
+// Measures the cost of one message between two actors, with the scheduler that
+// a node uses. An orchestration needs several such messages.
 //
 //   bench_actor_hop [--pairs 1,64] [--seconds 1] [--rounds 3] [--json FILE]
 
@@ -21,7 +21,8 @@ using namespace perdura;
 using client::bench_figures;
 using std::chrono::steady_clock;
 
-/// Sends back what comes, one less.
+/// Sends the received number, reduced by one, back to its sender. When the
+/// number is zero, counts the pair as finished.
 caf::behavior hop_behavior(caf::event_based_actor* self,
                            std::atomic<std::size_t>* ended) {
   return {[self, ended](std::uint64_t left) {
@@ -34,43 +35,51 @@ caf::behavior hop_behavior(caf::event_based_actor* self,
   }};
 }
 
-/// Pairs of actors that send one message to and fro.
-class hopping {
+/// Pairs of actors; the two actors of a pair send one message back and forth.
+class actor_pairs {
 public:
-  explicit hopping(std::size_t pairs) {
-    // Two more than there are cores: as cluster::node does it.
-    cluster::use_sparing_scheduler(
+  explicit actor_pairs(std::size_t pairs) {
+    // As in cluster::node, the scheduler has two threads more than the machine
+    // has cores.
+    cluster::install_coalescing_scheduler(
       config_, std::size_t{std::thread::hardware_concurrency()} + 2);
     system_.emplace(config_);
     for (std::size_t i = 0; i < 2 * pairs; ++i)
       actors_.push_back(system_->spawn(hop_behavior, &ended_));
   }
 
-  ~hopping() {
+  ~actor_pairs() {
     for (const caf::actor& each : actors_)
       caf::anon_send_exit(each, caf::exit_reason::user_shutdown);
   }
 
-  hopping(const hopping&) = delete;
-  hopping& operator=(const hopping&) = delete;
+  actor_pairs(const actor_pairs&) = delete;
+  actor_pairs& operator=(const actor_pairs&) = delete;
 
+  /// Sends a message to each pair, which then exchanges `hops_each` replies.
+  /// Returns when all pairs are finished.
   void run(std::uint64_t hops_each) {
     const std::size_t pairs = actors_.size() / 2;
     ended_ = 0;
     for (std::size_t i = 0; i < pairs; ++i)
       caf::send_as(actors_[2 * i], actors_[2 * i + 1], hops_each);
+    // Each finished pair changes `ended_`, which wakes this thread.
     for (std::size_t now = ended_; now < pairs; now = ended_)
       ended_.wait(now);
   }
 
 private:
-  std::atomic<std::size_t> ended_{0};
+  std::atomic<std::size_t> ended_{0}; ///< Pairs that are finished.
   caf::actor_system_config config_;
   std::optional<caf::actor_system> system_;
   std::vector<caf::actor> actors_;
 };
 
-bench_figures hop(hopping& all, std::size_t pairs,
+/// Sends messages until the time is over. Each pair exchanges 1,000 messages
+/// between two readings of the clock. Returns the figures rate_per_s (messages
+/// per second), ns (elapsed time per message) and cpu_ns (CPU time per
+/// message).
+bench_figures hop(actor_pairs& all, std::size_t pairs,
                   std::chrono::milliseconds time) {
   constexpr std::uint64_t hops_each = 1'000;
   const auto from = steady_clock::now();
@@ -91,17 +100,23 @@ bench_figures hop(hopping& all, std::size_t pairs,
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Messages between two actors");
+  CLI::App app("Measure the cost of one message between two actors.");
   benchmarks::program_options options;
   std::vector<std::size_t> pairs{1, 64};
   benchmarks::add_program_options(app, options);
-  app.add_option("--pairs", pairs, "Of actors, each with one message")
+  app
+    .add_option("--pairs", pairs,
+                "Measure with these numbers of actor pairs (comma-separated). "
+                "Each pair has one message in flight.")
     ->delimiter(',')
-    ->capture_default_str();
+    ->capture_default_str()
+    ->type_name("N");
   CLI11_PARSE(app, argc, argv);
   std::vector<client::bench_result> results;
+  // A new actor system for each number of pairs, so that the runs do not affect
+  // each other.
   for (const std::size_t count : pairs) {
-    hopping all(count);
+    actor_pairs all(count);
     benchmarks::measure_rounds(
       results,
       {.scenario = "hop",
@@ -109,5 +124,5 @@ int main(int argc, char** argv) {
        .unit = "hop"},
       options, [&] { return hop(all, count, options.time()); });
   }
-  return benchmarks::finish(options, std::move(results));
+  return benchmarks::report_results(options, std::move(results));
 }

@@ -1,6 +1,8 @@
-// What it costs that an instance lives on another node than the one that is
-// asked: CPU of all nodes per orchestration (a hello sequence, started and
-// awaited through HTTP at any node), with 1, 2 and 3 nodes.
+// Measures the cost of a cluster: the CPU time of all nodes per orchestration
+// with 1, 2 and 3 nodes. An orchestration is an instance of the sample
+// HelloSequence that is started and awaited through the HTTP API of any node.
+// With more nodes, it is less likely that the node that receives a request also
+// owns the instance.
 //
 //   bench_cluster_cost [--seconds 3] [--rounds 5] [--in-flight 128]
 
@@ -23,6 +25,7 @@ using namespace perdura::client;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+/// A cluster of child nodes with data in a temporary directory.
 class cluster {
 public:
   explicit cluster(std::size_t count) {
@@ -30,6 +33,7 @@ public:
     nodes_ = child_cluster::start(count, folder_.path()).value();
   }
 
+  /// The CPU time of all nodes since they were started.
   microseconds cpu_time() const {
     microseconds sum{0};
     for (const auto& node : nodes())
@@ -42,25 +46,32 @@ public:
   }
 
 private:
+  // Members are destroyed in reverse order: the nodes end before their
+  // directory is removed.
   temporary_folder folder_;
   std::unique_ptr<child_cluster> nodes_;
 };
 
+/// The figures of one run of one cluster.
 struct figures {
-  double rate = 0;
-  double cpu_us = 0;
+  double rate = 0;   ///< Orchestrations per second.
+  double cpu_us = 0; ///< CPU time of all nodes per orchestration.
   double p50_ms = 0;
   double p99_ms = 0;
   std::uint64_t failures = 0;
 };
 
-/// Every connection starts, waits for the end, and starts again.
+/// Measures one cluster. There are `in_flight` connections, divided evenly
+/// between the nodes. Each connection starts an instance and waits for its end,
+/// and repeats this until the time is over. One thread drives the connections
+/// to one node.
 figures measure(const cluster& nodes, std::size_t in_flight,
                 milliseconds time) {
   const std::string request
     = request_text("POST", "/orchestrators/HelloSequence/wait?timeout=30");
   std::vector<load_outcome> outcomes(nodes.nodes().size());
   std::vector<std::thread> threads;
+  // The load generator runs in this process, so its CPU time is not included.
   const microseconds before = nodes.cpu_time();
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     threads.emplace_back([&, i] {
@@ -77,60 +88,79 @@ figures measure(const cluster& nodes, std::size_t in_flight,
   figures out;
   const auto spent = static_cast<double>((nodes.cpu_time() - before).count());
   latencies all;
-  double answers = 0;
+  double responses = 0;
+  // The percentiles are those of all requests together, not means over nodes.
   for (load_outcome& one : outcomes) {
     out.rate += one.rate();
     out.failures += one.failures;
-    answers += static_cast<double>(one.answers);
-    all.all_us.insert(all.all_us.end(), one.times.all_us.begin(),
-                      one.times.all_us.end());
+    responses += static_cast<double>(one.responses);
+    all.values_us.insert(all.values_us.end(), one.times.values_us.begin(),
+                         one.times.values_us.end());
   }
-  out.cpu_us = answers > 0 ? spent / answers : 0;
-  out.p50_ms = all.at(0.5) / 1000;
-  out.p99_ms = all.at(0.99) / 1000;
+  out.cpu_us = responses > 0 ? spent / responses : 0;
+  out.p50_ms = all.percentile(0.5) / 1000;
+  out.p99_ms = all.percentile(0.99) / 1000;
   return out;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"CPU of all nodes per orchestration, with 1, 2 and 3 nodes"};
+  CLI::App app{"Measure the CPU time of all nodes per orchestration, with 1, 2 "
+               "and 3 nodes."};
   double seconds = 3;
   std::size_t rounds = 5;
   std::size_t in_flight = 128;
-  app.add_option("--seconds", seconds, "Of each run")->capture_default_str();
-  app.add_option("--rounds", rounds, "Medians are of so many runs")
-    ->capture_default_str();
+  app
+    .add_option("--seconds", seconds,
+                "Measure for this number of seconds in each round.")
+    ->capture_default_str()
+    ->type_name("SECONDS");
+  app
+    .add_option("--rounds", rounds,
+                "Run this number of rounds. Figures are medians over the "
+                "rounds.")
+    ->capture_default_str()
+    ->type_name("N");
   app
     .add_option("--in-flight", in_flight,
-                "Orchestrations at once, for each node")
-    ->capture_default_str();
+                "Keep this number of orchestrations in flight for each node.")
+    ->capture_default_str()
+    ->type_name("N");
   std::size_t nodes_max = 3;
-  app.add_option("--nodes-max", nodes_max, "Only clusters of up to so many")
-    ->capture_default_str();
+  app
+    .add_option("--nodes-max", nodes_max,
+                "Measure clusters of 1 to this number of nodes.")
+    ->capture_default_str()
+    ->type_name("N");
   CLI11_PARSE(app, argc, argv);
   const milliseconds time(static_cast<std::int64_t>(seconds * 1000));
 
-  // Forked before this process has threads.
+  // All nodes are forked first: a process must not fork after it has started
+  // threads.
   std::vector<std::unique_ptr<cluster>> clusters;
   for (std::size_t count = 1; count <= nodes_max; ++count)
     clusters.push_back(std::make_unique<cluster>(count));
   std::vector<std::vector<figures>> all(clusters.size());
+  // The clusters alternate within each round, so that other work on the machine
+  // affects all of them equally.
   for (std::size_t round = 0; round <= rounds; ++round)
     for (std::size_t i = 0; i < clusters.size(); ++i) {
       const figures one
         = measure(*clusters[i], in_flight * clusters[i]->nodes().size(), time);
-      if (round > 0) // the first only warms up
+      if (round > 0) // The first round only warms up.
         all[i].push_back(one);
     }
 
   std::printf(
     "hello sequence, start and wait through HTTP at any node, %zu in "
-    "flight a node, medians of %zu\n\n%-6s %10s %20s %8s %9s %9s %9s\n",
+    "flight per node, medians of %zu rounds\n\n%-6s %10s %20s %8s %9s %9s "
+    "%9s\n",
     in_flight, rounds, "nodes", "rate/s", "CPU us each (range)", "ratio",
     "p50 ms", "p99 ms", "failures");
-  double single = 0;
+  double single = 0; // CPU time with one node; the ratio is relative to it.
   for (std::size_t i = 0; i < all.size(); ++i) {
+    // The values of one figure over all rounds of this cluster.
     const auto pick = [&](auto member) {
       std::vector<double> values;
       for (const figures& one : all[i])

@@ -1,6 +1,7 @@
-// The journal alone: turns a second and how long a turn waits for the disk,
-// with so many turns on their way at once; and what that costs while somebody
-// asks for a list ten times a second.
+// Measures the journal without a node: turns per second and the time until a
+// turn is durable, with several numbers of turns in flight. Each number of
+// turns in flight is measured twice: without other load, and while a list of
+// instances is queried ten times a second.
 //
 //   bench_journal_commit [--seconds 1] [--rounds 3] [--in-flight 1,16,128]
 //                        [--data-dir DIR] [--json FILE]
@@ -32,8 +33,9 @@ using client::bench_figures;
 using client::latencies;
 using std::chrono::steady_clock;
 
-constexpr std::uint32_t partitions = 32; // a hub's default
+constexpr std::uint32_t partitions = 32; // The default of a task hub.
 
+/// The time since `from` in microseconds.
 std::uint32_t us_since(steady_clock::time_point from) {
   return static_cast<std::uint32_t>(
     std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now()
@@ -41,52 +43,63 @@ std::uint32_t us_since(steady_clock::time_point from) {
       .count());
 }
 
-/// Turns on their way to the disk, oldest first.
-class turns_under_way {
+/// The turns that are enqueued and not yet durable, oldest first, and the
+/// latencies of the durable ones. Thread-safe: one thread adds turns, the
+/// committer thread reports durable positions.
+class pending_turns {
 public:
-  /// Blocks while there are so many.
+  /// Blocks until fewer than `count` turns are pending.
   void wait_below(std::size_t count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return open_.size() < count; });
   }
 
+  /// Enqueues a turn. Its latency counts from this call.
   void add(journal& into, turn_writes turn) {
     const auto from = steady_clock::now();
-    const journal_position place = into.enqueue(std::move(turn));
+    const journal_position position = into.enqueue(std::move(turn));
     const std::lock_guard lock(mutex_);
-    open_.emplace_back(place, from);
-    settle();
+    open_.emplace_back(position, from);
+    // The turn may have become durable before it was added to `open_`.
+    record_durable();
   }
 
-  void reach(journal_position place) {
+  /// All turns up to `position` are durable. Called on the committer's thread.
+  void set_durable(journal_position position) {
     const std::lock_guard lock(mutex_);
-    reached_ = std::max(reached_, place);
-    settle();
+    reached_ = std::max(reached_, position);
+    record_durable();
     changed_.notify_all();
   }
 
-  latencies take() {
+  /// Returns the latencies of all durable turns and forgets them. No turn may
+  /// be pending.
+  latencies release_times() {
     return std::exchange(times_, {});
   }
 
 private:
-  void settle() {
+  /// Moves the turns up to `reached_` from `open_` to `times_`. The caller
+  /// holds the mutex.
+  void record_durable() {
     for (; !open_.empty() && open_.front().first <= reached_; open_.pop_front())
-      times_.all_us.push_back(us_since(open_.front().second));
+      times_.values_us.push_back(us_since(open_.front().second));
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  /// The position of each pending turn, and the time at which it was enqueued.
   std::deque<std::pair<journal_position, steady_clock::time_point>> open_;
-  journal_position reached_ = 0;
+  journal_position reached_ = 0; ///< The newest durable position.
   latencies times_;
 };
 
-/// Asks for a page ten times a second, as a dashboard does.
-class polling {
+/// Queries one page of instances ten times a second, as a dashboard does.
+class list_poller {
 public:
-  explicit polling(journal& of) : thread_([this, &of] { run(of); }) {}
+  explicit list_poller(journal& of) : thread_([this, &of] { run(of); }) {}
 
+  /// Stops the thread; returns the latencies of the queries.
   latencies stop() {
     ending_ = true;
     thread_.join();
@@ -94,14 +107,16 @@ public:
   }
 
 private:
+  /// The body of the thread.
   void run(journal& of) {
     std::vector<partition_id> all;
     for (std::uint32_t i = 0; i < partitions; ++i)
       all.push_back(partition_id{i});
     while (!ending_) {
       const auto from = steady_clock::now();
+      // The default query returns one page of all instances.
       static_cast<void>(of.query(all, {}));
-      times_.all_us.push_back(us_since(from));
+      times_.values_us.push_back(us_since(from));
       std::this_thread::sleep_until(from + std::chrono::milliseconds(100));
     }
   }
@@ -111,9 +126,10 @@ private:
   std::thread thread_;
 };
 
-class measured_journal {
+/// A journal with the default number of partitions in a directory of its own.
+class journal_under_test {
 public:
-  explicit measured_journal(const std::filesystem::path& directory) {
+  explicit journal_under_test(const std::filesystem::path& directory) {
     hub_identity hub;
     hub.hub_id = random_hex32();
     hub.name = "bench";
@@ -122,21 +138,26 @@ public:
     lmdb_journal_options options;
     options.directory = directory;
     journal_ = open_lmdb_journal(std::move(options)).value();
+    // The hub has one lane, so all partitions share one sequence of positions,
+    // and one `pending_turns` can handle all of them.
     for (std::uint32_t i = 0; i < partitions; ++i)
-      journal_->listen(partition_id{i},
-                       [this](journal_position place) { turns_.reach(place); });
+      journal_->listen(partition_id{i}, [this](journal_position position) {
+        turns_.set_durable(position);
+      });
   }
 
-  ~measured_journal() {
+  ~journal_under_test() {
     journal_->close();
   }
 
-  measured_journal(const measured_journal&) = delete;
-  measured_journal& operator=(const measured_journal&) = delete;
+  journal_under_test(const journal_under_test&) = delete;
+  journal_under_test& operator=(const journal_under_test&) = delete;
 
+  /// Commits turns until the time is over, with `in_flight` turns in flight. If
+  /// `with_list` is set, a `list_poller` runs at the same time.
   bench_figures run(std::size_t in_flight, std::chrono::milliseconds time,
                     bool with_list) {
-    std::optional<polling> list;
+    std::optional<list_poller> list;
     if (with_list)
       list.emplace(*journal_);
     const journal_statistics before = journal_->statistics();
@@ -147,6 +168,7 @@ public:
       turns_.wait_below(in_flight);
       turns_.add(*journal_, next_turn());
     }
+    // The round ends when its last turn is durable.
     turns_.wait_below(1);
     const double seconds
       = std::chrono::duration<double>(steady_clock::now() - from).count();
@@ -158,57 +180,71 @@ public:
   }
 
 private:
+  /// The next turn; the partitions are used in rotation.
   turn_writes next_turn() {
     const std::uint32_t p = next_++ % partitions;
     return client::typical_turn("order-", partition_id{p}, ++sequences_[p],
                                 system_clock().now());
   }
 
+  /// The figures of one round of `count` turns. `cpu` is in seconds; `before`
+  /// holds the journal's counters at the beginning of the round.
   bench_figures figures(std::size_t count, double seconds, double cpu,
                         const journal_statistics& before,
                         latencies& list_times) {
     const journal_statistics now = journal_->statistics();
     const auto turns = static_cast<double>(count);
     const auto commits = static_cast<double>(now.commits - before.commits);
-    latencies times = turns_.take();
+    latencies times = turns_.release_times();
     return {
       {"rate_per_s", turns / seconds},
-      {"p50_ms", times.at(0.5) / 1e3},
-      {"p99_ms", times.at(0.99) / 1e3},
+      {"p50_ms", times.percentile(0.5) / 1e3},
+      {"p99_ms", times.percentile(0.99) / 1e3},
       {"max_ms", times.max() / 1e3},
       {"cpu_us", cpu * 1e6 / turns},
       {"journal_commits", commits / turns},
       {"views_commits",
        static_cast<double>(now.views_commits - before.views_commits) / turns},
       {"turns_per_commit", turns / std::max(1.0, commits)},
-      {"bytes", static_cast<double>(now.bytes - before.bytes) / turns},
-      {"list_p50_ms", list_times.at(0.5) / 1e3}};
+      {"bytes",
+       static_cast<double>(now.journal_bytes - before.journal_bytes) / turns},
+      {"list_p50_ms", list_times.percentile(0.5) / 1e3}};
   }
 
   std::unique_ptr<manual_journal> journal_;
-  turns_under_way turns_;
-  std::uint32_t next_ = 0;
+  pending_turns turns_;
+  std::uint32_t next_ = 0; ///< Turns so far, modulo 2^32.
   std::array<partition_sequence, partitions> sequences_{};
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Commits of the journal alone");
+  CLI::App app("Measure commits of the journal without a node.");
   program_options options;
   std::vector<std::size_t> in_flight{1, 16, 128};
   std::string data_dir;
   benchmarks::add_program_options(app, options);
-  app.add_option("--in-flight", in_flight, "Turns on their way at once")
+  app
+    .add_option("--in-flight", in_flight,
+                "Measure with these numbers of turns in flight "
+                "(comma-separated).")
     ->delimiter(',')
-    ->capture_default_str();
-  app.add_option("--data-dir", data_dir, "On which disk");
+    ->capture_default_str()
+    ->type_name("N");
+  app
+    .add_option("--data-dir", data_dir,
+                "Create temporary data directories below this directory, so "
+                "that its disk is measured.")
+    ->type_name("DIR");
   CLI11_PARSE(app, argc, argv);
   client::temporary_folder folder;
   folder.make("perdura-bench", data_dir).value();
   std::vector<client::bench_result> results;
   for (const std::size_t count : in_flight) {
-    measured_journal journal(folder.path() / std::to_string(count));
+    // Each number of turns in flight gets a new journal, so that all begin with
+    // files of the same size.
+    journal_under_test journal(folder.path() / std::to_string(count));
     const std::string load = std::to_string(count) + " in flight";
     for (const bool with_list : {false, true})
       benchmarks::measure_rounds(
@@ -217,7 +253,7 @@ int main(int argc, char** argv) {
          .load = load,
          .unit = "turn"},
         options, [&] { return journal.run(count, options.time(), with_list); });
-    // What the list costs those who wait for the disk.
+    // The ratio shows by how much the list queries delay commits.
     auto& alone = results[results.size() - 2].figures;
     auto& listed = results.back().figures;
     const double p99 = *client::find_figure(alone, "p99_ms");
@@ -225,5 +261,5 @@ int main(int argc, char** argv) {
     listed.push_back(
       {"p99_ratio", *client::find_figure(listed, "p99_ms") / p99});
   }
-  return benchmarks::finish(options, std::move(results), folder.path());
+  return benchmarks::report_results(options, std::move(results), folder.path());
 }

@@ -1,5 +1,6 @@
-// What it takes to bring an orchestrator back from its history: activities
-// one after the other, of which all but the last have answered.
+// Measures the CPU time of a replay: an orchestrator that runs activities in
+// sequence is rebuilt from its history. In that history all activities except
+// the last have completed; the result of the last activity is then delivered.
 //
 //   bench_replay [--activities 10,1000,10000] [--seconds 1] [--rounds 3]
 
@@ -17,13 +18,16 @@ namespace {
 
 using namespace perdura;
 using namespace perdura::actors;
+using namespace perdura::persistence;
 using client::bench_figures;
 using std::chrono::steady_clock;
 
+// The fixed time of all events: a replay must not depend on the clock.
 const timestamp then{std::chrono::hours(490'000)};
 
-/// Of the sample Sequence, as the turns have written it; the answer of the
-/// last activity is still to come.
+/// The history of the sample Sequence with this number of activities, without
+/// the result of the last activity. Each activity except the first adds four
+/// events.
 std::vector<history_event> history_of(std::uint32_t activities) {
   std::vector<history_event> all;
   const auto add = [&](history_body body) {
@@ -43,11 +47,14 @@ std::vector<history_event> history_of(std::uint32_t activities) {
   return all;
 }
 
+/// A work item without a cached coroutine (`cold`), so that the run replays the
+/// whole history first.
 orchestration_work_item item_of(const std::vector<history_event>& history,
                                 std::uint32_t activities) {
   orchestration_work_item item;
   item.instance = "order-17";
   item.execution = "0123456789abcdef0123456789abcdef";
+  // The turn that handles the result of the last activity.
   item.number = activities + 1;
   item.now = then;
   item.cold = true;
@@ -57,7 +64,8 @@ orchestration_work_item item_of(const std::vector<history_event>& history,
   return item;
 }
 
-/// Copies of the history are made outside of what is measured.
+/// Replays the history until the time is over. The history is copied outside
+/// the measured section.
 bench_figures replay(const std::shared_ptr<const registry>& functions,
                      const std::vector<history_event>& history,
                      std::uint32_t activities, std::chrono::milliseconds time) {
@@ -66,13 +74,16 @@ bench_figures replay(const std::shared_ptr<const registry>& functions,
   double count = 0;
   double failures = 0;
   do {
-    // As many at once as make some 10,000 events: rusage has microseconds.
+    // One measurement covers about 10,000 events, because the CPU time of the
+    // process has a resolution of only one microsecond.
     std::vector<orchestration_work_item> items(1 + 10'000 / history.size(),
                                                item_of(history, activities));
+    // Each run creates a coroutine, replays the history and runs the last turn.
     const double before = client::process_cpu_seconds();
     for (orchestration_work_item& each : items) {
       const turn_outcome out
         = orchestration_run(functions).run_turn(std::move(each));
+      // The delivered result completes the instance.
       failures += std::holds_alternative<completed_result>(out.result) ? 0 : 1;
     }
     cpu += client::process_cpu_seconds() - before;
@@ -86,14 +97,19 @@ bench_figures replay(const std::shared_ptr<const registry>& functions,
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Replays of histories");
+  CLI::App app("Measure the CPU time of replaying an orchestrator's history.");
   benchmarks::program_options options;
   std::vector<std::uint32_t> activities{10, 1'000, 10'000};
   benchmarks::add_program_options(app, options);
-  app.add_option("--activities", activities, "In the history")
+  app
+    .add_option("--activities", activities,
+                "Replay histories with these numbers of activities "
+                "(comma-separated).")
     ->delimiter(',')
-    ->capture_default_str();
+    ->capture_default_str()
+    ->type_name("N");
   CLI11_PARSE(app, argc, argv);
+  // The histories belong to the sample orchestrator Sequence.
   auto functions = std::make_shared<registry>();
   examples::add_samples(*functions);
   std::vector<client::bench_result> results;
@@ -107,5 +123,5 @@ int main(int argc, char** argv) {
       options,
       [&] { return replay(functions, history, count, options.time()); });
   }
-  return benchmarks::finish(options, std::move(results));
+  return benchmarks::report_results(options, std::move(results));
 }

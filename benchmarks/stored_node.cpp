@@ -29,22 +29,29 @@ using std::chrono::steady_clock;
 namespace {
 
 const std::string webhook = "/runtime/webhooks/durabletask";
-// Of one request with many starts; they are accepted one after the other.
-constexpr std::size_t starts_each = 10;
-constexpr std::size_t connections = 256;
+// The number of instances that one request starts. The node starts them one
+// after the other.
+constexpr std::size_t starts_per_request = 10;
+constexpr std::size_t connections = 256; // Used to send starts and events.
 
+/// The ID of an instance. All IDs have the same length, so that IDs sort by
+/// number and a prefix selects a range of numbers.
 std::string id_of(std::size_t number) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "waiting-%07zu", number);
   return text.data();
 }
 
-/// Here and there, each once: 7,919 is a prime, and no count's divisor.
+/// Maps a request number (from 0) to the number of one of the `count` stored
+/// instances, so that consecutive requests use distant instances. The first
+/// `count` numbers map to different instances as long as `count` is not a
+/// multiple of the prime 7,919.
 std::size_t scattered(std::size_t number, std::size_t count) {
   return number * 7'919 % count;
 }
 
-client::terminal& screen() {
+/// The terminal of this process, for progress lines.
+client::terminal& standard_terminal() {
   static client::terminal io{.in = std::cin,
                              .out = std::cout,
                              .err = std::cerr,
@@ -52,15 +59,19 @@ client::terminal& screen() {
   return io;
 }
 
+/// Starts the node. If the node does not serve, prints the reason and ends the
+/// program. Idle instances leave memory after 2 s, so that `wait_for_eviction`
+/// is short.
 std::unique_ptr<client::child_node>
 open_node(const std::filesystem::path& directory) {
-  // What this process holds would be counted as the node's.
+  // The child inherits the memory of this process, so unused memory is returned
+  // to the system first.
   ::malloc_trim(0);
   client::node_host_config config;
   config.node.data_dir = directory;
   config.node.create_hub = true;
   config.node.idle_instance_time_max = std::chrono::seconds(2);
-  config.door.port = 0;
+  config.http.port = 0;
   auto node = client::child_node::start(std::move(config));
   if (!node) {
     std::cerr << node.error().message << '\n';
@@ -69,13 +80,16 @@ open_node(const std::filesystem::path& directory) {
   return std::move(*node);
 }
 
+/// The figures that most measurements return.
 bench_figures figures_of(load_outcome out) {
-  return {{"p50_ms", out.times.at(0.5) / 1e3},
-          {"p99_ms", out.times.at(0.99) / 1e3},
+  return {{"p50_ms", out.times.percentile(0.5) / 1e3},
+          {"p99_ms", out.times.percentile(0.99) / 1e3},
           {"max_ms", out.times.max() / 1e3},
           {"failures", static_cast<double>(out.failures)}};
 }
 
+/// The disk space that a file occupies, in MiB: the size of its allocated
+/// blocks. A sparse file occupies less than its length.
 double mib_on_disk(const std::filesystem::path& file) {
   struct stat found {};
 
@@ -85,6 +99,8 @@ double mib_on_disk(const std::filesystem::path& file) {
   return static_cast<double>(found.st_blocks) * block / (1 << 20);
 }
 
+/// A request that starts the instances from number `from` up to, but not
+/// including, `to`.
 std::string starts_text(std::size_t from, std::size_t to) {
   std::string body = "[";
   for (std::size_t i = from; i < to; ++i)
@@ -99,29 +115,30 @@ std::string starts_text(std::size_t from, std::size_t to) {
 stored_node::stored_node(const std::filesystem::path& directory)
   : directory_(directory),
     node_(open_node(directory)),
-    doors_{{.port = node_->port()}} {}
+    endpoints_{{.port = node_->port()}} {}
 
 bench_figures stored_node::start(std::size_t from, std::size_t to) {
-  client::progress_line line(screen(), "started", to);
+  client::progress_line line(standard_terminal(), "started", to);
   std::size_t next = from;
   std::string text;
-  http_load load(doors_, connections);
+  http_load load(endpoints_, connections);
   load.on_tick([&] {
-    line.reached(next);
+    line.update(next);
     return true;
   });
-  const auto before = client::read_nodes(doors_).value();
+  const auto before = client::read_nodes(endpoints_).value();
   const load_outcome out = load.run(
     std::chrono::hours(24),
     [&](std::size_t) -> std::string_view {
       if (next >= to)
         return {};
+      // The last request may start fewer instances than the others.
       const std::size_t first = next;
-      next = std::min(to, next + starts_each);
+      next = std::min(to, next + starts_per_request);
       return text = starts_text(first, next);
     },
     [](std::size_t, int status, std::string_view) { return status == 202; });
-  const auto spent = client::read_nodes(doors_).value() - before;
+  const auto spent = client::read_nodes(endpoints_).value() - before;
   const auto count = static_cast<double>(to - from);
   return {{"rate_per_s", count / out.seconds},
           {"cpu_us", spent.cpu_seconds * 1e6 / count},
@@ -134,7 +151,7 @@ double stored_node::wait_for_eviction() {
   const auto until = steady_clock::now() + std::chrono::minutes(1);
   double live = metric("perdura_instances_live");
   while (live > 0 && steady_clock::now() < until) {
-    // The eviction's own time is what is waited for.
+    // The node evicts an instance after its idle time; poll until then.
     std::this_thread::sleep_for(milliseconds(250));
     live = metric("perdura_instances_live");
   }
@@ -145,29 +162,32 @@ bench_figures stored_node::run_hello(milliseconds time) {
   constexpr std::size_t in_flight = 16;
   const std::string text
     = request_text("POST", "/orchestrators/HelloSequence/wait?timeout=30");
-  http_load load(doors_, in_flight);
-  const auto before = client::read_nodes(doors_).value();
+  http_load load(endpoints_, in_flight);
+  // The cost of the load is the difference of two readings of the node's
+  // counters.
+  const auto before = client::read_nodes(endpoints_).value();
   load_outcome out = load.run(
     time, [&](std::size_t) { return std::string_view(text); },
     [](std::size_t, int status, std::string_view) { return status == 200; });
-  const auto spent = client::read_nodes(doors_).value() - before;
-  const auto count = std::max(1.0, static_cast<double>(out.answers));
+  const auto spent = client::read_nodes(endpoints_).value() - before;
+  const auto count = std::max(1.0, static_cast<double>(out.responses));
   return {{"rate_per_s", out.rate()},
-          {"p50_ms", out.times.at(0.5) / 1e3},
-          {"p99_ms", out.times.at(0.99) / 1e3},
+          {"p50_ms", out.times.percentile(0.5) / 1e3},
+          {"p99_ms", out.times.percentile(0.99) / 1e3},
           {"cpu_us", spent.cpu_seconds * 1e6 / count},
           {"journal_commits", spent.journal_commits / count},
           {"views_commits", spent.views_commits / count},
           {"failures", static_cast<double>(out.failures)}};
 }
 
-bench_figures
-stored_node::ask_each(std::size_t times,
-                      const std::function<std::string(std::size_t)>& path,
-                      std::string_view wanted) {
-  http_load load(doors_, 1);
+bench_figures stored_node::measure_requests(
+  std::size_t times, const std::function<std::string(std::size_t)>& path,
+  std::string_view expected) {
+  http_load load(endpoints_, 1);
   std::size_t next = 0;
   std::string text;
+  // The run ends when the first function returns an empty request; the ten
+  // minutes are only a limit.
   return figures_of(load.run(
     std::chrono::minutes(10),
     [&](std::size_t) -> std::string_view {
@@ -176,13 +196,15 @@ stored_node::ask_each(std::size_t times,
       return text = request_text("GET", path(next++));
     },
     [&](std::size_t, int status, std::string_view body) {
-      return (status == 200 || status == 202) && body.find(wanted) != body.npos;
+      return (status == 200 || status == 202)
+             && body.find(expected) != body.npos;
     }));
 }
 
 namespace {
 
-/// The value of a header; empty if it is not there.
+/// The value of a header in the head of a response; empty if there is no such
+/// header. `name` includes the colon and the blank.
 std::string_view header_in(std::string_view head, std::string_view name) {
   const std::size_t at = head.find(name);
   if (at == head.npos)
@@ -191,6 +213,7 @@ std::string_view header_in(std::string_view head, std::string_view name) {
   return head.substr(0, head.find("\r\n"));
 }
 
+/// The number of times that `part` occurs in `text`.
 std::size_t count_in(std::string_view text, std::string_view part) {
   std::size_t found = 0;
   for (std::size_t at = text.find(part); at != text.npos;
@@ -199,46 +222,49 @@ std::size_t count_in(std::string_view text, std::string_view part) {
   return found;
 }
 
-/// A page may be short, or empty, although more follow.
-struct hundred {
+/// Collects the pages of one query. A page may be short or empty although more
+/// pages follow; only a page without a continuation token is the last one.
+struct page_walk {
   std::size_t rows = 0;
   std::size_t pages = 0;
-  std::string token;
-  bool failed = false;
+  std::string token;   ///< Continuation token; empty after the last page.
+  bool failed = false; ///< The last response had another status than 200.
 
-  void take(const client::load_answer& answer) {
+  void add_page(const client::load_response& response) {
     ++pages;
-    failed = answer.status != 200;
-    rows += count_in(answer.body, "\"instanceId\"");
-    token = header_in(answer.head, "x-ms-continuation-token: ");
+    failed = response.status != 200;
+    rows += count_in(response.body, "\"instanceId\"");
+    token = header_in(response.head, "x-ms-continuation-token: ");
   }
 };
 
 } // namespace
 
-bench_figures
-stored_node::ask_hundreds(std::size_t times,
-                          const std::function<std::string(std::size_t)>& path) {
-  constexpr std::size_t wanted = 100;
-  http_load load(doors_, 1);
+bench_figures stored_node::measure_page_queries(
+  std::size_t times, const std::function<std::string(std::size_t)>& path) {
+  constexpr std::size_t expected = 100;
+  http_load load(endpoints_, 1);
   load_outcome all;
   std::size_t rows = 0;
   std::size_t pages = 0;
   for (std::size_t i = 0; i < times; ++i) {
-    hundred one;
+    // The latency of a query is the time of all its pages together.
+    page_walk one;
     const auto from = steady_clock::now();
     do {
       std::string text = request_text("GET", path(i));
       if (!one.token.empty())
+        // Insert the header before the empty line that ends the head.
         text.insert(text.size() - 2,
                     "x-ms-continuation-token: " + one.token + "\r\n");
-      load.ask(0, text);
-      while (load.open() > 0
-             && load.wait(std::chrono::seconds(1),
-                          [&](const auto& answer) { one.take(answer); }))
+      load.send(0, text);
+      while (load.pending() > 0
+             && load.wait(std::chrono::seconds(1), [&](const auto& response) {
+                  one.add_page(response);
+                }))
         continue;
-    } while (!one.failed && !one.token.empty() && one.rows < wanted);
-    all.times.all_us.push_back(static_cast<std::uint32_t>(
+    } while (!one.failed && !one.token.empty() && one.rows < expected);
+    all.times.values_us.push_back(static_cast<std::uint32_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now()
                                                             - from)
         .count()));
@@ -246,6 +272,8 @@ stored_node::ask_hundreds(std::size_t times,
     rows += one.rows;
     pages += one.pages;
   }
+  // The mean numbers of rows and pages show whether the queries returned what
+  // was expected.
   bench_figures figures = figures_of(std::move(all));
   const auto count = static_cast<double>(times);
   figures.push_back({"rows", static_cast<double>(rows) / count});
@@ -253,8 +281,10 @@ stored_node::ask_hundreds(std::size_t times,
   return figures;
 }
 
-bench_figures stored_node::ask_status(std::size_t times, std::size_t count) {
-  return ask_each(
+bench_figures stored_node::measure_status(std::size_t times,
+                                          std::size_t count) {
+  // The instances wait for an event, so their status is Running.
+  return measure_requests(
     times,
     [&](std::size_t i) {
       return webhook + "/instances/" + id_of(scattered(i, count));
@@ -262,10 +292,10 @@ bench_figures stored_node::ask_status(std::size_t times, std::size_t count) {
     "\"Running\"");
 }
 
-bench_figures stored_node::ask_pages_by_prefix(std::size_t times,
-                                               std::size_t count) {
-  return ask_hundreds(times, [&](std::size_t i) {
-    // A hundred of them begin like this.
+bench_figures stored_node::measure_pages_by_prefix(std::size_t times,
+                                                   std::size_t count) {
+  return measure_page_queries(times, [&](std::size_t i) {
+    // 100 IDs have this prefix: the last two digits are cut off.
     std::string prefix = id_of(scattered(i, count));
     prefix.resize(prefix.size() - 2);
     return webhook + "/instances?top=100&runtimeStatus=Running"
@@ -273,58 +303,66 @@ bench_figures stored_node::ask_pages_by_prefix(std::size_t times,
   });
 }
 
-bench_figures stored_node::ask_pages_by_time(std::size_t times,
-                                             std::size_t count) {
+bench_figures stored_node::measure_pages_by_time(std::size_t times,
+                                                 std::size_t count) {
   const auto created = [&](std::size_t number) {
-    return client::json_plain(client::json_member(
+    return client::json_unquoted(client::json_member(
       body_of(webhook + "/instances/" + id_of(number)), "createdTime"));
   };
-  // From the middle on: whoever walked there would be seen.
+  // The filter selects the second half of the instances, so that a scan of the
+  // first half would be visible in the latency.
   const std::string from = created(count / 2);
   const std::string to = created(count - 1);
-  return ask_hundreds(times, [&](std::size_t) {
+  return measure_page_queries(times, [&](std::size_t) {
     return webhook + "/instances?top=100&runtimeStatus=Running&name=Approval"
            + "&createdTimeFrom=" + from + "&createdTimeTo=" + to;
   });
 }
 
-bench_figures stored_node::ask_counts(std::size_t times) {
-  return ask_each(
+bench_figures stored_node::measure_counts(std::size_t times) {
+  // Each response must contain the status Running, because instances that wait
+  // for an event have this status.
+  return measure_requests(
     times, [](std::size_t) { return std::string("/perdura/count"); },
     "\"Running\"");
 }
 
-bench_figures stored_node::wake(std::size_t times, std::size_t count) {
-  http_load load(doors_, 2);
+bench_figures stored_node::measure_events(std::size_t times,
+                                          std::size_t count) {
+  http_load load(endpoints_, 2);
   load_outcome all;
   for (std::size_t i = 0; i < times; ++i) {
     const std::string path
       = webhook + "/instances/" + id_of(scattered(i, count));
+    // Connection 0 waits for the instance, connection 1 raises the event. The
+    // latency includes the start of the wait.
     const auto from = steady_clock::now();
-    load.ask(0, request_text("GET", path + "?waitSeconds=30"));
-    load.ask(1, request_text("POST", path + "/raiseEvent/Approval", "true"));
-    const auto take = [&](const client::load_answer& answer) {
-      const bool is_waiter = answer.connection == 0;
-      all.failures += answer.status == (is_waiter ? 200 : 202) ? 0 : 1;
+    load.send(0, request_text("GET", path + "?waitSeconds=30"));
+    load.send(1, request_text("POST", path + "/raiseEvent/Approval", "true"));
+    const auto handler = [&](const client::load_response& response) {
+      const bool is_waiter = response.connection == 0;
+      all.failures += response.status == (is_waiter ? 200 : 202) ? 0 : 1;
       if (is_waiter)
-        all.times.all_us.push_back(static_cast<std::uint32_t>(
-          std::chrono::duration_cast<std::chrono::microseconds>(answer.at
-                                                                - from)
+        all.times.values_us.push_back(static_cast<std::uint32_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(
+            response.received_at - from)
             .count()));
     };
-    while (load.open() > 0 && load.wait(std::chrono::seconds(1), take))
+    while (load.pending() > 0 && load.wait(std::chrono::seconds(1), handler))
       continue;
   }
   return figures_of(std::move(all));
 }
 
 bench_figures stored_node::complete_all(std::size_t count) {
-  client::progress_line line(screen(), "woken", count);
+  // Events are raised as fast as the node accepts them; the progress line shows
+  // the events that were sent.
+  client::progress_line line(standard_terminal(), "completed", count);
   std::size_t next = 0;
   std::string text;
-  http_load load(doors_, connections);
+  http_load load(endpoints_, connections);
   load.on_tick([&] {
-    line.reached(next);
+    line.update(next);
     return true;
   });
   const load_outcome out = load.run(
@@ -337,12 +375,14 @@ bench_figures stored_node::complete_all(std::size_t count) {
                                    + "/raiseEvent/Approval",
                                  "true");
     },
-    // Some have ended before: they were woken one by one.
+    // Status 410 means that the instance completed in an earlier measurement.
     [](std::size_t, int status, std::string_view) {
       return status == 202 || status == 410;
     });
+  // An event is acknowledged before its instance completes, so wait for the
+  // last instances, at most one minute.
   double running = 1;
-  for (int looks = 0; looks < 240 && running > 0; ++looks) {
+  for (int polls = 0; polls < 240 && running > 0; ++polls) {
     running = metric("perdura_instances{status=\"Running\"}");
     if (running > 0)
       std::this_thread::sleep_for(milliseconds(250));
@@ -353,15 +393,20 @@ bench_figures stored_node::complete_all(std::size_t count) {
           {"failures", static_cast<double>(out.failures) + running}};
 }
 
+/// Returns the body of the response to a GET request. Ends the program if there
+/// is no response within one minute.
 std::string stored_node::body_of(const std::string& target) const {
   client::http_url url;
   url.port = node_->port();
   client::http_request request;
   request.method = "GET";
   request.target = target;
-  return client::http_ask(url, request, std::chrono::minutes(1)).value().body;
+  return client::send_http_request(url, request, std::chrono::minutes(1))
+    .value()
+    .body;
 }
 
+/// The value of one sample of the node's metrics.
 double stored_node::metric(std::string_view name) const {
   return client::sample_of(body_of("/metrics"), name);
 }

@@ -1,3 +1,6 @@
+// The entry point of the program `perdura`: connects the command line to the
+// standard streams.
+
 #include "client/cli/command_line.hpp"
 
 #include <unistd.h>

@@ -1,7 +1,8 @@
-# A file as a std::string_view in the program, with CMake alone.
+# Embeds a file into a program as a std::string_view, with CMake only.
 
-# Run as a script, it writes the source: one raw string, or several beside each
-# other, as a compiler need not take one of more than 64 KiB.
+# When this file runs as a script (cmake -P), it writes the C++ source. A long
+# text becomes several adjacent raw strings: compilers need not accept literals
+# of more than 64 KiB.
 if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
   file(READ ${file} text)
   set(pieces)
@@ -26,9 +27,10 @@ endif()
 
 set(PERDURA_EMBED_FILE_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
 
-# perdura_embed_file(<target> <file> <header> <namespace> <variable>): adds to
-# the target a source that defines `const std::string_view <variable>`, which
-# the header declares, and writes it anew when the file changes.
+# perdura_embed_file(<target> <file> <header> <namespace> <variable>): adds a
+# generated source to the target. The source defines `const std::string_view
+# <variable>`, which the header declares, with the text of the file. The source
+# is generated again when the file changes.
 function(perdura_embed_file target file header namespace variable)
   cmake_path(GET file FILENAME name)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)

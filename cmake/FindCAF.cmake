@@ -1,5 +1,6 @@
 # Finds the C++ Actor Framework, for which Debian ships no CMake package.
-# Targets: CAF::core, and CAF::io, CAF::openssl when they are asked for:
+# Defines the target CAF::core, and the targets CAF::io and CAF::openssl if they
+# are among the COMPONENTS:
 #   find_package(CAF 0.17.6 EXACT REQUIRED COMPONENTS core io openssl)
 
 set(_caf_header_core caf/config.hpp)

@@ -1,5 +1,5 @@
-# Asks a Boost.Test binary for its cases and writes them as entries of ctest.
-# Run after the binary is built: cmake -D setup=<file> -P ListTestCases.cmake
+# Lists the cases of a Boost.Test binary and writes one ctest entry for each.
+# Runs after the binary is built: cmake -D setup=<file> -P ListTestCases.cmake
 include(${setup})
 
 execute_process(
@@ -12,8 +12,9 @@ if(failed)
   message(FATAL_ERROR "${binary} cannot list its cases:\n${listing}")
 endif()
 
-# One line a suite or case, four blanks of indentation a level, `*` if enabled,
-# `: text` if described. A line is a suite if the next one is deeper.
+# The listing has one line for each suite or case, indented by four blanks per
+# level, with `*` if it is enabled and `: text` if it has a description. A line
+# names a suite if the next line is indented more.
 string(REPLACE ";" "\\;" listing "${listing}")
 string(REPLACE "\n" ";" lines "${listing}")
 set(path)

@@ -1,9 +1,9 @@
-# Everything comes from Debian 12; `dev` holds the list of packages.
+# All dependencies are packages of Debian 12; the script `dev` lists them.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(CAF 0.17.6 REQUIRED COMPONENTS core io openssl)
-# 1.74: libmsgpack-cxx-dev conflicts with Debian's later Boost.
+# Boost 1.74, because libmsgpack-cxx-dev conflicts with Debian's later Boost.
 find_package(Boost 1.74 REQUIRED)
 find_package(msgpack REQUIRED)       # msgpackc-cxx
 find_package(spdlog REQUIRED)        # spdlog::spdlog
@@ -16,14 +16,16 @@ find_package(OpenSSL REQUIRED)       # OpenSSL::SSL, OpenSSL::Crypto
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET GLOBAL lmdb)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET GLOBAL libxxhash)
-# The core alone: its package's own CMake files want civetweb and curl, too.
+# Only prometheus-cpp-core: the CMake files of its package also require
+# civetweb and curl.
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET GLOBAL
   prometheus-cpp-core)
 
-# Nearly all that is allocated is freed by another thread: glibc's allocator
-# takes 100 us of an orchestration's 300 there, jemalloc 20. For our programs
-# alone; a service that embeds a node has an allocator of its own, and
-# sanitizers bring theirs.
+# Most memory is freed by another thread than the one that allocated it.
+# Allocation therefore costs 100 us per orchestration with glibc's allocator,
+# and 20 us with jemalloc. Only the programs of Perdura link jemalloc: a service
+# that embeds a node chooses its own allocator, and the sanitizers have
+# allocators of their own.
 add_library(perdura_allocator INTERFACE)
 if(PERDURA_JEMALLOC AND NOT PERDURA_SANITIZE)
   pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET GLOBAL jemalloc)

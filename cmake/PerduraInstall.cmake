@@ -1,13 +1,14 @@
-# find_package(perdura) for services that embed a client (perdura::client) or
-# a whole node (perdura::node). Installed are the headers a user may include,
-# under include/perdura, and the static libraries they stand on.
+# Makes find_package(perdura) work for services that embed a client
+# (perdura::client) or a whole node (perdura::node). Installs the public
+# headers, under include/perdura, and the static libraries that they need.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(installed_targets perdura_warnings)
 foreach(name IN ITEMS persistence actors cluster client node)
   list(APPEND installed_targets perdura_${name})
-  # Users see the installed headers, builders the tree.
+  # Users of the package include installed headers; this build includes the
+  # source tree.
   set_target_properties(perdura_${name} PROPERTIES
     EXPORT_NAME ${name}
     INTERFACE_INCLUDE_DIRECTORIES
@@ -29,7 +30,7 @@ foreach(header IN LISTS PERDURA_PUBLIC_HEADERS)
     COMPONENT development
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perdura/${folder})
 endforeach()
-foreach(header IN LISTS PERDURA_FORWARDING_HEADERS)
+foreach(header IN LISTS PERDURA_FORWARDING_HEADERS ITEMS version.hpp)
   cmake_path(GET header PARENT_PATH folder)
   install(FILES ${PERDURA_INCLUDE_DIR}/perdura/${header}
     COMPONENT development
@@ -40,7 +41,8 @@ configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/perdura-config.cmake.in
   ${PROJECT_BINARY_DIR}/perdura-config.cmake
   INSTALL_DESTINATION ${package_dir})
-# Before 1.0 a minor version may break its users.
+# Before version 1.0 a new minor version may be incompatible with the previous
+# one.
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/perdura-config-version.cmake
   COMPATIBILITY SameMinorVersion)

@@ -1,5 +1,6 @@
-# The headers a user may include: these, and all of the house that they reach.
-# They are installed, must compile alone, and show no library but nlohmann's.
+# The headers that users may include: the headers in the list below, and all
+# headers of Perdura that these include. Each of them is installed, compiles
+# alone, and includes no third-party header except nlohmann/json.
 set(PERDURA_PUBLIC_ROOTS
   persistence/records/ids.hpp
   persistence/records/error.hpp
@@ -17,11 +18,13 @@ set(PERDURA_PUBLIC_ROOTS
   client/api/client.hpp
   client/api/orchestration_client.hpp
   client/api/orchestration_status.hpp
-  client/management_payload.hpp
-  client/api/door_config.hpp
+  actors/authoring/management_payload.hpp
+  client/api/http_api_config.hpp
   client/api/cluster_client.hpp
   client/api/node_host.hpp)
 
+# Follow the includes from the roots. Each header that is read is a dependency
+# of the configuration: if its includes change, CMake runs again.
 set(PERDURA_PUBLIC_HEADERS)
 set(waiting ${PERDURA_PUBLIC_ROOTS})
 while(waiting)
@@ -43,12 +46,13 @@ while(waiting)
 endwhile()
 list(SORT PERDURA_PUBLIC_HEADERS)
 
+# The list as a file, for the tests that check the public headers.
 set(PERDURA_PUBLIC_HEADERS_FILE ${PROJECT_BINARY_DIR}/public_headers.txt)
 list(JOIN PERDURA_PUBLIC_HEADERS "\n" lines)
 file(WRITE ${PERDURA_PUBLIC_HEADERS_FILE} "${lines}\n")
 
-# perdura_forward(<path> <header>): <perdura/path> includes <perdura/header>,
-# in the build tree and in the installed one.
+# perdura_forward(<path> <header>): makes <perdura/path> a header that includes
+# <perdura/header>, in the build tree and in the installed tree.
 set(PERDURA_FORWARDING_HEADERS)
 function(perdura_forward path header)
   file(CONFIGURE OUTPUT ${PERDURA_INCLUDE_DIR}/perdura/${path} @ONLY CONTENT
@@ -66,9 +70,9 @@ perdura_forward(perdura.hpp client/api/perdura.hpp)
 perdura_forward(client.hpp client/api/client.hpp)
 perdura_forward(workflow.hpp actors/authoring/workflow.hpp)
 
-# The include paths of release 0.1, accepted for one more release.
+# The include paths of version 0.1.0, without the sub-folder of a layer. They
+# still work in the next release.
 foreach(header IN ITEMS
-    persistence/records/distribution
     persistence/records/error
     persistence/records/history_event
     persistence/records/ids
@@ -86,7 +90,6 @@ foreach(header IN ITEMS
     cluster/placement/placement
     cluster/routing/remote_gateway
     client/api/cluster_client
-    client/api/door_config
     client/api/node_host
     client/api/orchestration_client
     client/api/orchestration_status
@@ -94,3 +97,6 @@ foreach(header IN ITEMS
   string(REGEX REPLACE "^([a-z]+)/[a-z]+/" "\\1/" old_path ${header})
   perdura_forward(${old_path}.hpp ${header}.hpp)
 endforeach()
+perdura_forward(persistence/distribution.hpp
+  persistence/records/histogram.hpp)
+perdura_forward(client/door_config.hpp client/api/http_api_config.hpp)

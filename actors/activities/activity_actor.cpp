@@ -7,12 +7,15 @@ namespace perdura::actors {
 
 activity_actor::behavior_type activity_behavior(activity_actor::pointer self,
                                                 activity_pool* pool,
-                                                bool is_near) {
-  if (!is_near)
+                                                bool runs_inline) {
+  // A detached actor has a thread of its own. This function runs on that thread
+  // and names it.
+  if (!runs_inline)
     persistence::enter_thread_role("activity");
   return {
-    [=, desk = pool->open_desk(is_near)](activity_work_item& first) {
-      pool->work(*desk, std::move(first), activity_actor(self));
+    [=,
+     worker_state = pool->add_worker(runs_inline)](activity_work_item& first) {
+      pool->work(*worker_state, std::move(first), activity_actor(self));
     },
   };
 }

@@ -1,4 +1,4 @@
-/// The shell around one activity at a time.
+/// The actor that runs activities for the pool, one at a time.
 #pragma once
 
 #include "actors/interface/messages.hpp"
@@ -7,10 +7,11 @@ namespace perdura::actors {
 
 class activity_pool;
 
-/// Either on a thread of its own, for activities that may block, or near: on
-/// the scheduler's threads. `pool` outlives the actor.
+/// Makes the behavior of a worker. With `runs_inline` the actor runs on the
+/// threads of the CAF scheduler; otherwise it must be spawned detached, with a
+/// thread of its own. `pool` must outlive the actor.
 activity_actor::behavior_type activity_behavior(activity_actor::pointer self,
                                                 activity_pool* pool,
-                                                bool is_near);
+                                                bool runs_inline);
 
 } // namespace perdura::actors

@@ -9,32 +9,43 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-// A thread that runs one activity for longer keeps those behind it waiting;
-// also how soon the next thread is made for them. Waking a thread costs some
-// 10 us, so this is where it begins to pay.
+// An activity that runs for longer than this is slow: another worker then runs
+// the queued activities. While items are queued, the monitor examines the
+// workers at intervals of this length. Waking the monitor thread takes about 10
+// us, one hundredth of the interval.
 constexpr std::chrono::milliseconds slow_after{1};
 
-// Activities that take longer, of late, each get a thread at once.
+// If the average run time exceeds this, each activity gets a worker at once.
 constexpr std::chrono::microseconds long_time{300};
 
-// What has lately been as short as this is not worth waking a thread at all:
-// it runs on a scheduler's, one at a time. Should it block for once, the
-// scheduler puts another thread in that one's place.
-constexpr std::chrono::microseconds near_time_max{20};
-constexpr std::uint64_t near_runs_min = 64;  ///< Before that is believed.
-constexpr std::uint64_t near_items_max = 16; ///< Then others have their turn.
+// If the average run time is at most this, and no worker is busy, an activity
+// runs *inline*: on a thread of the CAF scheduler, without waking a worker. If
+// such an activity blocks, the scheduler replaces the blocked thread.
+constexpr std::chrono::microseconds inline_time_max{20};
 
-// So many short ones wait for each thread before one more core is used.
+// No activity runs inline before this many runs have been averaged.
+constexpr std::uint64_t inline_runs_min = 64;
+
+// Maximum number of items that run inline in a row; then the thread returns to
+// the scheduler.
+constexpr std::uint64_t inline_items_max = 16;
+
+// While activities are short, another worker is used only if at least this
+// many items are queued for each worker that is not slow.
 constexpr std::size_t backlog_min = 16;
 
+/// Returns the result of an item, addressed to the task that it belongs to.
 activity_result result_of(const activity_work_item& item,
                           history_body outcome) {
   return {item.partition, item.instance, item.execution, item.sequence,
           std::move(outcome)};
 }
 
+/// Returns task_completed or task_failed.
 history_body body_of(const activity_work_item& item,
                      activity_outcome&& outcome) {
   if (auto* text = std::get_if<std::string>(&outcome))
@@ -43,6 +54,8 @@ history_body body_of(const activity_work_item& item,
     item.sequence, std::move(std::get<failure_details>(outcome))};
 }
 
+/// Returns the failure of an item that has exceeded its time-out `limit`.
+/// `what` is the beginning of the sentence, such as "the activity did not end".
 activity_result timed_out(const activity_work_item& item, duration limit,
                           const char* what) {
   const auto ms
@@ -57,13 +70,13 @@ activity_result timed_out(const activity_work_item& item, duration limit,
 
 activity_pool::activity_pool(caf::actor_system& system,
                              activity_pool_options options,
-                             activity_pool_surroundings around)
+                             activity_pool_dependencies dependencies)
   : system_(system),
     options_(options),
-    around_(std::move(around)),
+    dependencies_(std::move(dependencies)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
-    near_(system.spawn(activity_behavior, this, true)),
-    watcher_([this] { watch(); }) {}
+    inline_worker_(system.spawn(activity_behavior, this, true)),
+    monitor_([this] { run_monitor(); }) {}
 
 activity_pool::~activity_pool() {
   close();
@@ -71,19 +84,21 @@ activity_pool::~activity_pool() {
     std::unique_lock lock(mutex_);
     became_idle_.wait(lock, [this] { return busy_ == 0; });
   }
-  watcher_.join();
+  monitor_.join();
 }
 
-// --- What waits --------------------------------------------------------------
+// --- The queue ---------------------------------------------------------------
 
+/// Returns true if the limit of the activity itself allows one more run.
 bool activity_pool::may_start(const std::string& name) const {
-  const auto* limits = around_.functions->find_activity_limits(name);
+  const auto* limits = dependencies_.functions->find_activity_limits(name);
   if (limits == nullptr || limits->concurrency_max == 0)
     return true;
   auto it = running_by_name_.find(name);
   return it == running_by_name_.end() || it->second < limits->concurrency_max;
 }
 
+/// Removes the oldest item that may start.
 std::optional<activity_work_item> activity_pool::pop_startable() {
   auto it = std::find_if(queue_.begin(), queue_.end(), [&](const queued& one) {
     return may_start(one.item.name);
@@ -97,32 +112,33 @@ std::optional<activity_work_item> activity_pool::pop_startable() {
   return item;
 }
 
-/// Whether what waits is worth one more thread now.
-bool activity_pool::wants_another() const {
+/// Returns true if the queued items justify one more worker now.
+bool activity_pool::wants_another_worker() const {
   const std::size_t working = busy_ - slow_;
-  if (working == 0 || usual_time_ > long_time)
+  if (working == 0 || average_time_ > long_time)
     return true;
   return working < cores_ && queue_.size() >= backlog_min * working;
 }
 
-/// Takes something that waits for one more worker, if there may be one.
-bool activity_pool::hire(std::vector<hired>& hands) {
+/// Assigns a queued item to one more worker. Returns false if no worker is
+/// available within the limits, or if no item may start.
+bool activity_pool::assign_next(std::vector<assignment>& assignments) {
   if (busy_ >= options_.activities_max)
     return false;
-  const bool is_near = near_ && near_is_free_ && busy_ == 0
-                       && last_run_ >= near_runs_min
-                       && usual_time_ <= near_time_max;
-  if (!is_near && idle_.empty() && workers_ >= options_.activities_max)
+  const bool runs_inline = inline_worker_ && inline_worker_is_free_
+                           && busy_ == 0 && last_run_ >= inline_runs_min
+                           && average_time_ <= inline_time_max;
+  if (!runs_inline && idle_.empty() && workers_ >= options_.activities_max)
     return false;
   auto item = pop_startable();
   if (!item)
     return false;
   ++busy_;
-  hired& one = hands.emplace_back();
+  assignment& one = assignments.emplace_back();
   one.item = std::move(*item);
-  if (is_near) {
-    near_is_free_ = false;
-    one.worker = near_;
+  if (runs_inline) {
+    inline_worker_is_free_ = false;
+    one.worker = inline_worker_;
   } else if (idle_.empty()) {
     ++workers_;
   } else {
@@ -132,8 +148,10 @@ bool activity_pool::hire(std::vector<hired>& hands) {
   return true;
 }
 
-void activity_pool::send_to_work(activity_work_item item,
-                                 const activity_actor& worker) {
+/// Sends the item to the worker; creates the worker if `worker` is null. Called
+/// without the mutex.
+void activity_pool::send_assignment(activity_work_item item,
+                                    const activity_actor& worker) {
   caf::anon_send(
     worker ? worker
            : system_.spawn<caf::detached>(activity_behavior, this, false),
@@ -141,228 +159,257 @@ void activity_pool::send_to_work(activity_work_item item,
 }
 
 void activity_pool::submit(activity_work_item item) {
-  std::vector<hired> hands;
+  std::vector<assignment> assignments;
   {
     std::lock_guard lock(mutex_);
     if (closed_)
       return;
     queued entry{std::move(item), std::nullopt};
     if (entry.item.start_time_out.count() > 0) {
-      entry.start_by = around_.time->now() + entry.item.start_time_out;
+      entry.start_by = dependencies_.clock->now() + entry.item.start_time_out;
       ++start_deadlines_;
     }
     queue_.push_back(std::move(entry));
-    if (!wants_another() || !hire(hands))
-      rouse_watcher();
+    // If the item gets no worker now, a busy worker takes it after its current
+    // item, or the monitor assigns it.
+    if (!wants_another_worker() || !assign_next(assignments))
+      wake_monitor();
   }
-  for (hired& one : hands)
-    send_to_work(std::move(one.item), one.worker);
+  for (assignment& one : assignments)
+    send_assignment(std::move(one.item), one.worker);
 }
 
-// --- At a desk ---------------------------------------------------------------
+// --- Running activities ------------------------------------------------------
 
-std::shared_ptr<activity_pool::desk> activity_pool::open_desk(bool is_near) {
-  auto made = std::make_shared<desk>();
-  made->is_near = is_near;
+std::shared_ptr<activity_pool::worker_state>
+activity_pool::add_worker(bool runs_inline) {
+  auto made = std::make_shared<worker_state>();
+  made->runs_inline = runs_inline;
   const std::lock_guard lock(mutex_);
-  desks_.push_back(made);
+  worker_states_.push_back(made);
   return made;
 }
 
-void activity_pool::sit_down(desk& at, activity_work_item item) {
-  at.run = ++last_run_;
-  at.given_up = false;
-  at.began = std::chrono::steady_clock::now();
-  at.cancelled = std::make_shared<std::atomic<bool>>(closed_);
-  at.input = std::move(item.input);
-  at.item = std::move(item);
-  const auto* limits = around_.functions->find_activity_limits(at.item.name);
-  at.limited = limits != nullptr && limits->concurrency_max != 0;
-  if (at.limited)
-    ++running_by_name_[at.item.name];
-  at.deadline.reset();
-  if (at.item.time_out.count() > 0) {
-    at.deadline = around_.time->now() + at.item.time_out;
+/// Fills in the state for a new run and starts its time-out.
+void activity_pool::begin_run(worker_state& state, activity_work_item item) {
+  state.run = ++last_run_;
+  state.abandoned = false;
+  state.began = std::chrono::steady_clock::now();
+  state.cancelled = std::make_shared<std::atomic<bool>>(closed_);
+  state.input = std::move(item.input);
+  state.item = std::move(item);
+  const auto* limits
+    = dependencies_.functions->find_activity_limits(state.item.name);
+  state.limited = limits != nullptr && limits->concurrency_max != 0;
+  if (state.limited)
+    ++running_by_name_[state.item.name];
+  state.deadline.reset();
+  if (state.item.time_out.count() > 0) {
+    state.deadline = dependencies_.clock->now() + state.item.time_out;
     ++deadlines_;
-    rouse_watcher();
+    wake_monitor();
   }
 }
 
-/// Whether the result is wanted: after `close` it could not become durable,
-/// and the activity runs again.
-bool activity_pool::get_up(desk& at) {
-  const auto took = std::chrono::steady_clock::now() - at.began;
-  usual_time_ += (took - usual_time_) / 8;
-  at.run = 0;
-  if (std::exchange(at.is_slow, false))
+/// Ends the run of the worker. Returns false if the outcome must be dropped:
+/// the run has timed out, or the pool is closed, so that the outcome can no
+/// longer become durable.
+bool activity_pool::end_run(worker_state& state) {
+  // Exponential moving average with a weight of 1/8 for the new value.
+  const auto took = std::chrono::steady_clock::now() - state.began;
+  average_time_ += (took - average_time_) / 8;
+  state.run = 0;
+  if (std::exchange(state.is_slow, false))
     --slow_;
-  if (at.deadline)
+  if (state.deadline)
     --deadlines_;
-  if (at.limited) {
-    auto by_name = running_by_name_.find(at.item.name);
+  if (state.limited) {
+    auto by_name = running_by_name_.find(state.item.name);
     if (--by_name->second == 0)
       running_by_name_.erase(by_name);
   }
-  return !at.given_up && !closed_;
+  return !state.abandoned && !closed_;
 }
 
-/// Task_completed or task_failed.
-history_body activity_pool::run(desk& at) {
+/// Runs the activity on this thread. Returns task_completed or task_failed.
+history_body activity_pool::run(worker_state& state) {
   activity_call call;
-  call.instance = at.item.instance;
-  call.execution = at.item.execution;
-  call.sequence = at.item.sequence;
-  call.name = at.item.name;
-  call.attempt = at.item.attempt;
-  call.payload_of = around_.payload_of;
-  call.gateway = around_.gateway;
-  call.cancelled = at.cancelled;
-  call.deadline = at.deadline;
+  call.instance = state.item.instance;
+  call.execution = state.item.execution;
+  call.sequence = state.item.sequence;
+  call.name = state.item.name;
+  call.attempt = state.item.attempt;
+  call.payload_of = dependencies_.payload_of;
+  call.gateway = dependencies_.gateway;
+  call.cancelled = state.cancelled;
+  call.deadline = state.deadline;
   activity_context context(std::move(call));
-  if (around_.observe)
-    around_.observe(context);
-  return body_of(
-    at.item, around_.functions->run_activity(at.item.name, context, at.input));
+  if (dependencies_.observe)
+    dependencies_.observe(context);
+  return body_of(state.item, dependencies_.functions->run_activity(
+                               state.item.name, context, state.input));
 }
 
-/// False: nothing waits that may start.
-bool activity_pool::take_next(desk& at) {
+/// Begins a run with the next item. Returns false if no queued item may start.
+bool activity_pool::begin_next_run(worker_state& state) {
   if (closed_)
     return false;
   auto item = pop_startable();
   if (item)
-    sit_down(at, std::move(*item));
+    begin_run(state, std::move(*item));
   return item.has_value();
 }
 
-void activity_pool::work(desk& at, activity_work_item first,
+void activity_pool::work(worker_state& state, activity_work_item first,
                          const activity_actor& worker) {
   {
     const std::lock_guard lock(mutex_);
-    sit_down(at, std::move(first));
+    begin_run(state, std::move(first));
   }
   for (std::uint64_t items = 1;; ++items) {
-    history_body outcome = run(at);
-    const bool stays = !at.is_near || items < near_items_max;
+    history_body outcome = run(state);
+    const bool stays = !state.runs_inline || items < inline_items_max;
     std::unique_lock lock(mutex_);
-    const bool is_wanted = get_up(at);
-    const activity_work_item done = std::move(at.item);
-    const bool has_next = stays && take_next(at);
+    const bool is_wanted = end_run(state);
+    // The next run is begun under the same lock, so that no other worker takes
+    // its item.
+    const activity_work_item done = std::move(state.item);
+    const bool has_next = stays && begin_next_run(state);
     lock.unlock();
+    // Called without the mutex, because the receiver may call `submit`.
     if (is_wanted)
-      around_.deliver(result_of(done, std::move(outcome)));
+      dependencies_.deliver(result_of(done, std::move(outcome)));
     if (has_next)
       continue;
     lock.lock();
-    if (stays && take_next(at)) // it came meanwhile
+    // An item may have been queued while the mutex was unlocked.
+    if (stays && begin_next_run(state))
       continue;
-    leave(at, worker, lock);
+    release_worker(state, worker, lock);
     return;
   }
 }
 
-/// From here on the worker does not touch the pool: it may go.
-void activity_pool::leave(const desk& at, const activity_actor& worker,
-                          std::unique_lock<std::mutex>& lock) {
+/// Makes the worker idle. When no worker is busy the pool may be destroyed, so
+/// the worker must not use the pool after this call.
+void activity_pool::release_worker(const worker_state& state,
+                                   const activity_actor& worker,
+                                   std::unique_lock<std::mutex>& lock) {
   --busy_;
-  if (at.is_near)
-    near_is_free_ = true;
+  if (state.runs_inline)
+    inline_worker_is_free_ = true;
   else if (!closed_)
     idle_.push_back(worker);
-  std::vector<hired> hands;
+  std::vector<assignment> assignments;
   if (busy_ == 0 && !queue_.empty())
-    hire(hands);
+    assign_next(assignments);
   if (busy_ == 0)
     became_idle_.notify_all();
   lock.unlock();
-  for (hired& one : hands) // so the pool is there yet
-    send_to_work(std::move(one.item), one.worker);
+  // The pool may be destroyed once `busy_` is 0. Each assignment counts in
+  // `busy_`, so the pool exists until the last assignment has been sent.
+  for (assignment& one : assignments)
+    send_assignment(std::move(one.item), one.worker);
 }
 
-// --- Who watches for time-outs and slow ones ---------------------------------
+// --- The monitor: time-outs and slow activities ------------------------------
 
-void activity_pool::rouse_watcher() {
-  if (!std::exchange(watcher_rests_, false))
-    return; // it looks again in a moment
-  watcher_due_.notify_one();
+/// Wakes the monitor if it sleeps until a time-out or without a limit.
+void activity_pool::wake_monitor() {
+  if (!std::exchange(monitor_sleeps_, false))
+    return; // the monitor is awake and examines the queue within 1 ms
+  monitor_wake_.notify_one();
 }
 
-void activity_pool::watch() {
-  persistence::enter_thread_role("act-watch");
+/// The loop of the monitor thread.
+void activity_pool::run_monitor() {
+  persistence::enter_thread_role("act-monitor");
   std::unique_lock lock(mutex_);
   while (!closed_) {
-    std::vector<activity_result> late = expire(around_.time->now());
-    std::vector<hired> hands = hire_for_slow_ones();
-    if (!late.empty() || !hands.empty()) {
+    std::vector<activity_result> late = expire(dependencies_.clock->now());
+    std::vector<assignment> assignments = assign_for_slow_workers();
+    if (!late.empty() || !assignments.empty()) {
       lock.unlock();
       for (activity_result& one : late)
-        around_.deliver(std::move(one));
-      for (hired& one : hands)
-        send_to_work(std::move(one.item), one.worker);
+        dependencies_.deliver(std::move(one));
+      for (assignment& one : assignments)
+        send_assignment(std::move(one.item), one.worker);
       lock.lock();
       continue;
     }
-    const bool may_hire = !idle_.empty() || workers_ < options_.activities_max;
-    watcher_rests_ = queue_.empty() || !may_hire;
-    const auto is_called = [this] { return closed_ || !watcher_rests_; };
-    if (!watcher_rests_)
-      watcher_due_.wait_for(lock, slow_after, [this] { return closed_; });
+    // The monitor examines the workers at intervals only if items are queued
+    // and another worker is available; otherwise it sleeps until the next
+    // time-out.
+    const bool has_more_workers
+      = !idle_.empty() || workers_ < options_.activities_max;
+    monitor_sleeps_ = queue_.empty() || !has_more_workers;
+    const auto is_called = [this] { return closed_ || !monitor_sleeps_; };
+    if (!monitor_sleeps_)
+      monitor_wake_.wait_for(lock, slow_after, [this] { return closed_; });
     else if (const auto first = next_deadline())
-      watcher_due_.wait_for(lock, *first - around_.time->now() + duration(100),
-                            is_called);
+      monitor_wake_.wait_for(
+        lock, *first - dependencies_.clock->now() + duration(100), is_called);
     else
-      watcher_due_.wait(lock, is_called);
+      monitor_wake_.wait(lock, is_called);
   }
 }
 
-/// Notes who has not come round since the last look. If nobody else works,
-/// twice as many are to work on what waits.
-std::vector<activity_pool::hired> activity_pool::hire_for_slow_ones() {
-  for (const auto& at : desks_) {
-    if (at->run != 0 && at->run == at->seen && !at->is_slow) {
-      at->is_slow = true;
+/// Marks a worker as slow if it has been in the same run since the previous
+/// call. If all busy workers are slow, assigns queued items to as many further
+/// workers as are busy, so that the number of busy workers doubles. Otherwise
+/// assigns at most one item to a further worker.
+std::vector<activity_pool::assignment>
+activity_pool::assign_for_slow_workers() {
+  for (const auto& state : worker_states_) {
+    if (state->run != 0 && state->run == state->seen && !state->is_slow) {
+      state->is_slow = true;
       ++slow_;
     }
-    at->seen = at->run;
+    state->seen = state->run;
   }
-  std::vector<hired> hands;
+  std::vector<assignment> assignments;
   if (busy_ == slow_) {
     const std::size_t most = std::max<std::size_t>(busy_, 1);
-    while (hands.size() < most && hire(hands)) {
+    while (assignments.size() < most && assign_next(assignments)) {
     }
-  } else if (wants_another()) {
-    hire(hands);
+  } else if (wants_another_worker()) {
+    assign_next(assignments);
   }
-  return hands;
+  return assignments;
 }
 
+/// Returns the earliest time-out of a running or queued item, if there is one.
 std::optional<timestamp> activity_pool::next_deadline() const {
   std::optional<timestamp> first;
-  const auto sooner = [&](const std::optional<timestamp>& at) {
-    if (at && (!first || *at < *first))
-      first = at;
+  const auto sooner = [&](const std::optional<timestamp>& deadline) {
+    if (deadline && (!first || *deadline < *first))
+      first = deadline;
   };
   if (deadlines_ > 0)
-    for (const auto& at : desks_)
-      if (at->run != 0 && !at->given_up)
-        sooner(at->deadline);
+    for (const auto& state : worker_states_)
+      if (state->run != 0 && !state->abandoned)
+        sooner(state->deadline);
   if (start_deadlines_ > 0)
     for (const queued& one : queue_)
       sooner(one.start_by);
   return first;
 }
 
-/// A thread cannot be stopped: the result is given up, the call is told, and
-/// its place is free when it returns.
+/// Returns "timed_out" results for running and queued items whose time-outs
+/// have passed. A running activity cannot be stopped: its cancellation is
+/// requested, its outcome will be dropped, and its worker is free when it
+/// returns.
 std::vector<activity_result> activity_pool::expire(timestamp now) {
   std::vector<activity_result> late;
   if (deadlines_ > 0)
-    for (const auto& at : desks_) {
-      if (at->run == 0 || at->given_up || !at->deadline || *at->deadline > now)
+    for (const auto& state : worker_states_) {
+      if (state->run == 0 || state->abandoned || !state->deadline
+          || *state->deadline > now)
         continue;
-      at->given_up = true;
-      at->cancelled->store(true);
-      late.push_back(timed_out(at->item, at->item.time_out, "it did not end"));
+      state->abandoned = true;
+      state->cancelled->store(true);
+      late.push_back(timed_out(state->item, state->item.time_out,
+                               "the activity did not end"));
     }
   if (start_deadlines_ == 0)
     return late;
@@ -377,7 +424,7 @@ std::vector<activity_result> activity_pool::expire(timestamp now) {
   return late;
 }
 
-// --- The end ----------------------------------------------------------------
+// --- Closing ----------------------------------------------------------------
 
 void activity_pool::close() {
   std::lock_guard lock(mutex_);
@@ -385,24 +432,25 @@ void activity_pool::close() {
   queue_.clear();
   start_deadlines_ = 0;
   idle_.clear();
-  near_ = nullptr;
-  for (const auto& at : desks_)
-    if (at->run != 0)
-      at->cancelled->store(true);
-  watcher_due_.notify_all();
+  inline_worker_ = nullptr;
+  for (const auto& state : worker_states_)
+    if (state->run != 0)
+      state->cancelled->store(true);
+  monitor_wake_.notify_all();
 }
 
-bool activity_pool::wait_idle(duration patience) {
+bool activity_pool::wait_idle(duration time_limit) {
   std::unique_lock lock(mutex_);
-  return became_idle_.wait_for(lock, patience, [this] { return busy_ == 0; });
+  return became_idle_.wait_for(lock, time_limit, [this] { return busy_ == 0; });
 }
 
 std::vector<std::string> activity_pool::running_names() const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& at : desks_)
-    if (at->run != 0)
-      names.push_back(at->item.name + " of \"" + at->item.instance + "\"");
+  for (const auto& state : worker_states_)
+    if (state->run != 0)
+      names.push_back(state->item.name + " of \"" + state->item.instance
+                      + "\"");
   return names;
 }
 

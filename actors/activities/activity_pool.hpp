@@ -1,7 +1,10 @@
-/// How many activities run at once, and for how long. Activities may block:
-/// each runs on an activity actor with a thread of its own. Short ones share
-/// few threads, because waking one more costs more than they do; whoever
-/// keeps others waiting gets another thread beside it.
+/// Runs activities on worker threads. Limits how many activities run at the
+/// same time and for how long each one runs.
+///
+/// An activity may block, so each worker is an activity actor with a thread of
+/// its own. Short activities share few workers, because waking a thread takes
+/// longer than they run. If an activity runs for more than 1 ms while other
+/// activities are queued, the pool uses another worker for them.
 #pragma once
 
 #include "actors/interface/messages.hpp"
@@ -26,119 +29,140 @@ namespace perdura::actors {
 class registry;
 
 struct activity_pool_options {
-  /// Activities at once, in all; threads are made as they are needed.
+  /// Maximum number of activities that run at the same time on this node.
+  /// Threads are created when they are needed and then reused.
   std::size_t activities_max = 64;
 };
 
-struct activity_pool_surroundings {
-  const clock* time = nullptr;
+/// The objects that a pool uses; all must outlive it.
+struct activity_pool_dependencies {
+  const persistence::clock* clock = nullptr;
   std::shared_ptr<const registry> functions;
-  /// Hands a result to the partition that waits for it; any thread.
+  /// Sends a result to the partition that waits for it. Called on any thread.
   std::function<void(activity_result)> deliver;
+  /// Returns the webhook URLs of an instance. Empty if the node has no HTTP
+  /// API.
   std::function<management_payload(const std::string&)> payload_of;
-  std::shared_ptr<management_gateway> gateway;
-  /// Told of each attempt before it runs, on its thread; may be empty.
+  std::shared_ptr<management_gateway> gateway; ///< May be null.
+  /// Called before each attempt, on the thread of the attempt. May be empty.
   std::function<void(const activity_context&)> observe;
 };
 
-/// Safe to call from any thread.
+/// Queues activities and assigns them to workers. A *worker* is an activity
+/// actor; a *monitor* thread enforces time-outs and adds workers when the busy
+/// ones are slow. Thread-safe.
 class activity_pool {
 public:
   activity_pool(caf::actor_system& system, activity_pool_options options,
-                activity_pool_surroundings around);
+                activity_pool_dependencies dependencies);
 
-  /// Blocks until no activity runs; see `close`.
+  /// Closes the pool and blocks until no activity runs.
   ~activity_pool();
 
   activity_pool(const activity_pool&) = delete;
   activity_pool& operator=(const activity_pool&) = delete;
 
-  /// Runs the activity now or when its turn comes. Its result is delivered
-  /// once: what it gave, what it threw, or that its time was out.
+  /// Queues the activity; it runs as soon as the limits allow. Exactly one
+  /// result is delivered: the output, the exception, or a failure of type
+  /// "timed_out". No result is delivered if the pool is closed first.
   void submit(activity_work_item item);
 
-  /// Takes no more, asks what runs to stop, forgets what waits. What is lost
-  /// here is run again after the next start.
+  /// Accepts no more items, requests the cancellation of running activities
+  /// and drops queued ones. No further result is delivered: the partitions
+  /// run these activities again after the next start.
   void close();
 
-  /// Waits until nothing runs; false if that takes longer than `patience`.
-  bool wait_idle(duration patience);
+  /// Waits until no activity runs. Returns false after `time_limit`.
+  bool wait_idle(duration time_limit);
 
-  /// Names of the activities that run now.
+  /// Returns the running activities as texts: activity name and instance ID.
   std::vector<std::string> running_names() const;
 
-  /// Where an activity actor works: what it runs now. Empty between two.
-  struct desk {
-    activity_work_item item; ///< Without its input.
+  /// The state of one worker. Written under the pool's mutex; the worker reads
+  /// its own state without the mutex.
+  struct worker_state {
+    activity_work_item item; ///< The current item, without its input.
     std::string input;
     std::shared_ptr<std::atomic<bool>> cancelled;
-    std::optional<timestamp> deadline;
-    std::uint64_t run = 0;  ///< 0: none. Never used twice.
-    std::uint64_t seen = 0; ///< The run that the watcher saw last.
-    bool given_up = false;  ///< Its time was out: what comes is dropped.
-    bool is_slow = false;   ///< It has kept others waiting.
-    bool limited = false;   ///< Counts in `running_by_name_`.
-    bool is_near = false;   ///< On a scheduler's thread.
+    std::optional<timestamp> deadline; ///< Set if the item has a time-out.
+    std::uint64_t run = 0;    ///< Unique number of the run; 0 means idle.
+    std::uint64_t seen = 0;   ///< The run that the monitor saw last.
+    bool abandoned = false;   ///< The run timed out; its outcome is dropped.
+    bool is_slow = false;     ///< The run is longer than 1 ms.
+    bool limited = false;     ///< The run counts in `running_by_name_`.
+    bool runs_inline = false; ///< The worker uses the scheduler's threads.
     std::chrono::steady_clock::time_point began;
   };
 
-  // For activity actors: a desk of their own, and work until there is none.
-  std::shared_ptr<desk> open_desk(bool is_near);
-  void work(desk& at, activity_work_item first, const activity_actor& worker);
+  // The next two functions are called by activity actors only.
+
+  /// Registers a worker and returns its state.
+  std::shared_ptr<worker_state> add_worker(bool runs_inline);
+
+  /// Runs `first`, and then queued items until none may start. Then marks the
+  /// worker as idle.
+  void work(worker_state& state, activity_work_item first,
+            const activity_actor& worker);
 
 private:
   struct queued {
     activity_work_item item;
-    std::optional<timestamp> start_by;
+    std::optional<timestamp> start_by; ///< Set if there is a start time-out.
   };
 
-  struct hired {
+  /// An item that was removed from the queue for a worker.
+  struct assignment {
     activity_work_item item;
-    activity_actor worker; ///< Null: a new one.
+    activity_actor worker; ///< Null means that a worker is created.
   };
 
+  // Except for run, send_assignment and run_monitor, these functions require
+  // that the caller holds the mutex.
   bool may_start(const std::string& name) const;
   std::optional<activity_work_item> pop_startable();
-  bool wants_another() const;
-  bool hire(std::vector<hired>& hands);
-  void send_to_work(activity_work_item item, const activity_actor& worker);
-  void sit_down(desk& at, activity_work_item item);
-  history_body run(desk& at);
-  bool get_up(desk& at);
-  bool take_next(desk& at);
-  void leave(const desk& at, const activity_actor& worker,
-             std::unique_lock<std::mutex>& lock);
-  void rouse_watcher();
-  void watch();
-  std::vector<hired> hire_for_slow_ones();
+  bool wants_another_worker() const;
+  bool assign_next(std::vector<assignment>& assignments);
+  void send_assignment(activity_work_item item, const activity_actor& worker);
+  void begin_run(worker_state& state, activity_work_item item);
+  history_body run(worker_state& state);
+  bool end_run(worker_state& state);
+  bool begin_next_run(worker_state& state);
+  void release_worker(const worker_state& state, const activity_actor& worker,
+                      std::unique_lock<std::mutex>& lock);
+  void wake_monitor();
+  void run_monitor();
+  std::vector<assignment> assign_for_slow_workers();
   std::vector<activity_result> expire(timestamp now);
   std::optional<timestamp> next_deadline() const;
 
   caf::actor_system& system_;
   const activity_pool_options options_;
-  const activity_pool_surroundings around_;
+  const activity_pool_dependencies dependencies_;
   const std::size_t cores_;
 
   mutable std::mutex mutex_;
-  std::condition_variable watcher_due_;
+  std::condition_variable monitor_wake_;
   std::condition_variable became_idle_;
   std::deque<queued> queue_;
-  std::vector<activity_actor> idle_;
-  std::vector<std::shared_ptr<desk>> desks_; ///< One for each worker.
-  std::size_t workers_ = 0;
-  std::size_t busy_ = 0; ///< Workers between an item and "no more".
-  std::size_t slow_ = 0; ///< Of them, those that keep others waiting.
-  std::uint64_t last_run_ = 0;
-  std::size_t deadlines_ = 0; ///< Of running ones.
+  std::vector<activity_actor> idle_; ///< Workers without an item.
+  std::vector<std::shared_ptr<worker_state>> worker_states_;
+  std::size_t workers_ = 0;    ///< Workers with a thread of their own.
+  std::size_t busy_ = 0;       ///< Workers with an item, assigned or running.
+  std::size_t slow_ = 0;       ///< Busy workers whose state is `is_slow`.
+  std::uint64_t last_run_ = 0; ///< Number of the run that began last.
+  std::size_t deadlines_ = 0;  ///< Running items with a time-out.
+  /// Running activities that have a limit of their own, by name.
   std::unordered_map<std::string, std::size_t> running_by_name_;
-  std::size_t start_deadlines_ = 0;        ///< Queued items that have one.
-  std::chrono::nanoseconds usual_time_{0}; ///< Of late, of one activity.
-  bool watcher_rests_ = true;              ///< Until it is roused.
+  std::size_t start_deadlines_ = 0; ///< Queued items with a start time-out.
+  /// Moving average of the run time of one activity.
+  std::chrono::nanoseconds average_time_{0};
+  /// True while the monitor does not examine the workers at intervals.
+  bool monitor_sleeps_ = true;
   bool closed_ = false;
-  bool near_is_free_ = true;
-  // These use what stands above from the moment that they are there.
-  activity_actor near_; ///< On the scheduler's threads.
-  std::thread watcher_;
+  bool inline_worker_is_free_ = true;
+  // Last, because both use the members above as soon as they are constructed.
+  activity_actor inline_worker_; ///< Uses the scheduler's threads.
+  std::thread monitor_;
 };
 
 } // namespace perdura::actors

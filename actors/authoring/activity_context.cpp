@@ -21,7 +21,7 @@ management_payload activity_context::management_payload() const {
 management_payload
 activity_context::management_payload(const std::string& instance) const {
   if (!call_.payload_of)
-    throw std::runtime_error("this node has no HTTP door, so there are no "
+    throw std::runtime_error("this node has no HTTP API, so there are no "
                              "URLs for \""
                              + instance + "\"");
   return call_.payload_of(instance);

@@ -1,5 +1,6 @@
-/// What an activity may ask about the call it is serving. An activity takes
-/// it first, if it wants it: `R f(activity_context& ctx, Input in)`.
+/// Information about the running call of an activity. An activity receives it
+/// if its first parameter is an activity_context:
+/// `R f(activity_context& ctx, Input in)`.
 #pragma once
 
 #include <perdura/actors/authoring/management_payload.hpp>
@@ -14,23 +15,29 @@
 
 namespace perdura::actors {
 
+using persistence::execution_id;
+using persistence::instance_id;
+
 class management_gateway;
 
-/// One attempt of one call, as whoever runs the activity knows it.
+/// The data of one attempt, filled in by the activity pool or by a test.
 struct activity_call {
   persistence::instance_id instance;
   persistence::execution_id execution;
   persistence::task_sequence sequence = 0;
   std::string name;
-  std::uint32_t attempt = 1;
+  std::uint32_t attempt = 1; ///< From 1.
   std::optional<persistence::timestamp> deadline;
-  /// Null: nobody can cancel it.
+  /// Becomes true when cancellation is requested. May be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;
-  /// The webhook URLs of an instance; null: this node has no HTTP door.
+  /// Returns the webhook URLs of an instance. Empty if the node has no HTTP
+  /// API.
   std::function<management_payload(const std::string& instance)> payload_of;
-  std::shared_ptr<management_gateway> gateway;
+  std::shared_ptr<management_gateway> gateway; ///< May be null.
 };
 
+/// One attempt of an activity. Valid until the activity returns. All functions
+/// are const and thread-safe.
 class activity_context {
 public:
   explicit activity_context(activity_call call);
@@ -38,10 +45,13 @@ public:
   activity_context(const activity_context&) = delete;
   activity_context& operator=(const activity_context&) = delete;
 
+  /// The ID of the orchestration instance that called the activity.
   const std::string& instance_id() const {
     return call_.instance;
   }
 
+  /// The ID of that instance's execution; continue_as_new and a new start
+  /// change it.
   const std::string& execution_id() const {
     return call_.execution;
   }
@@ -50,32 +60,38 @@ public:
     return call_.name;
   }
 
-  /// `instance/execution/sequence`: the same whenever this attempt is run
-  /// again after a crash, another for each retry. Hand it to what you call.
+  /// A key that identifies this attempt, `instance/execution/sequence`. An
+  /// activity may run more than once, for example after a crash: such a run has
+  /// the same key, while each retry has its own. Pass the key to services that
+  /// detect repeated requests.
   const std::string& idempotency_key() const {
     return key_;
   }
 
-  /// From 1.
+  /// The number of this attempt under the retry policy, from 1.
   std::uint32_t attempt() const {
     return call_.attempt;
   }
 
-  /// A result that comes later is not waited for.
+  /// The time at which the attempt times out; a later result is dropped. Empty
+  /// if the call has no time-out.
   const std::optional<persistence::timestamp>& deadline() const {
     return call_.deadline;
   }
 
-  /// Nobody waits for the result any more; safe to ask from any thread.
+  /// Returns true if the result is no longer needed: the attempt has timed out
+  /// or the node is shutting down. A long activity should check this and
+  /// return.
   bool cancellation_requested() const;
 
-  /// The webhook URLs of this instance, or of another one.
-  /// @throws std::runtime_error  The node has no HTTP door.
+  /// Returns the webhook URLs of the calling instance, or of another one.
+  /// @throws std::runtime_error  The node has no HTTP API.
   actors::management_payload management_payload() const;
   actors::management_payload
   management_payload(const std::string& instance) const;
 
-  /// What a client on this node is made of; null where there is none.
+  /// The gateway of this node, from which an orchestration_client can be made.
+  /// Null in tests without a node.
   const std::shared_ptr<management_gateway>& gateway() const {
     return call_.gateway;
   }

@@ -1,5 +1,7 @@
 #include "actors/authoring/json_text_check.hpp"
 
+#include "persistence/records/text.hpp"
+
 #include <simdjson.h>
 
 #include <algorithm>
@@ -10,53 +12,25 @@ namespace {
 
 using persistence::errc;
 using persistence::error;
+using persistence::first_character;
+using persistence::is_digit;
 using persistence::result;
 
+// Size of the bit set that records which open levels are objects.
 constexpr std::size_t levels_max = 256;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-/// How many bytes the UTF-8 sequence at the front has; 0 if there is none
-/// (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF).
-std::size_t utf8_sequence(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto follows
-    = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80)
-    return text.empty() ? 0 : 1;
-  if (lead >= 0xC2 && lead <= 0xDF)
-    return follows(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = lead == 0xED && byte(1) > 0x9F;
-    return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool overlong = lead == 0xF0 && byte(1) < 0x90;
-    const bool too_far = lead == 0xF4 && byte(1) > 0x8F;
-    return follows(1) && follows(2) && follows(3) && !overlong && !too_far ? 4
-                                                                           : 0;
-  }
-  return 0;
-}
-
-/// Reads the grammar once from left to right and computes nothing: simdjson's
-/// own parser refuses numbers beyond 64 bits and beyond a double's range,
-/// which a payload may hold. UTF-8 is simdjson's to check, after the grammar.
+/// Checks the grammar of JSON in one pass, without converting values. A payload
+/// may contain numbers beyond 64 bits or beyond the range of a double; the
+/// parser of simdjson refuses these. UTF-8 is checked separately, by simdjson.
 class grammar {
 public:
   grammar(std::string_view text, std::size_t depth_max)
     : text_(text), depth_max_(std::min(depth_max, levels_max)) {}
 
-  /// False with `failure()` set if this is not one whole value.
+  /// Returns true if the text is one JSON value; otherwise sets `failure()`.
   bool read() {
     for (;;) {
-      // A value is due.
+      // At the beginning of a value.
       skip_blanks();
       const char c = peek();
       if (c == '[' || c == '{') {
@@ -78,7 +52,8 @@ public:
       } else if (!scalar(c)) {
         return false;
       }
-      // A value has ended: close what it ends, or go on after a comma.
+      // At the end of a value: close arrays and objects, or continue after a
+      // comma.
       for (;;) {
         skip_blanks();
         if (depth_ == 0)
@@ -104,11 +79,12 @@ public:
   }
 
 private:
-  /// NUL at the end, which no rule accepts.
+  /// Returns the next byte, or NUL at the end: no rule accepts NUL.
   char peek() const {
     return at_ < text_.size() ? text_[at_] : '\0';
   }
 
+  /// Skips the four blank characters that JSON allows between tokens.
   void skip_blanks() {
     while (at_ < text_.size()
            && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r'
@@ -116,6 +92,7 @@ private:
       ++at_;
   }
 
+  /// Sets the failure at the current byte. Returns false.
   bool expected(std::string_view what) {
     failure_
       = {errc::invalid_json, "invalid JSON at byte " + std::to_string(at_)
@@ -123,6 +100,7 @@ private:
     return false;
   }
 
+  /// Sets the failure for a value that is nested too deeply. Returns false.
   bool too_deep() {
     failure_ = {errc::json_too_deep,
                 "JSON nested deeper than " + std::to_string(depth_max_)
@@ -130,28 +108,33 @@ private:
     return false;
   }
 
+  // The following functions read one token at `at_`, move `at_` behind it and
+  // return true; or they set the failure and return false.
+
+  /// Reads a string, number, true, false or null that begins with `c`.
   bool scalar(char c) {
     switch (c) {
     case '"':
       return string();
     case 't':
-      return word("true");
+      return literal("true");
     case 'f':
-      return word("false");
+      return literal("false");
     case 'n':
-      return word("null");
+      return literal("null");
     default:
       return c == '-' || is_digit(c) ? number() : expected("a value");
     }
   }
 
-  bool word(std::string_view wanted) {
+  bool literal(std::string_view wanted) {
     if (text_.substr(at_, wanted.size()) != wanted)
       return expected("a value");
     at_ += wanted.size();
     return true;
   }
 
+  /// Reads one or more digits.
   bool digits() {
     if (!is_digit(peek()))
       return expected("a digit");
@@ -160,11 +143,12 @@ private:
     return true;
   }
 
+  /// Reads a number of any size and precision.
   bool number() {
     if (peek() == '-')
       ++at_;
     if (peek() == '0')
-      ++at_; // nothing may follow a leading zero but a fraction or exponent
+      ++at_; // only a fraction or an exponent may follow a leading zero
     else if (!digits())
       return false;
     if (peek() == '.') {
@@ -181,6 +165,7 @@ private:
     return true;
   }
 
+  /// Reads the name of an object's member and the colon after it.
   bool name_and_colon() {
     skip_blanks();
     if (peek() != '"')
@@ -194,6 +179,7 @@ private:
     return true;
   }
 
+  /// Reads a string whose opening quote is at `at_`.
   bool string() {
     for (++at_; at_ < text_.size(); ++at_) {
       const char c = text_[at_];
@@ -209,7 +195,7 @@ private:
     return expected("'\"'");
   }
 
-  /// Leaves `at_` on the last byte of the escape.
+  /// Checks an escape; leaves `at_` on its last byte.
   bool escape() {
     ++at_;
     if (peek() != 'u') {
@@ -217,6 +203,8 @@ private:
       return known.find(peek()) != known.npos
              || expected("one of \"\\/bfnrtu after '\\'");
     }
+    // A UTF-16 code unit. A high surrogate must be followed by the escape of a
+    // low one; a low surrogate alone is refused.
     unsigned unit = 0;
     if (!hex4(unit))
       return false;
@@ -231,29 +219,23 @@ private:
     return (low >= 0xDC00 && low <= 0xDFFF) || expected("a surrogate pair");
   }
 
-  /// Four hexadecimal digits after the `u` that `at_` is on.
+  /// Reads four hexadecimal digits after the `u` at `at_`.
   bool hex4(unsigned& unit) {
     for (int i = 0; i < 4; ++i) {
       ++at_;
-      const char c = peek();
-      unit <<= 4U;
-      if (is_digit(c))
-        unit += static_cast<unsigned>(c - '0');
-      else if (c >= 'a' && c <= 'f')
-        unit += static_cast<unsigned>(c - 'a' + 10);
-      else if (c >= 'A' && c <= 'F')
-        unit += static_cast<unsigned>(c - 'A' + 10);
-      else
+      const int value = persistence::hex_value(peek());
+      if (value < 0)
         return expected("four hexadecimal digits");
+      unit = (unit << 4U) + static_cast<unsigned>(value);
     }
     return true;
   }
 
   std::string_view text_;
   std::size_t depth_max_;
-  std::size_t at_ = 0;
-  std::size_t depth_ = 0;
-  std::bitset<levels_max> in_object_; ///< For each open level.
+  std::size_t at_ = 0;                ///< Offset of the next byte.
+  std::size_t depth_ = 0;             ///< Number of open arrays and objects.
+  std::bitset<levels_max> in_object_; ///< One bit for each open level.
   error failure_;
 };
 
@@ -265,13 +247,14 @@ result<void> check_json(std::string_view text, std::size_t bytes_max,
     return error{errc::payload_too_large,
                  "the JSON text has " + std::to_string(text.size())
                    + " bytes; at most " + std::to_string(bytes_max)
-                   + " are taken"};
+                   + " are allowed"};
   grammar rules(text, depth_max);
   if (!rules.read())
     return rules.failure();
   if (!simdjson::validate_utf8(text.data(), text.size())) {
+    // Finds the first byte that is not valid, for the message.
     std::size_t at = 0;
-    while (const std::size_t length = utf8_sequence(text.substr(at)))
+    while (const std::size_t length = first_character(text.substr(at)).size)
       at += length;
     return error{errc::invalid_json, "invalid JSON at byte "
                                        + std::to_string(at)
@@ -281,18 +264,18 @@ result<void> check_json(std::string_view text, std::size_t bytes_max,
 }
 
 std::string json_string(std::string_view text) {
-  constexpr std::string_view hex = "0123456789abcdef";
   std::string quoted;
   quoted.reserve(text.size() + 2);
   quoted += '"';
   while (!text.empty()) {
     const auto c = static_cast<unsigned char>(text.front());
-    const std::size_t length = utf8_sequence(text);
+    const std::size_t length = first_character(text).size;
     if (length == 0) {
-      quoted += "\xEF\xBF\xBD"; // U+FFFD
+      quoted += persistence::replacement_character;
     } else if (c >= 0x20 && c != '"' && c != '\\') {
       quoted += text.substr(0, length);
     } else {
+      // Characters with a short escape, and the letters of these escapes.
       constexpr std::string_view plain = "\"\\\b\f\n\r\t";
       constexpr std::string_view letter = "\"\\bfnrt";
       quoted += '\\';
@@ -300,8 +283,7 @@ std::string json_string(std::string_view text) {
         quoted += letter[i];
       } else {
         quoted += "u00";
-        quoted += hex[c >> 4U];
-        quoted += hex[c & 0xFU];
+        persistence::append_hex(quoted, c);
       }
     }
     text.remove_prefix(std::max<std::size_t>(length, 1));

@@ -1,5 +1,5 @@
-/// Decides whether a text may be stored as a payload: JSON that every reader
-/// behind this check can take, kept verbatim from here on.
+/// Checks whether a text may be stored as a payload. After this check the text
+/// is stored verbatim, and every later reader can parse it.
 #pragma once
 
 #include "persistence/records/error.hpp"
@@ -10,28 +10,30 @@
 
 namespace perdura::actors {
 
-/// Payloads are bounded so that a turn fits one journal record.
+/// Maximum size of a payload in bytes, so that a turn fits the journal.
 inline constexpr std::size_t json_bytes_max = std::size_t{1024} * 1024;
 
-/// Levels of arrays and objects. nlohmann's copy and dump recurse, and a text
-/// of 100,000 levels ends the process; at 64 a level costs nothing.
+/// Maximum number of levels of nested arrays and objects. nlohmann::json copies
+/// and writes values recursively, and 100,000 levels would overflow the stack.
 inline constexpr std::size_t json_depth_max = 64;
 
-/// Is this one whole JSON value (RFC 8259) in UTF-8, no byte order mark?
-/// A scalar may stand alone. Numbers may have any size, since nobody here
-/// computes with them (nlohmann throws out_of_range on 1e400); names in an
-/// object may repeat. Half of a surrogate pair in an escape is refused: parsers
-/// behind the door would choke on it.
-/// @param depth_max At most 256.
-/// @error errc::payload_too_large  More than `bytes_max`; nothing was read.
-/// @error errc::json_too_deep      More than `depth_max` levels.
-/// @error errc::invalid_json       Says what was expected, and at which byte.
+/// Checks that the text is exactly one JSON value in UTF-8 without a byte order
+/// mark. The value may be a scalar. Numbers may have any size, because they are
+/// stored as text. An object may have several members with the same name. An
+/// escape of half a surrogate pair is refused, because half a pair is not a
+/// character that a parser can return. Pure and thread-safe.
+/// @param depth_max At most 256; a greater value means 256.
+/// @error errc::payload_too_large  The text is longer than `bytes_max`.
+/// @error errc::json_too_deep      The value has more than `depth_max` levels.
+/// @error errc::invalid_json       The text is not JSON. The message names the
+///                                 byte and the expected characters.
+/// @source RFC 8259
 persistence::result<void> check_json(std::string_view text,
                                      std::size_t bytes_max = json_bytes_max,
                                      std::size_t depth_max = json_depth_max);
 
-/// The text as a JSON string, quotes included. What is not UTF-8 becomes
-/// U+FFFD, one for each byte that does not fit.
+/// Returns the text as a JSON string with quotes. Each byte that is not part of
+/// valid UTF-8 becomes U+FFFD.
 std::string json_string(std::string_view text);
 
 } // namespace perdura::actors

@@ -1,12 +1,15 @@
-/// The webhook URLs of one instance, to hand to whoever shall watch it.
+/// The webhook URLs of one instance.
 #pragma once
 
 #include <string>
 
 namespace perdura::actors {
 
-/// `{eventName}` and `{text}` stand in the URLs as literal braces.
-/// @source Durable Functions' HttpManagementPayload.
+/// The HTTP API's URLs for managing one instance, for example to give to an
+/// external system. The URLs contain the placeholders `{eventName}` and
+/// `{text}` literally; the caller of the URL replaces them. A URL may contain
+/// a key, which is a secret.
+/// @source HttpManagementPayload of Durable Functions.
 struct management_payload {
   std::string id;
   std::string status_query_get_uri;

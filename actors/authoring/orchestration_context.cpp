@@ -2,26 +2,29 @@
 
 #include "actors/execution/orchestration_engine.hpp"
 
+// Passes the calls of user code on to the engine. The public headers only
+// declare the engine, so that user code does not include it.
+
 namespace perdura::actors {
 
 const std::string& orchestration_context::instance_id() const {
-  return engine_->who().instance;
+  return engine_->identity().instance;
 }
 
 const std::string& orchestration_context::execution_id() const {
-  return engine_->who().execution;
+  return engine_->identity().execution;
 }
 
 const std::string& orchestration_context::parent_instance_id() const {
-  return engine_->who().parent;
+  return engine_->identity().parent;
 }
 
 const std::string& orchestration_context::name() const {
-  return engine_->who().name;
+  return engine_->identity().name;
 }
 
 const std::string& orchestration_context::version() const {
-  return engine_->who().version;
+  return engine_->identity().version;
 }
 
 timestamp orchestration_context::current_time() const {
@@ -36,69 +39,72 @@ bool orchestration_context::is_replaying() const {
   return engine_->is_replaying();
 }
 
-// The numbers are spdlog's levels.
 void orchestration_context::log_info(std::string_view text) {
-  engine_->log(2, text);
+  engine_->log(persistence::log_level::info, text);
 }
 
 void orchestration_context::log_warn(std::string_view text) {
-  engine_->log(3, text);
+  engine_->log(persistence::log_level::warning, text);
 }
 
 void orchestration_context::log_error(std::string_view text) {
-  engine_->log(4, text);
+  engine_->log(persistence::log_level::error, text);
 }
 
-detail::slot_id
-orchestration_context::ask_activity(std::string_view name, std::string input,
-                                    const activity_options& options) {
-  return engine_->ask_activity(name, std::move(input), options);
+// --- Requests; the templates of the header have converted the values to JSON -
+
+detail::slot_id orchestration_context::request_activity(
+  std::string_view name, std::string input, const activity_options& options) {
+  return engine_->request_activity(name, std::move(input), options);
 }
 
-detail::slot_id orchestration_context::ask_sub_orchestration(
+detail::slot_id orchestration_context::request_sub_orchestration(
   std::string_view name, std::string input,
   const sub_orchestration_options& options) {
-  return engine_->ask_sub_orchestration(name, std::move(input), options);
+  return engine_->request_sub_orchestration(name, std::move(input), options);
 }
 
-detail::slot_id orchestration_context::ask_timer(timestamp fire_at) {
-  return engine_->ask_timer(fire_at);
+detail::slot_id orchestration_context::request_timer(timestamp fire_at) {
+  return engine_->request_timer(fire_at);
 }
 
 detail::slot_id
-orchestration_context::ask_event(std::string_view name,
-                                 std::optional<timestamp> until) {
-  return engine_->ask_event(name, until);
+orchestration_context::request_event(std::string_view name,
+                                     std::optional<timestamp> until) {
+  return engine_->request_event(name, until);
 }
 
-void orchestration_context::decide_event(std::string_view instance,
-                                         std::string_view name,
-                                         std::string data) {
+void orchestration_context::request_send_event(std::string_view instance,
+                                               std::string_view name,
+                                               std::string data) {
   engine_->send_event(instance, name, std::move(data));
 }
 
-void orchestration_context::decide_continuation(std::string input,
-                                                bool keep_events) {
+void orchestration_context::request_continuation(std::string input,
+                                                 bool keep_events) {
   engine_->continue_as_new(std::move(input), keep_events);
 }
 
-void orchestration_context::decide_custom_status(std::string status) {
+void orchestration_context::request_custom_status(std::string status) {
   engine_->set_custom_status(std::move(status));
 }
 
 timestamp orchestration_context::after(duration delay) const {
-  // `delay` is at most half of what fits, and so is a time of today.
+  // No overflow: `delay` is at most half of the range, and so is the present
+  // time.
   return engine_->now() + delay;
 }
 
+// --- Functions of the engine that task.hpp and when.hpp declare --------------
+
 namespace detail {
 
-bool is_settled(orchestration_engine& engine, slot_id id) {
-  return engine.is_settled(id);
+bool is_completed(orchestration_engine& engine, slot_id id) {
+  return engine.is_completed(id);
 }
 
-settled take(orchestration_engine& engine, slot_id id) {
-  return engine.take(id);
+slot_answer take_result(orchestration_engine& engine, slot_id id) {
+  return engine.take_result(id);
 }
 
 void cancel(orchestration_engine& engine, slot_id id) {
@@ -110,8 +116,8 @@ void suspend_on(orchestration_engine& engine, slot_id id,
   engine.suspend_on(id, waiter);
 }
 
-void forget(orchestration_engine& engine, promise_base& waiter) noexcept {
-  engine.forget(waiter);
+void deregister(orchestration_engine& engine, promise_base& waiter) noexcept {
+  engine.deregister(waiter);
 }
 
 void continue_with(orchestration_engine& engine,

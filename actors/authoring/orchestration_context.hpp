@@ -1,16 +1,26 @@
-/// What an orchestrator can ask for. Everything it does to the world goes
-/// through here, is recorded, and comes back the same in a replay.
+/// The operations that an orchestrator can perform.
 ///
-/// An orchestrator is `task<R> f(orchestration_context& ctx, Input in)`. It
-/// must do the same again when it is replayed: no clock but `current_time`,
-/// no randomness but `new_guid`, no I/O, no threads, no global state.
+/// An orchestrator is a coroutine `task<R> f(orchestration_context& ctx, In
+/// in)`. Its requests and their results are recorded in the history of the
+/// instance. After a crash or an eviction the code runs again from its
+/// beginning, and every request gets the recorded result: this is a replay.
 ///
-/// What g++ 12 miscompiles in a coroutine (clang is fine):
-///  - `co_await ctx.call_activity<R>("X", order{a, b})`: name the input first
-///    (a static_assert says so);
-///  - `co_await x ? a_string : b_string`: take the value first;
-///  - `json{{…}}`, `std::vector<T>{…}` within a co_await: name them first;
-///  - co_await in `&&`, `||` or the head of a switch: take the value first.
+/// An orchestrator must therefore be deterministic: with the same history it
+/// must make the same requests in the same order. It must not use clocks other
+/// than `current_time`, random numbers other than `new_guid`, I/O, threads, or
+/// global state. Activities may use all of these. If a replay finds other
+/// requests than the recorded ones, the instance is held (no further turn runs)
+/// until a program with matching code is started. A node can be configured so
+/// that the instance fails instead.
+///
+/// g++ 12 miscompiles the following expressions in a coroutine; clang does not:
+///  - `co_await ctx.call_activity<R>("X", order{a, b})`: store the input in a
+///    variable first (a static_assert reports this);
+///  - `co_await x ? a_string : b_string`: store the awaited value first;
+///  - `json{{…}}` or `std::vector<T>{…}` inside a co_await expression: store
+///    the object first;
+///  - co_await in an operand of `&&` or `||`, or in the condition of a switch:
+///    store the awaited value first.
 #pragma once
 
 #include <perdura/actors/authoring/payload.hpp>
@@ -26,10 +36,12 @@
 
 namespace perdura::actors {
 
+using persistence::execution_id;
+
 namespace detail {
 
-/// g++ before 13 destroys an aggregate temporary of a co_await expression
-/// twice.
+/// False for an aggregate temporary: g++ before 13 destroys such a temporary
+/// of a co_await expression twice.
 template <class In>
 constexpr bool is_safe_input =
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13                  \
@@ -40,12 +52,14 @@ constexpr bool is_safe_input =
   true;
 #endif
 
-/// In microseconds, held within what they can count.
+/// Converts a duration of any unit to microseconds. A value beyond ± half of
+/// the largest `duration` becomes the nearer of these two bounds; a NaN becomes
+/// zero.
 template <class Rep, class Period>
 duration clamped(std::chrono::duration<Rep, Period> wanted) {
   using wide = std::chrono::duration<long double, std::micro>;
   const auto count = wide(wanted).count();
-  // Half of the range: sums with a time of today still fit.
+  // Half of the range, so that the sum with the present time does not overflow.
   constexpr auto most = static_cast<long double>(duration::max().count() / 2);
   if (count != count)
     return duration::zero();
@@ -58,124 +72,171 @@ duration clamped(std::chrono::duration<Rep, Period> wanted) {
 
 } // namespace detail
 
+/// The interface of an orchestrator to its instance. Valid as long as the
+/// orchestrator's coroutine exists. Not thread-safe: use it only in the
+/// orchestrator and in coroutines that the orchestrator awaits.
+///
+/// Inputs, outputs and events are stored as JSON, at most 1 MiB each; see
+/// payload.hpp. A request is made when its function is called, not when the
+/// result is awaited, so that several requests can run at the same time. One
+/// turn can make at most 10,000 requests (decisions_per_turn_max). Unless
+/// stated otherwise, names are 1 to 256 bytes of UTF-8 without control
+/// characters; a name that breaks this rule throws std::invalid_argument.
 class orchestration_context {
 public:
-  /// By the run alone; users are handed one.
+  /// For the execution engine only.
   explicit orchestration_context(orchestration_engine& engine)
     : engine_(&engine) {}
 
   orchestration_context(const orchestration_context&) = delete;
   orchestration_context& operator=(const orchestration_context&) = delete;
 
-  /// Asks for an activity at once; suspends only when awaited. It runs at
-  /// least once. Throws task_failed when awaited after it failed for good.
-  /// @throws limit_exceeded  payload_bytes_max, decisions_per_turn_max
+  /// Schedules an activity. It runs at least once for each attempt, on the node
+  /// that owns the instance. Awaiting the result throws task_failed if the last
+  /// attempt has failed.
+  /// @throws limit_exceeded         The input is too large or nested too
+  ///                                deeply, or the turn has too many requests.
+  /// @throws payload_error          The input cannot be written as JSON.
+  /// @throws std::invalid_argument  The name or the retry policy is invalid.
   template <class R = void, class In = std::nullptr_t>
   pending<R> call_activity(std::string_view name, In&& input = nullptr,
                            const activity_options& options = {}) {
     static_assert(detail::is_safe_input<In>,
-                  "name the input first: auto in = "
+                  "store the input in a variable first: auto in = "
                   "T{...}; g++ 12 destroys an aggregate temporary of a "
                   "co_await expression twice");
-    return {*engine_, ask_activity(name,
-                                   to_payload<std::remove_cvref_t<In>>(
-                                     input, {"the input of activity", name}),
-                                   options)};
+    return {*engine_,
+            request_activity(name,
+                             to_payload<std::remove_cvref_t<In>>(
+                               input, {"the input of activity", name}),
+                             options)};
   }
 
-  /// Starts another orchestration as a child of this one.
-  /// @throws std::invalid_argument  `options.instance_id` is no instance ID.
+  /// Starts an orchestration as a child of this one, on the node that owns the
+  /// new instance. Awaiting the result throws task_failed if the child fails,
+  /// is terminated, or cannot be started. Exceptions as for call_activity.
+  /// @throws std::invalid_argument  `options.instance_id` is not a valid
+  ///                                instance ID.
   template <class R = void, class In = std::nullptr_t>
   pending<R> call_sub_orchestration(std::string_view name, In&& input = nullptr,
                                     const sub_orchestration_options& options
                                     = {}) {
     static_assert(detail::is_safe_input<In>,
-                  "name the input first: see call_activity");
-    return {*engine_, ask_sub_orchestration(
+                  "store the input in a variable first: see call_activity");
+    return {*engine_, request_sub_orchestration(
                         name,
                         to_payload<std::remove_cvref_t<In>>(
                           input, {"the input of sub-orchestration", name}),
                         options)};
   }
 
-  /// Durable, of any length (up to the year 9999), never early.
+  /// Creates a durable timer that fires as soon as `delay` has passed since the
+  /// time of the current turn, and never earlier. A due time after the year
+  /// 9999 becomes the end of that year; a negative delay means zero.
   template <class Rep, class Period>
   pending<void> create_timer(std::chrono::duration<Rep, Period> delay) {
-    return {*engine_, ask_timer(after(detail::clamped(delay)))};
+    return {*engine_, request_timer(after(detail::clamped(delay)))};
   }
 
+  /// Creates a durable timer that fires at the given UTC time, or at once if
+  /// that time has passed.
   template <class Duration>
   pending<void> create_timer(
     std::chrono::time_point<std::chrono::system_clock, Duration> fire_at) {
-    return {*engine_,
-            ask_timer(timestamp(detail::clamped(fire_at.time_since_epoch())))};
+    return {*engine_, request_timer(timestamp(
+                        detail::clamped(fire_at.time_since_epoch())))};
   }
 
-  /// The oldest event of that name that no other wait has got, or the next
-  /// one to come. Names compare case-insensitively (ASCII).
+  /// Waits for an external event. If events of that name are buffered, the wait
+  /// receives the oldest of them; otherwise the next one that arrives. Each
+  /// event is received by one wait, the oldest that is open. ASCII letter case
+  /// of names is ignored.
+  /// Awaiting the result throws payload_error if the event's data do not match
+  /// R, and task_cancelled after `cancel`.
   template <class R = void>
   pending<R> wait_for_external_event(std::string_view name) {
-    return {*engine_, ask_event(name, std::nullopt)};
+    return {*engine_, request_event(name, std::nullopt)};
   }
 
-  /// The same with a time-out, after which it gives nothing: `optional<R>`,
-  /// for void a bool. Leaves no timer behind.
+  /// Waits for an external event with a time-out. The result is an
+  /// `optional<R>`, empty after the time-out; for `R = void` it is a bool,
+  /// false after the time-out. The timer is cancelled when the event comes.
   template <class R = void, class Rep, class Period>
   auto wait_for_external_event(std::string_view name,
                                std::chrono::duration<Rep, Period> time_out) {
     using answer
       = std::conditional_t<std::is_void_v<R>, bool, std::optional<value_of<R>>>;
-    return pending<answer>(*engine_,
-                           ask_event(name, after(detail::clamped(time_out))));
+    return pending<answer>(
+      *engine_, request_event(name, after(detail::clamped(time_out))));
   }
 
-  /// Raises an event at another instance. Nothing tells whether it exists.
+  /// Sends an event to another instance. Delivery is durable and exactly once.
+  /// If no unfinished instance has the ID, or if its event buffer is full, the
+  /// event is dropped with a log line and without an error.
   template <class Data = std::nullptr_t>
   void send_event(std::string_view instance, std::string_view name,
                   const Data& data = nullptr) {
-    decide_event(
+    request_send_event(
       instance, name,
       to_payload<std::remove_cvref_t<Data>>(data, {"the data of event", name}));
   }
 
-  /// Ends this execution, once the code has returned, and begins a new one
-  /// of the same instance with an empty history. What the code returns is
-  /// ignored: `ctx.continue_as_new(next); co_return {};`
+  /// Requests that this execution ends when the code returns, and that a new
+  /// execution of the same instance begins, with this input and an empty
+  /// history. The returned value is ignored:
+  /// `ctx.continue_as_new(next); co_return {};`
+  /// Events that this execution has not consumed are delivered to the new one
+  /// unless `keep_unprocessed_events` is false. Results of tasks that are still
+  /// running are dropped.
   template <class In = std::nullptr_t>
   void continue_as_new(const In& input = nullptr,
                        bool keep_unprocessed_events = true) {
-    decide_continuation(to_payload<std::remove_cvref_t<In>>(
-                          input, {"the input of continue_as_new", {}}),
-                        keep_unprocessed_events);
+    request_continuation(to_payload<std::remove_cvref_t<In>>(
+                           input, {"the input of continue_as_new", {}}),
+                         keep_unprocessed_events);
   }
 
-  /// Shown with the instance's status from the end of this turn on.
-  /// @throws limit_exceeded  custom_status_bytes_max
+  /// Sets the custom status, which clients see in the status of the instance
+  /// after this turn.
+  /// @throws limit_exceeded  The JSON text is longer than 16 KiB
+  ///                         (custom_status_bytes_max).
   template <class Status>
   void set_custom_status(const Status& status) {
-    decide_custom_status(to_payload<std::remove_cvref_t<Status>>(
+    request_custom_status(to_payload<std::remove_cvref_t<Status>>(
       status, {"the custom status", {}}));
   }
 
+  /// The ID of this instance.
   const std::string& instance_id() const;
+
+  /// The ID of this execution of the instance; each start and each
+  /// continue_as_new has a new one.
   const std::string& execution_id() const;
-  /// Empty: nobody's child.
+
+  /// The ID of the parent instance. Empty if no orchestration started this one.
   const std::string& parent_instance_id() const;
-  /// Of this orchestrator, as registered.
+
+  /// The name of this orchestrator, as registered.
   const std::string& name() const;
+
+  /// The version of this orchestrator, as registered; may be empty.
   const std::string& version() const;
 
-  /// UTC; the same in a replay. Never decreases, and is not before a timer's
-  /// time once that has fired.
+  /// The UTC time of the current turn, the same in a replay. It never decreases
+  /// within an instance, and after a timer has fired it is not less than the
+  /// time of that timer.
   timestamp current_time() const;
 
-  /// A new identifier, the same in a replay, as a UUID in text.
+  /// Returns a new UUID as text, the same in a replay: 36 characters, version 8
+  /// of RFC 9562.
   std::string new_guid();
 
-  /// Are these lines run again to find the place where they waited?
+  /// Returns true while the code runs a turn that the history already contains.
+  /// The requests of the code must not depend on this value.
   bool is_replaying() const;
 
-  /// Log lines that a replay does not repeat.
+  /// The log functions write one line to the node's log, with the instance's
+  /// ID. A replay does not write the line again.
   void log_info(std::string_view text);
   void log_warn(std::string_view text);
   void log_error(std::string_view text);
@@ -183,18 +244,18 @@ public:
 private:
   friend orchestration_engine& detail::engine_of(orchestration_context& ctx);
 
-  detail::slot_id ask_activity(std::string_view name, std::string input,
-                               const activity_options& options);
+  detail::slot_id request_activity(std::string_view name, std::string input,
+                                   const activity_options& options);
   detail::slot_id
-  ask_sub_orchestration(std::string_view name, std::string input,
-                        const sub_orchestration_options& options);
-  detail::slot_id ask_timer(timestamp fire_at);
-  detail::slot_id ask_event(std::string_view name,
-                            std::optional<timestamp> until);
-  void decide_event(std::string_view instance, std::string_view name,
-                    std::string data);
-  void decide_continuation(std::string input, bool keep_events);
-  void decide_custom_status(std::string status);
+  request_sub_orchestration(std::string_view name, std::string input,
+                            const sub_orchestration_options& options);
+  detail::slot_id request_timer(timestamp fire_at);
+  detail::slot_id request_event(std::string_view name,
+                                std::optional<timestamp> until);
+  void request_send_event(std::string_view instance, std::string_view name,
+                          std::string data);
+  void request_continuation(std::string input, bool keep_events);
+  void request_custom_status(std::string status);
   timestamp after(duration delay) const;
 
   orchestration_engine* engine_;

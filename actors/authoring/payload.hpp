@@ -1,5 +1,7 @@
-/// How a C++ value becomes the JSON text that history stores, and back: by
-/// nlohmann's `to_json` and `from_json`, within the limits named here.
+/// Converts C++ values to the JSON text that history stores, and back.
+///
+/// Any type with nlohmann's `to_json` and `from_json` can be an input, an
+/// output, an event's data or a custom status, within the limits below.
 #pragma once
 
 #include <perdura/persistence/records/history_event.hpp>
@@ -20,24 +22,33 @@ namespace perdura::actors {
 using json = nlohmann::json;
 using persistence::failure_details;
 
-/// One input, output or event: a turn has to fit a journal record.
+/// Maximum size of one input, output or event as JSON text, in bytes, so that a
+/// turn fits the journal.
 inline constexpr std::size_t payload_bytes_max = 1024 * 1024;
-/// Levels of arrays and objects; nlohmann recurses once a level.
+
+/// Maximum number of levels of nested arrays and objects; nlohmann::json
+/// recurses once for each level.
 inline constexpr std::size_t payload_depth_max = 64;
-/// It is read with every status, so it stays small.
+
+/// Maximum size of a custom status as JSON text, in bytes. It is small because
+/// every read of a status includes the custom status.
 inline constexpr std::size_t custom_status_bytes_max = 16 * 1024;
-/// What one turn may ask for: it is committed as one record.
+
+/// Maximum number of requests (activities, sub-orchestrations, timers, sent
+/// events) in one turn. The number is limited because a turn is committed as a
+/// whole.
 inline constexpr std::size_t decisions_per_turn_max = 10'000;
-/// Names of orchestrators, activities, events and instances.
-inline constexpr std::size_t name_bytes_max = 256;
-/// Of a failure's message; the rest is cut off.
+
+/// Maximum size of a failure's message in bytes; the rest is cut off.
 inline constexpr std::size_t failure_message_bytes_max = 16 * 1024;
 
-/// JSON text that crosses unread and unchanged: key order, large numbers and
-/// spelling stay as they came (nlohmann::json sorts keys and rounds numbers).
-/// May stand wherever a value goes in or comes out.
+/// JSON text that is passed on unchanged, with its key order, large numbers and
+/// spelling (nlohmann::json sorts keys and rounds numbers). Can be used as the
+/// type of any input, output or event. The text is checked when it is used, not
+/// by the constructor.
 class json_text {
 public:
+  /// The text "null".
   json_text() : text_("null") {}
 
   explicit json_text(std::string text) : text_(std::move(text)) {}
@@ -52,59 +63,69 @@ private:
   std::string text_;
 };
 
-/// Stands for `void` where a value is needed.
+/// Represents `void` where a value is needed. Written as null.
 struct unit {
   bool operator==(const unit&) const = default;
 };
 
-/// A limit was met; the message begins with the limit's name.
+/// Thrown if a value or a turn exceeds a limit; the message begins with the
+/// name of the limit.
 class limit_exceeded : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
 };
 
-/// A value does not fit its type or cannot be written as JSON.
+/// Thrown if JSON text does not match the C++ type, or if a value cannot be
+/// written as JSON.
 class payload_error : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
 };
 
-/// Which value, for messages: "the input of activity Charge".
-struct payload_place {
+/// Names a value in error messages, such as "the input of activity Charge".
+struct payload_label {
   const char* role = "the value";
   std::string_view name = {};
 };
 
-/// What a failure is reported as: the C++ type, readable, and `what()`. For a
-/// failed task the type is its kind. Never throws for what user code throws.
+/// Converts an exception to the failure that the history records: the C++ type
+/// of the exception and its `what()`. For task_failed the type is `kind()`. An
+/// exception that is not derived from std::exception has the message "unknown
+/// exception".
 failure_details failure_of(const std::exception_ptr& thrown);
 
 namespace detail {
 
-[[noreturn]] void throw_unreadable(const payload_place& place,
+/// Both functions throw payload_error. The message of throw_unreadable states
+/// that the JSON text named by `label` does not match its C++ type. The message
+/// of throw_unwritable states that the value cannot be written as JSON.
+[[noreturn]] void throw_unreadable(const payload_label& label,
                                    const char* reason);
-[[noreturn]] void throw_unwritable(const payload_place& place,
+[[noreturn]] void throw_unwritable(const payload_label& label,
                                    const char* reason);
 
-/// @throws limit_exceeded payload_bytes_max, or `limit` by its name.
-void check_bytes(const std::string& text, const payload_place& place,
+/// @throws limit_exceeded  The text is longer than `limit`.
+void check_bytes(const std::string& text, const payload_label& label,
                  std::size_t limit = payload_bytes_max,
                  const char* limit_name = "payload_bytes_max");
 
+/// Checks that the text is valid JSON within the limits.
 /// @throws limit_exceeded, payload_error
-void check_verbatim(const std::string& text, const payload_place& place);
+void check_verbatim(const std::string& text, const payload_label& label);
 
-/// `value` as text, its depth checked first.
+/// Writes `value` as text, after checking its depth.
 /// @throws limit_exceeded, payload_error
-std::string dump(const json& value, const payload_place& place);
+std::string dump(const json& value, const payload_label& label);
 
-/// An empty text stands for null.
-json parse(const std::string& text, const payload_place& place);
+/// Parses the text. An empty text means null.
+/// @throws payload_error
+json parse(const std::string& text, const payload_label& label);
 
-/// Printable ASCII that stands in a JSON string as it is: no quote, no
-/// backslash. What nearly all texts are, and what needs no parser.
+/// True if the text is printable ASCII without quotes and backslashes. Such a
+/// text in quotes is a JSON string, so the conversion needs no JSON library.
 bool is_plain_text(std::string_view text);
 
+/// True for std::optional<T>.
 template <class T>
 struct optional_value : std::false_type {};
 
@@ -113,14 +134,16 @@ struct optional_value<std::optional<T>> : std::true_type {};
 
 } // namespace detail
 
-/// The value as JSON text.
-/// @throws limit_exceeded  payload_bytes_max or payload_depth_max
-/// @throws payload_error   No valid JSON comes of it, e.g. bad UTF-8.
+/// Returns the value as JSON text. `label` names it in error messages.
+/// @throws limit_exceeded  The text is longer than payload_bytes_max, or is
+///                         nested deeper than payload_depth_max.
+/// @throws payload_error   The value cannot be written as JSON, for example
+///                         because a string is not UTF-8.
 template <class T>
-std::string to_payload(const T& value, const payload_place& place = {}) {
+std::string to_payload(const T& value, const payload_label& label = {}) {
   std::string text;
   if constexpr (std::is_same_v<T, json_text>) {
-    detail::check_verbatim(value.text(), place);
+    detail::check_verbatim(value.text(), label);
     return value.text();
   } else if constexpr (std::is_same_v<
                          T, unit> || std::is_same_v<T, std::nullptr_t>) {
@@ -132,30 +155,30 @@ std::string to_payload(const T& value, const payload_place& place = {}) {
       text += value;
       text += '"';
     } else {
-      text = detail::dump(json(value), place);
+      text = detail::dump(json(value), label);
     }
   } else if constexpr (detail::optional_value<T>::value) {
-    return value ? to_payload(*value, place) : std::string("null");
+    return value ? to_payload(*value, label) : std::string("null");
   } else if constexpr (std::is_same_v<T, json>) {
-    text = detail::dump(value, place);
+    text = detail::dump(value, label);
   } else {
     static_assert(std::is_constructible_v<json, const T&>,
                   "this type has no to_json: see NLOHMANN_DEFINE_TYPE_*");
     try {
       const json written(value);
-      text = detail::dump(written, place);
+      text = detail::dump(written, label);
     } catch (const json::exception& failure) {
-      detail::throw_unwritable(place, failure.what());
+      detail::throw_unwritable(label, failure.what());
     }
   }
-  detail::check_bytes(text, place);
+  detail::check_bytes(text, label);
   return text;
 }
 
-/// The value that the text stands for.
-/// @throws payload_error  The text does not fit the type.
+/// Returns the value of the JSON text. An empty text means null.
+/// @throws payload_error  The text does not match the type.
 template <class T>
-T from_payload(const std::string& text, const payload_place& place = {}) {
+T from_payload(const std::string& text, const payload_label& label = {}) {
   static_assert(std::is_same_v<T, std::remove_cvref_t<T>>);
   if constexpr (std::is_same_v<T, json_text>) {
     return text.empty() ? json_text() : json_text(text);
@@ -165,9 +188,9 @@ T from_payload(const std::string& text, const payload_place& place = {}) {
   } else if constexpr (detail::optional_value<T>::value) {
     if (text.empty() || text == "null")
       return std::nullopt;
-    return from_payload<typename T::value_type>(text, place);
+    return from_payload<typename T::value_type>(text, label);
   } else if constexpr (std::is_same_v<T, json>) {
-    return detail::parse(text, place);
+    return detail::parse(text, label);
   } else {
     if constexpr (std::is_same_v<T, std::string>) {
       const std::string_view whole(text);
@@ -175,16 +198,13 @@ T from_payload(const std::string& text, const payload_place& place = {}) {
           && detail::is_plain_text(whole.substr(1, whole.size() - 2)))
         return T(whole.substr(1, whole.size() - 2));
     }
-    const json read = detail::parse(text, place);
+    const json read = detail::parse(text, label);
     try {
       return read.template get<T>();
     } catch (const json::exception& failure) {
-      detail::throw_unreadable(place, failure.what());
+      detail::throw_unreadable(label, failure.what());
     }
   }
 }
-
-/// 1 to 256 bytes of UTF-8 without control characters?
-bool is_valid_name(std::string_view name);
 
 } // namespace perdura::actors

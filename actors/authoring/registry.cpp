@@ -1,17 +1,17 @@
 #include "actors/authoring/registry.hpp"
 
+#include "persistence/records/text.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 
 namespace perdura::actors {
 
+using persistence::is_digit;
+
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-/// Takes the number at the front, without its leading zeros.
+/// Removes the digits at the front and returns them without leading zeros.
 std::string_view take_number(std::string_view& text) {
   std::size_t zeros = 0;
   while (zeros < text.size() && text[zeros] == '0')
@@ -24,8 +24,10 @@ std::string_view take_number(std::string_view& text) {
   return number;
 }
 
+/// Throws std::invalid_argument if `name` breaks the rules for names. `what`
+/// begins the message, such as "an activity's name".
 void check_name(const char* what, std::string_view name) {
-  if (!is_valid_name(name))
+  if (persistence::fault_of_name(name) != persistence::name_fault::none)
     throw std::invalid_argument(
       std::string(what) + " \"" + std::string(name)
       + "\" must be 1 to 256 bytes of UTF-8 without control characters");
@@ -33,6 +35,10 @@ void check_name(const char* what, std::string_view name) {
 
 } // namespace
 
+// Compares the texts from left to right. Where both texts have a digit, the
+// sequences of digits that begin there are compared as numbers; elsewhere,
+// single characters are compared. Digits are not converted to an integer, so
+// digit sequences may have any length.
 bool is_version_less(std::string_view a, std::string_view b) {
   const std::string_view whole_a = a;
   const std::string_view whole_b = b;
@@ -40,6 +46,7 @@ bool is_version_less(std::string_view a, std::string_view b) {
     if (is_digit(a[0]) && is_digit(b[0])) {
       const std::string_view x = take_number(a);
       const std::string_view y = take_number(b);
+      // Without leading zeros the longer number is the greater one.
       if (x.size() != y.size())
         return x.size() < y.size();
       if (x != y)
@@ -54,7 +61,7 @@ bool is_version_less(std::string_view a, std::string_view b) {
   }
   if (a.empty() != b.empty())
     return a.empty();
-  return whole_a < whole_b; // "1.0" and "1.00" are two versions
+  return whole_a < whole_b; // "1.0" and "1.00" are different versions
 }
 
 bool registry::version_less::operator()(std::string_view a,
@@ -62,6 +69,7 @@ bool registry::version_less::operator()(std::string_view a,
   return is_version_less(a, b);
 }
 
+// Versions of one name are kept in a map that is ordered by is_version_less.
 void registry::add_entry(orchestrator_entry entry) {
   check_name("an orchestrator's name", entry.name());
   if (!entry.version().empty())
@@ -100,7 +108,7 @@ registry::default_version(std::string_view name) const {
   auto versions = orchestrators_.find(name);
   if (versions == orchestrators_.end())
     return std::nullopt;
-  return versions->second.rbegin()->first;
+  return versions->second.rbegin()->first; // the map is in order of version
 }
 
 bool registry::has_activity(std::string_view name) const {
@@ -113,6 +121,8 @@ registry::find_activity_limits(std::string_view name) const {
   return entry == activities_.end() ? nullptr : &entry->second.limits;
 }
 
+// Also catches exceptions that are not derived from std::exception, so that no
+// activity can end the process by throwing.
 activity_outcome registry::run_activity(std::string_view name,
                                         activity_context& ctx,
                                         const std::string& input) const {

@@ -1,5 +1,7 @@
-/// Names for functions: what a node can run. Filled before the node starts,
-/// only read from then on.
+/// The registry of the orchestrators and activities that a node can run.
+///
+/// Fill the registry before the node starts. From then on it must not change,
+/// and its const functions may be called from any thread.
 #pragma once
 
 #include <perdura/actors/authoring/activity_context.hpp>
@@ -22,39 +24,53 @@
 
 namespace perdura::actors {
 
-/// What happens to an event that nobody waits for.
+/// The handling of an external event for which the orchestrator has no open
+/// wait.
 enum class external_event_policy : std::uint8_t {
-  buffer, ///< It is kept, in order, until somebody does.
-  discard ///< It is dropped, as Durable Functions' documentation has it.
+  buffer, ///< The event is kept, in order of arrival, for a later wait.
+  discard ///< The event is dropped, as documented for Durable Functions.
 };
 
+/// Options of one orchestrator in one version.
 struct orchestrator_options {
-  /// Instances keep the version they were started with; a start without one
-  /// takes the greatest ("1.10" is greater than "1.9").
+  /// An instance keeps the version that it was started with. A start that
+  /// names no version uses the greatest registered one. "1.10" is greater than
+  /// "1.9", and the empty version is the least.
   std::string version = {};
-  std::optional<external_event_policy> external_events = {}; ///< Else hub's.
-  /// Kept this long after its end; 0: for ever. Else the hub's.
+  /// If not set, the setting of the task hub applies.
+  std::optional<external_event_policy> external_events = {};
+  /// Finished instances are deleted after this time; 0 keeps them for ever.
+  /// If not set, the setting of the task hub applies.
   std::optional<duration> retention = {};
 };
 
+/// Limits of one activity.
 struct activity_limits {
-  std::size_t concurrency_max = 0; ///< At once on this node; 0: no limit.
+  /// Maximum number of runs of this activity at the same time on one node; 0
+  /// means that only the limit of the node applies.
+  std::size_t concurrency_max = 0;
 };
 
-/// The JSON text that an activity gave, or what it threw.
+/// The output of an activity as JSON text, or its failure.
 using activity_outcome = std::variant<std::string, failure_details>;
 
 namespace detail {
 
-/// An orchestrator's coroutine, its types forgotten.
+/// The coroutine of an orchestrator, with its types erased.
 class root_task {
 public:
   virtual ~root_task() = default;
+
+  /// Connects the coroutine to the engine and returns its handle; the
+  /// coroutine has not started.
   virtual std::coroutine_handle<> attach(orchestration_engine& engine) = 0;
   virtual bool is_done() const = 0;
-  /// Of one that is done; once.
+
+  /// Rethrows the exception of a coroutine that is done, if it threw one.
   virtual void check() = 0;
-  /// @throws what the code threw, limit_exceeded, payload_error
+
+  /// Returns the output of a coroutine that is done, as JSON text. Call once.
+  /// @throws limit_exceeded, payload_error  The output cannot be written.
   virtual std::string output() = 0;
 };
 
@@ -93,7 +109,8 @@ private:
 template <class... A>
 struct parameters {};
 
-/// `result` and `list` of a function, or of an object's call operator.
+/// The `result` type and the parameter `list` of a function, or of the call
+/// operator of an object.
 template <class F>
 struct signature : signature<decltype(&F::operator())> {};
 
@@ -129,6 +146,8 @@ concept has_signature = requires {
   typename signature<F>::list;
 };
 
+/// For the parameters of an orchestrator: `fit` is true if they are allowed;
+/// `input` is the type of the input, or void.
 template <class List>
 struct orchestrator_parameters {
   static constexpr bool fit = false;
@@ -146,6 +165,9 @@ struct orchestrator_parameters<parameters<orchestration_context&, In>> {
   using input = std::remove_cv_t<In>;
 };
 
+/// For the parameters of an activity: `fit` and `input` have the same meaning
+/// as in orchestrator_parameters; `with_context` is true if the first parameter
+/// is an activity_context.
 template <class List>
 struct activity_parameters {
   static constexpr bool fit = false;
@@ -182,6 +204,7 @@ struct activity_parameters<parameters<activity_context&, In>>
   static constexpr bool with_context = true;
 };
 
+/// The type T of a task<T>.
 template <class T>
 struct task_value;
 
@@ -192,7 +215,7 @@ struct task_value<task<T>> {
 
 } // namespace detail
 
-/// One orchestrator, of one version.
+/// One orchestrator in one version. Immutable.
 class orchestrator_entry {
 public:
   using maker = std::function<std::unique_ptr<detail::root_task>(
@@ -215,8 +238,8 @@ public:
     return options_;
   }
 
-  /// Makes the coroutine; it has not begun yet.
-  /// @throws payload_error  The input does not fit.
+  /// Creates the coroutine without starting it. `ctx` must outlive it.
+  /// @throws payload_error  The input does not match the parameter's type.
   std::unique_ptr<detail::root_task> make(orchestration_context& ctx,
                                           const std::string& input) const {
     return make_(ctx, input);
@@ -228,17 +251,21 @@ private:
   maker make_;
 };
 
+/// Orchestrators and activities by name. Not thread-safe while it is filled.
 class registry {
 public:
-  /// A function `task<R> f(orchestration_context&)` or
-  /// `task<R> f(orchestration_context&, In)`, or a lambda without captures.
-  /// @throws std::invalid_argument  A bad name, or one that is taken.
+  /// Adds an orchestrator: a function or a lambda without captures, of the form
+  /// `task<R> f(orchestration_context&)` or
+  /// `task<R> f(orchestration_context&, In)`. Input and output are stored as
+  /// JSON; see payload.hpp. Returns the registry, so that calls can be chained.
+  /// @throws std::invalid_argument  The name is not 1 to 256 bytes of UTF-8
+  ///         without control characters, or name and version are in use.
   template <class F>
   registry& add_orchestrator(std::string_view name, F f,
                              orchestrator_options options = {}) {
     static_assert(std::is_pointer_v<F> || std::is_empty_v<F>,
                   "an orchestrator is a function or a lambda without "
-                  "captures: captures die before the coroutine does");
+                  "captures: captures are destroyed before the coroutine");
     static_assert(detail::has_signature<F>,
                   "an orchestrator has one signature: no auto parameters");
     using signature = detail::signature<F>;
@@ -268,9 +295,12 @@ public:
     return *this;
   }
 
-  /// Anything callable: `R f()`, `R f(In)`, with an activity_context& before
-  /// if wanted. It may block and is called by several threads at once.
-  /// @throws std::invalid_argument  A bad name, or one that is taken.
+  /// Adds an activity: a function or another callable object of the form
+  /// `R f()` or `R f(In)`, optionally with an `activity_context&` as the first
+  /// parameter. Several threads may call the object at the same time. An
+  /// activity may block and may throw: any exception fails the task.
+  /// @throws std::invalid_argument  The name is not 1 to 256 bytes of UTF-8
+  ///         without control characters, or is in use.
   template <class F>
   registry& add_activity(std::string_view name, F f,
                          activity_limits limits = {}) {
@@ -283,10 +313,11 @@ public:
                   "lambda, no call operator that is not const");
     static_assert(parameters::fit,
                   "an activity takes nothing or In (by value or const&), with "
-                  "activity_context& before it if wanted");
+                  "activity_context& as an optional first parameter");
     static_assert(!detail::is_task<typename signature::result>::value,
                   "an activity is an ordinary function, not a coroutine");
-    // Shared: a std::function wants copies, a callable may be move-only.
+    // Shared, because std::function requires a copyable target and the
+    // callable may be move-only.
     auto shared = std::make_shared<const F>(std::move(f));
     add_entry(std::string(name), limits,
               [shared](activity_context& ctx, const std::string& text) {
@@ -296,24 +327,27 @@ public:
     return *this;
   }
 
-  /// Null if there is none of exactly this version (empty: unversioned).
+  /// Returns the orchestrator of exactly this version, or null. An empty
+  /// version means the orchestrator that was added without one.
   const orchestrator_entry* find_orchestrator(std::string_view name,
                                               std::string_view version) const;
 
-  /// The greatest version there is; nothing if the name is unknown.
+  /// Returns the greatest registered version, or nothing if no orchestrator
+  /// has the name.
   std::optional<std::string> default_version(std::string_view name) const;
 
   bool has_activity(std::string_view name) const;
 
-  /// Null if there is no such activity.
+  /// Returns null if no activity has the name.
   const activity_limits* find_activity_limits(std::string_view name) const;
 
-  /// Runs it on this thread. Whatever goes wrong becomes failure_details:
-  /// unknown name, input that does not fit, an exception, a bad output.
+  /// Runs the activity on the calling thread. Never throws: an unknown name, an
+  /// input that does not match, an exception of the activity and an output
+  /// that cannot be written become failure_details.
   activity_outcome run_activity(std::string_view name, activity_context& ctx,
                                 const std::string& input) const;
 
-  /// In order of name, versions of one name ascending.
+  /// Returns all orchestrators, sorted by name and then by version.
   std::vector<const orchestrator_entry*> orchestrators() const;
   std::vector<std::string> activity_names() const;
 
@@ -326,11 +360,14 @@ private:
     activity_function call;
   };
 
+  /// Compares with is_version_less.
   struct version_less {
     bool operator()(std::string_view a, std::string_view b) const;
     using is_transparent = void;
   };
 
+  /// Calls the activity with its input converted from JSON, and returns the
+  /// output as JSON text.
   template <class Parameters, class R, class F>
   static std::string call(const F& f, activity_context& ctx,
                           const std::string& text) {
@@ -370,7 +407,8 @@ private:
   std::map<std::string, activity_entry, std::less<>> activities_;
 };
 
-/// "1.9" before "1.10", a release's own text otherwise; nothing before all.
+/// Orders versions: digit sequences compare as numbers, so "1.9" is less than
+/// "1.10"; other characters compare as bytes; the empty version is the least.
 bool is_version_less(std::string_view a, std::string_view b);
 
 } // namespace perdura::actors

@@ -7,6 +7,8 @@ namespace perdura::actors {
 
 namespace {
 
+/// The text of task_failed::what().
+/// @source The wording of Durable Functions.
 std::string sentence(task_failed::callee what, const std::string& name,
                      const std::string& message) {
   const char* kind = what == task_failed::callee::activity
@@ -30,6 +32,7 @@ std::string_view task_failed::kind() const {
                                      : "sub_orchestration_failed";
 }
 
+// The comparison with `!(… > 0)` also refuses a NaN.
 void check(const retry_options& options) {
   if (options.attempts_max < 1)
     throw std::invalid_argument("retry_options: attempts_max is "
@@ -46,11 +49,12 @@ void check(const retry_options& options) {
 }
 
 duration interval_after(const retry_options& options, std::uint32_t attempt) {
-  if (options.backoff_coefficient == 1.0) // the usual case, exact
+  if (options.backoff_coefficient == 1.0) // no conversion to double is needed
     return std::min(options.interval_first, options.interval_max);
   const double wanted = static_cast<double>(options.interval_first.count())
                         * std::pow(options.backoff_coefficient, attempt - 1.0);
   const auto most = static_cast<double>(options.interval_max.count());
+  // Also true for infinity and NaN, which cannot be converted to an integer.
   if (!(wanted < most))
     return options.interval_max;
   return duration(static_cast<duration::rep>(wanted));

@@ -1,8 +1,11 @@
-/// `task<T>` is what an orchestrator, or a coroutine that helps it, returns;
-/// `pending<R>` is something that was asked for and may be awaited.
+/// The coroutine types of orchestrations. `task<T>` is the return type of an
+/// orchestrator and of its helper coroutines; `pending<R>` is the result of a
+/// request, which can be awaited.
 ///
-/// Both live on one thread at a time and hold no lock. A frame may be
-/// destroyed at any suspension (eviction) and be built again by replay.
+/// Neither type is thread-safe; a coroutine runs on one thread at a time. A
+/// suspended coroutine may be destroyed at any time, and a replay creates it
+/// again. Destructors of its local variables must therefore have no effects
+/// outside the coroutine.
 #pragma once
 
 #include <perdura/actors/authoring/payload.hpp>
@@ -25,50 +28,54 @@ namespace perdura::actors {
 class orchestration_context;
 class orchestration_engine;
 
-/// `unit` for void, else the type itself.
+/// `unit` if T is void, otherwise T.
 template <class T>
 using value_of = std::conditional_t<std::is_void_v<T>, unit, T>;
 
 namespace detail {
 
-/// Place of something asked for within its execution.
+/// Index of a request within its execution; see orchestration_engine.
 using slot_id = std::uint32_t;
 
 class promise_base;
 
-/// The answer of a finished slot. `text` is null if the time was out first.
-struct settled {
+/// The result of a completed slot.
+struct slot_answer {
+  /// JSON text; null if the slot is a wait whose time-out passed before an
+  /// event came.
   const std::string* text = nullptr;
-  bool timed = false; ///< A wait with a time-out: the answer may be missing.
-  payload_place place = {};
+  bool timed = false; ///< The slot is a wait with a time-out.
+  payload_label label = {};
 };
 
-// What handles want of the engine behind the context.
+// Functions of the engine. They are declared here so that this header need not
+// include the header of the engine, which documents them.
 
-/// Finished? Seen by the code: replay must find the same again.
-bool is_settled(orchestration_engine& engine, slot_id id);
+bool is_completed(orchestration_engine& engine, slot_id id);
 /// @throws task_failed, task_cancelled
-settled take(orchestration_engine& engine, slot_id id);
+slot_answer take_result(orchestration_engine& engine, slot_id id);
 void cancel(orchestration_engine& engine, slot_id id);
 void suspend_on(orchestration_engine& engine, slot_id id, promise_base& waiter);
-void forget(orchestration_engine& engine, promise_base& waiter) noexcept;
+void deregister(orchestration_engine& engine, promise_base& waiter) noexcept;
 void continue_with(orchestration_engine& engine,
                    std::coroutine_handle<> next) noexcept;
 
-/// Coroutine frames that exist; 0 when every run is gone.
+/// Number of coroutine frames that exist, for tests of leaks.
 inline std::atomic<long> frames_alive{0};
 
-/// Marks what an orchestrator may await.
+/// The types that an orchestrator may await.
 template <class A>
 concept awaitable = requires {
   typename std::remove_cvref_t<A>::perdura_awaitable;
 };
 
+/// True for task<T>.
 template <class A>
 struct is_task : std::false_type {};
 
-/// Deregisters itself when its frame goes, so that an evicted frame is never
-/// resumed. (The awaiter could not: g++ 12 may copy or destroy it twice.)
+/// The common part of the promises. The promise deregisters from the engine
+/// when its frame is destroyed, so that a destroyed frame is never resumed.
+/// (The awaiter cannot do that: g++ 12 may copy it or destroy it twice.)
 class promise_base {
 public:
   promise_base() noexcept {
@@ -77,13 +84,16 @@ public:
 
   ~promise_base() {
     if (engine)
-      forget(*engine, *this);
+      deregister(*engine, *this);
     frames_alive.fetch_sub(1, std::memory_order_relaxed);
   }
 
   promise_base(const promise_base&) = delete;
   promise_base& operator=(const promise_base&) = delete;
 
+  /// Continues the awaiting coroutine when this one ends. If this one ends
+  /// while the await_suspend that started it is still running, the awaiting
+  /// coroutine continues by itself.
   struct final_awaiter {
     bool await_ready() const noexcept {
       return false;
@@ -99,6 +109,8 @@ public:
     void await_resume() const noexcept {}
   };
 
+  /// A helper starts when it is awaited, and an orchestrator when the engine
+  /// resumes it for the first time.
   std::suspend_always initial_suspend() const noexcept {
     return {};
   }
@@ -114,27 +126,29 @@ public:
   template <class A>
   decltype(auto) await_transform(A&& awaited) {
     static_assert(awaitable<A>,
-                  "an orchestrator awaits only what its context, when_all, "
-                  "when_any or a task<T> gives: anything else would not come "
-                  "back in a replay");
+                  "an orchestrator may await only results of its context, "
+                  "when_all, when_any and task<T>: a replay can repeat only "
+                  "these");
     static_assert(!is_task<std::remove_cvref_t<A>>::value
                     || std::is_rvalue_reference_v<A&&>,
-                  "a task<T> is awaited once: co_await std::move(it)");
+                  "a task<T> can be awaited once: co_await std::move(task)");
     return std::forward<A>(awaited);
   }
 
-  orchestration_engine* engine = nullptr;
+  orchestration_engine* engine = nullptr; ///< Set when the coroutine starts.
   std::coroutine_handle<> self;
-  std::coroutine_handle<> continuation;
-  bool inside_awaiter = false; ///< Runs within its parent's await_suspend.
-  std::exception_ptr error;
+  std::coroutine_handle<> continuation; ///< The coroutine that awaits this one.
+  bool inside_awaiter = false; ///< Running inside the parent's await_suspend.
+  std::exception_ptr error;    ///< The exception that the coroutine threw.
 };
 
 template <class T>
 class task_promise;
 
+/// Converts the result of a slot to R. After the time-out of a wait, R is an
+/// empty optional or false.
 template <class R>
-R answer_of(const settled& answer) {
+R answer_of(const slot_answer& answer) {
   if constexpr (std::is_void_v<R>) {
     return;
   } else {
@@ -147,17 +161,20 @@ R answer_of(const settled& answer) {
         if (!answer.text)
           return std::nullopt;
         return R(
-          from_payload<typename R::value_type>(*answer.text, answer.place));
+          from_payload<typename R::value_type>(*answer.text, answer.label));
       }
     }
-    return from_payload<R>(*answer.text, answer.place);
+    return from_payload<R>(*answer.text, answer.label);
   }
 }
 
 } // namespace detail
 
-/// A value, or the failure that took its place, without an exception thrown:
-/// `auto r = co_await ctx.call_activity<int>("X", in).as_outcome(); if (!r) …`
+/// The result of awaiting a request with `as_outcome`, which does not throw: a
+/// value or a failure. Example:
+///
+///     auto r = co_await ctx.call_activity<int>("X", in).as_outcome();
+///     if (!r) …
 template <class T>
 class outcome {
 public:
@@ -165,11 +182,12 @@ public:
 
   explicit outcome(std::exception_ptr failure) : failure_(std::move(failure)) {}
 
+  /// True if there is a value.
   explicit operator bool() const {
     return !failure_;
   }
 
-  /// @throws what it failed with
+  /// Returns the value, or throws the exception of the failure.
   value_of<T>& value() {
     if (failure_)
       std::rethrow_exception(failure_);
@@ -184,12 +202,12 @@ public:
     return &value();
   }
 
-  /// Null if there is a value.
+  /// Returns the exception of the failure. Null if there is a value.
   std::exception_ptr error() const {
     return failure_;
   }
 
-  /// Of the failure; empty if there is a value.
+  /// Returns type and message of the failure. Empty if there is a value.
   failure_details failure() const {
     return failure_ ? failure_of(failure_) : failure_details{};
   }
@@ -199,9 +217,10 @@ private:
   std::exception_ptr failure_;
 };
 
-/// Something that was asked for and recorded: an activity, a child, a timer,
-/// an event. A handle: copy it, await it now, later, or never; awaiting a
-/// finished one does not suspend. Valid as long as its orchestrator runs.
+/// The future result of a request: an activity, a sub-orchestration, a timer
+/// or an event wait. A handle that can be copied, and awaited any number of
+/// times or never; awaiting a completed request does not suspend. Valid as
+/// long as the orchestrator's coroutine exists.
 template <class R>
 class [[nodiscard]] pending {
 public:
@@ -210,18 +229,20 @@ public:
   pending(orchestration_engine& engine, detail::slot_id id)
     : engine_(&engine), id_(id) {}
 
-  /// Has it an answer, a failure, or was it cancelled?
+  /// Returns true if the request has a result, has failed, or was cancelled.
   bool is_completed() const {
-    return detail::is_settled(*engine_, id_);
+    return detail::is_completed(*engine_, id_);
   }
 
-  /// Gives up a timer or a wait that is still open: it counts as completed,
-  /// and awaiting it throws task_cancelled. No effect on what is completed,
-  /// and none on activities and sub-orchestrations: they run to their end.
+  /// Cancels a timer or an event wait that is not completed. It then counts as
+  /// completed, and awaiting it throws task_cancelled. Has no effect on a
+  /// completed request, and none on activities and sub-orchestrations, which
+  /// run to their end.
   void cancel() const {
     detail::cancel(*engine_, id_);
   }
 
+  /// The awaitable of as_outcome.
   class outcome_awaiter {
   public:
     using perdura_awaitable = void;
@@ -254,13 +275,13 @@ public:
     pending awaited_;
   };
 
-  /// Awaits without throwing.
+  /// Makes an awaitable that gives an outcome<R> and does not throw.
   outcome_awaiter as_outcome() const {
     return outcome_awaiter(*this);
   }
 
   bool await_ready() const {
-    return detail::is_settled(*engine_, id_);
+    return detail::is_completed(*engine_, id_);
   }
 
   template <class Promise>
@@ -269,7 +290,7 @@ public:
   }
 
   R await_resume() const {
-    return detail::answer_of<R>(detail::take(*engine_, id_));
+    return detail::answer_of<R>(detail::take_result(*engine_, id_));
   }
 
   detail::slot_id id() const {
@@ -285,13 +306,16 @@ private:
   detail::slot_id id_;
 };
 
-/// A coroutine of the orchestration: the orchestrator itself, or a helper
-/// that takes the context too. It starts when it is awaited, once.
+/// The coroutine of an orchestrator or of a helper, with a result of type T.
+/// The first parameter of the coroutine is `orchestration_context&`; further
+/// ones are passed by value. A helper's task starts when it is awaited:
+/// `co_await helper(ctx, x)`. Such a task can be awaited only once. The
+/// task owns the coroutine frame.
 template <class T = void>
 class [[nodiscard]] task {
 public:
   static_assert(std::is_void_v<T> || std::is_same_v<T, std::remove_cvref_t<T>>,
-                "task<T> gives a value");
+                "T of task<T> must not be a reference or const");
 
   using perdura_awaitable = void;
   using value_type = T;
@@ -316,19 +340,21 @@ public:
       frame_.destroy();
   }
 
+  /// Starts the coroutine of the task and suspends the awaiting one until it
+  /// ends.
   class awaiter {
   public:
     explicit awaiter(handle frame) : frame_(frame) {}
 
     bool await_ready() const {
       if (!frame_ || frame_.done())
-        throw std::logic_error("a task<T> is awaited once");
+        throw std::logic_error("a task<T> can be awaited once");
       return false;
     }
 
-    /// Runs the child on this stack. One that did not have to wait is done by
-    /// now, and the parent goes on without having suspended: a loop over such
-    /// children needs no stack, whatever the compiler makes of tail calls.
+    /// Runs the child on the stack of the parent. If the child ends without
+    /// suspending, the parent continues at once: a loop over such children
+    /// does not grow the stack, even without tail calls.
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> parent) const {
       promise_type& child = frame_.promise();
@@ -374,7 +400,7 @@ public:
     return task<T>(frame);
   }
 
-  /// `U = T` makes `co_return {};` work.
+  /// The default `U = T` allows `co_return {};`.
   template <class U = T>
     requires std::convertible_to<U&&, T>
 
@@ -382,6 +408,8 @@ public:
     value_.emplace(std::forward<U>(value));
   }
 
+  /// Returns the result of a coroutine that has ended, or throws its exception.
+  /// Moves from the result, so it is called once.
   T take() {
     if (error)
       std::rethrow_exception(error);
@@ -409,16 +437,18 @@ public:
   }
 };
 
-/// Would this parameter point to something gone after the first await?
+/// True if a parameter of this type can refer to an object that is destroyed
+/// at the first await.
 template <class A>
 constexpr bool dangles
   = std::is_rvalue_reference_v<
       A> || (std::is_lvalue_reference_v<A> && std::is_const_v<std::remove_reference_t<A>> && !std::is_empty_v<std::remove_cvref_t<A>>)
     || std::is_same_v<std::remove_cv_t<A>, std::string_view>;
 
-/// Only what follows the context is looked at: before it stands the object of
-/// a member function, or a lambda's closure, which is incomplete here
-/// (add_orchestrator looks at that).
+/// Checks the parameters after the context. A parameter before the context can
+/// only be the object of a member function or the closure of a lambda. The type
+/// of a closure is incomplete here, so add_orchestrator checks instead that the
+/// lambda has no captures.
 template <class... A>
 struct parameters_stay : std::true_type {};
 
@@ -433,14 +463,16 @@ struct parameters_stay<orchestration_context&, A...>
 
 } // namespace perdura::actors
 
-/// Looks at the parameters of every orchestrator and helper.
+/// Checks the parameters of every coroutine that returns task<T>.
 template <class T, class... A>
 struct std::coroutine_traits<perdura::actors::task<T>, A...> {
   static_assert(
     (std::is_same_v<A, perdura::actors::orchestration_context&> || ...),
-    "a coroutine that returns task<T> takes orchestration_context& first");
+    "the first parameter of a coroutine that returns task<T> must be "
+    "orchestration_context&");
   static_assert(perdura::actors::detail::parameters_stay<A...>::value,
-                "take orchestrator parameters by value (a helper's by T&): "
-                "const T&, T&& and string_view dangle after the first await");
+                "pass the parameters of an orchestrator by value (those of a "
+                "helper also by T&): const T&, T&& and string_view dangle "
+                "after the first await");
   using promise_type = perdura::actors::detail::task_promise<T>;
 };

@@ -1,4 +1,6 @@
-/// Waiting for several things at once: fan-out and fan-in, time-outs, races.
+/// Awaiting several requests at once: `when_all` waits for all of them, for
+/// example after a fan-out; `when_any` for the first, for example for a
+/// time-out.
 #pragma once
 
 #include <perdura/actors/authoring/task.hpp>
@@ -14,23 +16,32 @@ namespace perdura::actors {
 
 namespace detail {
 
-/// A slot that is finished when all of `members` are.
+/// Makes a group that is completed when all its members are completed.
 slot_id gather_all(orchestration_engine& engine,
                    std::span<const slot_id> members);
-/// A slot that is finished when one of `members` is; the earliest wins, among
-/// those finished already the one that stands first.
+
+/// Makes a group that is completed as soon as one member is completed. If
+/// several members are completed already, `winner_of` returns the first of
+/// these in the list.
 slot_id gather_any(orchestration_engine& engine,
                    std::span<const slot_id> members);
-/// Throws the failure of the first member, in order, that has one.
+
+/// If members have failed or were cancelled, throws the failure of the first of
+/// these members in the list.
 void throw_first_failure(orchestration_engine& engine, slot_id group);
+
+/// These functions return, in this order: the member at `index`; the number of
+/// members; the index of the member that completed a group of gather_any.
 slot_id member_of(orchestration_engine& engine, slot_id group,
                   std::size_t index);
 std::size_t members_of(orchestration_engine& engine, slot_id group);
 std::size_t winner_of(orchestration_engine& engine, slot_id group);
 
+/// Returns the engine that the context passes its calls to.
 orchestration_engine& engine_of(orchestration_context& ctx);
 
-/// What the three handles below share: they suspend until the group is done.
+/// The common part of the awaitables below: suspends until the group is
+/// completed.
 class pending_group {
 public:
   using perdura_awaitable = void;
@@ -39,7 +50,7 @@ public:
     : engine_(&engine), id_(id) {}
 
   bool await_ready() const {
-    return is_settled(*engine_, id_);
+    return is_completed(*engine_, id_);
   }
 
   template <class Promise>
@@ -78,7 +89,8 @@ std::vector<slot_id> ids_of(const std::vector<pending<R>>& members) {
 
 } // namespace detail
 
-/// Gives std::vector<R>, in the order of the arguments; nothing for void.
+/// The result of when_all for a list. Awaiting it gives a std::vector<R> in the
+/// order of the list, or nothing if R is void.
 template <class R>
 class [[nodiscard]] pending_all : public detail::pending_group {
 public:
@@ -100,7 +112,8 @@ public:
   }
 };
 
-/// Gives a tuple, in the order of the arguments; `unit` stands for void.
+/// The result of when_all for arguments. Awaiting it gives a tuple in the order
+/// of the arguments, with `unit` in the place of void.
 template <class... R>
 class [[nodiscard]] pending_tuple : public detail::pending_group {
 public:
@@ -114,13 +127,14 @@ public:
 private:
   template <std::size_t... I>
   std::tuple<value_of<R>...> values(std::index_sequence<I...>) const {
-    // Braces: evaluated in order.
+    // Braces guarantee evaluation from left to right.
     return std::tuple<value_of<R>...>{this->template value<R>(I)...};
   }
 };
 
-/// Which one was first: `if (first == deadline) …`, or by its index. That one
-/// is finished, and awaiting it gives its value or throws.
+/// Identifies the request that completed first, by its index or by comparison:
+/// `if (first == deadline) …`. Awaiting that request does not suspend; it gives
+/// the value or throws.
 class first_of {
 public:
   first_of(std::size_t index, detail::slot_id id) : index_(index), id_(id) {}
@@ -139,6 +153,7 @@ private:
   detail::slot_id id_;
 };
 
+/// The result of when_any. Awaiting it gives a first_of.
 class [[nodiscard]] pending_any : public detail::pending_group {
 public:
   using pending_group::pending_group;
@@ -154,8 +169,9 @@ static_assert(
     std::
       string>> && std::is_trivially_destructible_v<pending_all<json>> && std::is_trivially_destructible_v<pending_any> && !std::is_aggregate_v<pending_any>);
 
-/// Waits for all of them, also if one fails; then throws the first failure in
-/// the order of the arguments, or gives all values.
+/// Waits until all requests are completed, even if one has failed. Awaiting the
+/// result gives a tuple of the values. If requests have failed, it throws the
+/// failure of the first of them in the order of the arguments.
 template <class... R>
   requires(sizeof...(R) > 0)
 
@@ -165,7 +181,9 @@ pending_tuple<R...> when_all(pending<R>... members) {
   return {engine, detail::gather_all(engine, ids)};
 }
 
-/// The context is needed because there may be no member; then it is done.
+/// Waits until all requests of a list are completed. Awaiting the result gives
+/// a vector of the values. If requests have failed, it throws the failure of
+/// the first of them in the list. An empty list is completed at once.
 template <class R>
 pending_all<R> when_all(orchestration_context& ctx,
                         const std::vector<pending<R>>& members) {
@@ -173,8 +191,8 @@ pending_all<R> when_all(orchestration_context& ctx,
   return {engine, detail::gather_all(engine, detail::ids_of(members))};
 }
 
-/// Waits for the first of them to succeed, fail or be cancelled. The others
-/// go on: cancel a timer that is no longer wanted.
+/// Waits until the first request succeeds, fails or is cancelled. The other
+/// requests continue: cancel a timer or a wait that is no longer needed.
 template <class... R>
   requires(sizeof...(R) > 0)
 
@@ -184,12 +202,13 @@ pending_any when_any(pending<R>... members) {
   return {engine, detail::gather_any(engine, ids)};
 }
 
-/// @throws std::invalid_argument  No member: it would never be done.
+/// Waits until the first request of a list succeeds, fails or is cancelled.
+/// @throws std::invalid_argument  The list is empty.
 template <class R>
 pending_any when_any(orchestration_context& ctx,
                      const std::vector<pending<R>>& members) {
   if (members.empty())
-    throw std::invalid_argument("when_any of nothing would wait for ever");
+    throw std::invalid_argument("when_any needs at least one member");
   auto& engine = detail::engine_of(ctx);
   return {engine, detail::gather_any(engine, detail::ids_of(members))};
 }

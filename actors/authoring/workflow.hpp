@@ -1,5 +1,5 @@
-/// Everything to write orchestrations and activities with, without the client:
-/// the public names in namespace perdura.
+/// The public API for writing orchestrations and activities, in namespace
+/// perdura. It does not contain the client.
 ///
 ///   perdura::task<std::string> hello(perdura::orchestration_context& ctx,
 ///                                    std::string name) {
@@ -49,7 +49,7 @@ using actors::unit;
 using actors::when_all;
 using actors::when_any;
 
-// Errors and times.
+// Errors, identifiers and times.
 using persistence::duration;
 using persistence::errc;
 using persistence::error;
@@ -61,7 +61,7 @@ using persistence::sentence_of;
 using persistence::timestamp;
 using persistence::to_string;
 
-// Durations are std::chrono's; `perdura::seconds(5)` is the same.
+// Durations are those of std::chrono: perdura::seconds is std::chrono::seconds.
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;

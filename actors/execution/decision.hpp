@@ -1,4 +1,6 @@
-/// What a turn is given and what it gives back.
+/// The input and the outcome of an orchestrator's turn. A turn delivers a batch
+/// of messages to the orchestrator's code, one by one, and runs the code until
+/// it ends or waits for a message that is not in the batch.
 #pragma once
 
 #include "persistence/records/error.hpp"
@@ -12,92 +14,114 @@
 
 namespace perdura::actors {
 
-using namespace persistence;
+using persistence::error;
+using persistence::execution_id;
+using persistence::failure_details;
+using persistence::history_body;
+using persistence::history_event;
+using persistence::inbox_sequence;
+using persistence::instance_id;
+using persistence::task_sequence;
+using persistence::timestamp;
 
-/// Number of a turn of one live instance, from 1; a turn that comes back with
-/// another number than the one that is out is void.
+/// Number of a turn of one instance in memory, from 1. The partition ignores
+/// an outcome whose number is not that of the running turn.
 using turn_number = std::uint64_t;
 
-/// A message on its way into the code: task_completed, task_failed,
-/// timer_fired, sub_orchestration_instance_completed / _failed, event_raised.
-/// `sequence` grows within an instance and is never used twice.
+/// A message for the orchestrator's code. The body of `event` is
+/// task_completed, task_failed, timer_fired,
+/// sub_orchestration_instance_completed, sub_orchestration_instance_failed or
+/// event_raised. Sequences increase and are unique within an instance.
 struct delivery {
   inbox_sequence sequence = 0;
   history_event event;
 };
 
-/// One run of an orchestrator between awaits, to be done.
+/// One turn to run.
 struct orchestration_work_item {
   instance_id instance;
   execution_id execution;
   turn_number number = 0;
-  timestamp now{}; ///< `current_time()`; time of orchestrator_started.
+  /// The value of `current_time()`, and the time of orchestrator_started.
+  timestamp now{};
 
-  /// Set when no warm coroutine is to be used: the frame, if there is one, is
-  /// dropped and `history` (whole, from execution_started) is replayed first.
+  /// If true, the run discards the coroutine in memory, if there is one, and
+  /// replays `history` first. `history` is then complete and begins with
+  /// execution_started. If false, `history` is empty.
   bool cold = false;
   std::vector<history_event> history;
 
-  /// In order of delivery. A cold item holds also the buffered events that a
-  /// warm run would still have.
+  /// Messages in order of delivery. A cold item also contains the buffered
+  /// events that were delivered to an earlier coroutine.
   std::vector<delivery> deliveries;
 };
 
-/// A decision is written as the history event it becomes: task_scheduled,
-/// timer_created, sub_orchestration_instance_created, event_sent.
+/// A request of the code that the history records, in the form of its history
+/// event: task_scheduled, timer_created, sub_orchestration_instance_created or
+/// event_sent.
 using decision = history_body;
 
+/// A wait for an external event. Waits are numbered separately from decisions.
 struct wait_opened {
-  task_sequence sequence = 0; ///< From wait_sequence_first.
+  task_sequence sequence = 0; ///< Numbered from `wait_sequence_first`.
   std::string name;
 };
 
+/// The orchestrator returned a value.
 struct completed_result {
   std::string result; ///< JSON text.
 };
 
+/// The orchestrator threw an exception.
 struct failed_result {
   failure_details failure;
 };
 
+/// The orchestrator called continue_as_new and returned.
 struct continued_result {
   std::string input; ///< JSON text.
   bool keep_events = true;
-  /// Events that were bound to a wait which the code never awaited, in order;
-  /// they count as unprocessed. Empty unless `keep_events`.
+  /// Events that the code has not processed and that are no longer in the
+  /// inbox, in order of delivery. An example is the event of a wait that the
+  /// code requested but never awaited. Empty if `keep_events` is false.
   std::vector<history_event> carried;
 };
 
-/// The turn could not be run: the code does not fit the history, or is not
-/// there. Nothing else of the outcome counts.
+/// The turn could not run. The rest of the outcome is ignored.
 struct held_result {
-  error reason; ///< errc::nondeterministic or errc::unknown_orchestrator.
+  /// errc::nondeterministic: the code does not match the history.
+  /// errc::unknown_orchestrator: the orchestrator is not registered.
+  /// A storage error: the history cannot be read.
+  error reason;
 };
 
 using turn_result = std::variant<std::monostate, completed_result,
                                  failed_result, continued_result, held_result>;
 
-/// What one turn asks for. Decisions, waits and cancellations in the order in
-/// which the code made them; decisions taken over from a turn that a rewind
-/// runs again are not repeated.
+/// The outcome of a turn. Decisions, waits and cancellations are in the order
+/// in which the code made them. If a rewind runs a failed turn again, the
+/// decisions that the history already contains are left out.
 struct turn_outcome {
   instance_id instance;
   execution_id execution;
   turn_number number = 0;
 
-  /// Deliveries that entered history, by sequence, in order of delivery: all
-  /// but events that no wait has taken (those stay in the inbox).
-  std::vector<inbox_sequence> taken;
+  /// Sequences of the consumed deliveries, in order of delivery. The partition
+  /// appends these messages to the history. Events that no wait has received
+  /// are not consumed and stay in the inbox.
+  std::vector<inbox_sequence> consumed;
   std::vector<decision> decisions;
   std::vector<wait_opened> waits_opened;
-  std::vector<task_sequence> waits_closed; ///< Satisfied or cancelled.
+  std::vector<task_sequence> waits_closed; ///< Waits completed or cancelled.
   std::vector<task_sequence> timers_cancelled;
-  /// Tasks of a turn that was run again, which the code no longer asks for.
+  /// Open tasks of a failed turn that the code did not request again when a
+  /// rewind ran the turn again.
   std::vector<task_sequence> orphans;
-  std::vector<task_sequence> failures_taken;
+  /// Tasks whose failures the code received in this turn.
+  std::vector<task_sequence> failures_received;
   std::optional<std::string> custom_status; ///< JSON text, if it was set.
-  task_sequence next_sequence = 1;          ///< After this turn.
-  turn_result result; ///< monostate: the code waits for something.
+  task_sequence next_sequence = 1; ///< Used by the next turn's first decision.
+  turn_result result; ///< std::monostate if the code waits for a message.
 };
 
 } // namespace perdura::actors

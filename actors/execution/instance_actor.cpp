@@ -5,15 +5,15 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-void log_of_orchestrator(const instance_id& id, int level,
+/// Writes a line of an orchestrator to the node's log, with the instance's ID.
+void log_of_orchestrator(const instance_id& id, persistence::log_level level,
                          const std::string& text) {
-  const auto severity = level >= 4   ? log_level::error
-                        : level == 3 ? log_level::warning
-                                     : log_level::info;
-  if (logs(log_room::actors, severity))
-    log(log_room::actors, severity, "\"" + id + "\": " + text);
+  if (is_logged(log_channel::actors, level))
+    log(log_channel::actors, level, "\"" + id + "\": " + text);
 }
 
 } // namespace
@@ -32,7 +32,7 @@ instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
       watch->end();
       self->send(partition, std::move(outcome));
     },
-    [=](let_go) { self->state.run->forget(); },
+    [=](release_instance) { self->state.run->discard(); },
   };
 }
 

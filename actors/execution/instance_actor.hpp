@@ -1,4 +1,4 @@
-/// The shell around one live orchestration instance.
+/// The actor that runs the turns of one orchestration instance.
 #pragma once
 
 #include "actors/execution/orchestration_run.hpp"
@@ -10,11 +10,14 @@ namespace perdura::actors {
 
 class turn_watch;
 
+/// The state of an instance actor.
 struct instance_actor_state {
-  static inline const char* name = "instance";
+  static inline const char* name = "instance"; ///< Name in CAF's logs.
   std::unique_ptr<orchestration_run> run;
 };
 
+/// Makes the behavior of an instance actor. The actor sends the outcome of each
+/// turn to `partition`. `watch` must outlive the actor.
 instance_actor::behavior_type
 instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
                   partition_actor partition,

@@ -1,14 +1,19 @@
 #include "actors/execution/orchestration_engine.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <utility>
 
-// What comes in: a message finds the task or the wait that it belongs to.
+// The part of orchestration_engine that delivers messages: it finds the task
+// or the wait to which a message belongs and completes it.
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
+/// Returns `from + by`, but at most timer_fire_at_max and at least `from`.
 timestamp later(timestamp from, duration by) {
   if (by >= timer_fire_at_max - from)
     return timer_fire_at_max;
@@ -18,48 +23,47 @@ timestamp later(timestamp from, duration by) {
 } // namespace
 
 std::string orchestration_engine::event_key(std::string_view name) {
-  std::string text(name);
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z')
-      c = static_cast<char>(c - 'A' + 'a');
-  return text;
+  return persistence::to_lower(name);
 }
 
 void orchestration_engine::deliver(history_event event,
                                    inbox_sequence sequence) {
   if (auto* raised = std::get_if<event_raised>(&event.body)) {
-    raise(std::move(*raised), event.time, sequence);
+    accept_event(std::move(*raised), event.time, sequence);
     return;
   }
+  // A result is consumed even if no task is open for it any more.
   const std::uint64_t ordinal = next_ordinal_++;
   if (sequence != 0)
-    turn_.taken.push_back({ordinal, sequence});
+    turn_.consumed.push_back({ordinal, sequence});
   if (closed_)
     return;
   if (auto* x = std::get_if<task_completed>(&event.body))
-    succeed(x->sequence, slot_kind::activity, std::move(x->result));
+    complete_task(x->sequence, slot_kind::activity, std::move(x->result));
   else if (auto* f = std::get_if<persistence::task_failed>(&event.body))
-    fail(f->sequence, slot_kind::activity, std::move(f->failure));
+    fail_task(f->sequence, slot_kind::activity, std::move(f->failure));
   else if (auto* t = std::get_if<timer_fired>(&event.body))
-    fire(t->sequence);
+    fire_timer(t->sequence);
   else if (auto* c
            = std::get_if<sub_orchestration_instance_completed>(&event.body))
-    succeed(c->sequence, slot_kind::child, std::move(c->result));
+    complete_task(c->sequence, slot_kind::child, std::move(c->result));
   else if (auto* d
            = std::get_if<sub_orchestration_instance_failed>(&event.body))
-    fail(d->sequence, slot_kind::child, std::move(d->failure));
+    fail_task(d->sequence, slot_kind::child, std::move(d->failure));
 }
 
+/// Returns the slot to which the sequence was given, or no_slot.
 orchestration_engine::slot_id
 orchestration_engine::slot_of(task_sequence sequence) const {
   return sequence < slots_by_sequence_.size() ? slots_by_sequence_[sequence]
                                               : no_slot;
 }
 
-/// The slot whose open task has this number, or had it before a rewind gave
-/// the task a new one. Null: nobody wants the message.
+/// Returns the slot whose open task has this sequence. `sequence` may be the
+/// one that a rewind gave to the task. Null if no open task matches.
 orchestration_engine::slot*
 orchestration_engine::open_task(task_sequence sequence) {
+  // A task that was rewound several times has a chain of sequences.
   for (auto it = reruns_.find(sequence); it != reruns_.end();
        it = reruns_.find(sequence))
     sequence = it->second;
@@ -69,19 +73,25 @@ orchestration_engine::open_task(task_sequence sequence) {
   return &slots_[id];
 }
 
-void orchestration_engine::succeed(task_sequence sequence, slot_kind kind,
-                                   std::string result) {
+/// Completes the open task with a result. Ignored if no open task of the kind
+/// has the sequence, or if its slot waits for the timer before a retry.
+void orchestration_engine::complete_task(task_sequence sequence, slot_kind kind,
+                                         std::string result) {
   slot* open = open_task(sequence);
-  if (!open || open->kind != kind || (open->retry && open->retry->pausing))
+  if (!open || open->kind != kind
+      || (open->retry && open->retry->waiting_to_retry))
     return;
   open->result = std::move(result);
-  settle(slot_of(open->sequence));
+  complete_slot(slot_of(open->sequence));
 }
 
-void orchestration_engine::fail(task_sequence sequence, slot_kind kind,
-                                failure_details failure) {
+/// Handles the failure of an attempt: retries it or fails the slot. Ignored
+/// under the same conditions as in complete_task.
+void orchestration_engine::fail_task(task_sequence sequence, slot_kind kind,
+                                     failure_details failure) {
   slot* open = open_task(sequence);
-  if (!open || open->kind != kind || (open->retry && open->retry->pausing))
+  if (!open || open->kind != kind
+      || (open->retry && open->retry->waiting_to_retry))
     return;
   const slot_id id = slot_of(open->sequence);
   open->failed_as = sequence;
@@ -90,10 +100,12 @@ void orchestration_engine::fail(task_sequence sequence, slot_kind kind,
   open->failed = true;
   open->failure_type = std::move(failure.type);
   open->result = std::move(failure.message);
-  settle(id);
+  complete_slot(id);
 }
 
-/// The policy's part: a timer before the next attempt, or no.
+/// Applies the retry policy to a failed attempt. Returns true if another
+/// attempt follows; the timer that precedes that attempt has then been
+/// requested.
 bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
   slot& failed = slots_[id];
   call& again = *failed.retry;
@@ -113,18 +125,21 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
                                      failure.message)))
         return false;
     } catch (...) {
-      return false; // no answer: the failure goes to the code
+      return false; // a predicate that throws counts as "do not retry"
     }
   }
-  turn_.failures_taken.push_back(failed.failed_as);
-  again.pausing = true;
+  // The policy has handled the failure, so a later rewind does not make the
+  // failure void.
+  turn_.failures_received.push_back(failed.failed_as);
+  again.waiting_to_retry = true;
   track(decide(timer_created{0, at}), id);
   return true;
 }
 
-void orchestration_engine::attempt_again(slot_id id) {
+/// Requests the next attempt, after the pause that the retry policy sets.
+void orchestration_engine::start_next_attempt(slot_id id) {
   call& again = *slots_[id].retry;
-  again.pausing = false;
+  again.waiting_to_retry = false;
   ++again.attempt;
   if (slots_[id].kind == slot_kind::activity)
     schedule_activity(id, again.input, again.options, again.attempt);
@@ -132,14 +147,15 @@ void orchestration_engine::attempt_again(slot_id id) {
     create_child(id, again.input, again.version, again.instance);
 }
 
-void orchestration_engine::fire(task_sequence sequence) {
+void orchestration_engine::fire_timer(task_sequence sequence) {
   const slot_id id = slot_of(sequence);
   if (id == no_slot || slots_[id].sequence != sequence)
     return;
   slot& due = slots_[id];
+  // A slot with a retry policy has a timer only between two attempts.
   if (due.retry) {
-    if (!due.done && due.retry->pausing)
-      attempt_again(id);
+    if (!due.done && due.retry->waiting_to_retry)
+      start_next_attempt(id);
     return;
   }
   if (due.kind != slot_kind::timer)
@@ -147,17 +163,19 @@ void orchestration_engine::fire(task_sequence sequence) {
   due.fired = true;
   if (due.done)
     return;
-  settle(id);
-  if (due.other == no_slot)
+  complete_slot(id);
+  if (due.linked == no_slot)
     return;
-  slot& wait = slots_[due.other];
+  // The timer belongs to a wait with a time-out, which has received no event.
+  slot& wait = slots_[due.linked];
   wait.timed_out = true;
   close_wait(wait);
-  settle(due.other);
+  complete_slot(due.linked);
 }
 
-void orchestration_engine::raise(event_raised raised, timestamp time,
-                                 inbox_sequence sequence) {
+/// Binds the event to the oldest open wait for its name, or buffers it.
+void orchestration_engine::accept_event(event_raised raised, timestamp time,
+                                        inbox_sequence sequence) {
   event_queue& queue = events_[event_key(raised.name)];
   buffered_event event{next_ordinal_++, sequence, time, std::move(raised)};
   while (!queue.waits.empty() && slots_[queue.waits.front()].done)
@@ -168,37 +186,43 @@ void orchestration_engine::raise(event_raised raised, timestamp time,
   }
   const slot_id wait = queue.waits.front();
   queue.waits.pop_front();
-  bind(wait, std::move(event));
+  bind_event(wait, std::move(event));
 }
 
-void orchestration_engine::bind(slot_id id, buffered_event event) {
+/// Completes the wait with the event and cancels the wait's timer.
+void orchestration_engine::bind_event(slot_id id, buffered_event event) {
   slot& wait = slots_[id];
   if (event.sequence != 0)
-    turn_.taken.push_back({event.ordinal, event.sequence});
+    turn_.consumed.push_back({event.ordinal, event.sequence});
   wait.ordinal = event.ordinal;
   wait.time = event.time;
   wait.name = std::move(event.raised.name);
   wait.result = std::move(event.raised.input);
   close_wait(wait);
-  if (wait.other != no_slot)
-    cancel_timer(wait.other);
-  settle(id);
+  if (wait.linked != no_slot)
+    cancel_timer(wait.linked);
+  complete_slot(id);
 }
 
+/// Adds the wait to the closed waits of the turn, unless this turn has opened
+/// it: the partition does not know such a wait yet.
 void orchestration_engine::close_wait(const slot& wait) {
   if (wait.turn != turn_count_)
     turn_.waits_closed.push_back(wait.sequence);
 }
 
+/// Cancels a timer that has not fired. The partition closes its task.
 void orchestration_engine::cancel_timer(slot_id id) {
   slot& timer = slots_[id];
   if (timer.done)
     return;
   timer.cancelled = true;
   turn_.timers_cancelled.push_back(timer.sequence);
-  settle(id);
+  complete_slot(id);
 }
 
+// Cancels a timer or an event wait. Activities, sub-orchestrations and groups
+// cannot be cancelled: for these the call has no effect.
 void orchestration_engine::cancel(slot_id id) {
   slot& unwanted = slots_[id];
   if (unwanted.done)
@@ -208,13 +232,14 @@ void orchestration_engine::cancel(slot_id id) {
   } else if (unwanted.kind == slot_kind::event) {
     unwanted.cancelled = true;
     close_wait(unwanted);
-    if (unwanted.other != no_slot)
-      cancel_timer(unwanted.other);
-    settle(id);
+    if (unwanted.linked != no_slot)
+      cancel_timer(unwanted.linked);
+    complete_slot(id);
   }
 }
 
-void orchestration_engine::settle(slot_id id) {
+/// Marks the slot as done and completes the groups that wait for it.
+void orchestration_engine::complete_slot(slot_id id) {
   slots_[id].done = true;
   const std::vector<membership> groups = std::move(slots_[id].groups);
   slots_[id].groups.clear();
@@ -224,19 +249,21 @@ void orchestration_engine::settle(slot_id id) {
       continue;
     if (group.kind == slot_kind::all) {
       if (--group.open == 0)
-        settle(in.group);
+        complete_slot(in.group);
       continue;
     }
+    // The first member completes a group of the kind `any`.
     group.open = in.index;
     for (slot_id member : group.members)
-      leave_group(member, in.group);
-    settle(in.group);
+      remove_from_group(member, in.group);
+    complete_slot(in.group);
   }
 }
 
-/// Keeps a member that takes part in one race after the other from
-/// remembering them all. The newest stands last.
-void orchestration_engine::leave_group(slot_id member, slot_id group) {
+/// Deletes the entry of a completed group from the list `groups` of one of its
+/// members. Without this, a slot that is awaited in many when_any calls would
+/// keep an entry for each of these calls. The newest entry is last.
+void orchestration_engine::remove_from_group(slot_id member, slot_id group) {
   std::vector<membership>& groups = slots_[member].groups;
   auto it
     = std::find_if(groups.rbegin(), groups.rend(),

@@ -1,11 +1,12 @@
-/// What one execution has asked for and what has come of it: the ledger
-/// behind an orchestration_context. Decides numbers, binds events to waits,
-/// runs retry policies. Knows no clock; a turn is told its time.
+/// The implementation of orchestration_context: keeps the requests of one
+/// execution and their results, numbers the requests, binds events to waits,
+/// and applies retry policies. Uses no clock: `begin_turn` sets the time.
 #pragma once
 
 #include "actors/authoring/when.hpp"
 #include "actors/execution/decision.hpp"
 #include "actors/execution/orchestration_run.hpp"
+#include "persistence/process/log_level.hpp"
 
 #include <coroutine>
 #include <deque>
@@ -17,43 +18,52 @@
 
 namespace perdura::actors {
 
-/// The last moment a timer can have: what HTTP can write with four digits.
+using persistence::event_raised;
+using persistence::wait_sequence_first;
+
+/// The latest time of a timer, 9999-12-31T23:59:59.999999Z: the HTTP API writes
+/// years with four digits.
 inline constexpr timestamp timer_fire_at_max{
   std::chrono::microseconds{253'402'300'799'999'999}};
 
-/// What a turn that a rewind has called for takes over.
+/// The parts of failed turns that the turn after a rewind needs.
 struct rewound_turn {
-  /// What the failed turn asked for, in order; matched first. One list for
-  /// each turn, if the turn that took it over failed in its turn.
+  /// The decisions of the failed turn, in order. The code's new decisions are
+  /// compared with them. If several turns in a row failed and were rewound,
+  /// there is one list for each of these turns.
   std::vector<std::vector<const history_event*>> decisions;
-  /// Tasks that begin anew: their retry policy does too.
+  /// Tasks that run again; their retry policies begin with attempt 1.
   std::vector<task_sequence> renewed;
-  task_sequence next_sequence = 0;
+  task_sequence next_sequence = 0; ///< First sequence that is not in use.
 };
 
+/// Not thread-safe. A *slot* is one thing that the code can await: an
+/// activity, a sub-orchestration, a timer, an event wait, or a group.
 class orchestration_engine {
 public:
   using slot_id = detail::slot_id;
 
-  struct identity {
+  struct execution_identity {
     instance_id instance;
     execution_id execution;
-    std::string name;
-    std::string version;
-    instance_id parent;
+    std::string name;    ///< The orchestrator's name.
+    std::string version; ///< Empty means unversioned.
+    instance_id parent;  ///< Empty if the instance has no parent.
   };
 
-  /// `reruns`: new number → the number that the code knows.
-  orchestration_engine(identity who, orchestration_log_sink sink,
+  /// `reruns` has one entry for each task that a rewind has given a new
+  /// sequence. The key is the new sequence, the value the one before the
+  /// rewind.
+  orchestration_engine(execution_identity identity, orchestration_log_sink sink,
                        std::unordered_map<task_sequence, task_sequence> reruns);
 
-  // The code's side.
-  slot_id ask_activity(std::string_view name, std::string input,
-                       const activity_options& options);
-  slot_id ask_sub_orchestration(std::string_view name, std::string input,
-                                const sub_orchestration_options& options);
-  slot_id ask_timer(timestamp fire_at);
-  slot_id ask_event(std::string_view name, std::optional<timestamp> until);
+  // Called by the code, through orchestration_context and the awaitables.
+  slot_id request_activity(std::string_view name, std::string input,
+                           const activity_options& options);
+  slot_id request_sub_orchestration(std::string_view name, std::string input,
+                                    const sub_orchestration_options& options);
+  slot_id request_timer(timestamp fire_at);
+  slot_id request_event(std::string_view name, std::optional<timestamp> until);
   void send_event(std::string_view instance, std::string_view name,
                   std::string data);
   slot_id gather_all(std::span<const slot_id> members);
@@ -62,21 +72,42 @@ public:
   void set_custom_status(std::string status);
   void cancel(slot_id id);
   std::string new_guid();
-  void log(int level, std::string_view text);
+  void log(persistence::log_level level, std::string_view text);
 
-  bool is_settled(slot_id id);
-  detail::settled take(slot_id id);
+  /// Returns true if the slot has a result, has failed or was cancelled. In
+  /// this case the call also records that the code has observed the outcome: a
+  /// later rewind makes an observed failure void only if the code observed it
+  /// in the turn that failed.
+  bool is_completed(slot_id id);
+
+  /// Returns the result of a completed slot. It points into the slot.
+  /// @throws task_failed     The task failed.
+  /// @throws task_cancelled  The timer or wait was cancelled.
+  detail::slot_answer take_result(slot_id id);
+
+  /// Throws the failure of the first member, in the order of the group, that
+  /// has failed or was cancelled. Does nothing if there is no such member.
   void throw_first_failure(slot_id group);
   slot_id member_of(slot_id group, std::size_t index) const;
+
+  /// Returns the number of members of the group.
   std::size_t members_of(slot_id group) const;
+
+  /// Returns the index of the member that completed first.
   std::size_t winner_of(slot_id group);
 
+  /// Registers the coroutine that is suspended until the slot is completed.
+  /// At most one coroutine of an execution is suspended on a slot.
   void suspend_on(slot_id id, detail::promise_base& waiter);
-  void forget(detail::promise_base& waiter) noexcept;
+
+  /// Removes the registration of a coroutine whose frame is destroyed.
+  void deregister(detail::promise_base& waiter) noexcept;
+
+  /// Sets the coroutine that `run` resumes next, without recursion.
   void continue_with(std::coroutine_handle<> next) noexcept;
 
-  const identity& who() const {
-    return who_;
+  const execution_identity& identity() const {
+    return identity_;
   }
 
   timestamp now() const {
@@ -87,33 +118,45 @@ public:
     return replaying_;
   }
 
-  // The run's side.
+  // Called by orchestration_run.
   void begin_turn(timestamp now, bool replaying);
-  /// After begin_turn. What is pointed to must last until the turn's end.
-  void take_over(rewound_turn rewound);
-  /// `sequence` 0: from history. Resumes nothing.
+
+  /// Called after begin_turn. The history events that `rewound` points to must
+  /// exist until the end of the turn.
+  void resume_rewound_turn(rewound_turn rewound);
+
+  /// Delivers a message without resuming the code. `sequence` is 0 for a
+  /// message from history.
   void deliver(history_event event, inbox_sequence sequence);
-  /// The code has ended; what is delivered now changes nothing.
+
+  /// Called when the code has ended. Results that are delivered after this call
+  /// count as consumed, and events as unprocessed.
   void close();
-  /// What the code waits for is there.
+
+  /// Returns true if the slot that the code is suspended on is completed.
   bool is_ready() const;
-  /// Runs the code until it waits again or ends.
+
+  /// Runs the suspended coroutine until the code suspends again or ends.
   void resume();
+
+  /// Runs the coroutine, and then those named by `continue_with`.
   void run(std::coroutine_handle<> frame);
 
-  /// What the turn has asked for so far.
+  /// The decisions of this turn so far.
   const std::vector<decision>& decisions() const {
     return turn_.decisions;
   }
 
-  /// All of the outcome but instance, execution, number and result.
+  /// Fills in the outcome except instance, execution, number and result.
   void end_turn(turn_outcome& outcome);
 
-  /// Was continue_as_new called? Then what is to be continued with.
+  /// Returns the input and events of the next execution if the code has
+  /// called continue_as_new.
   std::optional<continued_result> continuation() const;
 
 private:
-  /// What an event is found by: its name, ASCII letters in lower case.
+  /// Returns the name with ASCII letters in lower case: event names compare
+  /// case-insensitively.
   static std::string event_key(std::string_view name);
 
   static constexpr slot_id no_slot = ~slot_id{0};
@@ -127,82 +170,105 @@ private:
     any
   };
 
+  /// Membership of a slot in a group.
   struct membership {
     slot_id group = no_slot;
-    std::uint32_t index = 0;
+    std::uint32_t index = 0; ///< The slot's index in the group.
   };
 
-  /// What further attempts need.
+  /// The data of a call with a retry policy, for further attempts.
   struct call {
     std::string input;
-    std::string version;  ///< Of a child.
-    std::string instance; ///< Of a child; empty: by its number.
+    std::string version; ///< For a sub-orchestration.
+    /// The child's ID; if empty, the ID is derived from the sequence.
+    std::string instance;
     activity_options options;
     std::uint32_t attempt = 1;
-    timestamp first_at{};
-    bool pausing = false; ///< `sequence` is that of the timer in between.
+    timestamp first_at{}; ///< When the first attempt was requested.
+    /// True while the slot waits for the timer between two attempts;
+    /// `slot::sequence` is then the sequence of that timer.
+    bool waiting_to_retry = false;
   };
 
   struct slot {
     slot_kind kind = slot_kind::activity;
+    /// The slot has a result, has failed or was cancelled.
     bool done = false;
     bool failed = false;
     bool cancelled = false;
-    bool timed = false; ///< A wait with a time-out.
-    bool timed_out = false;
-    bool awaited = false;       ///< Its value was given to the code.
-    bool seen = false;          ///< Its end was, so replay must repeat it.
-    bool fired = false;         ///< A cancelled timer that fired all the same.
-    task_sequence sequence = 0; ///< Of the task that is open now.
+    bool timed = false;         ///< The slot is a wait with a time-out.
+    bool timed_out = false;     ///< The time-out passed before an event came.
+    bool awaited = false;       ///< take_result has returned the result.
+    bool observed = false;      ///< The code knows that the slot is done.
+    bool fired = false;         ///< The slot is a timer that has fired.
+    task_sequence sequence = 0; ///< Sequence of the open task, timer or wait.
+    /// The sequence in the history event of the failure. After a rewind, it may
+    /// differ from `sequence`.
     task_sequence failed_as = 0;
-    std::uint32_t open = 0;    ///< all: members not done; any: the winner.
-    std::uint32_t turn = 0;    ///< event: opened in.
-    slot_id other = no_slot;   ///< event ↔ the timer that limits it.
-    std::uint64_t ordinal = 0; ///< event: as delivered.
-    timestamp time{};          ///< event: as raised.
-    std::string name;
-    std::string result; ///< JSON, or the failure's message.
+    /// For `all`, the number of members that are not done; for `any`, the
+    /// index of the first member that was done.
+    std::uint32_t open = 0;
+    std::uint32_t turn = 0; ///< The turn in which the slot was added.
+    /// For a wait with a time-out, the slot of its timer; for this timer, the
+    /// slot of the wait.
+    slot_id linked = no_slot;
+    /// For a wait: the place of the bound event in the order of delivery; 0 if
+    /// no event is bound.
+    std::uint64_t ordinal = 0;
+    timestamp time{};   ///< When the bound event was raised.
+    std::string name;   ///< Name of the activity, orchestrator or event.
+    std::string result; ///< JSON text, or the message of the failure.
     std::string failure_type;
-    std::vector<slot_id> members;
-    std::vector<membership> groups;
-    std::unique_ptr<call> retry;
+    std::vector<slot_id> members;   ///< Members, if this slot is a group.
+    std::vector<membership> groups; ///< Groups that wait for this slot.
+    std::unique_ptr<call> retry;    ///< Null if the call is not retried.
   };
 
+  /// An event that no wait has received.
   struct buffered_event {
-    std::uint64_t ordinal = 0;
-    inbox_sequence sequence = 0;
+    std::uint64_t ordinal = 0;   ///< Order of delivery.
+    inbox_sequence sequence = 0; ///< 0 if the event came from history.
     timestamp time{};
     event_raised raised;
   };
 
+  /// The events and waits of one event name, oldest first. While the code
+  /// runs, an event is buffered only if no wait is open.
   struct event_queue {
     std::deque<buffered_event> buffered;
-    std::deque<slot_id> waits; ///< Those done are skipped.
+    /// Open waits. A wait that is completed without an event, such as by its
+    /// time-out, stays in the queue until it is the oldest and an event of the
+    /// name arrives.
+    std::deque<slot_id> waits;
   };
 
-  struct taken_message {
-    std::uint64_t ordinal = 0;
+  struct consumed_message {
+    std::uint64_t ordinal = 0; ///< Order of delivery.
     inbox_sequence sequence = 0;
   };
 
-  /// What a turn leaves behind; cleared at its beginning.
-  struct turn_notes {
+  /// The output of the current turn; cleared when a turn begins.
+  struct turn_output {
     std::vector<decision> decisions;
-    std::vector<taken_message> taken;
+    std::vector<consumed_message> consumed;
     std::vector<slot_id> waits_opened;
     std::vector<task_sequence> waits_closed;
     std::vector<task_sequence> timers_cancelled;
     std::vector<task_sequence> orphans;
-    std::vector<task_sequence> failures_taken;
+    std::vector<task_sequence> failures_received;
     std::optional<std::string> custom_status;
-    std::size_t asked = 0;
-    bool rewound = false;
+    /// Number of decisions, including those that matched a rewound turn.
+    std::size_t requested = 0;
+    bool rewound = false; ///< resume_rewound_turn was called.
   };
 
   slot_id add(slot_kind kind, std::string_view name);
-  void expect_room() const;
+  /// @throws limit_exceeded  The turn has decisions_per_turn_max decisions.
+  void check_decision_limit() const;
   task_sequence decide(decision asked, bool child_by_number = false);
-  void release_adopted();
+  void release_carried_decisions();
+
+  /// Records that the slot's open task has this sequence.
   void track(task_sequence sequence, slot_id id);
   slot* open_task(task_sequence sequence);
   slot_id slot_of(task_sequence sequence) const;
@@ -212,40 +278,45 @@ private:
                          std::uint32_t attempt);
   void create_child(slot_id id, std::string input, std::string version,
                     std::string instance);
-  void succeed(task_sequence sequence, slot_kind kind, std::string result);
-  void fail(task_sequence sequence, slot_kind kind, failure_details failure);
+  void complete_task(task_sequence sequence, slot_kind kind,
+                     std::string result);
+  void fail_task(task_sequence sequence, slot_kind kind,
+                 failure_details failure);
   bool retry(slot_id id, const failure_details& failure);
-  void attempt_again(slot_id id);
-  void fire(task_sequence sequence);
-  void raise(event_raised raised, timestamp time, inbox_sequence sequence);
-  void bind(slot_id wait, buffered_event event);
+  void start_next_attempt(slot_id id);
+  void fire_timer(task_sequence sequence);
+  void accept_event(event_raised raised, timestamp time,
+                    inbox_sequence sequence);
+  void bind_event(slot_id wait, buffered_event event);
   void close_wait(const slot& wait);
   void cancel_timer(slot_id id);
-  void settle(slot_id id);
-  void leave_group(slot_id member, slot_id group);
-  void see(slot_id id);
+  void complete_slot(slot_id id);
+  void remove_from_group(slot_id member, slot_id group);
+  void mark_observed(slot_id id);
 
-  identity who_;
+  execution_identity identity_;
   orchestration_log_sink log_;
   std::unordered_map<task_sequence, task_sequence> reruns_;
-  std::deque<slot> slots_; ///< References stay valid.
-  std::vector<slot_id> slots_by_sequence_;
-  std::unordered_map<std::string, event_queue> events_; ///< By lower name.
+  std::deque<slot> slots_; ///< A deque, so that references stay valid.
+  std::vector<slot_id> slots_by_sequence_; ///< Indexed by task sequence.
+  std::unordered_map<std::string, event_queue> events_; ///< By event_key.
   task_sequence next_sequence_ = 1;
   task_sequence next_wait_ = wait_sequence_first;
   std::uint64_t next_ordinal_ = 1;
-  std::uint64_t guids_ = 0;
+  std::uint64_t guids_ = 0; ///< Calls of new_guid so far.
 
-  detail::promise_base* waiter_ = nullptr;
-  slot_id waits_on_ = no_slot;
-  std::coroutine_handle<> next_;
+  detail::promise_base* waiter_ = nullptr; ///< The suspended coroutine.
+  slot_id waits_on_ = no_slot;             ///< The slot that `waiter_` awaits.
+  std::coroutine_handle<> next_;           ///< Set by continue_with.
 
   timestamp now_{};
   bool replaying_ = false;
-  bool closed_ = false;
+  bool closed_ = false; ///< The code has ended.
   std::uint32_t turn_count_ = 0;
-  turn_notes turn_;
-  std::deque<std::deque<const history_event*>> adopted_; ///< Still to match.
+  turn_output turn_;
+  /// After a rewind: the recorded decisions of the failed turns, one list for
+  /// each turn. A decision is removed when the code makes the same one again.
+  std::deque<std::deque<const history_event*>> carried_decisions_;
   std::optional<continued_result> continuation_;
 };
 

@@ -10,6 +10,11 @@
 
 namespace perdura::actors {
 
+using persistence::errc;
+using persistence::execution_started;
+
+/// The implementation, so that orchestration_run.hpp need not include the
+/// engine and the registry.
 class orchestration_run::impl {
 public:
   impl(std::shared_ptr<const registry> functions, orchestration_log_sink log)
@@ -20,6 +25,8 @@ public:
   }
 
   turn_outcome run_turn(orchestration_work_item item);
+
+  /// Destroys the coroutine, the context and the engine.
   void drop();
 
 private:
@@ -35,15 +42,16 @@ private:
   std::shared_ptr<const registry> functions_;
   orchestration_log_sink log_;
 
-  // Destroyed in the opposite order: frames deregister at the engine.
+  // Destroyed in reverse order: `code_` first, because coroutine frames
+  // deregister at the engine when they are destroyed.
   std::unique_ptr<orchestration_engine> engine_;
   std::unique_ptr<orchestration_context> context_;
   std::unique_ptr<detail::root_task> code_;
   const orchestrator_entry* entry_ = nullptr;
-  std::string input_;
-  bool started_ = false;
-  bool ended_ = false;
-  turn_result result_; ///< Of the turn that runs.
+  std::string input_;    ///< JSON text, from execution_started.
+  bool started_ = false; ///< start_code was called for this execution.
+  bool ended_ = false;   ///< The code has returned or thrown.
+  turn_result result_;   ///< Result of the current turn.
 };
 
 void orchestration_run::impl::drop() {
@@ -60,8 +68,10 @@ turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
   outcome.execution = item.execution;
   outcome.number = item.number;
 
-  replay_turn turn; // a warm run has no past to take over
+  replay_turn turn; // a warm turn has only the deliveries of the item
   replay_plan plan;
+  // A cold turn discards the coroutine, if there is one, and replays all turns
+  // of the history; `plan.next` then describes how this turn begins.
   if (item.cold) {
     drop();
     plan = plan_replay(item.history);
@@ -76,7 +86,7 @@ turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
     turn = std::move(plan.next);
   } else if (!engine_) {
     throw std::logic_error("a warm turn of \"" + item.instance
-                           + "\" for a run without its coroutine");
+                           + "\" was given to a run without its coroutine");
   }
 
   engine_->begin_turn(item.now, false);
@@ -86,7 +96,8 @@ turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
   return outcome;
 }
 
-/// Finds the code and makes what it needs; nothing is run yet.
+/// Finds the orchestrator's code and creates its engine and context, without
+/// running the code. Returns an error if the instance must be held.
 std::optional<error>
 orchestration_run::impl::load(const orchestration_work_item& item,
                               const replay_plan& plan) {
@@ -106,19 +117,21 @@ orchestration_run::impl::load(const orchestration_work_item& item,
       what += " version " + begun->version;
     return error{errc::unknown_orchestrator,
                  what
-                   + ", which this node does not have; it goes on when a "
-                     "program that registers it is started"};
+                   + ", which this node does not have; the instance continues "
+                     "when a program that registers it is started"};
   }
   input_ = begun->input;
   engine_ = std::make_unique<orchestration_engine>(
-    orchestration_engine::identity{item.instance, begun->execution, begun->name,
-                                   begun->version, begun->parent.instance},
+    orchestration_engine::execution_identity{item.instance, begun->execution,
+                                             begun->name, begun->version,
+                                             begun->parent.instance},
     log_, plan.reruns);
   context_ = std::make_unique<orchestration_context>(*engine_);
   return std::nullopt;
 }
 
-/// Runs the turns that are over once more and compares.
+/// Runs the turns of the history again and compares the decisions. Returns an
+/// error at the first mismatch.
 std::optional<error>
 orchestration_run::impl::replay(const orchestration_work_item& item,
                                 const replay_plan& plan) {
@@ -135,33 +148,36 @@ orchestration_run::impl::replay(const orchestration_work_item& item,
   return std::nullopt;
 }
 
-/// The turn's messages, one by one, the code resumed after each. The first
-/// turn starts the code, after the events that were there before it.
+/// Delivers the messages of the turn one by one and resumes the code after
+/// each. In the first turn, the code starts before the first message that is
+/// not an external event. If there is no such message, the code starts after
+/// the last message.
 void orchestration_run::impl::run_messages(const replay_turn& turn,
                                            std::vector<delivery>* deliveries) {
   if (turn.rewound)
-    engine_->take_over(*turn.rewound);
-  auto give = [&](history_event event, inbox_sequence sequence) {
+    engine_->resume_rewound_turn(*turn.rewound);
+  auto deliver = [&](history_event event, inbox_sequence sequence) {
     if (!started_ && !std::holds_alternative<event_raised>(event.body))
       start_code();
     engine_->deliver(std::move(event), sequence);
     advance();
   };
   for (const history_event* message : turn.messages)
-    give(*message, 0);
+    deliver(*message, 0);
   if (deliveries)
     for (delivery& message : *deliveries)
-      give(std::move(message.event), message.sequence);
+      deliver(std::move(message.event), message.sequence);
   if (!started_)
     start_code();
 }
 
+/// Creates the orchestrator's coroutine and runs it to its first await.
 void orchestration_run::impl::start_code() {
   started_ = true;
   try {
     code_ = entry_->make(*context_, input_);
     engine_->run(code_->attach(*engine_));
-  } catch (...) { // the input does not fit, or there is no memory
+  } catch (...) { // such as payload_error, if the input does not match the type
     code_.reset();
     ended_ = true;
     engine_->close();
@@ -171,6 +187,8 @@ void orchestration_run::impl::start_code() {
   advance();
 }
 
+/// Resumes the code as long as the slot that it awaits is completed. When the
+/// code has ended, sets the result of the turn.
 void orchestration_run::impl::advance() {
   if (!started_ || ended_)
     return;
@@ -183,6 +201,8 @@ void orchestration_run::impl::advance() {
   result_ = conclude();
 }
 
+/// Returns the result of code that has ended. An exception of the code, and an
+/// output that cannot be written, fail the instance.
 turn_result orchestration_run::impl::conclude() {
   try {
     code_->check();
@@ -204,7 +224,7 @@ turn_outcome orchestration_run::run_turn(orchestration_work_item item) {
   return impl_->run_turn(std::move(item));
 }
 
-void orchestration_run::forget() {
+void orchestration_run::discard() {
   impl_->drop();
 }
 

@@ -1,8 +1,9 @@
-/// One orchestration, warm: the coroutine frame between two turns, and the
-/// replay that brings it back. No clock, no thread, no CAF.
+/// Runs the turns of one orchestration and keeps its coroutine between them.
+/// Uses no clock, no threads and no CAF.
 #pragma once
 
 #include "actors/execution/decision.hpp"
+#include "persistence/process/log_level.hpp"
 
 #include <memory>
 
@@ -10,14 +11,15 @@ namespace perdura::actors {
 
 class registry;
 
-/// The orchestrator's own log lines while it is not replaying.
-/// (level as spdlog's: 2 info, 3 warn, 4 error), text.
+/// Receives the lines that an orchestrator logs while it is not replaying.
+/// Called on the thread that runs the turn.
 using orchestration_log_sink
-  = void (*)(const instance_id&, int level, const std::string& text);
+  = void (*)(const instance_id&, persistence::log_level level,
+             const std::string& text);
 
+/// Not thread-safe; the coroutine may run on a different thread in each turn.
 class orchestration_run {
 public:
-  /// `functions` must outlive the run.
   explicit orchestration_run(std::shared_ptr<const registry> functions,
                              orchestration_log_sink log = nullptr);
   ~orchestration_run();
@@ -25,15 +27,18 @@ public:
   orchestration_run(const orchestration_run&) = delete;
   orchestration_run& operator=(const orchestration_run&) = delete;
 
-  /// Runs one turn: replays `item.history` first if it is cold, then gives
-  /// the code the deliveries one by one, resuming it after each. Whatever
-  /// user code throws becomes `failed_result`; a mismatch between code and
-  /// history becomes `held_result` with a sentence that names the event.
-  /// A warm item needs a run that has seen all earlier turns.
+  /// Runs one turn. If the item is cold, replays `item.history` first. Then
+  /// gives the code the deliveries one by one and resumes the code after each.
+  /// An exception of user code becomes `failed_result`. A mismatch between
+  /// code and history becomes `held_result` with a message that names the
+  /// history event. A warm item requires that this object has run all earlier
+  /// turns of the execution.
+  /// @throws std::logic_error  The item is warm but there is no coroutine.
   turn_outcome run_turn(orchestration_work_item item);
 
-  /// Destroys the coroutine and all that it holds; a cold turn may follow.
-  void forget();
+  /// Destroys the coroutine with its local variables. The next turn must be
+  /// cold.
+  void discard();
 
 private:
   class impl;

@@ -5,8 +5,11 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
+/// True for the types of events that are delivered to the orchestrator's code.
 bool is_message(const history_body& body) {
   return std::holds_alternative<task_completed>(body)
          || std::holds_alternative<persistence::task_failed>(body)
@@ -16,6 +19,7 @@ bool is_message(const history_body& body) {
          || std::holds_alternative<event_raised>(body);
 }
 
+/// True for the types of events that record a request of the code.
 bool is_decision(const history_body& body) {
   return std::holds_alternative<task_scheduled>(body)
          || std::holds_alternative<timer_created>(body)
@@ -23,11 +27,13 @@ bool is_decision(const history_body& body) {
          || std::holds_alternative<event_sent>(body);
 }
 
+/// True for the types of events by which the code ends its execution.
 bool is_end(const history_body& body) {
   return std::holds_alternative<execution_completed>(body)
          || std::holds_alternative<continue_as_new>(body);
 }
 
+/// Returns the sequence of the failed task if the event records a failure.
 std::optional<task_sequence> failed_task(const history_body& body) {
   if (auto* failed = std::get_if<persistence::task_failed>(&body))
     return failed->sequence;
@@ -36,17 +42,19 @@ std::optional<task_sequence> failed_task(const history_body& body) {
   return std::nullopt;
 }
 
-/// Half-open; `begin` is the orchestrator_started.
+/// The events of one turn: from the orchestrator_started at index `begin` up to
+/// the event before index `end`.
 struct turn_bounds {
   event_index begin = 0;
   event_index end = 0;
 };
 
-/// All that the rewinds in a history have made void, known before the walk.
+/// The events and turns that the rewinds of a history made void.
 struct rewinds {
-  std::vector<bool> is_void;
-  std::unordered_set<event_index> turns; ///< Their begins.
+  std::vector<bool> is_void;             ///< By index of the event.
+  std::unordered_set<event_index> turns; ///< First events of void turns.
 
+  /// `bounds` are the turns of the history.
   rewinds(std::span<const history_event> history,
           const std::vector<turn_bounds>& bounds)
     : is_void(history.size()) {
@@ -66,6 +74,8 @@ struct rewinds {
   }
 };
 
+/// Finds the turns of the history. Events between two turns, such as
+/// execution_suspended, belong to none.
 std::vector<turn_bounds> turns_of(std::span<const history_event> history) {
   std::vector<turn_bounds> turns;
   for (event_index i = 0; i < history.size(); ++i) {
@@ -80,9 +90,9 @@ std::vector<turn_bounds> turns_of(std::span<const history_event> history) {
   return turns;
 }
 
-/// What the next turn takes over of a rewind.
-void note_rewind(replay_plan& plan, std::span<const history_event> history,
-                 const execution_rewound& rewound) {
+/// Adds the effects of a rewind to the next turn of the plan.
+void add_rewind(replay_plan& plan, std::span<const history_event> history,
+                const execution_rewound& rewound) {
   rewound_turn& next
     = plan.next.rewound ? *plan.next.rewound : plan.next.rewound.emplace();
   next.next_sequence = std::max(next.next_sequence, rewound.next_sequence);
@@ -105,10 +115,12 @@ replay_plan plan_replay(std::span<const history_event> history) {
   auto bound = bounds.begin();
   for (event_index i = 0; i < history.size(); ++i) {
     if (auto* event = std::get_if<execution_rewound>(&history[i].body))
-      note_rewind(plan, history, *event);
+      add_rewind(plan, history, *event);
+    // All other events between turns change nothing in the plan.
     if (bound == bounds.end() || bound->begin != i)
       continue;
-    // `plan.next` holds what earlier rewinds left to this turn.
+    // If rewound turns precede this turn, `plan.next` contains their messages
+    // and decisions already.
     replay_turn& turn = plan.next;
     turn.now = history[i].time;
     for (event_index at = i; at < bound->end; ++at) {
@@ -124,6 +136,8 @@ replay_plan plan_replay(std::span<const history_event> history) {
       else if (is_decision(event.body))
         turn.decisions.push_back(at);
     }
+    // A void turn is not replayed. Its messages and decisions become part of
+    // the next turn.
     if (rewound.turns.contains(i)) {
       replay_turn left;
       left.messages = std::move(turn.messages);
@@ -146,6 +160,7 @@ replay_plan plan_replay(std::span<const history_event> history) {
 
 namespace {
 
+/// Writes a number without trailing zeros.
 std::string number_text(double value) {
   std::string text = std::to_string(value);
   text.erase(text.find_last_not_of('0') + 1);
@@ -154,12 +169,13 @@ std::string number_text(double value) {
   return text;
 }
 
+/// Writes a duration in seconds, such as "1.5 s".
 std::string duration_text(duration span) {
   return number_text(std::chrono::duration<double>(span).count()) + " s";
 }
 
-/// "activity Charge", as what is asked for in a turn at `now`.
-std::string spoken(const decision& asked, timestamp now) {
+/// Describes a decision of a turn at `now`, such as "activity Charge".
+std::string describe(const decision& asked, timestamp now) {
   if (auto* task = std::get_if<task_scheduled>(&asked))
     return "activity " + task->name;
   if (auto* timer = std::get_if<timer_created>(&asked))
@@ -172,6 +188,8 @@ std::string spoken(const decision& asked, timestamp now) {
   return name_of(asked);
 }
 
+/// Returns the verb for a recorded decision: the orchestration "scheduled" an
+/// activity, "started" a sub-orchestration, and so on.
 const char* verb_of(const decision& recorded) {
   if (std::holds_alternative<task_scheduled>(recorded))
     return " scheduled ";
@@ -186,6 +204,7 @@ std::string event_text(const instance_id& instance, event_index index) {
   return "event " + std::to_string(index) + " of \"" + instance + "\"";
 }
 
+/// Describes how the code ended in a replayed turn, for a mismatch.
 std::string end_text(const turn_result& ended) {
   if (auto* failed = std::get_if<failed_result>(&ended))
     return "the code now ends (" + failed->failure.type + ": "
@@ -195,11 +214,13 @@ std::string end_text(const turn_result& ended) {
   return "the code now ends";
 }
 
+/// Returns true if the code has ended; std::monostate means that it waits.
 bool has_ended(const turn_result& ended) {
   return !std::holds_alternative<std::monostate>(ended);
 }
 
-/// "completed the execution", and whether the code did that too.
+/// Returns a text such as " completed the execution" for the recorded end of an
+/// execution, and whether the code has now ended in the same way.
 std::pair<const char*, bool> compare_end(const history_body& recorded,
                                          const turn_result& ended) {
   auto* completed = std::get_if<execution_completed>(&recorded);
@@ -236,19 +257,20 @@ std::optional<std::string> find_mismatch(const instance_id& instance,
                                          const replay_turn& turn,
                                          std::span<const decision> asked,
                                          const turn_result& ended) {
+  // Compares the decisions in order, then the end of the turn.
   const std::size_t recorded = turn.decisions.size();
   for (std::size_t i = 0; i < std::max(recorded, asked.size()); ++i) {
     if (i >= recorded)
-      return "up to " + event_text(instance, turn.last)
-             + " nothing more was asked for; the code now asks for "
-             + spoken(asked[i], turn.now);
+      return "the turn that ends at " + event_text(instance, turn.last)
+             + " requested nothing more; the code now asks for "
+             + describe(asked[i], turn.now);
     const history_body& body = history[turn.decisions[i]].body;
     if (i < asked.size() && is_same_request(asked[i], body))
       continue;
     std::string text = event_text(instance, turn.decisions[i]) + verb_of(body)
-                       + spoken(body, turn.now) + "; ";
+                       + describe(body, turn.now) + "; ";
     if (i < asked.size())
-      return text + "the code now asks for " + spoken(asked[i], turn.now);
+      return text + "the code now asks for " + describe(asked[i], turn.now);
     return text
            + (has_ended(ended) ? end_text(ended)
                                : "the code now asks for nothing");

@@ -1,5 +1,5 @@
-/// Reads a history as the turns that made it, and says where code and history
-/// part. Pure: no code is run here.
+/// Divides a history into turns to replay, and compares the requests of the
+/// code with the history. The functions are pure and do not run the code.
 #pragma once
 
 #include "actors/execution/decision.hpp"
@@ -13,42 +13,57 @@
 
 namespace perdura::actors {
 
-/// One turn to be run again.
+using persistence::event_index;
+
+/// One turn to replay.
 ///
-/// A rewind leaves out the turn F that failed; the next one, R, takes over
-/// what F was given and what it asked for:
+/// A rewind removes the turn F that failed from the replay. In the next turn R,
+/// the code receives the messages M of F again before its own, and the
+/// decisions of R are compared with the decisions D of F first. A decision that
+/// the code makes again keeps its sequence and its task. The turns, in the
+/// history and as they are replayed:
 ///
-///     … [F: M, D, failed] rewound [R: M_R, D_R, …] …
-///     replayed as            [R: M (less what is void) then M_R, D, then D_R]
+///     history:   … [F: M, D, failed] rewound [R: M_R, D_R, …] …
+///     replayed:  …                           [R: M then M_R, D then D_R] …
 ///
-/// and likewise if R failed and was rewound in its turn. While a turn is
-/// Failed nothing that it asked for is given up, so that D can be taken over.
+/// Messages that the rewind made void are left out of M. If R fails and is
+/// rewound too, the turn after R contains the messages and decisions of both.
+/// While an instance is failed, its tasks stay open, so that R can use the
+/// results of the tasks in D.
 struct replay_turn {
   timestamp now{};
   std::vector<const history_event*> messages;
-  std::vector<event_index> decisions; ///< To be compared with.
-  std::optional<event_index> end;     ///< Completed, failed or continued.
-  event_index last = 0;               ///< Its orchestrator_completed.
-  std::optional<rewound_turn> rewound;
+  std::vector<event_index> decisions; ///< Compared with the new decisions.
+  /// The event that ended the execution; empty if the execution did not end in
+  /// this turn.
+  std::optional<event_index> end;
+  event_index last = 0; ///< The orchestrator_completed of the turn.
+  std::optional<rewound_turn> rewound; ///< Set if this turn follows a rewind.
 };
 
+/// The turns to replay, and the state in which the next turn begins.
 struct replay_plan {
-  std::vector<replay_turn> turns; ///< All that are over.
-  /// What the turn to come takes over: `messages` and `rewound`.
+  std::vector<replay_turn> turns; ///< The turns of the history, in order.
+  /// The next turn. If it follows a rewind, `messages` and `rewound` are set;
+  /// otherwise all members have their defaults.
   replay_turn next;
-  std::unordered_map<task_sequence, task_sequence> reruns; ///< New → old.
+  /// Maps the sequence that a rewind gave to a task to the sequence that the
+  /// task had before the rewind.
+  std::unordered_map<task_sequence, task_sequence> reruns;
 };
 
-/// The plan points into `history`.
+/// Makes the plan for a complete history. The plan points into `history`, which
+/// must outlive it.
 replay_plan plan_replay(std::span<const history_event> history);
 
-/// Is this what history recorded? Kind and name; of a child its ID too, of a
-/// sent event its receiver; of a timer the kind alone.
+/// Returns true if the decision has the recorded kind and name and, for a
+/// sub-orchestration or a sent event, also the recorded instance ID. Inputs and
+/// the times of timers are not compared.
 bool is_same_request(const decision& asked, const decision& recorded);
 
-/// Compares a turn that was run again with history; a sentence if they part,
-/// e.g. `event 17 of "order-17" scheduled activity Charge; the code now asks
-/// for a timer of 30 s`.
+/// Compares a replayed turn with the history. Returns a message if they
+/// differ, for example: event 17 of "order-17" scheduled activity Charge; the
+/// code now asks for a timer of 30 s.
 std::optional<std::string> find_mismatch(const instance_id& instance,
                                          std::span<const history_event> history,
                                          const replay_turn& turn,

@@ -1,4 +1,4 @@
-/// What may be asked of one instance from outside, and what is answered.
+/// Management requests, their answers, and the gateway that accepts them.
 #pragma once
 
 #include "persistence/views/queries.hpp"
@@ -14,12 +14,23 @@
 
 namespace perdura::actors {
 
-using namespace persistence;
+using persistence::duration;
+using persistence::errc;
+using persistence::execution_id;
+using persistence::history_event;
+using persistence::instance_id;
+using persistence::instance_page;
+using persistence::instance_query;
+using persistence::instance_row;
+using persistence::request_id;
+using persistence::result;
+using persistence::status_counts;
+using persistence::timestamp;
 
-/// Where an answer goes: a door (gateway) and its own number for the request.
-/// Number 0: nobody wants an answer.
+/// The destination of an answer: a gateway, and the number that the gateway
+/// gave the request. Number 0 means that no answer is sent.
 struct reply_to {
-  std::uint64_t door = 0;
+  std::uint64_t gateway = 0;
   std::uint64_t correlation = 0;
 
   explicit operator bool() const {
@@ -27,17 +38,19 @@ struct reply_to {
   }
 };
 
-/// A live ID is refused (already_exists) unless `get_or_start`; a finished one
-/// is replaced by a new execution.
+/// Starts an instance. If a finished instance has the ID, the new one replaces
+/// it. If an unfinished instance has the ID, the answer is
+/// errc::already_exists or, with `get_or_start`, success with the ID of its
+/// execution.
 struct start_instance {
   instance_id id;
   std::string name;
-  std::string version; ///< Empty: the orchestrator's default version.
-  std::string input = "null";
-  execution_id execution; ///< Random, given by the gateway.
-  timestamp scheduled_at{};
+  std::string version;        ///< Empty means the greatest registered version.
+  std::string input = "null"; ///< JSON text.
+  execution_id execution;     ///< Random; the gateway sets it.
+  timestamp scheduled_at{};   ///< A time in the past means at once.
   bool get_or_start = false;
-  request_id request;
+  request_id request; ///< See `request_id`; may be empty.
 };
 
 template <class I>
@@ -46,6 +59,7 @@ auto inspect(I& f, start_instance& x) {
            x.get_or_start, x.request);
 }
 
+/// Reads the status of one instance.
 struct get_status {
   instance_id id;
   bool show_input = true;
@@ -57,10 +71,11 @@ auto inspect(I& f, get_status& x) {
   return f(x.id, x.show_input, x.show_history);
 }
 
+/// Sends an external event to an unfinished instance.
 struct raise_event {
   instance_id id;
   std::string name;
-  std::string data = "null";
+  std::string data = "null"; ///< JSON text.
   request_id request;
 };
 
@@ -69,10 +84,12 @@ auto inspect(I& f, raise_event& x) {
   return f(x.id, x.name, x.data, x.request);
 }
 
+/// Ends an unfinished instance; its output is the reason. Activities that are
+/// running are not stopped.
 struct terminate_instance {
   instance_id id;
-  std::string reason; ///< Plain text; stored as a JSON string.
-  bool recursive = false;
+  std::string reason;     ///< Plain text; stored as a JSON string.
+  bool recursive = false; ///< Also terminate the sub-orchestrations.
   request_id request;
 };
 
@@ -81,6 +98,8 @@ auto inspect(I& f, terminate_instance& x) {
   return f(x.id, x.reason, x.recursive, x.request);
 }
 
+/// Stops dispatching turns of the instance until it is resumed. Messages that
+/// arrive while the instance is suspended are kept.
 struct suspend_instance {
   instance_id id;
   std::string reason;
@@ -92,6 +111,7 @@ auto inspect(I& f, suspend_instance& x) {
   return f(x.id, x.reason, x.request);
 }
 
+/// Resumes a suspended instance and delivers the messages that were kept.
 struct resume_instance {
   instance_id id;
   std::string reason;
@@ -103,6 +123,7 @@ auto inspect(I& f, resume_instance& x) {
   return f(x.id, x.reason, x.request);
 }
 
+/// Runs the failed tasks of a failed instance again.
 struct rewind_instance {
   instance_id id;
   std::string reason;
@@ -114,6 +135,7 @@ auto inspect(I& f, rewind_instance& x) {
   return f(x.id, x.reason, x.request);
 }
 
+/// Deletes a finished instance and its history.
 struct purge_instance {
   instance_id id;
 };
@@ -125,7 +147,8 @@ auto inspect(I& f, purge_instance& x) {
 
 enum class wait_for : std::uint8_t { started, finished };
 
-/// Answered at once if it is so already, else when it becomes so.
+/// Waits until the instance has started or finished. The answer is sent at
+/// once if that has happened already.
 struct wait_instance {
   instance_id id;
   wait_for what = wait_for::finished;
@@ -136,7 +159,9 @@ auto inspect(I& f, wait_instance& x) {
   return f(x.id, x.what);
 }
 
-/// Forgets the waits that were registered with this reply_to.
+/// Cancels the wait_instance requests that name the same instance and have the
+/// same reply_to as this request. Neither the cancelled requests nor this
+/// request get an answer.
 struct cancel_wait {
   instance_id id;
 };
@@ -146,22 +171,26 @@ auto inspect(I& f, cancel_wait& x) {
   return f(x.id);
 }
 
-/// Sent to other nodes by its place in this list. Append; never reorder.
+/// Every management request. The index in this list identifies the type on the
+/// wire between nodes: append new types, never reorder.
 using management_request
   = std::variant<start_instance, get_status, raise_event, terminate_instance,
                  suspend_instance, resume_instance, rewind_instance,
                  purge_instance, wait_instance, cancel_wait>;
 
+/// The ID of the instance that the request concerns.
 inline const instance_id& instance_of(const management_request& request) {
   return std::visit([](const auto& x) -> const instance_id& { return x.id; },
                     request);
 }
 
-/// One instance as a client sees it.
+/// One instance as clients see it.
 struct instance_status {
-  instance_row row; ///< `input` is empty unless it was asked for.
-  std::vector<history_event> history;     ///< Empty unless it was asked for.
-  std::vector<std::string> unread_events; ///< Names, in order.
+  instance_row row; ///< `input` is empty unless the request asked for it.
+  std::vector<history_event> history; ///< Empty unless requested.
+  /// Names of the buffered events that the orchestrator has not consumed, in
+  /// order of arrival.
+  std::vector<std::string> unread_events;
 };
 
 template <class I>
@@ -169,72 +198,91 @@ auto inspect(I& f, instance_status& x) {
   return f(x.row, x.history, x.unread_events);
 }
 
+/// The answer to any management request.
 struct management_answer {
   errc code = errc::ok;
-  std::string message; ///< A sentence if `code` is not ok.
+  std::string message; ///< A sentence for the user if `code` is not ok.
   instance_id id;
-  execution_id execution; ///< Of a start.
-  bool started = false;   ///< Of a start: its first turn is durable.
-  bool created = false;   ///< Of a start: false if get-or-start found one.
-  std::shared_ptr<const instance_status> status; ///< Of status and waits.
+  execution_id execution; ///< Set for a start, a status and a wait.
+  bool started = false;   ///< For a start: the first turn is durable.
+  bool created = false;   ///< For a start: this request created the instance.
+  std::shared_ptr<const instance_status> status; ///< For status and waits.
 };
 
+/// Number of instances in each runtime status.
 struct instance_counts {
   status_counts counts{};
-  std::vector<std::uint32_t> missing; ///< Partitions nobody answered for.
+  std::vector<std::uint32_t> missing; ///< Partitions that did not answer.
 };
 
-/// Of a question to all nodes, unless its caller has less time.
+/// Longest time that a query over all nodes takes, unless the caller sets a
+/// shorter one.
 inline constexpr duration query_time_max = std::chrono::seconds(35);
 
-/// What a request does when the owner of its instance is away.
-enum class if_away : std::uint8_t {
-  refuse, ///< Answered *unavailable* at once; nothing was done.
-  wait,   ///< It waits for the owner, until it is cancelled.
+/// The handling of a request while the node that owns its instance is not
+/// reachable.
+enum class if_owner_unavailable : std::uint8_t {
+  /// The gateway answers errc::unavailable at once and does not execute the
+  /// request.
+  refuse,
+  /// The request waits until the owner is reachable or `cancel` is called.
+  wait,
 };
 
-/// The gateway as those below the client see it: takes a request for any
-/// instance, answers once: on a thread of its own, or on the caller's before
-/// `submit` returns.
+/// Accepts management requests for any instance of the hub, whichever node owns
+/// it. Clients and activities use this interface. Thread-safe.
 class management_gateway {
 public:
   using callback = std::function<void(management_answer)>;
 
   virtual ~management_gateway() = default;
 
-  /// Returns a number to cancel the request by.
+  /// Submits a request. `done` is called exactly once: on a thread of the
+  /// gateway, or on the caller's thread before `submit` returns. It must not
+  /// block. Returns a number for `cancel`.
   std::uint64_t submit(management_request request, callback done) {
-    return submit(std::move(request), std::move(done), if_away::refuse);
+    return submit(std::move(request), std::move(done),
+                  if_owner_unavailable::refuse);
   }
 
   virtual std::uint64_t submit(management_request request, callback done,
-                               if_away what)
+                               if_owner_unavailable policy)
     = 0;
 
-  /// Nobody waits any more: `done` is called, unless it has been called
-  /// already: with errc::unavailable if the request still waited for its owner
-  /// (nothing was done, nor will be), else with errc::cancelled.
+  /// Ends the wait for an answer. `number` is the result of `submit`. If `done`
+  /// has not been called yet, it is called with one of two codes:
+  /// errc::unavailable if the request was still waiting for its owner, in which
+  /// case it is never executed; otherwise errc::cancelled, in which case it may
+  /// have been executed.
   virtual void cancel(std::uint64_t number) = 0;
 
-  /// One page over all partitions of all nodes. Blocks while the views catch
-  /// up.
-  /// @error errc::unavailable  A node is away, and `query.partial` is not set.
-  /// Likewise when one has not answered within `time_out`.
+  /// Returns one page over all partitions of all nodes. Blocks until each node
+  /// has flushed its views and answered.
+  /// @error errc::unavailable  A node is not reachable or has not answered
+  ///                           within `time_out`, and `query.partial` is not
+  ///                           set.
   virtual result<instance_page> query(const instance_query& query,
                                       duration time_out = query_time_max)
     = 0;
+
+  /// Counts the instances of all partitions in each status. With `partial`,
+  /// partitions of nodes that do not answer are listed as missing. Errors as
+  /// for `query`.
   virtual result<instance_counts> count(bool partial = false,
                                         duration time_out = query_time_max)
     = 0;
 
-  /// Instances whose turn does not come back or whose code does not fit, each
-  /// with a sentence.
+  /// Returns the instances of this node that are held, and those whose current
+  /// turn has been running for longer than `turn_stuck_time`; each with the
+  /// reason.
   virtual std::vector<std::pair<instance_id, std::string>> stuck() = 0;
 
-  /// The webhook URLs of an instance; empty strings if there is no HTTP door.
+  /// Returns the webhook URLs of an instance. The URLs are empty if there is
+  /// no HTTP API.
   virtual management_payload payload_of(const instance_id& id) const = 0;
 
-  /// `compat = "seed"`: no status before an instance has run.
+  /// Returns true if the setting `compat` is "seed". The client API and the
+  /// HTTP API then show an instance only after its first turn has run.
   virtual bool is_seed_compatible() const = 0;
 };
 

@@ -1,6 +1,6 @@
-/// Every conversation inside a node: the messages and who answers to what.
-/// Only an envelope of bytes crosses to other nodes, so none of these is ever
-/// serialised by CAF.
+/// The CAF messages inside a node, and the actor types with the messages that
+/// each accepts. CAF never serialises these messages: nodes exchange envelopes
+/// of bytes only.
 #pragma once
 
 #include "actors/partition/partition_processor.hpp"
@@ -15,57 +15,67 @@
 
 namespace perdura::actors {
 
-/// The journal has made everything up to `reached` durable.
+/// The journal has made all turns of the partition's lane up to the position
+/// `reached` durable.
 struct durable_note {
   journal_position reached = 0;
 };
 
-/// What waits in the mailbox is taken as one batch, up to this message.
+/// A partition sends this message to itself. The messages that it receives
+/// before this one form one batch, which it then processes.
 struct flush_batch {};
 
-/// Something may be due.
+/// A timer or a time limit of the partition may be due.
 struct wake_up {};
 
-/// The instance is let go: the actor forgets it and is free for another.
-struct let_go {};
+/// Asks an instance actor to release its coroutine. The actor can then be used
+/// for another instance.
+struct release_instance {};
 
-/// Asks a partition to recover; nothing else is taken before.
-struct begin_work {};
+/// Starts the recovery of a partition. Messages that arrive earlier are kept
+/// until recovery has succeeded.
+struct begin_recovery {};
 
+/// The answer to a management request, for the gateway `to.gateway`.
 struct management_reply {
   reply_to to;
   management_answer answer;
 };
 
-/// To a partition of this hub, wherever it lives.
-struct partition_outward {
+/// Asks the router to send a message to a partition, on this or another node.
+struct outbound_partition_message {
   partition_id to{};
   partition_message message;
 };
 
-struct acknowledgement_outward {
+/// Asks the router to send an acknowledgement to a partition.
+struct outbound_acknowledgement {
   partition_id to{};
   partition_acknowledgement note;
 };
 
-/// The owner of these partitions is there (again).
+/// The node that owns these partitions has become reachable.
 struct peer_returned {
   std::shared_ptr<const std::vector<partition_id>> partitions;
 };
 
+/// Requests the result of `partition_processor::stuck`. `answer` is called on
+/// the partition's thread.
 struct stuck_request {
   std::shared_ptr<
     std::function<void(std::vector<std::pair<instance_id, std::string>>)>>
     answer;
 };
 
-/// What a partition counts, and how it is now.
+/// Counters and current sizes of a partition, for metrics.
 struct partition_figures {
   partition_counters counters;
   std::size_t live = 0;            ///< Instances in memory.
-  std::size_t outbox_messages = 0; ///< Not acknowledged.
+  std::size_t outbox_messages = 0; ///< Messages not yet acknowledged.
 };
 
+/// Requests the partition_figures of a partition. `answer` is called on the
+/// partition's thread.
 struct counters_request {
   std::shared_ptr<std::function<void(const partition_figures&)>> answer;
 };
@@ -75,11 +85,11 @@ struct counters_request {
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::durable_note)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::flush_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::wake_up)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::let_go)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::begin_work)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::release_instance)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::begin_recovery)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::management_reply)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::partition_outward)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::acknowledgement_outward)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::outbound_partition_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::outbound_acknowledgement)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::peer_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::stuck_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::counters_request)
@@ -93,48 +103,55 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::partition_acknowledgement)
 
 namespace perdura::actors {
 
-/// The PARTITION: sole writer of its slice of the task hub.
+/// Owns one partition and is the only writer of its instances.
 using partition_actor = caf::typed_actor<
-  // Recovers and begins to serve.
-  caf::reacts_to<begin_work>,
-  // A management request; answered through its door when that is durable.
+  // Recovers the partition and begins to serve.
+  caf::reacts_to<begin_recovery>,
+  // A management request. The answer goes to the gateway of the request.
   caf::reacts_to<management_inbound>,
-  // One orchestrator turn came back with its decisions.
+  // The outcome of one orchestrator turn.
   caf::reacts_to<turn_outcome>,
-  // One attempt of an activity has ended.
+  // The end of one attempt of an activity.
   caf::reacts_to<activity_result>,
-  // A message from another partition, and the word that ours has arrived.
+  // A message from another partition, and an acknowledgement of messages that
+  // this partition has sent to another one.
   caf::reacts_to<partition_message>, caf::reacts_to<partition_acknowledgement>,
-  // What was sent there may have been lost.
+  // A peer node has returned: messages sent to it may have been lost.
   caf::reacts_to<peer_returned>,
-  // The journal reached this position; held-back effects may leave.
+  // The journal has reached a position: the effects that were held until then
+  // may be performed.
   caf::reacts_to<durable_note>,
-  // To itself: the batch ends here; something is due.
+  // The partition sends the first of these messages to itself; its alarm sends
+  // the second.
   caf::reacts_to<flush_batch>, caf::reacts_to<wake_up>,
-  // For operators.
+  // Queries for operators and metrics.
   caf::reacts_to<stuck_request>, caf::reacts_to<counters_request>>;
 
-/// One live ORCHESTRATION INSTANCE: keeps the coroutine warm. When that is let
-/// go it may serve another: making and ending an actor costs more than a turn.
+/// Runs the turns of one orchestration instance and keeps its coroutine in
+/// memory between turns. Reused for another instance after release_instance,
+/// because creating and ending an actor costs more than a turn.
 using instance_actor = caf::typed_actor<
-  // Runs one turn; the outcome goes to the partition.
+  // Runs one turn and sends the outcome to the partition.
   caf::reacts_to<orchestration_work_item>,
-  // Forgets the coroutine.
-  caf::reacts_to<let_go>>;
+  // Releases the coroutine.
+  caf::reacts_to<release_instance>>;
 
-/// Runs ACTIVITIES, one at a time, on a thread of its own: they may block.
+/// Runs activities, one at a time. Activities may block; see activity_pool for
+/// the threads.
 using activity_actor = caf::typed_actor<caf::reacts_to<activity_work_item>>;
 
-/// Finds the owner of whatever is asked for.
+/// Routes requests and messages to the partition that owns the instance.
 using router_actor = caf::typed_actor<
-  // A request for an instance, wherever it lives.
+  // A request for any instance of the hub.
   caf::reacts_to<management_inbound>,
-  // From partition to partition.
-  caf::reacts_to<partition_outward>, caf::reacts_to<acknowledgement_outward>,
-  // The answer on its way back to the door that asked.
+  // Messages and acknowledgements between partitions.
+  caf::reacts_to<outbound_partition_message>,
+  caf::reacts_to<outbound_acknowledgement>,
+  // An answer on its way to the gateway of the request.
   caf::reacts_to<management_reply>>;
 
-/// A door: correlates answers with those who wait for them.
+/// Receives the answers to the requests that its management_gateway submitted,
+/// and matches them by `reply_to::correlation`.
 using gateway_actor = caf::typed_actor<caf::reacts_to<management_reply>>;
 
 } // namespace perdura::actors

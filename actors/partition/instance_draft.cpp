@@ -1,10 +1,13 @@
 #include "actors/partition/instance_draft.hpp"
 
 #include "persistence/records/identity.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 
 namespace perdura::actors {
+
+using namespace persistence;
 
 instance_draft::instance_draft(instance_id id, const stored_instance& base)
   : base_(&base) {
@@ -15,7 +18,9 @@ instance_draft::instance_draft(instance_id id, const stored_instance& base)
 
 instance_draft::instance_draft(instance_id id, const arrived_start& start) {
   write_.id = std::move(id);
-  // Also where nothing was before: who reads it need not look.
+  // `removed` is set even if no such instance existed. The write then describes
+  // the whole instance, so a read that finds the write in memory does not need
+  // the stored rows.
   write_.removed = true;
   const auto& started = std::get<execution_started>(start.started.body);
   instance_record record;
@@ -31,6 +36,9 @@ instance_draft::instance_draft(instance_id id, const arrived_start& start) {
   append(start.started.time, start.started.body);
 }
 
+// `reset` makes the durable history, tasks and waits void; later calls of this
+// draft therefore ignore the history, tasks and waits of `base_`. The inbox is
+// not reset.
 void instance_draft::begin_execution(history_event started) {
   const auto& first = std::get<execution_started>(started.body);
   instance_record& head = record();
@@ -50,6 +58,7 @@ void instance_draft::begin_execution(history_event started) {
   append(started.time, std::move(started.body));
 }
 
+// The index of an event is the number of events before it in the execution.
 event_index instance_draft::append(timestamp time, history_body body) {
   instance_record& head = record();
   head.history_bytes += payload_bytes_of(body);
@@ -57,10 +66,15 @@ event_index instance_draft::append(timestamp time, history_body body) {
   return head.history_count++;
 }
 
+// `apply` opens tasks after it has closed others, so a task that is closed and
+// opened again by one draft is open afterwards.
 void instance_draft::open(task_sequence sequence, open_task task) {
   write_.tasks_opened.emplace_back(sequence, std::move(task));
 }
 
+// A task that this draft has both opened and closed is not written at all. A
+// stored task is listed in `tasks_closed`, with its kind and time for the index
+// of timers.
 void instance_draft::close(task_sequence sequence) {
   auto& opened = write_.tasks_opened;
   auto it = std::find_if(opened.begin(), opened.end(), [&](const auto& task) {
@@ -87,6 +101,8 @@ void instance_draft::close_all() {
       write_.tasks_closed.push_back({sequence, task.kind, task.fire_at});
 }
 
+// A task is open if this draft has opened it, or if it is stored and this draft
+// has not closed it.
 bool instance_draft::is_open(task_sequence sequence) const {
   const auto& opened = write_.tasks_opened;
   if (std::any_of(opened.begin(), opened.end(),
@@ -97,32 +113,40 @@ bool instance_draft::is_open(task_sequence sequence) const {
   return !closed_.contains(sequence);
 }
 
+// Waits are tasks with sequences from `wait_sequence_first` on.
 bool instance_draft::awaits_event(std::string_view name) const {
   for (const auto& [sequence, task] : write_.tasks_opened)
-    if (sequence >= wait_sequence_first && equal_names(task.name, name))
+    if (sequence >= wait_sequence_first
+        && persistence::equal_ignoring_case(task.name, name))
       return true;
   if (base_ == nullptr || write_.reset)
     return false;
   for (auto it = base_->tasks.lower_bound(wait_sequence_first);
        it != base_->tasks.end(); ++it)
-    if (equal_names(it->second.name, name) && is_open(it->first))
+    if (persistence::equal_ignoring_case(it->second.name, name)
+        && is_open(it->first))
       return true;
   return false;
 }
 
+// `next_inbox` stays above every sequence in use, also after recovery.
 void instance_draft::put_inbox(inbox_sequence sequence, history_event event) {
   record().next_inbox = std::max(record().next_inbox, sequence + 1);
   write_.inbox_put.emplace_back(sequence, inbox_message{std::move(event)});
 }
 
-void instance_draft::take_inbox(inbox_sequence sequence) {
+// The message may be stored, or may have been added by this draft.
+void instance_draft::remove_from_inbox(inbox_sequence sequence) {
   std::erase_if(write_.inbox_put,
                 [&](const auto& row) { return row.first == sequence; });
   if (base_ != nullptr && base_->inbox.contains(sequence)
-      && taken_.insert(sequence).second)
-    write_.inbox_taken.push_back(sequence);
+      && removed_from_inbox_.insert(sequence).second)
+    write_.inbox_removed.push_back(sequence);
 }
 
+// `detail` of the record is the instance ID if the request succeeded, or the
+// message if it was refused; `repeated_answer` restores the answer from the
+// record.
 void instance_draft::remember(const request_id& request,
                               const management_answer& answer) {
   if (!request.empty())
@@ -131,12 +155,13 @@ void instance_draft::remember(const request_id& request,
        answer.code == errc::ok ? answer.id : answer.message, answer.execution});
 }
 
+// Messages that the draft has added follow the stored ones.
 std::vector<std::pair<inbox_sequence, history_event>>
 instance_draft::inbox() const {
   std::vector<std::pair<inbox_sequence, history_event>> left;
   if (base_ != nullptr && !write_.removed)
     for (const auto& [sequence, message] : base_->inbox)
-      if (!taken_.contains(sequence))
+      if (!removed_from_inbox_.contains(sequence))
         left.emplace_back(sequence, message.event);
   for (const auto& [sequence, message] : write_.inbox_put)
     left.emplace_back(sequence, message.event);
@@ -150,7 +175,7 @@ bool instance_draft::has_deliverable() const {
   };
   if (base_ != nullptr && !write_.removed)
     for (const auto& [sequence, message] : base_->inbox)
-      if (!taken_.contains(sequence) && deliverable(message.event))
+      if (!removed_from_inbox_.contains(sequence) && deliverable(message.event))
         return true;
   return std::any_of(
     write_.inbox_put.begin(), write_.inbox_put.end(),
@@ -162,10 +187,11 @@ instance_write instance_draft::finish(timestamp now) && {
   return std::move(write_);
 }
 
+// Counts the text fields of all types of history events.
 std::uint64_t payload_bytes_of(const history_body& body) {
   return std::visit(
     [](const auto& x) -> std::uint64_t {
-      std::uint64_t bytes = 32; // the frame of a small event on disk
+      std::uint64_t bytes = 32; // overhead of one event on disk, estimated
       if constexpr (requires { x.input; })
         bytes += x.input.size();
       if constexpr (requires { x.result; })

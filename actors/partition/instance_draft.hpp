@@ -1,5 +1,6 @@
-/// One turn's change of one instance while it is being put together: what is
-/// written, seen on top of what was there before.
+/// The change that one turn makes to one instance, while a step assembles it.
+/// The functions that read the draft return the stored state with the change
+/// applied.
 #pragma once
 
 #include "actors/partition/partition_state.hpp"
@@ -11,64 +12,87 @@
 
 namespace perdura::actors {
 
+using persistence::instance_record;
+using persistence::instance_write;
+using persistence::open_task;
+
+/// Not thread-safe.
 class instance_draft {
 public:
-  /// Goes on from what is stored.
+  /// Changes a stored instance. `base` must outlive the draft and must not
+  /// change while the draft exists.
   instance_draft(instance_id id, const stored_instance& base);
 
-  /// A new instance, or a new execution in the place of a finished one. Its
-  /// history begins with `start.started`.
+  /// Creates an instance, or replaces a finished one. The history begins with
+  /// `start.started`.
   instance_draft(instance_id id, const arrived_start& start);
 
+  /// The record to write.
   instance_record& record() {
     return write_.record ? *write_.record : write_.record.emplace();
   }
 
-  /// Continue-as-new: history, tasks and waits of the old execution go.
+  /// Begins the next execution (continue-as-new): history, tasks and waits of
+  /// the current execution are removed; the inbox stays.
   void begin_execution(history_event started);
 
-  /// Adds an event to the history and returns its place.
+  /// Appends an event to the history and returns its index.
   event_index append(timestamp time, history_body body);
 
+  /// Opens a task or a wait; replaces a stored one with the same sequence.
   void open(task_sequence sequence, open_task task);
 
-  /// Nothing happens if no such task is open.
+  /// Closes a task or a wait. Does nothing if none with this sequence is open.
   void close(task_sequence sequence);
+
+  /// Closes all tasks and waits.
   void close_all();
 
   bool is_open(task_sequence sequence) const;
+
+  /// Returns true if a wait for an event of that name is open. ASCII letter
+  /// case is ignored.
   bool awaits_event(std::string_view name) const;
 
+  /// Adds a message to the inbox.
   void put_inbox(inbox_sequence sequence, history_event event);
-  void take_inbox(inbox_sequence sequence);
 
+  /// Removes a message from the inbox; does nothing if it is not there.
+  void remove_from_inbox(inbox_sequence sequence);
+
+  /// Sets the custom status, a JSON text.
   void set_custom_status(std::string text) {
     write_.custom_status = std::move(text);
   }
 
-  /// The answer is remembered if the request can be repeated.
+  /// Records the answer, so that a repeat of the request gets the same answer.
+  /// Does nothing if the request ID is empty.
   void remember(const request_id& request, const management_answer& answer);
 
-  /// Whether a message in the inbox, as it will be, can be given to a turn.
+  /// Returns true if a turn can consume a message of the changed inbox.
   bool has_deliverable() const;
 
-  /// Every event still in the inbox, as it will be.
+  /// Returns the changed inbox, in order of delivery.
   std::vector<std::pair<inbox_sequence, history_event>> inbox() const;
 
+  /// Sets the time of the last update and returns the write.
   instance_write finish(timestamp now) &&;
 
 private:
-  const stored_instance* base_ = nullptr; ///< Null: nothing of it remains.
+  const stored_instance* base_ = nullptr; ///< Null for a new instance.
   instance_write write_;
-  std::unordered_set<task_sequence> closed_; ///< As in write_.tasks_closed.
-  std::unordered_set<inbox_sequence> taken_; ///< As in write_.inbox_taken.
+  /// The same numbers as in write_.tasks_closed and write_.inbox_removed, for
+  /// fast lookup.
+  std::unordered_set<task_sequence> closed_;
+  std::unordered_set<inbox_sequence> removed_from_inbox_;
 };
 
-/// Payload bytes of an event, as `history_bytes_max` counts them.
+/// Returns the size of an event in bytes, as `history_bytes_max` counts it:
+/// its texts plus 32 bytes.
 std::uint64_t payload_bytes_of(const history_body& body);
 
-/// The execution that follows when `previous` continues as new: derived, so
-/// that deciding needs no randomness.
+/// Derives the ID of the execution that follows `previous`. The same arguments
+/// give the same ID, so that steps need no randomness.
 execution_id next_execution(const execution_id& previous,
                             std::uint32_t generation);
 

@@ -9,37 +9,44 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-// Instance actors that wait for their next instance, in each partition.
-constexpr std::size_t spare_runs_max = 64;
+// Maximum number of idle instance actors that a partition keeps for reuse.
+constexpr std::size_t idle_actors_max = 64;
 
-// A batch's room is kept for the next one, unless a burst has made it larger.
-constexpr std::size_t batch_room_max = 1'024;
+// The memory of a batch is reused unless its capacity exceeds this.
+constexpr std::size_t batch_capacity_max = 1'024;
 
-// The wall clock must have reached the time when the partition looks.
+// Added to the time of each alarm, in microseconds. The alarm uses the steady
+// clock; with this margin the wall clock has reached the due time too.
 constexpr duration wake_delay{50};
 
-// A quarter of the time that a message waits for its turn.
-constexpr duration late_grid = std::chrono::milliseconds(5);
+// Wake-ups that may be late are rounded up to a multiple of this. It is a
+// quarter of the default of `turn_wait_max`.
+constexpr duration wake_resolution = std::chrono::milliseconds(5);
 
 } // namespace
 
 void partition_actor_state::begin(partition_actor::pointer self,
                                   partition_config config,
-                                  partition_surroundings around) {
+                                  partition_dependencies dependencies) {
   self_ = self;
-  around_ = std::move(around);
+  dependencies_ = std::move(dependencies);
   const partition_id id = id_ = config.id;
   processor_ = std::make_unique<partition_processor>(
-    std::move(config), *around_.ledger, *around_.time, *this);
-  around_.ledger->listen(id, [handle = caf::actor_cast<caf::weak_actor_ptr>(
-                                self)](journal_position reached) {
-    if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
-      caf::anon_send(caf::actor_cast<partition_actor>(strong),
-                     durable_note{reached});
-  });
-  alarm_ = &around_.alarms->add(
+    std::move(config), *dependencies_.journal, *dependencies_.clock, *this);
+  // The journal and the alarm clock hold weak references to this actor and
+  // only send messages, which the actor handles on its own thread.
+  dependencies_.journal->listen(
+    id, [handle = caf::actor_cast<caf::weak_actor_ptr>(self)](
+          journal_position reached) {
+      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
+        caf::anon_send(caf::actor_cast<partition_actor>(strong),
+                       durable_note{reached});
+    });
+  alarm_ = &dependencies_.alarms->add(
     [handle = caf::actor_cast<caf::weak_actor_ptr>(self)] {
       if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
         caf::anon_send(caf::actor_cast<partition_actor>(strong), wake_up{});
@@ -49,15 +56,16 @@ void partition_actor_state::begin(partition_actor::pointer self,
 void partition_actor_state::on_begin() {
   auto recovered = processor_->recover();
   serving_ = static_cast<bool>(recovered);
-  if (!serving_) // otherwise it is told when the new epoch is durable
-    std::exchange(around_.on_ready, nullptr)(std::move(recovered));
-  if (!batch_.empty()) // came before this partition had begun
+  if (!serving_) // on success, on_durable calls on_ready
+    std::exchange(dependencies_.on_ready, nullptr)(std::move(recovered));
+  if (!batch_.empty()) // messages that arrived before recovery
     self_->send(self_, flush_batch{});
-  arm();
+  set_alarm();
 }
 
 void partition_actor_state::on_inbound(inbound message) {
-  // Lands behind everything that waits already: that is the batch.
+  // The flush message is queued behind all messages that are in the mailbox
+  // now; together these form the batch.
   if (batch_.empty())
     self_->send(self_, flush_batch{});
   batch_.push_back(std::move(message));
@@ -65,47 +73,51 @@ void partition_actor_state::on_inbound(inbound message) {
 
 void partition_actor_state::on_flush() {
   if (!serving_)
-    return; // kept until it serves
-  taken_.swap(batch_);
-  processor_->take(taken_);
-  taken_.clear(); // its room is for the next batch
-  if (taken_.capacity() > batch_room_max)
-    taken_.shrink_to_fit();
-  arm();
+    return; // the batch is kept until recovery has succeeded
+  processing_.swap(batch_);
+  processor_->process_batch(processing_);
+  processing_.clear(); // keeps the capacity for the next batch
+  if (processing_.capacity() > batch_capacity_max)
+    processing_.shrink_to_fit();
+  set_alarm();
 }
 
+// The first report after recovery covers the turn that raised the epoch: the
+// partition is ready then.
 void partition_actor_state::on_durable(journal_position reached) {
   processor_->on_durable(reached);
-  if (around_.on_ready)
-    std::exchange(around_.on_ready, nullptr)({});
-  arm();
+  if (dependencies_.on_ready)
+    std::exchange(dependencies_.on_ready, nullptr)({});
+  set_alarm();
 }
 
-void partition_actor_state::on_peer_returned(const peer_returned& its) {
-  // Before it serves nothing has been sent; recovery sends all.
+void partition_actor_state::on_peer_returned(const peer_returned& note) {
+  // Before recovery nothing has been sent; recovery sends all messages.
   if (serving_)
-    processor_->resend(*its.partitions);
+    processor_->resend(*note.partitions);
 }
 
 void partition_actor_state::on_wake() {
-  armed_.reset();
-  // The steady clock only wakes: what is due, the wall clock decides.
+  alarm_time_.reset();
+  // The alarm uses the steady clock and only wakes the partition. The
+  // processor decides by the wall clock what is due.
   if (serving_)
-    processor_->take({});
-  arm();
+    processor_->process_batch({});
+  set_alarm();
 }
 
-void partition_actor_state::arm() {
+void partition_actor_state::set_alarm() {
   if (!serving_)
     return;
   wake_time next = processor_->wake_at();
-  if (next.may_be_late) // all partitions of a node look together
-    next.at
-      = timestamp((next.at.time_since_epoch() / late_grid + 1) * late_grid);
-  if (armed_ == next.at)
+  if (next.may_be_late) // all partitions of the node wake up together
+    next.at = timestamp((next.at.time_since_epoch() / wake_resolution + 1)
+                        * wake_resolution);
+  if (alarm_time_ == next.at)
     return;
-  armed_ = next.at;
-  around_.alarms->set(*alarm_, next.at - around_.time->now() + wake_delay);
+  alarm_time_ = next.at;
+  dependencies_.alarms->set(*alarm_,
+                            next.at - dependencies_.clock->now() + wake_delay);
 }
 
 void partition_actor_state::on_stuck(const stuck_request& request) const {
@@ -114,35 +126,41 @@ void partition_actor_state::on_stuck(const stuck_request& request) const {
 
 void partition_actor_state::on_counters(const counters_request& request) const {
   const partition_state& state = processor_->state();
-  partition_figures figures{state.counters, state.live.size(), 0};
+  partition_figures figures{state.counters, state.instances.size(), 0};
   for (const auto& [to, messages] : state.outbox)
     figures.outbox_messages += messages.size();
   (*request.answer)(figures);
 }
 
+// An answer to a gateway of this node needs no routing.
 void partition_actor_state::answer(reply_to to, management_answer answer) {
-  if (to.door == around_.door_number && around_.door)
-    self_->send(around_.door, management_reply{to, std::move(answer)});
+  if (to.gateway == dependencies_.local_gateway_number
+      && dependencies_.local_gateway)
+    self_->send(dependencies_.local_gateway,
+                management_reply{to, std::move(answer)});
   else
-    self_->send(around_.router, management_reply{to, std::move(answer)});
+    self_->send(dependencies_.router, management_reply{to, std::move(answer)});
 }
 
 void partition_actor_state::run_turn(orchestration_work_item item) {
+  // Uses the actor of the instance, else an idle one, else a new one.
   auto [it, fresh] = runs_.try_emplace(item.instance);
-  live_run& run = it->second;
-  if (fresh && !spare_.empty()) {
-    run.actor = std::move(spare_.back());
-    spare_.pop_back();
+  assigned_actor& run = it->second;
+  if (fresh && !idle_actors_.empty()) {
+    run.actor = std::move(idle_actors_.back());
+    idle_actors_.pop_back();
   } else if (fresh) {
-    run.actor
-      = self_->spawn<caf::lazy_init>(instance_behavior, partition_actor(self_),
-                                     around_.functions, around_.turns);
+    run.actor = self_->spawn<caf::lazy_init>(
+      instance_behavior, partition_actor(self_), dependencies_.functions,
+      dependencies_.turns);
   }
   run.sent = item.number;
   self_->send(run.actor, std::move(item));
 }
 
 void partition_actor_state::on_outcome(turn_outcome outcome) {
+  // An outcome that the processor will ignore counts too, because it also
+  // shows that the turn has ended and the actor is free.
   if (auto it = runs_.find(outcome.instance); it != runs_.end())
     it->second.returned = outcome.number;
   on_inbound(std::move(outcome));
@@ -152,52 +170,55 @@ void partition_actor_state::drop_run(const instance_id& id) {
   auto it = runs_.find(id);
   if (it == runs_.end())
     return;
-  live_run run = std::move(it->second);
+  assigned_actor run = std::move(it->second);
   runs_.erase(it);
-  // A turn that is out may never come back; nobody may wait behind it.
-  if (run.returned == run.sent && spare_.size() < spare_runs_max) {
-    self_->send(run.actor, let_go{});
-    spare_.push_back(std::move(run.actor));
+  // A running turn may never end, so its actor must not be reused.
+  if (run.returned == run.sent && idle_actors_.size() < idle_actors_max) {
+    self_->send(run.actor, release_instance{});
+    idle_actors_.push_back(std::move(run.actor));
   } else {
     caf::anon_send_exit(run.actor, caf::exit_reason::user_shutdown);
   }
 }
 
 void partition_actor_state::run_activity(activity_work_item item) {
-  around_.activities->submit(std::move(item));
+  dependencies_.activities->submit(std::move(item));
 }
 
 void partition_actor_state::send(partition_message message, partition_id to) {
-  self_->send(around_.router, partition_outward{to, std::move(message)});
+  self_->send(dependencies_.router,
+              outbound_partition_message{to, std::move(message)});
 }
 
 void partition_actor_state::acknowledge(partition_acknowledgement note,
                                         partition_id to) {
-  self_->send(around_.router, acknowledgement_outward{to, note});
+  self_->send(dependencies_.router, outbound_acknowledgement{to, note});
 }
 
-void partition_actor_state::log(int level, const std::string& text) {
-  const auto severity = level >= 4   ? log_level::error
-                        : level == 3 ? log_level::warning
-                                     : log_level::info;
-  persistence::log(log_room::actors, severity, text);
+void partition_actor_state::log(persistence::log_level level,
+                                const std::string& text) {
+  persistence::log(log_channel::actors, level, text);
 }
 
-void partition_actor_state::gathered() {
-  const bool blocks = around_.may_block != nullptr
-                      && around_.ledger->is_quiet(id_) && around_.may_block();
-  around_.ledger->gathered(id_, blocks);
+void partition_actor_state::turns_enqueued() {
+  // If few turns are queued, a commit on this thread saves two wake-ups of
+  // other threads. While this thread waits for the disk, the scheduler replaces
+  // it.
+  const bool blocks = dependencies_.may_block != nullptr
+                      && dependencies_.journal->is_lightly_loaded(id_)
+                      && dependencies_.may_block();
+  dependencies_.journal->request_commit(id_, blocks);
   if (blocks)
-    around_.has_blocked();
+    dependencies_.has_blocked();
 }
 
 partition_actor::behavior_type partition_behavior(
   partition_actor::stateful_pointer<partition_actor_state> self,
-  partition_config config, partition_surroundings around) {
+  partition_config config, partition_dependencies dependencies) {
   auto* state = &self->state;
-  state->begin(self, std::move(config), std::move(around));
+  state->begin(self, std::move(config), std::move(dependencies));
   return {
-    // CAF tries them in this order: the most frequent first.
+    // CAF tries the handlers in this order, so the most frequent are first.
     [=](turn_outcome& x) { state->on_outcome(std::move(x)); },
     [=](flush_batch) { state->on_flush(); },
     [=](activity_result& x) { state->on_inbound(std::move(x)); },
@@ -209,7 +230,7 @@ partition_actor::behavior_type partition_behavior(
     [=](const peer_returned& x) { state->on_peer_returned(x); },
     [=](const stuck_request& x) { state->on_stuck(x); },
     [=](const counters_request& x) { state->on_counters(x); },
-    [=](begin_work) { state->on_begin(); },
+    [=](begin_recovery) { state->on_begin(); },
   };
 }
 

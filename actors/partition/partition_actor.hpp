@@ -1,4 +1,5 @@
-/// The shell around one partition: mailbox → batch → processor, effects →
+/// The actor of one partition. It collects the messages in its mailbox into
+/// batches for the partition_processor and sends the processor's effects as
 /// messages.
 #pragma once
 
@@ -14,79 +15,93 @@ class activity_pool;
 class registry;
 class turn_watch;
 
-/// What a partition needs of its node. All of it outlives the partition.
-struct partition_surroundings {
-  journal* ledger = nullptr;
-  const clock* time = nullptr;
+/// The objects of the node that a partition uses. All must outlive the
+/// partition. Pointers must not be null unless stated otherwise.
+struct partition_dependencies {
+  persistence::journal* journal = nullptr;
+  const persistence::clock* clock = nullptr;
   activity_pool* activities = nullptr;
   turn_watch* turns = nullptr;
   alarm_clock* alarms = nullptr;
-  /// This thread is about to block, if the answer is true: others take its
-  /// place until `has_blocked`. May be null.
+  /// Asks the scheduler whether the calling thread may block. After `true`,
+  /// another thread replaces the calling one until it calls `has_blocked`.
+  /// Null means that the partition never blocks.
   bool (*may_block)() = nullptr;
   void (*has_blocked)() = nullptr;
   std::shared_ptr<const registry> functions;
   router_actor router;
-  /// The node's own door: its answers need no router.
-  gateway_actor door;
-  std::uint64_t door_number = 0;
-  /// Told once when the partition serves and its new epoch is durable, or why
-  /// it cannot.
+  /// The gateway of this node and its number. Answers to it are sent directly,
+  /// all others through the router.
+  gateway_actor local_gateway;
+  std::uint64_t local_gateway_number = 0;
+  /// Called once, on the actor's thread: with success when the partition has
+  /// recovered and its new epoch is durable, or with the error of recovery.
   std::function<void(result<void>)> on_ready;
 };
 
+/// The state of a partition actor. All functions run on the actor's thread.
 class partition_actor_state : public partition_host {
 public:
+  /// Name of the actor in CAF's logs.
   static inline const char* name = "partition";
 
+  /// Creates the processor and registers with the journal and the alarm clock.
   void begin(partition_actor::pointer self, partition_config config,
-             partition_surroundings around);
+             partition_dependencies dependencies);
 
+  // Handlers of the messages that partition_actor accepts.
   void on_begin();
   void on_inbound(inbound message);
   void on_outcome(turn_outcome outcome);
   void on_flush();
   void on_wake();
-  void on_peer_returned(const peer_returned& its);
+  void on_peer_returned(const peer_returned& note);
   void on_durable(journal_position reached);
   void on_stuck(const stuck_request& request) const;
   void on_counters(const counters_request& request) const;
 
-  // partition_host
+  // The functions of partition_host, which the processor calls.
   void answer(reply_to to, management_answer answer) override;
   void run_turn(orchestration_work_item item) override;
   void drop_run(const instance_id& id) override;
   void run_activity(activity_work_item item) override;
   void send(partition_message message, partition_id to) override;
   void acknowledge(partition_acknowledgement note, partition_id to) override;
-  void log(int level, const std::string& text) override;
-  void gathered() override;
+  void log(persistence::log_level level, const std::string& text) override;
+  void turns_enqueued() override;
 
 private:
-  void arm();
+  /// Sets the alarm to the processor's next wake time.
+  void set_alarm();
 
   partition_actor::pointer self_ = nullptr;
   partition_id id_{};
-  partition_surroundings around_;
+  partition_dependencies dependencies_;
   std::unique_ptr<partition_processor> processor_;
-  std::vector<inbound> batch_; ///< What has come since the last flush.
-  std::vector<inbound> taken_; ///< What is being taken.
+  std::vector<inbound> batch_;      ///< Messages since the last flush.
+  std::vector<inbound> processing_; ///< The batch that is being processed.
 
-  struct live_run {
+  /// An instance actor that has an instance assigned.
+  struct assigned_actor {
     instance_actor actor;
     turn_number sent = 0;
-    turn_number returned = 0; ///< Less than `sent`: its turn is out.
+    /// While `returned` is less than `sent`, a turn is running.
+    turn_number returned = 0;
   };
 
-  std::unordered_map<instance_id, live_run> runs_;
-  std::vector<instance_actor> spare_; ///< Without an instance.
-  alarm_clock::alarm* alarm_ = nullptr;
-  std::optional<timestamp> armed_; ///< What the alarm is set to.
-  bool serving_ = false;
+  /// The actors of the instances that have a coroutine or a running turn.
+  std::unordered_map<instance_id, assigned_actor> runs_;
+  std::vector<instance_actor> idle_actors_; ///< Actors without an instance.
+  alarm_clock::alarm* alarm_ = nullptr;     ///< Owned by the alarm clock.
+  std::optional<timestamp> alarm_time_; ///< The time that the alarm is set to.
+  bool serving_ = false;                ///< Recovery has succeeded.
 };
 
+/// Makes the behavior of a partition actor. The partition serves after
+/// begin_recovery; messages that arrive earlier are kept.
 partition_actor::behavior_type
 partition_behavior(partition_actor::stateful_pointer<partition_actor_state>,
-                   partition_config config, partition_surroundings around);
+                   partition_config config,
+                   partition_dependencies dependencies);
 
 } // namespace perdura::actors

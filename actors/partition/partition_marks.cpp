@@ -6,32 +6,38 @@
 #include <map>
 #include <set>
 
-// Marks: what a partition has taken from another one is durable up to a
-// number, without gaps, so the turns of several instances are bound together.
+// The part of partition_processor that maintains the marks. The mark of a
+// source partition is a sequence: all messages of the source up to it are
+// durable here. Messages of one source can be for several instances, so a turn
+// that advances a mark may have to include messages of other instances.
 
 namespace perdura::actors {
 
-/// A mark may not overtake: what came earlier from the same partition and
-/// still waits becomes durable in this turn, without the turn it waits for. It
-/// has to be this one: whatever else its instance has waiting comes along, and
-/// may lie behind what this turn takes.
-void partition_processor::settle_earlier(turn& next, timestamp at) {
-  while (const auto behind = take_overtaken(next))
-    settle_into(next, *behind, at);
+using namespace persistence;
+
+/// Ensures that the marks of this turn skip no message: earlier messages of the
+/// same sources that still wait for a turn are added to this turn. With each
+/// such message, all waiting messages of its instance are added. These may
+/// belong to further sources, so the search is repeated until no mark would
+/// skip a message.
+void partition_processor::include_earlier_marks(turn& next, timestamp at) {
+  while (const auto behind = pop_skipped_mark(next))
+    include_pending(next, *behind, at);
 }
 
-/// Takes the marks of this turn off those that wait, and the first one that
-/// it would overtake; tells whose that is.
+/// Removes the messages of this turn from the pending marks. If a pending
+/// message that is not in this turn precedes one of them, removes the mark of
+/// that pending message and returns its instance. Otherwise returns nothing.
 std::optional<instance_id>
-partition_processor::take_overtaken(const turn& next) {
-  std::map<partition_id, std::set<std::uint64_t>> taken;
+partition_processor::pop_skipped_mark(const turn& next) {
+  std::map<partition_id, std::set<std::uint64_t>> included;
   for (const dedup_mark& source : next.sources)
-    taken[source.from].insert(source.sequence);
-  for (const auto& [from, sequences] : taken) {
-    auto& waiting = state_.marks_waiting[from];
+    included[source.from].insert(source.sequence);
+  for (const auto& [from, sequences] : included) {
+    auto& waiting = state_.marks_pending[from];
     while (!waiting.empty()
            && waiting.front().sequence <= *sequences.rbegin()) {
-      const waiting_mark first = std::move(waiting.front());
+      const pending_mark first = std::move(waiting.front());
       waiting.pop_front();
       if (!sequences.contains(first.sequence))
         return first.instance;
@@ -40,10 +46,11 @@ partition_processor::take_overtaken(const turn& next) {
   return std::nullopt;
 }
 
-void partition_processor::settle_into(turn& next, const instance_id& id,
-                                      timestamp at) {
-  live_instance* live = state_.find(id);
-  if (live == nullptr || (!live->starting && live->arrived.empty()))
+/// Adds the waiting start and messages of the instance to the turn.
+void partition_processor::include_pending(turn& next, const instance_id& id,
+                                          timestamp at) {
+  loaded_instance* loaded = state_.find(id);
+  if (loaded == nullptr || (!loaded->starting && loaded->arrived.empty()))
     return;
   auto& writes = next.writes.instances;
   const auto known
@@ -51,18 +58,19 @@ void partition_processor::settle_into(turn& next, const instance_id& id,
                    [&](const instance_write& write) { return write.id == id; });
   turn more;
   if (known == writes.end()) {
-    more = step_settle(state_, id, *live, at);
+    more = step_persist_pending(state_, id, *loaded, at);
     writes.push_back(std::move(more.writes.instances.front()));
   } else {
-    // The turn is of this very instance: what it still has waiting is put on
-    // top of what the turn makes of it.
-    const std::optional<stored_instance> before = live->stored;
-    persistence::apply(live->stored, *known);
-    if (live->stored) {
-      more = step_settle(state_, id, *live, at);
+    // The turn already writes this instance, so the waiting messages must
+    // follow that write. The write is applied to `durable` only during the call
+    // of step_persist_pending; the old state is restored below.
+    const std::optional<stored_instance> before = loaded->durable;
+    persistence::apply(loaded->durable, *known);
+    if (loaded->durable) {
+      more = step_persist_pending(state_, id, *loaded, at);
       merge(*known, std::move(more.writes.instances.front()));
     }
-    live->stored = before;
+    loaded->durable = before;
   }
   next.effects.insert(next.effects.end(),
                       std::make_move_iterator(more.effects.begin()),

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
-// The way out to other partitions. A message leaves when its cause is durable,
-// and leaves again when its receiver's owner comes back; the receiver takes
-// each once, in order, whatever comes.
+// The part of partition_processor that sends messages to other partitions. A
+// message is sent when the turn that wrote it is durable, and sent again when
+// the node that owns the destination has become reachable again. The
+// destination accepts each message once, in order of sequence.
 
 namespace perdura::actors {
 
 namespace {
 
-// So many are on their way again before the receiver has confirmed some: a
-// long outbox does not flood a node that has just come back.
+// Maximum number of messages that are sent again before the receiver has
+// acknowledged some of them. The limit keeps a long outbox from flooding a node
+// that has just returned.
 constexpr std::size_t resend_window = 256;
 
 } // namespace
@@ -20,7 +22,8 @@ void partition_processor::send_from_outbox(outbox_message message) {
   const partition_id to = message.to;
   auto& sent = outbox_sent_[to];
   sent = std::max(sent, message.sequence);
-  // Behind a window it would come too early; its turn comes.
+  // If earlier messages are being sent again, `send_window` sends this message
+  // after them.
   if (resending_.contains(to))
     return;
   host_.send({state_.config.id, std::move(message)}, to);
@@ -33,8 +36,9 @@ void partition_processor::resend(std::span<const partition_id> to) {
   }
 }
 
-/// What is durable and behind the last window; when that is all, the way is
-/// as it always was.
+/// Sends again up to `resend_window` durable messages that are not
+/// acknowledged. When no message is left to send again, `to` is removed from
+/// `resending_`, and `send_from_outbox` sends new messages at once again.
 void partition_processor::send_window(partition_id to) {
   const auto box = state_.outbox.find(to);
   const std::uint64_t last = outbox_sent_[to];
@@ -56,9 +60,9 @@ void partition_processor::send_window(partition_id to) {
     resending_.erase(to);
 }
 
-void partition_processor::take_acknowledgement(
+void partition_processor::handle_acknowledgement(
   const partition_acknowledgement& note, timestamp at) {
-  // Of what was never sent: nobody says that who is in his right mind.
+  // Ignore acknowledgements beyond the last sequence sent.
   const auto sent = outbox_sent_.find(note.from);
   if (sent == outbox_sent_.end() || note.sequence > sent->second)
     return;

@@ -5,19 +5,15 @@
 
 #include <algorithm>
 
-// The one law: no effect leaves a partition before its cause is durable.
-//
-//   message ──step──▶ turn {writes, effects} ──apply──▶ state
-//                          │        └────────held────────┐
-//                          ▼                             ▼
-//                       journal ──sync──▶ on_durable ──perform──▶ the world
-
 namespace perdura::actors {
 
+using namespace persistence;
+
 partition_processor::partition_processor(partition_config config,
-                                         journal& ledger, const clock& time,
+                                         persistence::journal& journal,
+                                         const persistence::clock& clock,
                                          partition_host& host)
-  : journal_(ledger), clock_(time), host_(host) {
+  : journal_(journal), clock_(clock), host_(host) {
   state_.config = std::move(config);
 }
 
@@ -27,48 +23,56 @@ timestamp partition_processor::now() const {
   return std::max(clock_.now(), state_.meta.now);
 }
 
-// --- The batch --------------------------------------------------------------
+// --- Handling a batch of messages -------------------------------------------
 
-void partition_processor::take(std::span<inbound> batch) {
-  const timestamp at = now(); // the only clock read of the batch
+void partition_processor::process_batch(std::span<inbound> batch) {
+  const timestamp at = now(); // the only clock reading of the batch
   for (inbound& message : batch)
     handle(message, at);
-  look_at_time(at);
+  // The order matters: `dispatch` runs after all messages and timers, so that
+  // everything that arrived for an instance is in one turn; `evict` runs last,
+  // because the steps use pointers to instances in memory.
+  process_due(at);
   dispatch(at);
   drop_runs();
   evict(at);
-  tell_gathered();
+  report_enqueued_turns();
 }
 
-void partition_processor::tell_gathered() {
-  if (std::exchange(has_gathered_, false))
-    host_.gathered();
+void partition_processor::report_enqueued_turns() {
+  if (std::exchange(has_uncommitted_turns_, false))
+    host_.turns_enqueued();
 }
 
+// Effects are performed in order of position, and in order of creation within
+// one position.
 void partition_processor::on_durable(journal_position reached) {
-  durable_ = std::max(durable_, reached);
-  while (!held_.empty() && held_.begin()->first <= durable_) {
+  durable_position_ = std::max(durable_position_, reached);
+  while (!held_.empty() && held_.begin()->first <= durable_position_) {
     std::vector<effect> due = std::move(held_.begin()->second);
     held_.erase(held_.begin());
     for (effect& one : due)
       perform(one);
   }
-  while (!refills_.empty() && refills_.front().until <= durable_)
-    refill_timers();
-  for (const instance_id& id : std::exchange(undurable_, {}))
-    if (live_instance* live = state_.find(id))
-      make_runnable(state_, id, *live);
+  while (!refills_.empty() && refills_.front().until <= durable_position_)
+    load_timers();
+  for (const instance_id& id : std::exchange(replays_waiting_, {}))
+    if (loaded_instance* loaded = state_.find(id))
+      make_runnable(state_, id, *loaded);
   std::vector<inbound> ready;
-  while (!deferred_.empty() && deferred_.front().until <= durable_) {
+  while (!deferred_.empty() && deferred_.front().until <= durable_position_) {
     ready.push_back(std::move(deferred_.front().message));
     deferred_.pop_front();
   }
+  // The deferred messages and the waiting replays that are possible now are
+  // handled as a batch.
   if (!ready.empty() || !state_.runnable.empty())
-    take(ready);
+    process_batch(ready);
   else
     evict(state_.meta.now);
 }
 
+/// Calls the step for a message and journals its turn.
 void partition_processor::handle(inbound& message, timestamp at) {
   if (auto* request = std::get_if<management_inbound>(&message)) {
     handle_request(*request, at);
@@ -81,7 +85,7 @@ void partition_processor::handle(inbound& message, timestamp at) {
   } else if (auto* from = std::get_if<partition_message>(&message)) {
     handle_partition(*from, at);
   } else {
-    take_acknowledgement(std::get<partition_acknowledgement>(message), at);
+    handle_acknowledgement(std::get<partition_acknowledgement>(message), at);
   }
 }
 
@@ -90,25 +94,31 @@ void partition_processor::handle_request(management_inbound& message,
   const reply_to from = message.from;
   const instance_id id = instance_of(message.request);
   if (const auto* status = std::get_if<get_status>(&message.request)) {
-    // Read from the journal, when all that it could miss is durable.
-    const live_instance* live = state_.find(id);
+    // The status is read when all existing turns of the instance are durable.
+    const loaded_instance* loaded = state_.find(id);
     turn out;
     out.effects.push_back(read_effect{{from}, *status});
-    hold(live != nullptr ? live->position : 0, std::move(out.effects));
+    hold_effects(loaded != nullptr ? loaded->position : 0,
+                 std::move(out.effects));
     return;
   }
   if (std::holds_alternative<cancel_wait>(message.request)) {
+    // Waiting clients are recorded in memory only, so their removal is not
+    // journaled. No answer is sent; see cancel_wait.
     auto it = state_.waiters.find(id);
     if (it == state_.waiters.end())
       return;
     std::erase_if(it->second, [&](const waiter& one) {
-      return one.to.door == from.door && one.to.correlation == from.correlation;
+      return one.to.gateway == from.gateway
+             && one.to.correlation == from.correlation;
     });
     if (it->second.empty())
       state_.waiters.erase(it);
     return;
   }
   load(id, at);
+  // A full store refuses only new starts and external events, because they make
+  // it grow. All other requests and messages are accepted.
   if (journal_.is_full()
       && (std::holds_alternative<start_instance>(message.request)
           || std::holds_alternative<raise_event>(message.request))) {
@@ -119,14 +129,16 @@ void partition_processor::handle_request(management_inbound& message,
          id, at);
     return;
   }
+  // A rewind reads the history from the journal, so all earlier turns and
+  // messages of the instance must be durable first.
   if (auto* rewound = std::get_if<rewind_instance>(&message.request)) {
-    settle(id, at);
+    persist_pending(id, at);
     if (defer_until_durable(id, message))
       return;
-    const live_instance* live = state_.find(id);
+    const loaded_instance* loaded = state_.find(id);
     std::vector<history_event> history;
-    if (live != nullptr && live->stored
-        && live->stored->record.status == runtime_status::failed) {
+    if (loaded != nullptr && loaded->durable
+        && loaded->durable->record.status == runtime_status::failed) {
       auto read = journal_.history(state_.config.id, id);
       if (!read) {
         emit(refuse(from, read.error().code, read.error().message), id, at);
@@ -147,7 +159,10 @@ void partition_processor::handle_request(management_inbound& message,
            else if constexpr (std::is_same_v<type, wait_instance>)
              return step_wait(state_, x, from);
            else {
-             settle(id, at);
+             // Control operations act on the durable instance. The messages
+             // that arrived before the operation are therefore made part of the
+             // durable instance first.
+             persist_pending(id, at);
              if constexpr (std::is_same_v<type, terminate_instance>)
                return step_terminate(state_, x, from, at);
              else if constexpr (std::is_same_v<type, suspend_instance>)
@@ -167,7 +182,8 @@ void partition_processor::handle_request(management_inbound& message,
 void partition_processor::handle_partition(partition_message& message,
                                            timestamp at) {
   const partition_id from = message.from;
-  // In order of the source: what follows a deferred message waits behind it.
+  // Messages of one source are handled in order: a message that follows a
+  // deferred one is deferred too.
   for (const deferred_message& earlier : deferred_)
     if (const auto* other = std::get_if<partition_message>(&earlier.message))
       if (other->from == from
@@ -176,15 +192,17 @@ void partition_processor::handle_partition(partition_message& message,
           deferred_.push_back({deferred_.back().until, std::move(message)});
         return;
       }
-  auto& taken = state_.marks_taken[from];
+  auto& accepted = state_.marks_accepted[from];
   const std::uint64_t sequence = message.message.sequence;
-  if (sequence != taken + 1) {
+  // A message out of sequence is a repeat, or follows one that was lost. The
+  // acknowledgement tells the source which messages are durable here.
+  if (sequence != accepted + 1) {
     ++state_.counters.messages_repeated;
     const auto mark = state_.marks.find(from);
     turn out;
     out.effects.push_back(
       acknowledge_effect{from, mark == state_.marks.end() ? 0 : mark->second});
-    hold(last_, std::move(out.effects));
+    hold_effects(last_position_, std::move(out.effects));
     return;
   }
   const instance_id id = message.message.to_instance;
@@ -192,10 +210,11 @@ void partition_processor::handle_partition(partition_message& message,
   if (std::holds_alternative<child_rewind>(message.message.body)
       && defer_until_durable(id, message))
     return;
-  taken = sequence;
+  accepted = sequence;
   emit(step_partition(message, {from, sequence}, at), id, at);
 }
 
+/// Calls the step for a message from another partition.
 turn partition_processor::step_partition(partition_message& message,
                                          dedup_mark source, timestamp at) {
   const instance_id& id = message.message.to_instance;
@@ -209,7 +228,7 @@ turn partition_processor::step_partition(partition_message& message,
       } else if constexpr (std::is_same_v<type, event_send>) {
         return step_event_send(state_, id, x, source, at);
       } else if constexpr (std::is_same_v<type, child_terminate>) {
-        settle(id, at);
+        persist_pending(id, at);
         return step_child_terminate(state_, id, x, source, at);
       } else {
         auto history = journal_.history(state_.config.id, id);
@@ -222,60 +241,70 @@ turn partition_processor::step_partition(partition_message& message,
     message.message.body);
 }
 
-/// Keeps a message that wants the durable history until it is durable.
 bool partition_processor::defer_until_durable(const instance_id& id,
                                               inbound message) {
-  const live_instance* live = state_.find(id);
-  if (live == nullptr || live->position <= durable_)
+  const loaded_instance* loaded = state_.find(id);
+  if (loaded == nullptr || loaded->position <= durable_position_)
     return false;
-  deferred_.push_back({live->position, std::move(message)});
+  deferred_.push_back({loaded->position, std::move(message)});
   return true;
 }
 
-void partition_processor::settle(const instance_id& id, timestamp at) {
-  live_instance* live = state_.find(id);
-  if (live != nullptr && (live->starting || !live->arrived.empty()))
-    emit(step_settle(state_, id, *live, at), id, at);
+void partition_processor::persist_pending(const instance_id& id, timestamp at) {
+  loaded_instance* loaded = state_.find(id);
+  if (loaded != nullptr && (loaded->starting || !loaded->arrived.empty()))
+    emit(step_persist_pending(state_, id, *loaded, at), id, at);
 }
 
-live_instance* partition_processor::load(const instance_id& id, timestamp at) {
-  if (live_instance* live = state_.find(id)) {
-    live->touched = at;
-    return live;
+loaded_instance* partition_processor::load(const instance_id& id,
+                                           timestamp at) {
+  if (loaded_instance* loaded = state_.find(id)) {
+    loaded->touched = at;
+    return loaded;
   }
+  // The journal has the newest state of an instance that is not in memory,
+  // because an instance is evicted only when all its turns are durable.
   auto stored = journal_.read(state_.config.id, id);
   if (!stored) {
-    host_.log(4, stored.error().message);
+    host_.log(log_level::error, stored.error().message);
     return nullptr;
   }
   if (!*stored)
     return nullptr;
-  live_instance& live = state_.live[id];
-  live.stored = std::move(*stored);
-  live.next_inbox = live.stored->record.next_inbox;
-  live.touched = at;
-  keep(id, live, at);
-  return &live;
+  loaded_instance& loaded = state_.instances[id];
+  loaded.durable = std::move(*stored);
+  loaded.next_inbox = loaded.durable->record.next_inbox;
+  loaded.touched = at;
+  add_to_idle_list(id, loaded, at);
+  return &loaded;
 }
 
-// --- Turns to the journal, effects held -------------------------------------
+// --- Journaling turns and holding effects -----------------------------------
 
 void partition_processor::emit(turn next, const instance_id& about,
                                timestamp at) {
   if (!next.sources.empty())
-    settle_earlier(next, at);
+    include_earlier_marks(next, at);
+  // The effects of a turn without writes, such as a refusal, depend on the
+  // newest turn of the instance.
   if (next.writes_nothing()) {
     if (next.effects.empty())
       return;
-    const live_instance* live = state_.find(about);
-    hold(live != nullptr ? live->position : 0, std::move(next.effects));
+    const loaded_instance* loaded = state_.find(about);
+    hold_effects(loaded != nullptr ? loaded->position : 0,
+                 std::move(next.effects));
     return;
   }
   journal_turn(next, at);
 }
 
+/// Completes the writes (marks, acknowledgements, outbox sequences), applies
+/// them to the state and enqueues them in the journal.
 void partition_processor::journal_turn(turn& next, timestamp at) {
   turn_writes& writes = next.writes;
+  // Adds one mark for each source partition, with the greatest sequence of the
+  // source's messages in this turn. Earlier messages of the source are durable
+  // or part of this turn (include_earlier_marks).
   for (const dedup_mark& source : next.sources) {
     auto it = std::find_if(
       writes.marks.begin(), writes.marks.end(),
@@ -291,8 +320,11 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     writes.outbox_acknowledged.push_back({to, sequence});
   state_.acknowledged.clear();
   acknowledge_at_.reset();
+  // The outbox sequences for one destination partition have no gaps.
   std::map<partition_id, std::uint64_t> heads;
   for (outbox_message& message : writes.outbox) {
+    // `heads` holds the last sequence that this turn has assigned for each
+    // destination; `apply` updates `state_.outbox_heads` later.
     auto [it, fresh] = heads.try_emplace(message.to, 0);
     if (fresh)
       it->second = state_.outbox_heads[message.to];
@@ -303,43 +335,48 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
   writes.epoch = state_.meta.epoch;
   writes.sequence = state_.meta.sequence + 1;
   writes.now = at;
+  // From here on, the state contains a turn that is not on disk yet. The
+  // effects of the turn are held until the journal has reached
+  // `last_position_`.
   apply(state_, writes);
   answer_reads(next);
   std::vector<instance_id> touched;
   touched.reserve(writes.instances.size());
   for (const instance_write& write : writes.instances)
     touched.push_back(write.id);
-  last_ = journal_.gather(std::move(writes));
-  has_gathered_ = true;
+  last_position_ = journal_.enqueue_deferred(std::move(writes));
+  has_uncommitted_turns_ = true;
   for (const instance_id& id : touched)
-    if (live_instance* live = state_.find(id)) {
-      live->position = last_;
-      live->touched = at;
-      keep(id, *live, at);
-      if (live->stored && is_finished(live->stored->record.status))
-        ended_.emplace_back(last_, id);
+    if (loaded_instance* loaded = state_.find(id)) {
+      loaded->position = last_position_;
+      loaded->touched = at;
+      add_to_idle_list(id, *loaded, at);
+      if (loaded->durable && is_finished(loaded->durable->record.status))
+        ended_.emplace_back(last_position_, id);
     }
   if (!next.effects.empty())
-    hold(last_, std::move(next.effects));
+    hold_effects(last_position_, std::move(next.effects));
 }
 
-/// Who waits for what this turn has made of an instance need not have it read.
+/// Fills in the status in the read effects for instances that this turn writes,
+/// so that performing these effects needs no read of the journal. Effects that
+/// request the input or the history are left unchanged.
 void partition_processor::answer_reads(turn& next) {
   for (effect& one : next.effects) {
     auto* read = std::get_if<read_effect>(&one);
     if (read == nullptr || read->request.show_input
         || read->request.show_history)
       continue;
-    const live_instance* live = state_.find(read->request.id);
+    const loaded_instance* loaded = state_.find(read->request.id);
     for (const instance_write& write : next.writes.instances)
-      if (write.id == read->request.id && live != nullptr && live->stored)
-        read->known = status_after(*live->stored, write);
+      if (write.id == read->request.id && loaded != nullptr && loaded->durable)
+        read->known = status_after(*loaded->durable, write);
   }
 }
 
-void partition_processor::hold(journal_position until,
-                               std::vector<effect> effects) {
-  if (until <= durable_) {
+void partition_processor::hold_effects(journal_position until,
+                                       std::vector<effect> effects) {
+  if (until <= durable_position_) {
     for (effect& one : effects)
       perform(one);
     return;
@@ -378,33 +415,34 @@ void partition_processor::perform_read(const read_effect& read) {
     host_.answer(to, answer);
 }
 
-// --- What time brings -------------------------------------------------------
+// --- Timers and time limits -------------------------------------------------
 
-/// Whether something that came then waits for a turn.
-bool partition_processor::still_waits(timestamp since,
-                                      const instance_id& id) const {
-  const auto found = state_.live.find(id);
-  if (found == state_.live.end())
+/// Returns true if a start or a message that arrived at `since` or earlier
+/// still waits for a turn of the instance.
+bool partition_processor::has_waited_since(timestamp since,
+                                           const instance_id& id) const {
+  const auto found = state_.instances.find(id);
+  if (found == state_.instances.end())
     return false;
-  const live_instance& live = found->second;
-  return (live.starting && live.starting->accepted_at <= since)
-         || std::any_of(live.arrived.begin(), live.arrived.end(),
+  const loaded_instance& loaded = found->second;
+  return (loaded.starting && loaded.starting->accepted_at <= since)
+         || std::any_of(loaded.arrived.begin(), loaded.arrived.end(),
                         [&](const arrived_message& message) {
                           return message.since <= since;
                         });
 }
 
-void partition_processor::look_at_time(timestamp at) {
-  // Most have had their turn meanwhile: nobody need be woken for those.
-  while (!state_.waiting.empty()) {
-    const auto& [since, id] = state_.waiting.front();
-    const bool waits = still_waits(since, id);
+void partition_processor::process_due(timestamp at) {
+  // Skip entries whose turn has already run.
+  while (!state_.turn_waits.empty()) {
+    const auto& [since, id] = state_.turn_waits.front();
+    const bool waits = has_waited_since(since, id);
     if (waits && since + state_.config.turn_wait_max > at)
       break;
-    const instance_id due = std::move(state_.waiting.front().second);
-    state_.waiting.pop_front();
+    const instance_id due = std::move(state_.turn_waits.front().second);
+    state_.turn_waits.pop_front();
     if (waits)
-      settle(due, at);
+      persist_pending(due, at);
   }
   while (!state_.timers.empty() && state_.timers.begin()->fire_at <= at) {
     const due_task due = *state_.timers.begin();
@@ -413,7 +451,9 @@ void partition_processor::look_at_time(timestamp at) {
     emit(step_timer_due(state_, due, at), due.instance, at);
   }
   if (state_.timers_until - at < state_.config.timer_horizon / 2)
-    extend_timers(at);
+    extend_timer_horizon(at);
+  // If no other turn has journaled the acknowledgements before
+  // `acknowledge_at_`, they are journaled in a turn of their own.
   if (acknowledge_at_ && *acknowledge_at_ <= at) {
     turn alone;
     for (const auto& [to, sequence] : state_.acknowledged)
@@ -427,42 +467,47 @@ void partition_processor::look_at_time(timestamp at) {
          && turns_out_.front().since + state_.config.turn_stuck_time <= at) {
     const turn_out_since out = std::move(turns_out_.front());
     turns_out_.pop_front();
-    live_instance* live = state_.find(out.id);
-    if (live == nullptr || !live->turn_out || live->number != out.number)
+    // Skip turns that have ended or become void.
+    loaded_instance* loaded = state_.find(out.id);
+    if (loaded == nullptr || !loaded->turn_out || loaded->number != out.number)
       continue;
-    live->stuck_named = true;
+    loaded->stuck_reported = true;
     host_.log(
-      3, "instance \"" + out.id + "\" has been in one turn for more than "
-           + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
-                              state_.config.turn_stuck_time)
-                              .count())
-           + " s; its orchestrator may never await. It can be "
-             "terminated.");
+      log_level::warning,
+      "instance \"" + out.id + "\" has been running one turn for more than "
+        + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
+                           state_.config.turn_stuck_time)
+                           .count())
+        + " s; its orchestrator may block or loop without an await. The "
+          "instance can be terminated.");
   }
 }
 
-void partition_processor::extend_timers(timestamp at) {
-  // New timers up to the new end go to memory from here on; those that were
-  // written before are fetched when they are durable.
+void partition_processor::extend_timer_horizon(timestamp at) {
+  // From here on, `apply` adds new timers up to the new `timers_until` to the
+  // state. Timers of earlier turns are loaded from the journal once those turns
+  // are durable.
   const timestamp until = at + state_.config.timer_horizon;
-  refills_.push_back({last_, state_.timers_until, until});
+  refills_.push_back({last_position_, state_.timers_until, until});
   state_.timers_until = until;
-  while (!refills_.empty() && refills_.front().until <= durable_)
-    refill_timers();
+  while (!refills_.empty() && refills_.front().until <= durable_position_)
+    load_timers();
 }
 
-void partition_processor::refill_timers() {
+void partition_processor::load_timers() {
   const timer_refill range = refills_.front();
   refills_.pop_front();
   auto found = journal_.due(state_.config.id, range.after, range.last);
   if (!found) {
-    host_.log(4, found.error().message);
+    host_.log(log_level::error, found.error().message);
     return;
   }
   state_.timers.insert(found->begin(), found->end());
 }
 
 wake_time partition_processor::wake_at() const {
+  // The partition wakes up, at the latest, when half of the timer horizon has
+  // passed; it then loads further timers.
   timestamp at = state_.timers_until - state_.config.timer_horizon / 2;
   const auto sooner = [&](timestamp other) { at = std::min(at, other); };
   if (!state_.timers.empty())
@@ -473,39 +518,42 @@ wake_time partition_processor::wake_at() const {
     sooner(turns_out_.front().since + state_.config.turn_stuck_time);
   if (!idle_.empty())
     sooner(idle_.front().first + state_.config.idle_instance_time_max);
-  if (state_.waiting.empty())
+  if (state_.turn_waits.empty())
     return {at, false};
   const timestamp turn_due
-    = state_.waiting.front().first + state_.config.turn_wait_max;
+    = state_.turn_waits.front().first + state_.config.turn_wait_max;
   return turn_due < at ? wake_time{turn_due, true} : wake_time{at, false};
 }
 
-// --- Turns to the instances -------------------------------------------------
+// --- Dispatching turns to instances -----------------------------------------
 
 void partition_processor::dispatch(timestamp at) {
-  // Everything of the batch is in: results that arrived together are one turn.
+  // Runs after all messages of the batch, so that results that arrived
+  // together become one turn.
   for (const instance_id& id : std::exchange(state_.runnable, {}))
-    if (live_instance* live = state_.find(id)) {
-      live->queued = false;
-      dispatch_one(id, *live, at);
+    if (loaded_instance* loaded = state_.find(id)) {
+      loaded->queued = false;
+      dispatch_one(id, *loaded, at);
     }
 }
 
 void partition_processor::dispatch_one(const instance_id& id,
-                                       live_instance& live, timestamp at) {
+                                       loaded_instance& loaded, timestamp at) {
+  // A replay reads the history from the journal, so the newest turn must be
+  // durable first; on_durable makes the instance runnable again.
   const bool replays
-    = !live.warm && !live.starting && live.first_history.empty();
-  if (replays && live.position > durable_) {
-    undurable_.push_back(id);
+    = !loaded.warm && !loaded.starting && loaded.first_history.empty();
+  if (replays && loaded.position > durable_position_) {
+    replays_waiting_.push_back(id);
     return;
   }
-  auto item = next_turn(id, live, at);
+  auto item = next_turn(id, loaded, at);
   if (!item)
     return;
   if (item->cold && item->history.empty()) {
     ++state_.counters.replays;
     auto history = journal_.history(state_.config.id, id);
-    if (!history) {
+    if (!history) { // hold the instance with the storage error as the reason
       turn_outcome held;
       held.instance = id;
       held.execution = item->execution;
@@ -517,14 +565,16 @@ void partition_processor::dispatch_one(const instance_id& id,
     item->history = std::move(*history);
   }
   turns_out_.push_back({at, id, item->number});
-  keep(id, live, at);
+  add_to_idle_list(id, loaded, at);
   host_.run_turn(std::move(*item));
 }
 
 void partition_processor::drop_runs() {
-  for (const instance_id& id : std::exchange(state_.dropped, {})) {
-    const live_instance* live = state_.find(id);
-    if (live == nullptr || !live->turn_out)
+  for (const instance_id& id : std::exchange(state_.runs_to_drop, {})) {
+    // If another turn was dispatched after the release had been requested, the
+    // turn uses the actor, so nothing is released.
+    const loaded_instance* loaded = state_.find(id);
+    if (loaded == nullptr || !loaded->turn_out)
       host_.drop_run(id);
   }
 }
@@ -532,11 +582,11 @@ void partition_processor::drop_runs() {
 std::vector<std::pair<instance_id, std::string>>
 partition_processor::stuck() const {
   std::vector<std::pair<instance_id, std::string>> found;
-  for (const auto& [id, live] : state_.live) {
-    if (live.turn_out && live.stuck_named)
-      found.emplace_back(id, "one turn has been running for long");
-    else if (live.stored && !live.stored->record.held.empty())
-      found.emplace_back(id, live.stored->record.held);
+  for (const auto& [id, loaded] : state_.instances) {
+    if (loaded.turn_out && loaded.stuck_reported)
+      found.emplace_back(id, "one turn has been running for a long time");
+    else if (loaded.durable && !loaded.durable->record.held.empty())
+      found.emplace_back(id, loaded.durable->record.held);
   }
   return found;
 }

@@ -1,10 +1,25 @@
-/// The partition at work: messages in, turns to the journal, effects out when
-/// their cause is durable. Live path and recovery are this one code path; the
-/// actor around it, and the harnesses of the tests, only carry messages.
+/// Runs one partition: calls a step for each message, journals the turn that
+/// the step returns, and performs the effects of the turn.
+///
+/// The durability rule: no effect leaves a partition before its cause is
+/// durable. Effects are answers to clients (refusals and reads too),
+/// activities, messages and acknowledgements to other partitions, and log
+/// lines of turns. Durable means that the journal has committed the turn. The
+/// processor therefore holds each effect until the journal has reached the
+/// position of the newest turn that the effect depends on.
+///
+///   message ──step──▶ turn {writes, effects} ──apply──▶ state
+///                          │        └────────held────────┐
+///                          ▼                             ▼
+///                       journal ──commit──▶ on_durable ──perform──▶ host
+///
+/// The processor uses no CAF, thread or system clock of its own: the actor on
+/// a node and the simulation in the tests run the same code.
 #pragma once
 
 #include "actors/partition/partition_state.hpp"
 #include "persistence/journal/journal.hpp"
+#include "persistence/process/log_level.hpp"
 #include "persistence/records/clock.hpp"
 
 #include <memory>
@@ -13,158 +28,226 @@
 
 namespace perdura::actors {
 
+using persistence::clock;
+using persistence::journal;
+using persistence::partition_snapshot;
+using persistence::result;
+
+/// A management request and the destination of its answer.
 struct management_inbound {
   reply_to from;
   management_request request;
 };
 
+/// Every message that a partition processes.
 using inbound = std::variant<management_inbound, turn_outcome, activity_result,
                              partition_message, partition_acknowledgement>;
 
-/// What the partition asks of the world. Called by `take`, `on_durable` and
-/// `recover`, on their caller's thread.
+/// The environment of a partition. The processor calls these functions from
+/// `process_batch`, `on_durable`, `resend` and `recover`, on the thread of
+/// their caller. None may call the processor.
 class partition_host {
 public:
   virtual ~partition_host() = default;
-  virtual void answer(reply_to to, management_answer answer) = 0;
-  virtual void run_turn(orchestration_work_item item) = 0;
-  virtual void drop_run(const instance_id& id) = 0;
-  virtual void run_activity(activity_work_item item) = 0;
-  virtual void send(partition_message message, partition_id to) = 0;
-  virtual void acknowledge(partition_acknowledgement note, partition_id to) = 0;
-  virtual void log(int level, const std::string& text) = 0;
 
-  /// The turns of this call are with the journal, and `journal::gathered` is
-  /// to be called for them.
-  virtual void gathered() {}
+  /// Sends the answer to a management request.
+  virtual void answer(reply_to to, management_answer answer) = 0;
+
+  /// Runs one turn of an instance. The host passes the outcome to a later
+  /// `process_batch`.
+  virtual void run_turn(orchestration_work_item item) = 0;
+
+  /// Releases the coroutine of the instance. If a turn is running, its outcome
+  /// is void; the host may still pass it to `process_batch`.
+  virtual void drop_run(const instance_id& id) = 0;
+
+  /// Runs one attempt of an activity. The host passes the result to a later
+  /// `process_batch`.
+  virtual void run_activity(activity_work_item item) = 0;
+
+  /// Sends a message to another partition. The message may be lost: the
+  /// processor keeps it until it is acknowledged.
+  virtual void send(partition_message message, partition_id to) = 0;
+
+  /// Sends an acknowledgement to another partition; it may be lost.
+  virtual void acknowledge(partition_acknowledgement note, partition_id to) = 0;
+  virtual void log(persistence::log_level level, const std::string& text) = 0;
+
+  /// Called when turns have been queued in the journal, once at the end of each
+  /// `process_batch` or `recover`. The host must then call
+  /// `journal::request_commit`, at once or soon.
+  virtual void turns_enqueued() {}
 };
 
+/// The time at which a partition must run next if no message arrives earlier.
 struct wake_time {
   timestamp at{};
-  /// Hardly ever is anything due then: a few milliseconds later will do, if
-  /// that spares a wake-up.
+  /// True if the partition wakes up because of `turn_wait_max`. Such a wake-up
+  /// usually finds nothing to do, so the host may delay it by a few
+  /// milliseconds, to combine it with other wake-ups.
   bool may_be_late = false;
 };
 
+/// Not thread-safe: one thread at a time calls a processor.
 class partition_processor {
 public:
-  /// Journal, clock and host must outlive it.
-  partition_processor(partition_config config, journal& ledger,
-                      const clock& time, partition_host& host);
+  /// The journal, the clock and the host must outlive the processor.
+  partition_processor(partition_config config, persistence::journal& journal,
+                      const persistence::clock& clock, partition_host& host);
   ~partition_processor();
 
   partition_processor(const partition_processor&) = delete;
   partition_processor& operator=(const partition_processor&) = delete;
 
-  /// Loads what is durable, raises the epoch and derives again what was under
-  /// way. Once, before anything else.
+  /// Loads the durable state, raises the partition's epoch, and derives the
+  /// work in progress: activities without a result, undelivered messages,
+  /// timers and due turns. Must be called once, before any other function.
+  /// @error errc::storage_damaged  A row of the partition cannot be read.
   result<void> recover();
 
-  /// Takes what has arrived as one batch; an empty batch looks only at what
-  /// time has brought.
-  void take(std::span<inbound> batch);
+  /// Handles the messages as one batch with one clock reading. Then handles the
+  /// timers and time limits that are due, and dispatches the turns that are
+  /// due. The messages are moved from. The batch may be empty.
+  void process_batch(std::span<inbound> batch);
 
-  /// The journal has reached this place: effects leave that were held.
+  /// Called when all turns of this partition up to the journal position
+  /// `reached` are durable. Performs the effects that were held for them.
   void on_durable(journal_position reached);
 
-  /// The owner of these partitions is there again: what it has not
-  /// acknowledged is sent again, a window at a time.
+  /// Sends again all messages that these partitions have not acknowledged, a
+  /// limited number at a time. Called when the node that owns the partitions
+  /// has become reachable again, because messages to it may have been lost.
   void resend(std::span<const partition_id> to);
 
-  /// When `take` wants to be called although nothing arrives.
+  /// Returns the time of the next `process_batch` if no message arrives.
   wake_time wake_at() const;
 
   const partition_state& state() const {
     return state_;
   }
 
-  /// Instances whose turn is out for long, or whose code does not fit.
+  /// Returns the instances in memory whose turn has been running for longer
+  /// than `turn_stuck_time` or which are held, each with the reason.
   std::vector<std::pair<instance_id, std::string>> stuck() const;
 
 private:
+  /// A message that is handled once the journal has reached `until`.
   struct deferred_message {
     journal_position until = 0;
     inbound message;
   };
 
+  /// Timers with `after` < fire_at ≤ `last` to load from the journal once it
+  /// has reached `until`.
   struct timer_refill {
     journal_position until = 0;
     timestamp after{};
     timestamp last{};
   };
 
+  /// A turn that was dispatched at the time `since`.
   struct turn_out_since {
     timestamp since{};
     instance_id id;
     turn_number number = 0;
   };
 
+  /// The clock's time, but never less than the time of the newest turn.
   timestamp now() const;
-  live_instance* load(const instance_id& id, timestamp now);
+
+  /// Returns the instance, read from the journal if it is not in memory. Null
+  /// if there is none or if it cannot be read; a read error is logged.
+  loaded_instance* load(const instance_id& id, timestamp now);
 
   void handle(inbound& message, timestamp now);
   void handle_request(management_inbound& message, timestamp now);
   void handle_partition(partition_message& message, timestamp now);
   turn step_partition(partition_message& message, dedup_mark source,
                       timestamp now);
+  /// Defers the message if turns of the instance are not durable yet. Used
+  /// before a step that reads the durable history. Returns false if all turns
+  /// are durable.
   bool defer_until_durable(const instance_id& id, inbound message);
-  void settle(const instance_id& id, timestamp now);
+  /// Journals the start and the messages of the instance that wait for a
+  /// turn, if there are any.
+  void persist_pending(const instance_id& id, timestamp now);
 
+  /// Journals the turn and holds its effects. The effects of a turn without
+  /// writes are held for the newest turn of the instance `about`.
   void emit(turn next, const instance_id& about, timestamp now);
   void journal_turn(turn& next, timestamp now);
-  void tell_gathered();
+  void report_enqueued_turns();
   void answer_reads(turn& next);
-  void hold(journal_position until, std::vector<effect> effects);
+
+  /// Performs the effects when the journal has reached `until`, or at once if
+  /// it has reached it already.
+  void hold_effects(journal_position until, std::vector<effect> effects);
   void perform(effect& due);
   void perform_read(const read_effect& read);
 
-  bool still_waits(timestamp since, const instance_id& id) const;
-  void look_at_time(timestamp now);
-  void extend_timers(timestamp now);
-  void refill_timers();
-  void dispatch(timestamp now);
-  void dispatch_one(const instance_id& id, live_instance& live, timestamp now);
+  bool has_waited_since(timestamp since, const instance_id& id) const;
 
-  // partition_eviction.cpp
-  void keep(const instance_id& id, live_instance& live, timestamp now);
+  /// Handles everything whose time has come: messages that have waited for
+  /// `turn_wait_max`, timers, acknowledgements, and stuck turns.
+  void process_due(timestamp now);
+  void extend_timer_horizon(timestamp now);
+  void load_timers();
+
+  /// Dispatches the turns that are due in `runnable` instances.
+  void dispatch(timestamp now);
+  void dispatch_one(const instance_id& id, loaded_instance& loaded,
+                    timestamp now);
+
+  // Defined in partition_eviction.cpp.
+  void add_to_idle_list(const instance_id& id, loaded_instance& loaded,
+                        timestamp now);
   void evict(timestamp now);
   void evict_ended();
-  void forget(const instance_id& id, const live_instance& live);
+  void remove_from_memory(const instance_id& id, const loaded_instance& loaded);
   void drop_runs();
 
-  // partition_outbox.cpp
+  // Defined in partition_outbox.cpp.
   void send_from_outbox(outbox_message message);
   void send_window(partition_id to);
-  void take_acknowledgement(const partition_acknowledgement& note,
-                            timestamp now);
+  void handle_acknowledgement(const partition_acknowledgement& note,
+                              timestamp now);
 
-  // partition_marks.cpp
-  void settle_earlier(turn& next, timestamp now);
-  std::optional<instance_id> take_overtaken(const turn& next);
-  void settle_into(turn& next, const instance_id& id, timestamp now);
+  // Defined in partition_marks.cpp.
+  void include_earlier_marks(turn& next, timestamp now);
+  std::optional<instance_id> pop_skipped_mark(const turn& next);
+  void include_pending(turn& next, const instance_id& id, timestamp now);
 
-  // partition_recovery.cpp
+  // Defined in partition_recovery.cpp.
   void restore(partition_snapshot snapshot);
-  result<std::vector<effect>> open_work(const partition_snapshot& snapshot);
+  result<std::vector<effect>>
+  derive_open_work(const partition_snapshot& snapshot);
 
   partition_state state_;
   journal& journal_;
   const clock& clock_;
   partition_host& host_;
-  journal_position last_ = 0;    ///< Newest turn given to the journal.
-  bool has_gathered_ = false;    ///< Some in this call.
-  journal_position durable_ = 0; ///< Of this partition, as told.
+  journal_position last_position_ = 0;    ///< Newest turn enqueued.
+  bool has_uncommitted_turns_ = false;    ///< Turns enqueued in this call.
+  journal_position durable_position_ = 0; ///< As last reported to on_durable.
+  /// Effects by the position that they wait for. All positions are greater
+  /// than `durable_position_`.
   std::map<journal_position, std::vector<effect>> held_;
-  std::deque<deferred_message> deferred_;
-  std::vector<instance_id> undurable_; ///< Replays that wait for the disk.
+  std::deque<deferred_message> deferred_; ///< In order of arrival.
+  /// Instances that need a replay and whose newest turn is not durable yet.
+  std::vector<instance_id> replays_waiting_;
   std::deque<timer_refill> refills_;
-  std::deque<turn_out_since> turns_out_;
-  idle_list idle_; ///< One entry each.
-  /// They have ended; by the position that makes it durable.
+  std::deque<turn_out_since> turns_out_; ///< In order of dispatch.
+  /// The instances in memory, one entry each.
+  idle_list idle_;
+  /// Finished instances and the position at which their end is durable.
   std::deque<std::pair<journal_position, instance_id>> ended_;
+  /// The time at which the acknowledged outbox rows are deleted in a turn of
+  /// their own.
   std::optional<timestamp> acknowledge_at_;
-  std::map<partition_id, std::uint64_t> outbox_sent_; ///< Durable, and sent.
-  /// Being sent again: the last of the window that is out.
+  /// Greatest outbox sequence whose turn is durable, by destination.
+  std::map<partition_id, std::uint64_t> outbox_sent_;
+  /// The destinations to which messages are being sent again, each with the
+  /// last sequence that was sent again.
   std::map<partition_id, std::uint64_t> resending_;
 };
 

@@ -3,13 +3,18 @@
 
 #include <algorithm>
 
-// The cold path: what is durable is loaded; what was under way is derived from
-// it again. No step is called, nothing is decided anew.
+// The part of partition_processor that recovers a partition: it loads the
+// durable state and derives the work in progress from it, without calling
+// steps, so that no decision is made a second time. Then it handles due timers
+// and dispatches due turns, as at the end of any batch.
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
+/// Returns true if the task's result is in the inbox.
 bool has_result_of(const stored_instance& stored, task_sequence sequence) {
   return std::any_of(stored.inbox.begin(), stored.inbox.end(),
                      [&](const auto& row) {
@@ -17,6 +22,8 @@ bool has_result_of(const stored_instance& stored, task_sequence sequence) {
                      });
 }
 
+/// Recreates the work item of an attempt from the event that scheduled the
+/// attempt.
 activity_work_item to_work_item(partition_id partition, const instance_id& id,
                                 const instance_record& record,
                                 task_sequence sequence,
@@ -42,11 +49,11 @@ result<void> partition_processor::recover() {
   if (!snapshot)
     return snapshot.error();
   restore(*snapshot);
-  auto work = open_work(*snapshot);
+  auto work = derive_open_work(*snapshot);
   if (!work)
     return work.error();
 
-  // The epoch is raised and durable before the first effect leaves.
+  // The effects are held until the turn that raises the epoch is durable.
   const timestamp at = now();
   state_.timers_until = at + state_.config.timer_horizon;
   auto due
@@ -60,14 +67,15 @@ result<void> partition_processor::recover() {
   journal_turn(raised, at);
 
   for (const instance_id& id : snapshot->turns_due)
-    if (live_instance* live = load(id, at))
-      make_runnable(state_, id, *live);
-  look_at_time(at);
+    if (loaded_instance* loaded = load(id, at))
+      make_runnable(state_, id, *loaded);
+  process_due(at);
   dispatch(at);
-  tell_gathered();
+  report_enqueued_turns();
   return {};
 }
 
+/// Fills the durable part of the state, except instances and timers.
 void partition_processor::restore(partition_snapshot snapshot) {
   state_.meta = snapshot.meta;
   for (outbox_message& message : snapshot.outbox)
@@ -76,14 +84,15 @@ void partition_processor::restore(partition_snapshot snapshot) {
     state_.outbox_heads[head.to] = head.sequence;
   for (const dedup_mark& mark : snapshot.marks) {
     state_.marks[mark.from] = mark.sequence;
-    state_.marks_taken[mark.from] = mark.sequence;
+    state_.marks_accepted[mark.from] = mark.sequence;
   }
 }
 
-/// Effects that were held or not yet acknowledged: activities without a
-/// result, outbox messages.
+/// Returns the effects that the partition must perform, perhaps for a second
+/// time: the activities without a result, and the outbox messages that were not
+/// acknowledged.
 result<std::vector<effect>>
-partition_processor::open_work(const partition_snapshot& snapshot) {
+partition_processor::derive_open_work(const partition_snapshot& snapshot) {
   std::vector<effect> effects;
   for (const auto& [to, messages] : state_.outbox)
     for (const auto& [sequence, message] : messages)

@@ -1,15 +1,21 @@
 #include "actors/partition/partition_state.hpp"
 
+#include "persistence/records/text.hpp"
+
 #include <algorithm>
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
+/// True for the kinds of task that `partition_state::timers` contains.
 bool has_due_time(task_kind kind) {
   return kind == task_kind::timer || kind == task_kind::scheduled_start;
 }
 
+/// Removes the timers of the instance from `partition_state::timers`.
 void forget_timers(partition_state& state, const instance_id& id,
                    const stored_instance& stored) {
   for (const auto& [sequence, task] : stored.tasks)
@@ -17,19 +23,23 @@ void forget_timers(partition_state& state, const instance_id& id,
       state.timers.erase({task.fire_at, id, sequence});
 }
 
+/// Applies the write to the instance if it is in memory, and updates `timers`
+/// for the tasks that it opens and closes.
 void apply_instance(partition_state& state, const instance_write& write) {
-  live_instance* live = state.find(write.id);
-  if (live == nullptr)
+  loaded_instance* loaded = state.find(write.id);
+  if (loaded == nullptr)
     return;
-  if ((write.removed || write.reset) && live->stored)
-    forget_timers(state, write.id, *live->stored);
+  if ((write.removed || write.reset) && loaded->durable)
+    forget_timers(state, write.id, *loaded->durable);
   for (const task_closed& task : write.tasks_closed)
     if (has_due_time(task.kind))
       state.timers.erase({task.fire_at, write.id, task.sequence});
   for (const auto& [sequence, task] : write.tasks_opened)
     if (has_due_time(task.kind) && task.fire_at <= state.timers_until)
       state.timers.insert({task.fire_at, write.id, sequence});
-  persistence::apply(live->stored, write);
+  // Applied last, because the code above needs the tasks as they were before
+  // the write.
+  persistence::apply(loaded->durable, write);
 }
 
 } // namespace
@@ -45,6 +55,7 @@ void apply(partition_state& state, const turn_writes& writes) {
     auto& head = state.outbox_heads[message.to];
     head = std::max(head, message.sequence);
   }
+  // An acknowledgement covers all messages up to its sequence.
   for (const outbox_mark& mark : writes.outbox_acknowledged) {
     auto& sent = state.outbox[mark.to];
     sent.erase(sent.begin(), sent.upper_bound(mark.sequence));
@@ -56,25 +67,18 @@ void apply(partition_state& state, const turn_writes& writes) {
 }
 
 void make_runnable(partition_state& state, const instance_id& id,
-                   live_instance& live) {
-  if (live.queued)
+                   loaded_instance& loaded) {
+  if (loaded.queued)
     return;
-  live.queued = true;
+  loaded.queued = true;
   state.runnable.push_back(id);
 }
 
-bool equal_names(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool awaits_event(const stored_instance& stored, std::string_view name) {
+  // Waits have the sequences from wait_sequence_first on.
   for (auto it = stored.tasks.lower_bound(wait_sequence_first);
        it != stored.tasks.end(); ++it)
-    if (equal_names(it->second.name, name))
+    if (persistence::equal_ignoring_case(it->second.name, name))
       return true;
   return false;
 }

@@ -2,9 +2,11 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-/// The text that an event shows as the instance's output.
+/// Returns the instance's output if the event ended the instance.
 std::string output_of(const history_event& event) {
   if (const auto* ended = std::get_if<execution_completed>(&event.body))
     return ended->result;
@@ -13,7 +15,8 @@ std::string output_of(const history_event& event) {
   return "null";
 }
 
-std::vector<std::string> unread_events_of(const stored_instance& stored) {
+/// Returns the names of the events in the inbox, in order of arrival.
+std::vector<std::string> unread_event_names(const stored_instance& stored) {
   std::vector<std::string> names;
   for (const auto& [sequence, message] : stored.inbox)
     if (const auto* raised = std::get_if<event_raised>(&message.event.body))
@@ -21,7 +24,9 @@ std::vector<std::string> unread_events_of(const stored_instance& stored) {
   return names;
 }
 
-/// False if the instance moved on to another execution in between.
+/// Reads the rows of the status one after the other. Returns false if a new
+/// execution began between two reads, because the rows then do not belong
+/// together.
 result<bool> read_once(const journal& from, partition_id partition,
                        const get_status& request, instance_status& into) {
   auto stored = from.read(partition, request.id);
@@ -36,8 +41,9 @@ result<bool> read_once(const journal& from, partition_id partition,
   row.record = std::move((*stored)->record);
   row.custom_status = std::move((*stored)->custom_status);
   row.output = "null";
-  into.unread_events = unread_events_of(**stored);
+  into.unread_events = unread_event_names(**stored);
 
+  // Index 0 is execution_started, so 0 can mean that there is no output.
   const event_index output = row.record.output_event;
   if (request.show_history) {
     auto history = from.history(partition, request.id);
@@ -53,6 +59,9 @@ result<bool> read_once(const journal& from, partition_id partition,
     if (!ended->empty())
       row.output = output_of(ended->front());
   }
+  // If neither the input nor the history is requested, the first event is not
+  // needed. The record is then the only row that names the execution, so there
+  // is nothing to compare it with.
   if (!request.show_input && !request.show_history)
     return true;
   std::vector<history_event> first;
@@ -65,8 +74,10 @@ result<bool> read_once(const journal& from, partition_id partition,
       return read.error();
     first = std::move(*read);
   }
+  // The instance was purged after the record was read.
   if (first.empty())
     return false;
+  // The first event names the execution that the history belongs to.
   const auto* started = std::get_if<execution_started>(&first.front().body);
   if (started == nullptr || started->execution != row.record.execution)
     return false;
@@ -91,15 +102,14 @@ status_after(const stored_instance& now, const instance_write& write) {
       return nullptr;
     row.output = output_of(write.history[output - write.history_first]);
   }
-  status->unread_events = unread_events_of(now);
+  status->unread_events = unread_event_names(now);
   return status;
 }
 
 result<std::shared_ptr<const instance_status>>
 read_status(const journal& from, partition_id partition,
             const get_status& request) {
-  // The owner's committer goes on while this reads: if the execution changed
-  // between two reads, what was read does not belong together.
+  // The committer thread may commit turns between two reads.
   for (int tries = 0; tries < 8; ++tries) {
     auto status = std::make_shared<instance_status>();
     auto whole = read_once(from, partition, request, *status);
@@ -108,9 +118,10 @@ read_status(const journal& from, partition_id partition,
     if (*whole)
       return std::shared_ptr<const instance_status>(std::move(status));
   }
-  return error{errc::unavailable, "Instance \"" + request.id
-                                    + "\" changes too fast to be read; try "
-                                      "again."};
+  return error{errc::unavailable,
+               "Instance \"" + request.id
+                 + "\" changed during each attempt to read its status; try "
+                   "again."};
 }
 
 management_answer

@@ -1,4 +1,4 @@
-/// One instance as a client sees it, read from the journal.
+/// Reads the status of one instance, as clients see it, from the journal.
 #pragma once
 
 #include "actors/interface/management.hpp"
@@ -8,18 +8,27 @@
 
 namespace perdura::actors {
 
-/// @error errc::not_found        No such instance is durable.
-/// @error errc::storage_damaged  A row's checksum does not fit.
+using persistence::instance_write;
+using persistence::journal;
+using persistence::partition_id;
+using persistence::stored_instance;
+
+/// Reads the durable status of an instance. Thread-safe; reads again if the
+/// instance has continued as new between two reads.
+/// @error errc::not_found        The journal holds no such instance.
+/// @error errc::unavailable      The instance changed during every attempt.
+/// @error errc::storage_damaged  The checksum of a row does not match.
 result<std::shared_ptr<const instance_status>>
 read_status(const journal& from, partition_id partition,
             const get_status& request);
 
-/// As a client sees it once `write`, which has made it `now`, is durable; no
-/// input and no history. Null if its output stands in an earlier write.
+/// Returns the status that an instance has once `write` is durable, without
+/// input and history. `now` is the stored instance with `write` applied.
+/// Null if the output is in the history of an earlier write.
 std::shared_ptr<const instance_status>
 status_after(const stored_instance& now, const instance_write& write);
 
-/// The answer that carries a status, or says why there is none.
+/// Returns an answer with the status, or with the error.
 management_answer
 answer_with(const instance_id& id,
             result<std::shared_ptr<const instance_status>> status);

@@ -3,34 +3,41 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-/// The coroutine goes; a turn that is out is void when it comes back.
-void drop_run(partition_state& state, const instance_id& id,
-              live_instance& live) {
-  ++live.number;
-  live.turn_out = false;
-  live.warm = false;
-  live.delivered = 0;
-  live.first_history.clear();
-  state.dropped.push_back(id);
+/// Discards the coroutine. The turn number changes, so that a turn that is
+/// still running is void when its outcome arrives.
+void discard_run(partition_state& state, const instance_id& id,
+                 loaded_instance& loaded) {
+  ++loaded.number;
+  loaded.turn_out = false;
+  loaded.warm = false;
+  loaded.delivered = 0;
+  loaded.first_history.clear();
+  state.runs_to_drop.push_back(id);
 }
 
+/// Terminates the instance, which must be durable and unfinished.
 turn terminate(partition_state& state, const instance_id& id,
-               live_instance& live, const std::string& reason, bool recursive,
-               timestamp now) {
+               loaded_instance& loaded, const std::string& reason,
+               bool recursive, timestamp now) {
   turn out;
-  instance_draft draft(id, *live.stored);
+  instance_draft draft(id, *loaded.durable);
   const std::string output = json_string(reason);
+  // Children are terminated through the outbox; activities run to their end
+  // and their results are dropped.
   if (recursive)
-    for (const auto& [sequence, task] : live.stored->tasks)
+    for (const auto& [sequence, task] : loaded.durable->tasks)
       if (task.kind == task_kind::sub_orchestration)
         add_outbox(state, out, task.child,
                    child_terminate{
-                     reason, {id, live.stored->record.execution, sequence}});
+                     reason, {id, loaded.durable->record.execution, sequence}});
+  // No later turn can use task results. Events stay: they show in the status.
   for (const auto& [sequence, event] : draft.inbox())
     if (task_of(event.body))
-      draft.take_inbox(sequence);
+      draft.remove_from_inbox(sequence);
   draft.close_all();
   instance_record& record = draft.record();
   record.output_event = draft.append(now, execution_terminated{output});
@@ -38,19 +45,19 @@ turn terminate(partition_state& state, const instance_id& id,
   record.ended_at = now;
   record.turn_due = false;
   record.held.clear();
-  add_parent_news(state, out, record, true, "",
+  add_child_ended(state, out, record, true, "",
                   {"terminated", "\"" + id + "\" was terminated: " + reason});
   out.writes.instances.push_back(std::move(draft).finish(now));
-  add_waiters(state, out, id, true);
-  out.effects.push_back(
-    log_effect{2, "instance \"" + id + "\" is terminated: " + reason});
-  drop_run(state, id, live);
+  add_wait_answers(state, out, id, true);
+  out.effects.push_back(log_effect{
+    log_level::info, "instance \"" + id + "\" is terminated: " + reason});
+  discard_run(state, id, loaded);
   ++state.counters.terminated;
   return out;
 }
 
-/// The answer of a control operation that was done, remembered if it can be
-/// repeated.
+/// Adds the answer of a successful control operation, and records it for
+/// repeats of the request.
 void answer_done(turn& out, const instance_id& id, const request_id& request,
                  reply_to from) {
   management_answer answer;
@@ -61,58 +68,62 @@ void answer_done(turn& out, const instance_id& id, const request_id& request,
   add_answers(out, {from}, answer);
 }
 
-/// Why a control operation cannot reach the instance, or how it was answered
-/// before; empty if it can go on.
-std::optional<turn> refusal(partition_state& state, const instance_id& id,
-                            const request_id& request, reply_to from) {
-  const live_instance* live = state.find(id);
-  if (live == nullptr || !live->stored)
+/// Returns the answer of a control operation that must not run: the instance
+/// does not exist or is finished, or the request is a repeat. Empty means
+/// that the operation may run.
+std::optional<turn> refuse_control(partition_state& state,
+                                   const instance_id& id,
+                                   const request_id& request, reply_to from) {
+  const loaded_instance* loaded = state.find(id);
+  if (loaded == nullptr || !loaded->durable)
     return refuse_not_found(from, id);
-  if (auto before = repeated_answer(*live->stored, request))
+  if (auto before = repeated_answer(*loaded->durable, request))
     return answer_only(from, std::move(*before));
-  if (is_finished(live->stored->record.status))
-    return refuse_finished(from, id, live->stored->record);
+  if (is_finished(loaded->durable->record.status))
+    return refuse_finished(from, id, loaded->durable->record);
   return std::nullopt;
 }
 
 } // namespace
 
-turn step_settle(partition_state& state, const instance_id& id,
-                 live_instance& live, timestamp now) {
+turn step_persist_pending(partition_state& state, const instance_id& id,
+                          loaded_instance& loaded, timestamp now) {
   turn out;
-  const bool starts = live.starting.has_value();
-  instance_draft draft = starts ? instance_draft(id, *live.starting)
-                                : instance_draft(id, *live.stored);
+  const bool starts = loaded.starting.has_value();
+  instance_draft draft = starts ? instance_draft(id, *loaded.starting)
+                                : instance_draft(id, *loaded.durable);
   if (starts) {
-    add_start_answers(out, draft, id, *live.starting, false);
-    live.first_history = {live.starting->started};
+    add_start_answers(out, draft, id, *loaded.starting, false);
+    loaded.first_history = {loaded.starting->started};
   }
   management_answer answer;
   answer.id = id;
-  for (arrived_message& message : live.arrived) {
+  for (arrived_message& message : loaded.arrived) {
     draft.remember(message.request, answer);
     add_answers(out, message.replies, answer);
     if (message.source)
       out.sources.push_back(*message.source);
     draft.put_inbox(message.sequence, std::move(message.event));
   }
+  // This turn makes the messages durable, but a later turn consumes them.
+  // `turn_due` makes recovery dispatch that later turn.
   if (starts)
     draft.record().turn_due = true;
   else if (draft.record().status != runtime_status::pending)
     draft.record().turn_due |= draft.has_deliverable();
   out.writes.instances.push_back(std::move(draft).finish(now));
-  live.starting.reset();
-  live.arrived.clear();
-  make_runnable(state, id, live);
+  loaded.starting.reset();
+  loaded.arrived.clear();
+  make_runnable(state, id, loaded);
   return out;
 }
 
 turn step_terminate(partition_state& state, const terminate_instance& request,
                     reply_to from, timestamp now) {
-  if (auto refused = refusal(state, request.id, request.request, from))
+  if (auto refused = refuse_control(state, request.id, request.request, from))
     return std::move(*refused);
-  live_instance& live = *state.find(request.id);
-  turn out = terminate(state, request.id, live, request.reason,
+  loaded_instance& loaded = *state.find(request.id);
+  turn out = terminate(state, request.id, loaded, request.reason,
                        request.recursive, now);
   answer_done(out, request.id, request.request, from);
   return out;
@@ -121,30 +132,31 @@ turn step_terminate(partition_state& state, const terminate_instance& request,
 turn step_child_terminate(partition_state& state, const instance_id& id,
                           const child_terminate& request, dedup_mark source,
                           timestamp now) {
-  live_instance* live = state.find(id);
-  if (live == nullptr || !live->stored
-      || is_finished(live->stored->record.status)
-      || live->stored->record.parent != request.parent)
-    return take_note(source);
-  turn out = terminate(state, id, *live, request.reason, true, now);
+  loaded_instance* loaded = state.find(id);
+  if (loaded == nullptr || !loaded->durable
+      || is_finished(loaded->durable->record.status)
+      || loaded->durable->record.parent != request.parent)
+    return mark_only(source);
+  turn out = terminate(state, id, *loaded, request.reason, true, now);
   out.sources.push_back(source);
   return out;
 }
 
+// A turn that is running ends normally; `next_turn` dispatches no further one.
 turn step_suspend(partition_state& state, const suspend_instance& request,
                   reply_to from, timestamp now) {
-  if (auto refused = refusal(state, request.id, request.request, from))
+  if (auto refused = refuse_control(state, request.id, request.request, from))
     return std::move(*refused);
-  live_instance& live = *state.find(request.id);
+  loaded_instance& loaded = *state.find(request.id);
   management_answer answer;
   answer.id = request.id;
-  if (live.stored->record.status == runtime_status::suspended)
-    return answer_only(from, answer); // idempotent, unlike the original
+  if (loaded.durable->record.status == runtime_status::suspended)
+    return answer_only(from, answer); // Durable Functions answers 500 here
   turn out;
-  instance_draft draft(request.id, *live.stored);
+  instance_draft draft(request.id, *loaded.durable);
   draft.append(now, execution_suspended{request.reason});
   instance_record& record = draft.record();
-  record.status_resumed = record.status;
+  record.status_resumed = record.status; // restored by resume
   record.status = runtime_status::suspended;
   out.writes.instances.push_back(std::move(draft).finish(now));
   answer_done(out, request.id, request.request, from);
@@ -153,15 +165,15 @@ turn step_suspend(partition_state& state, const suspend_instance& request,
 
 turn step_resume(partition_state& state, const resume_instance& request,
                  reply_to from, timestamp now) {
-  if (auto refused = refusal(state, request.id, request.request, from))
+  if (auto refused = refuse_control(state, request.id, request.request, from))
     return std::move(*refused);
-  live_instance& live = *state.find(request.id);
+  loaded_instance& loaded = *state.find(request.id);
   management_answer answer;
   answer.id = request.id;
-  if (live.stored->record.status != runtime_status::suspended)
+  if (loaded.durable->record.status != runtime_status::suspended)
     return answer_only(from, answer);
   turn out;
-  instance_draft draft(request.id, *live.stored);
+  instance_draft draft(request.id, *loaded.durable);
   draft.append(now, execution_resumed{request.reason});
   instance_record& record = draft.record();
   record.status = record.status_resumed;
@@ -169,27 +181,30 @@ turn step_resume(partition_state& state, const resume_instance& request,
     record.turn_due |= draft.has_deliverable();
   out.writes.instances.push_back(std::move(draft).finish(now));
   answer_done(out, request.id, request.request, from);
-  // Its time came while it was suspended, and it may have left memory since.
-  const auto& tasks = live.stored->tasks;
+  // The scheduled time may have come while the instance was suspended; if the
+  // instance was evicted after that time, `start_due` is no longer set.
+  const auto& tasks = loaded.durable->tasks;
   if (auto start = tasks.find(start_sequence);
       start != tasks.end() && start->second.fire_at <= now)
-    live.start_due = true;
-  make_runnable(state, request.id, live);
+    loaded.start_due = true;
+  make_runnable(state, request.id, loaded);
   return out;
 }
 
 turn step_purge(partition_state& state, const purge_instance& request,
                 reply_to from) {
-  live_instance* live = state.find(request.id);
-  if (live == nullptr || (!live->stored && !live->starting))
+  loaded_instance* loaded = state.find(request.id);
+  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
     return refuse_not_found(from, request.id);
-  if (live->starting || !is_finished(live->stored->record.status))
+  if (loaded->starting || !is_finished(loaded->durable->record.status))
     return refuse(
       from, errc::not_finished,
       "Instance \"" + request.id + "\" is "
-        + name_of(live->stored ? live->stored->record.status
-                               : runtime_status::pending)
+        + to_string(loaded->durable ? loaded->durable->record.status
+                                    : runtime_status::pending)
         + "; only a finished one can be purged. Terminate it first.");
+  // The answer is not recorded for repeats, because the instance that would
+  // keep it is deleted: a repeat gets errc::not_found.
   turn out;
   instance_write write;
   write.id = request.id;
@@ -198,7 +213,7 @@ turn step_purge(partition_state& state, const purge_instance& request,
   management_answer answer;
   answer.id = request.id;
   add_answers(out, {from}, answer);
-  drop_run(state, request.id, *live);
+  discard_run(state, request.id, *loaded);
   return out;
 }
 

@@ -2,48 +2,58 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-/// Events and results that are kept but not taken: at most 10,000 and 16 MiB.
-bool buffer_is_full(const live_instance& live, std::size_t more_bytes) {
-  std::size_t count = live.arrived.size();
-  if (live.stored)
-    count += live.stored->inbox.size();
+/// Returns true if the number of the instance's unconsumed messages, durable or
+/// not, has reached `buffered_events_max`, or if their bytes together with
+/// `more_bytes` exceed `buffered_bytes_max`.
+bool buffer_is_full(const loaded_instance& loaded, std::size_t more_bytes) {
+  std::size_t count = loaded.arrived.size();
+  if (loaded.durable)
+    count += loaded.durable->inbox.size();
   if (count >= buffered_events_max)
     return true;
-  if (count < 16) // 16 values of at most 1 MiB cannot exceed it
+  if (count < 16) // 16 payloads of at most 1 MiB each cannot exceed 16 MiB
     return false;
   std::uint64_t bytes = more_bytes;
-  if (live.stored)
-    for (const auto& [sequence, message] : live.stored->inbox)
+  if (loaded.durable)
+    for (const auto& [sequence, message] : loaded.durable->inbox)
       bytes += payload_bytes_of(message.event.body);
-  for (const arrived_message& message : live.arrived)
+  for (const arrived_message& message : loaded.arrived)
     bytes += payload_bytes_of(message.event.body);
   return bytes > buffered_bytes_max;
 }
 
-/// What becomes of an event for an instance that exists and is alive.
-turn take_event(partition_state& state, const instance_id& id,
-                live_instance& live, arrived_message message, timestamp now) {
+/// Accepts an event for an unfinished instance: the event waits for a turn,
+/// enters the inbox at once, or is discarded.
+turn accept_event(partition_state& state, const instance_id& id,
+                  loaded_instance& loaded, arrived_message message,
+                  timestamp now) {
   const auto& raised = std::get<event_raised>(message.event.body);
-  if (live.starting || live.turn_out || !live.arrived.empty()) {
-    arrive(state, id, live, std::move(message));
+  // The turn that is running or due may open or close waits, and messages must
+  // be delivered in order of arrival. The event is therefore examined after
+  // that turn (`continue_waiting`).
+  if (loaded.starting || loaded.turn_out || !loaded.arrived.empty()) {
+    enqueue_message(state, id, loaded, std::move(message));
     return {};
   }
-  const stored_instance& stored = *live.stored;
-  const bool halted
-    = stored.record.status == runtime_status::suspended || live.held_here;
+  const stored_instance& stored = *loaded.durable;
+  // No turn will run soon, so the event must not wait for one.
+  const bool halted = stored.record.status == runtime_status::suspended
+                      || loaded.held_in_process;
   const bool awaited = awaits_event(stored, raised.name);
   if (awaited && !halted) {
-    arrive(state, id, live, std::move(message));
+    enqueue_message(state, id, loaded, std::move(message));
     return {};
   }
   if (!awaited && state.config.discards_events(stored.record.name)) {
     ++state.counters.events_discarded;
     turn out;
-    out.effects.push_back(
-      log_effect{2, "event " + raised.name + " for \"" + id
-                      + "\" is discarded: nobody waits for it"});
+    out.effects.push_back(log_effect{
+      log_level::info, "event " + raised.name + " for \"" + id
+                         + "\" is discarded: no open wait has this name"});
     management_answer answer;
     answer.id = id;
     add_answers(out, message.replies, answer);
@@ -51,41 +61,48 @@ turn take_event(partition_state& state, const instance_id& id,
       out.sources.push_back(*message.source);
     return out;
   }
-  return store(id, live, std::move(message), now);
+  return store_in_inbox(id, loaded, std::move(message), now);
 }
 
-bool has_result(const live_instance& live, task_sequence sequence) {
-  for (const arrived_message& message : live.arrived)
+/// Returns true if a result of the task has arrived already and waits for a
+/// turn; a second result of the same task is stale.
+bool has_result(const loaded_instance& loaded, task_sequence sequence) {
+  for (const arrived_message& message : loaded.arrived)
     if (task_of(message.event.body) == sequence)
       return true;
-  for (const auto& [number, message] : live.stored->inbox)
+  for (const auto& [number, message] : loaded.durable->inbox)
     if (task_of(message.event.body) == sequence)
       return true;
   return false;
 }
 
-/// What becomes of a result: it belongs to an open task of this execution, or
-/// it is acknowledged, dropped and counted.
-turn take_result(partition_state& state, const instance_id& id,
-                 const execution_id& execution, arrived_message message,
-                 timestamp now) {
-  live_instance* live = state.find(id);
+/// Accepts a result that belongs to an open task of the current execution.
+/// Any other result is acknowledged, dropped and counted as stale.
+turn accept_result(partition_state& state, const instance_id& id,
+                   const execution_id& execution, arrived_message message,
+                   timestamp now) {
+  loaded_instance* loaded = state.find(id);
   const task_sequence sequence = *task_of(message.event.body);
   const auto stale = [&] {
     ++state.counters.results_stale;
-    return message.source ? take_note(*message.source) : turn{};
+    return message.source ? mark_only(*message.source) : turn{};
   };
-  if (live == nullptr || live->starting || !live->stored)
+  // An instance that is starting has no tasks, so the result belongs to the
+  // execution that the start replaces.
+  if (loaded == nullptr || loaded->starting || !loaded->durable)
     return stale();
-  const instance_record& record = live->stored->record;
+  const instance_record& record = loaded->durable->record;
   if (record.execution != execution
       || (is_finished(record.status) && record.status != runtime_status::failed)
-      || !live->stored->tasks.contains(sequence) || has_result(*live, sequence))
+      || !loaded->durable->tasks.contains(sequence)
+      || has_result(*loaded, sequence))
     return stale();
+  // No turn will run soon: the result enters the inbox. A failed instance keeps
+  // results for a rewind.
   if (record.status == runtime_status::failed
-      || record.status == runtime_status::suspended || live->held_here)
-    return store(id, *live, std::move(message), now);
-  arrive(state, id, *live, std::move(message));
+      || record.status == runtime_status::suspended || loaded->held_in_process)
+    return store_in_inbox(id, *loaded, std::move(message), now);
+  enqueue_message(state, id, *loaded, std::move(message));
   return {};
 }
 
@@ -93,61 +110,67 @@ turn take_result(partition_state& state, const instance_id& id,
 
 turn step_raise_event(partition_state& state, const raise_event& event,
                       reply_to from, timestamp now) {
-  live_instance* live = state.find(event.id);
-  if (live == nullptr || (!live->stored && !live->starting))
+  loaded_instance* loaded = state.find(event.id);
+  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
     return refuse_not_found(from, event.id);
-  if (!live->starting) {
-    if (auto before = repeated_answer(*live->stored, event.request))
+  if (!loaded->starting) {
+    if (auto before = repeated_answer(*loaded->durable, event.request))
       return answer_only(from, std::move(*before));
-    if (is_finished(live->stored->record.status))
-      return refuse_finished(from, event.id, live->stored->record);
+    if (is_finished(loaded->durable->record.status))
+      return refuse_finished(from, event.id, loaded->durable->record);
   }
+  // If this is a repeat of a request whose event is not durable yet, both get
+  // the same answer.
   if (!event.request.empty())
-    for (arrived_message& other : live->arrived)
+    for (arrived_message& other : loaded->arrived)
       if (other.request == event.request) {
         other.replies.push_back(from);
         return {};
       }
-  // Whatever fills the buffer, what is waited for gets through.
+  // An event that an open wait expects is accepted even if the buffer is full.
   const bool awaited
-    = !live->starting && awaits_event(*live->stored, event.name);
-  if (!awaited && buffer_is_full(*live, event.data.size()))
+    = !loaded->starting && awaits_event(*loaded->durable, event.name);
+  if (!awaited && buffer_is_full(*loaded, event.data.size()))
     return refuse(from, errc::limit_exceeded,
-                  "Instance \"" + event.id + "\" holds "
+                  "Instance \"" + event.id + "\" has "
                     + std::to_string(buffered_events_max)
-                    + " events or 16 MiB that it has not taken "
+                    + " unconsumed events, or 16 MiB of them "
                       "(buffered_events_max); the event was not stored.");
   arrived_message message;
   message.event = {now, event_raised{event.name, event.data}};
   message.replies.push_back(from);
   message.request = event.request;
   message.since = now;
-  return take_event(state, event.id, *live, std::move(message), now);
+  return accept_event(state, event.id, *loaded, std::move(message), now);
 }
 
+// Unlike an event from a client, a sent event cannot be refused: the sender's
+// turn is durable and does not wait for an answer.
 turn step_event_send(partition_state& state, const instance_id& id,
                      const event_send& event, dedup_mark source,
                      timestamp now) {
-  live_instance* live = state.find(id);
+  loaded_instance* loaded = state.find(id);
   const bool gone
-    = live == nullptr || (!live->stored && !live->starting)
-      || (!live->starting && is_finished(live->stored->record.status));
+    = loaded == nullptr || (!loaded->durable && !loaded->starting)
+      || (!loaded->starting && is_finished(loaded->durable->record.status));
   const bool awaited
-    = !gone && !live->starting && awaits_event(*live->stored, event.name);
-  if (gone || (!awaited && buffer_is_full(*live, event.input.size()))) {
+    = !gone && !loaded->starting && awaits_event(*loaded->durable, event.name);
+  if (gone || (!awaited && buffer_is_full(*loaded, event.input.size()))) {
     ++state.counters.events_discarded;
-    turn out = take_note(source);
+    turn out = mark_only(source);
     out.effects.push_back(
-      log_effect{3, "event " + event.name + " sent to \"" + id
-                      + (gone ? "\" is dropped: no such live instance"
-                              : "\" is dropped: buffered_events_max")});
+      log_effect{log_level::warning,
+                 "event " + event.name + " sent to \"" + id
+                   + (gone ? "\" is dropped: no unfinished instance has this ID"
+                           : "\" is dropped: the instance's buffer is full "
+                             "(buffered_events_max)")});
     return out;
   }
   arrived_message message;
   message.event = {now, event_raised{event.name, event.input}};
   message.source = source;
   message.since = now;
-  return take_event(state, id, *live, std::move(message), now);
+  return accept_event(state, id, *loaded, std::move(message), now);
 }
 
 turn step_activity_result(partition_state& state, const activity_result& result,
@@ -155,8 +178,8 @@ turn step_activity_result(partition_state& state, const activity_result& result,
   arrived_message message;
   message.event = {now, result.outcome};
   message.since = now;
-  return take_result(state, result.instance, result.execution,
-                     std::move(message), now);
+  return accept_result(state, result.instance, result.execution,
+                       std::move(message), now);
 }
 
 turn step_child_ended(partition_state& state, const instance_id& id,
@@ -172,39 +195,44 @@ turn step_child_ended(partition_state& state, const instance_id& id,
       = sub_orchestration_instance_completed{ended.sequence, ended.result};
   message.source = source;
   message.since = now;
-  return take_result(state, id, ended.execution, std::move(message), now);
+  return accept_result(state, id, ended.execution, std::move(message), now);
 }
 
 turn step_timer_due(partition_state& state, const due_task& due,
                     timestamp now) {
-  live_instance* live = state.find(due.instance);
-  if (live == nullptr || live->starting || !live->stored)
+  loaded_instance* loaded = state.find(due.instance);
+  if (loaded == nullptr || loaded->starting || !loaded->durable)
     return {};
-  auto task = live->stored->tasks.find(due.sequence);
-  if (task == live->stored->tasks.end() || task->second.fire_at != due.fire_at)
+  auto task = loaded->durable->tasks.find(due.sequence);
+  // The timer was cancelled, or belongs to an earlier execution.
+  if (task == loaded->durable->tasks.end()
+      || task->second.fire_at != due.fire_at)
     return {};
+  // The first turn closes the task of a scheduled start; nothing is journaled
+  // before that turn.
   if (task->second.kind == task_kind::scheduled_start) {
-    live->start_due = true;
-    make_runnable(state, due.instance, *live);
+    loaded->start_due = true;
+    make_runnable(state, due.instance, *loaded);
     return {};
   }
   arrived_message message;
   message.event = {now, timer_fired{due.sequence, due.fire_at}};
   message.since = now;
-  return take_result(state, due.instance, live->stored->record.execution,
-                     std::move(message), now);
+  return accept_result(state, due.instance, loaded->durable->record.execution,
+                       std::move(message), now);
 }
 
 turn step_wait(partition_state& state, const wait_instance& wait,
                reply_to from) {
-  live_instance* live = state.find(wait.id);
-  if (live == nullptr || (!live->stored && !live->starting))
+  loaded_instance* loaded = state.find(wait.id);
+  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
     return refuse_not_found(from, wait.id);
-  if (!live->starting) {
-    const runtime_status status = live->stored->record.status;
+  if (!loaded->starting) {
+    const runtime_status status = loaded->durable->record.status;
     if (is_finished(status)
         || (wait.what == wait_for::started
             && status != runtime_status::pending)) {
+      // The processor holds the read until the newest turn is durable.
       turn out;
       read_effect read;
       read.to.push_back(from);

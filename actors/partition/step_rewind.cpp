@@ -5,18 +5,25 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-/// What a rewind makes of a failed history. Void are the failing
-/// execution_completed and every failure that the code had not been given in
-/// a turn before the one that failed.
+/// The changes that a rewind makes to a failed history. The failing
+/// execution_completed becomes void, and so does every task failure except
+/// those that the code received in a turn before the one that failed.
 struct rewind_plan {
   execution_rewound event;
-  std::unordered_map<task_sequence, event_index> scheduled; ///< By sequence.
-  std::unordered_map<task_sequence, task_sequence> origin;  ///< new → old
+  /// Index of the event that scheduled each task or child, by sequence.
+  std::unordered_map<task_sequence, event_index> scheduled;
+  /// Maps the sequence of a rerun to the sequence of the task it repeats.
+  std::unordered_map<task_sequence, task_sequence> origin;
+  /// Sequences of the failed sub-orchestrations to rewind.
   std::vector<task_sequence> children;
 
-  /// Where the task's own task_scheduled stands; reruns have none.
+  /// Returns the index of the event that scheduled the task. The history
+  /// contains no such event for a rerun; the event of the original task is
+  /// returned instead.
   const event_index* scheduled_event_of(task_sequence sequence) const {
     for (auto it = origin.find(sequence); it != origin.end();
          it = origin.find(sequence))
@@ -26,14 +33,19 @@ struct rewind_plan {
   }
 };
 
+/// Facts about a history, collected before the plan is made.
 struct history_scan {
+  /// Events that earlier rewinds have made void.
   std::unordered_set<event_index> voided;
+  /// First events of the turns that earlier rewinds have made void.
   std::unordered_set<event_index> turns_voided;
+  /// Tasks whose failures the code received in an earlier turn.
   std::unordered_set<task_sequence> handled;
-  event_index turn_last = 0;
+  event_index turn_last = 0; ///< First event of the last turn.
 };
 
-/// First pass: what earlier rewinds made void, and where the last turn begins.
+/// First pass: collects the effects of earlier rewinds and finds the last
+/// turn.
 history_scan scan(const std::vector<history_event>& history,
                   rewind_plan& plan) {
   history_scan seen;
@@ -50,7 +62,8 @@ history_scan scan(const std::vector<history_event>& history,
   return seen;
 }
 
-/// Second pass: which failures the code had handled in earlier turns.
+/// Second pass: collects the failures that the code received before the last
+/// turn.
 void scan_handled(const std::vector<history_event>& history,
                   history_scan& seen) {
   event_index turn_first = 0;
@@ -60,16 +73,21 @@ void scan_handled(const std::vector<history_event>& history,
     else if (const auto* x
              = std::get_if<orchestrator_completed>(&history[i].body))
       if (!seen.turns_voided.contains(turn_first))
-        seen.handled.insert(x->failures_taken.begin(), x->failures_taken.end());
+        seen.handled.insert(x->failures_received.begin(),
+                            x->failures_received.end());
   }
 }
 
-void rerun(rewind_plan& plan, task_sequence old_sequence) {
+/// Adds an activity that runs again.
+void plan_rerun(rewind_plan& plan, task_sequence old_sequence) {
+  // A new sequence gives the rerun a new idempotency key.
   const task_sequence fresh = plan.event.next_sequence++;
   plan.event.reruns.push_back({old_sequence, fresh});
   plan.origin[fresh] = old_sequence;
 }
 
+/// Makes the plan for the rewind of a failed instance: which events become
+/// void, and which tasks run again.
 rewind_plan plan_rewind(const std::vector<history_event>& history,
                         const stored_instance& stored) {
   rewind_plan plan;
@@ -90,7 +108,7 @@ rewind_plan plan_rewind(const std::vector<history_event>& history,
       if (seen.handled.contains(c->sequence))
         continue;
       plan.event.voided.push_back(i);
-      rerun(plan, c->sequence);
+      plan_rerun(plan, c->sequence);
     } else if (const auto* d
                = std::get_if<sub_orchestration_instance_failed>(&body)) {
       if (seen.handled.contains(d->sequence))
@@ -104,24 +122,27 @@ rewind_plan plan_rewind(const std::vector<history_event>& history,
   return plan;
 }
 
-/// Failures that came while the instance was Failed: nobody was given them.
+/// Removes the failures that arrived after the instance had failed: the code
+/// never received them. Their tasks run again too.
 void void_stored_failures(instance_draft& draft, rewind_plan& plan) {
   for (const auto& [sequence, event] : draft.inbox()) {
     if (const auto* a = std::get_if<task_failed>(&event.body)) {
-      draft.take_inbox(sequence);
+      draft.remove_from_inbox(sequence);
       draft.close(a->sequence);
-      rerun(plan, a->sequence);
+      plan_rerun(plan, a->sequence);
     } else if (const auto* b
                = std::get_if<sub_orchestration_instance_failed>(&event.body)) {
-      draft.take_inbox(sequence);
+      draft.remove_from_inbox(sequence);
       plan.children.push_back(b->sequence);
     }
   }
 }
 
-void run_again(partition_state& state, turn& out, instance_draft& draft,
-               const rewind_plan& plan, const instance_id& id,
-               const std::vector<history_event>& history) {
+/// Opens the tasks of the plan again: activities with new sequences, children
+/// through the outbox.
+void open_reruns(partition_state& state, turn& out, instance_draft& draft,
+                 const rewind_plan& plan, const instance_id& id,
+                 const std::vector<history_event>& history) {
   for (const task_rerun& one : plan.event.reruns) {
     const event_index* place = plan.scheduled_event_of(one.old_sequence);
     if (place == nullptr)
@@ -159,15 +180,16 @@ void run_again(partition_state& state, turn& out, instance_draft& draft,
   }
 }
 
-turn rewind(partition_state& state, const instance_id& id, live_instance& live,
-            const std::string& reason,
+/// Rewinds a failed instance. The turn that failed is run again as a cold turn.
+turn rewind(partition_state& state, const instance_id& id,
+            loaded_instance& loaded, const std::string& reason,
             const std::vector<history_event>& history, timestamp now) {
   turn out;
-  instance_draft draft(id, *live.stored);
-  rewind_plan plan = plan_rewind(history, *live.stored);
+  instance_draft draft(id, *loaded.durable);
+  rewind_plan plan = plan_rewind(history, *loaded.durable);
   plan.event.reason = reason;
   void_stored_failures(draft, plan);
-  run_again(state, out, draft, plan, id, history);
+  open_reruns(state, out, draft, plan, id, history);
   instance_record& record = draft.record();
   record.next_sequence = plan.event.next_sequence;
   record.status = runtime_status::running;
@@ -177,13 +199,14 @@ turn rewind(partition_state& state, const instance_id& id, live_instance& live,
   record.held.clear();
   draft.append(now, std::move(plan.event));
   out.writes.instances.push_back(std::move(draft).finish(now));
-  live.warm = false;
-  live.delivered = 0;
-  live.held_here = false;
-  live.first_history.clear();
-  make_runnable(state, id, live);
-  out.effects.push_back(
-    log_effect{2, "instance \"" + id + "\" is rewound: " + reason});
+  // The next turn is cold: it replays the history without the failed turn.
+  loaded.warm = false;
+  loaded.delivered = 0;
+  loaded.held_in_process = false;
+  loaded.first_history.clear();
+  make_runnable(state, id, loaded);
+  out.effects.push_back(log_effect{
+    log_level::info, "instance \"" + id + "\" is rewound: " + reason});
   return out;
 }
 
@@ -192,19 +215,20 @@ turn rewind(partition_state& state, const instance_id& id, live_instance& live,
 turn step_rewind(partition_state& state, const rewind_instance& request,
                  const std::vector<history_event>& history, reply_to from,
                  timestamp now) {
-  live_instance* live = state.find(request.id);
-  if (live == nullptr || (!live->stored && !live->starting))
+  loaded_instance* loaded = state.find(request.id);
+  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
     return refuse_not_found(from, request.id);
-  if (!live->starting)
-    if (auto before = repeated_answer(*live->stored, request.request))
+  if (!loaded->starting)
+    if (auto before = repeated_answer(*loaded->durable, request.request))
       return answer_only(from, std::move(*before));
-  const runtime_status status
-    = live->starting ? runtime_status::pending : live->stored->record.status;
+  const runtime_status status = loaded->starting
+                                  ? runtime_status::pending
+                                  : loaded->durable->record.status;
   if (status != runtime_status::failed)
     return refuse(from, errc::not_failed,
-                  "Instance \"" + request.id + "\" is " + name_of(status)
+                  "Instance \"" + request.id + "\" is " + to_string(status)
                     + "; only a failed one can be rewound.");
-  turn out = rewind(state, request.id, *live, request.reason, history, now);
+  turn out = rewind(state, request.id, *loaded, request.reason, history, now);
   management_answer answer;
   answer.id = request.id;
   if (!request.request.empty())
@@ -218,33 +242,35 @@ turn step_child_rewind(partition_state& state, const instance_id& id,
                        const child_rewind& request,
                        const std::vector<history_event>& history,
                        dedup_mark source, timestamp now) {
-  live_instance* live = state.find(id);
+  loaded_instance* loaded = state.find(id);
   instance_record link;
   link.parent = request.parent;
-  if (live == nullptr || (!live->stored && !live->starting)) {
-    turn out = take_note(source);
-    add_parent_news(state, out, link, true, "",
+  if (loaded == nullptr || (!loaded->durable && !loaded->starting)) {
+    turn out = mark_only(source);
+    add_child_ended(state, out, link, true, "",
                     {"not_found", "sub-orchestration \"" + id
                                     + "\" has been purged; it cannot be "
                                       "rewound"});
     return out;
   }
-  if (live->starting || !is_finished(live->stored->record.status))
-    return take_note(source); // its outcome will come
-  const instance_record& record = live->stored->record;
+  if (loaded->starting || !is_finished(loaded->durable->record.status))
+    return mark_only(source); // the child reports its outcome when it finishes
+  const instance_record& record = loaded->durable->record;
   if (record.status == runtime_status::failed) {
-    turn out = rewind(state, id, *live, request.reason, history, now);
+    turn out = rewind(state, id, *loaded, request.reason, history, now);
+    // When the child ends, its outcome goes to the task that this message
+    // names.
     out.writes.instances.front().record->parent = request.parent;
     out.sources.push_back(source);
     return out;
   }
-  turn out = take_note(source);
+  turn out = mark_only(source);
   if (record.output_event < history.size()) {
     const history_body& body = history[record.output_event].body;
     if (const auto* ended = std::get_if<execution_completed>(&body))
-      add_parent_news(state, out, link, false, ended->result, {});
+      add_child_ended(state, out, link, false, ended->result, {});
     else if (const auto* cut = std::get_if<execution_terminated>(&body))
-      add_parent_news(
+      add_child_ended(
         state, out, link, true, "",
         {"terminated", "\"" + id + "\" was terminated: " + cut->reason});
   }

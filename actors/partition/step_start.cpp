@@ -2,45 +2,52 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-/// The start joins the desk: it waits for the first turn, and both are one
-/// journal turn.
+/// Keeps the start in the volatile state until the first turn of the instance
+/// has run; the start and the first turn are then journaled as one turn.
+/// Replaces a finished execution; a turn of that execution that is still
+/// running becomes void.
 void accept_start(partition_state& state, const instance_id& id,
                   arrived_start start) {
-  live_instance& live = state.live[id];
-  live.arrived.clear();
-  live.first_history.clear();
-  live.next_inbox = 1;
-  live.delivered = 0;
-  live.warm = false;
-  live.start_due = false;
-  live.held_here = false;
-  live.turn_out = false;
-  ++live.number;
+  loaded_instance& loaded = state.instances[id];
+  loaded.arrived.clear();
+  loaded.first_history.clear();
+  loaded.next_inbox = 1;
+  loaded.delivered = 0;
+  loaded.warm = false;
+  loaded.start_due = false;
+  loaded.held_in_process = false;
+  loaded.turn_out = false;
+  ++loaded.number; // makes outcomes of the old execution void
   if (start.source)
-    state.marks_waiting[start.source->from].push_back(
+    state.marks_pending[start.source->from].push_back(
       {start.source->sequence, id});
-  state.waiting.emplace_back(start.accepted_at, id);
-  live.starting = std::move(start);
-  make_runnable(state, id, live);
+  state.turn_waits.emplace_back(start.accepted_at, id);
+  loaded.starting = std::move(start);
+  make_runnable(state, id, loaded);
   ++state.counters.starts;
 }
 
-/// A start for later is durable at once and pending until its time.
+/// Journals a start with a future time at once; the instance is pending until
+/// that time.
 turn schedule_start(partition_state& state, const instance_id& id,
                     arrived_start start, timestamp now) {
-  live_instance& live = state.live[id];
+  loaded_instance& loaded = state.instances[id];
   const auto& started = std::get<execution_started>(start.started.body);
-  live.next_inbox = 1;
-  live.delivered = 0;
-  live.warm = false;
-  live.start_due = false;
-  live.held_here = false;
-  live.turn_out = false;
-  ++live.number;
+  // Resets the volatile state of a finished execution with this ID.
+  loaded.next_inbox = 1;
+  loaded.delivered = 0;
+  loaded.warm = false;
+  loaded.start_due = false;
+  loaded.held_in_process = false;
+  loaded.turn_out = false;
+  ++loaded.number;
   ++state.counters.starts;
 
+  // The task of kind scheduled_start is the timer of the start.
   turn out;
   instance_draft draft(id, start);
   draft.open(
@@ -60,27 +67,31 @@ turn schedule_start(partition_state& state, const instance_id& id,
 
 turn step_start_instance(partition_state& state, const start_instance& start,
                          reply_to from, timestamp now) {
-  if (live_instance* live = state.find(start.id)) {
-    if (live->starting) {
-      if (!start.request.empty() && live->starting->request == start.request) {
-        live->starting->replies.push_back(from);
+  if (loaded_instance* loaded = state.find(start.id)) {
+    if (loaded->starting) {
+      // If this is a repeat of the request that caused the start, both get the
+      // same answer.
+      if (!start.request.empty()
+          && loaded->starting->request == start.request) {
+        loaded->starting->replies.push_back(from);
         return {};
       }
-      // Either way the answer rests on the other start: it leaves with the
-      // turn that makes that one durable.
-      auto& others
-        = start.get_or_start ? live->starting->joined : live->starting->refused;
+      // The start in `loaded->starting` came first: this request joins it or is
+      // refused because of it. In both cases the answer is sent when the turn
+      // that contains the first start is durable.
+      auto& others = start.get_or_start ? loaded->starting->joined
+                                        : loaded->starting->refused;
       others.push_back(from);
       return {};
     }
-    if (live->stored) {
-      if (auto before = repeated_answer(*live->stored, start.request))
+    if (loaded->durable) {
+      if (auto before = repeated_answer(*loaded->durable, start.request))
         return answer_only(from, std::move(*before));
-      const instance_record& record = live->stored->record;
+      const instance_record& record = loaded->durable->record;
       if (!is_finished(record.status)) {
         if (!start.get_or_start)
           return refuse(from, errc::already_exists,
-                        live_sentence(start.id, record.status));
+                        already_exists_text(start.id, record.status));
         management_answer answer;
         answer.id = start.id;
         answer.execution = record.execution;
@@ -89,6 +100,8 @@ turn step_start_instance(partition_state& state, const start_instance& start,
       }
     }
   }
+  // The version is fixed here, so that the instance keeps it when newer
+  // versions are registered.
   auto version = state.config.resolve(start.name, start.version);
   if (!version)
     return refuse(from, version.error().code, version.error().message);
@@ -102,6 +115,7 @@ turn step_start_instance(partition_state& state, const start_instance& start,
   started.version = *version;
   started.input = start.input;
   started.execution = start.execution;
+  // If the scheduled time has passed, the start is an ordinary one.
   if (start.scheduled_at > now)
     started.scheduled_at = start.scheduled_at;
   accepted.started = {now, std::move(started)};
@@ -114,21 +128,22 @@ turn step_start_instance(partition_state& state, const start_instance& start,
 turn step_child_start(partition_state& state, const instance_id& id,
                       const child_start& start, dedup_mark source,
                       timestamp now) {
+  // A refusal is reported to the parent as the end of a failed child.
   const auto refused = [&](std::string type, std::string why) {
-    turn out = take_note(source);
+    turn out = mark_only(source);
     instance_record record;
     record.parent = start.parent;
-    add_parent_news(state, out, record, true, "",
+    add_child_ended(state, out, record, true, "",
                     {std::move(type), std::move(why)});
     return out;
   };
-  if (const live_instance* live = state.find(id))
-    if (live->starting
-        || (live->stored && !is_finished(live->stored->record.status)))
+  if (const loaded_instance* loaded = state.find(id))
+    if (loaded->starting
+        || (loaded->durable && !is_finished(loaded->durable->record.status)))
       return refused("already_exists",
-                     live_sentence(id, live->stored
-                                         ? live->stored->record.status
-                                         : runtime_status::pending));
+                     already_exists_text(id, loaded->durable
+                                               ? loaded->durable->record.status
+                                               : runtime_status::pending));
   auto version = state.config.resolve(start.name, start.version);
   if (!version)
     return refused("unknown_orchestrator", version.error().message);
@@ -139,7 +154,8 @@ turn step_child_start(partition_state& state, const instance_id& id,
   started.name = start.name;
   started.version = *version;
   started.input = start.input;
-  // Derived from the parent's task: deciding needs no randomness.
+  // The execution ID is derived from the parent's task, because steps use no
+  // randomness.
   started.execution
     = next_execution(start.parent.execution + ":" + id, start.parent.sequence);
   started.parent = start.parent;

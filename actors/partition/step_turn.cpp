@@ -5,27 +5,32 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 namespace {
 
-/// What the instance's output says of a failure.
-/// @source Durable Functions' wording.
+/// Returns the output of a failed instance.
+/// @source The wording of Durable Functions.
 std::string failure_sentence(const std::string& name,
                              const failure_details& failure) {
   return "Orchestrator function '" + name + "' failed: " + failure.message;
 }
 
-/// A turn that is being put together from what came back.
+/// The partition's turn while it is assembled from the outcome of an
+/// orchestrator's turn.
 struct turn_in_progress {
   partition_state& state;
   const instance_id& id;
-  live_instance& live;
+  loaded_instance& loaded;
   turn_outcome& outcome;
   timestamp now;
   instance_draft draft;
   turn out;
-  bool starting = false;
-  bool suspended = false;
+  bool starting = false;  ///< The turn contains the start of the instance.
+  bool suspended = false; ///< The instance was suspended during the turn.
 
+  /// Sets the status that the instance has, or that it will have after
+  /// resume if it is suspended and unfinished.
   void set_status(runtime_status status) {
     instance_record& record = draft.record();
     (suspended && !is_finished(status) ? record.status_resumed : record.status)
@@ -33,6 +38,7 @@ struct turn_in_progress {
   }
 };
 
+/// Answers the requests of a message that this turn makes durable.
 void answer_message(turn_in_progress& t, arrived_message& message,
                     errc code = errc::ok, const std::string& why = {}) {
   management_answer answer;
@@ -45,15 +51,18 @@ void answer_message(turn_in_progress& t, arrived_message& message,
     t.out.sources.push_back(*message.source);
 }
 
+/// This turn makes a start durable. Answers all requests that wait for the
+/// start.
 void answer_start(turn_in_progress& t) {
-  add_start_answers(t.out, t.draft, t.id, *t.live.starting, true);
-  t.live.starting.reset();
+  add_start_answers(t.out, t.draft, t.id, *t.loaded.starting, true);
+  t.loaded.starting.reset();
 }
 
-/// The messages that the code has taken enter history, in order.
-void take_messages(turn_in_progress& t) {
-  auto& arrived = t.live.arrived;
-  for (const inbox_sequence sequence : t.outcome.taken) {
+/// Appends the messages that the code consumed to the history, in order of
+/// delivery, and closes their tasks.
+void append_messages(turn_in_progress& t) {
+  auto& arrived = t.loaded.arrived;
+  for (const inbox_sequence sequence : t.outcome.consumed) {
     history_event event;
     auto it = std::find_if(arrived.begin(), arrived.end(),
                            [&](const arrived_message& message) {
@@ -62,15 +71,15 @@ void take_messages(turn_in_progress& t) {
     if (it != arrived.end()) {
       answer_message(t, *it);
       event = std::move(it->event);
-      it->sequence = 0; // taken: swept below, in one pass
+      it->sequence = 0; // marks it for removal below, in one pass
     } else {
       if (t.starting)
         continue;
-      auto row = t.live.stored->inbox.find(sequence);
-      if (row == t.live.stored->inbox.end())
+      auto row = t.loaded.durable->inbox.find(sequence);
+      if (row == t.loaded.durable->inbox.end())
         continue;
       event = row->second.event;
-      t.draft.take_inbox(sequence);
+      t.draft.remove_from_inbox(sequence);
     }
     if (auto task = task_of(event.body))
       t.draft.close(*task);
@@ -81,7 +90,8 @@ void take_messages(turn_in_progress& t) {
   });
 }
 
-void decide(turn_in_progress& t, task_scheduled& x) {
+/// Appends a decision to the history, opens its task and adds its effect.
+void apply_decision(turn_in_progress& t, task_scheduled& x) {
   activity_work_item item;
   item.partition = t.state.config.id;
   item.instance = t.id;
@@ -100,14 +110,16 @@ void decide(turn_in_progress& t, task_scheduled& x) {
   ++t.state.counters.activities;
 }
 
-void decide(turn_in_progress& t, timer_created& x) {
+// A timer has no effect: `apply` adds it to `partition_state::timers`.
+void apply_decision(turn_in_progress& t, timer_created& x) {
   open_task task{task_kind::timer, {}, x.fire_at, {}, 0, 1};
   const task_sequence sequence = x.sequence;
   task.scheduled_event = t.draft.append(t.now, std::move(x));
   t.draft.open(sequence, std::move(task));
 }
 
-void decide(turn_in_progress& t, sub_orchestration_instance_created& x) {
+void apply_decision(turn_in_progress& t,
+                    sub_orchestration_instance_created& x) {
   add_outbox(
     t.state, t.out, x.instance,
     child_start{x.name, x.version, x.input,
@@ -118,46 +130,52 @@ void decide(turn_in_progress& t, sub_orchestration_instance_created& x) {
   t.draft.open(sequence, std::move(task));
 }
 
-void decide(turn_in_progress& t, event_sent& x) {
+// A sent event opens no task, because the code does not wait for its receipt.
+void apply_decision(turn_in_progress& t, event_sent& x) {
   add_outbox(t.state, t.out, x.instance, event_send{x.name, x.input});
   t.draft.append(t.now, std::move(x));
 }
 
-void take_decisions(turn_in_progress& t) {
+/// Applies the decisions in the order in which the code made them.
+void apply_decisions(turn_in_progress& t) {
   for (decision& one : t.outcome.decisions)
     std::visit(
       [&](auto& x) {
-        if constexpr (requires { decide(t, x); })
-          decide(t, x);
+        if constexpr (requires { apply_decision(t, x); })
+          apply_decision(t, x);
       },
       one);
 }
 
-/// Stops holding what only a live execution can use.
-void sweep_results(turn_in_progress& t) {
+/// Removes task results from the inbox: no later execution can use them.
+void drop_undelivered_results(turn_in_progress& t) {
   for (const auto& [sequence, event] : t.draft.inbox())
     if (task_of(event.body))
-      t.draft.take_inbox(sequence);
+      t.draft.remove_from_inbox(sequence);
 }
 
+/// Appends the last event of the turn.
 void finish_turn(turn_in_progress& t) {
-  t.draft.append(t.now,
-                 orchestrator_completed{std::move(t.outcome.failures_taken)});
+  t.draft.append(
+    t.now, orchestrator_completed{std::move(t.outcome.failures_received)});
 }
 
-void end_run(turn_in_progress& t) {
-  t.live.warm = false;
-  t.live.delivered = 0;
-  t.live.first_history.clear();
-  t.state.dropped.push_back(t.id);
+/// Releases the coroutine of an execution that has ended.
+void discard_coroutine(turn_in_progress& t) {
+  t.loaded.warm = false;
+  t.loaded.delivered = 0;
+  t.loaded.first_history.clear();
+  t.state.runs_to_drop.push_back(t.id);
 }
 
-/// What is left on the desk when the instance has ended: the end came first.
-void refuse_leftovers(turn_in_progress& t, bool keep_results) {
+/// Handles the messages that arrived before the end of the instance and that
+/// the code did not consume: events are refused, results are moved to the inbox
+/// if `keep_results`, and dropped otherwise.
+void refuse_undelivered(turn_in_progress& t, bool keep_results) {
   const std::string why = "Instance \"" + t.id + "\" is "
-                          + name_of(t.draft.record().status)
-                          + "; nothing can reach it any more.";
-  for (arrived_message& message : t.live.arrived) {
+                          + to_string(t.draft.record().status)
+                          + "; it accepts no further requests.";
+  for (arrived_message& message : t.loaded.arrived) {
     if (!task_of(message.event.body)) {
       answer_message(t, message, errc::already_finished, why);
       continue;
@@ -169,26 +187,29 @@ void refuse_leftovers(turn_in_progress& t, bool keep_results) {
     else
       ++t.state.counters.results_stale;
   }
-  t.live.arrived.clear();
+  t.loaded.arrived.clear();
 }
 
+/// Completes the instance. Its tasks are closed, and results that arrive later
+/// are dropped.
 void complete(turn_in_progress& t, completed_result& result) {
   t.draft.close_all();
-  sweep_results(t);
+  drop_undelivered_results(t);
   instance_record& record = t.draft.record();
   record.output_event = t.draft.append(
     t.now,
     execution_completed{completion_status::completed, result.result, {}});
   t.set_status(runtime_status::completed);
   record.ended_at = t.now;
-  add_parent_news(t.state, t.out, record, false, result.result, {});
+  add_child_ended(t.state, t.out, record, false, result.result, {});
   finish_turn(t);
-  refuse_leftovers(t, false);
-  end_run(t);
+  refuse_undelivered(t, false);
+  discard_coroutine(t);
   ++t.state.counters.completed;
 }
 
-/// Tasks stay open: what is still running may be wanted after a rewind.
+/// Fails the instance. Its tasks stay open, because a rewind can use the
+/// results of activities that are still running.
 void fail(turn_in_progress& t, const failure_details& failure) {
   instance_record& record = t.draft.record();
   const std::string sentence = failure_sentence(record.name, failure);
@@ -197,25 +218,29 @@ void fail(turn_in_progress& t, const failure_details& failure) {
                                failure});
   t.set_status(runtime_status::failed);
   record.ended_at = t.now;
-  add_parent_news(t.state, t.out, record, true, "", {failure.type, sentence});
+  add_child_ended(t.state, t.out, record, true, "", {failure.type, sentence});
   finish_turn(t);
-  refuse_leftovers(t, true);
-  end_run(t);
+  refuse_undelivered(t, true);
+  discard_coroutine(t);
   ++t.state.counters.failed;
   t.out.effects.push_back(
-    log_effect{3, "instance \"" + t.id + "\": " + sentence});
+    log_effect{log_level::warning, "instance \"" + t.id + "\": " + sentence});
 }
 
-/// The events that the next execution begins with, in order of name; those
-/// that came while the turn was out stay on the desk for it.
-void carry_events(turn_in_progress& t, continued_result& result) {
-  auto& arrived = t.live.arrived;
+/// Passes the unprocessed events to the next execution, or drops them if
+/// `keep_events` is false. The events of one name stay in order. Events that
+/// arrived while the turn was running stay in `arrived` and wait for the next
+/// turn. Results of the old execution are dropped.
+void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
+  auto& arrived = t.loaded.arrived;
+  // Events that the old execution had removed from the inbox must precede those
+  // that are still in it. All of them then get new numbers in this order.
   std::vector<history_event> left = std::move(result.carried);
   const bool renumber = !left.empty();
   for (auto& [sequence, event] : t.draft.inbox()) {
     const bool result_of_old = task_of(event.body).has_value();
     if (renumber || result_of_old || !result.keep_events)
-      t.draft.take_inbox(sequence);
+      t.draft.remove_from_inbox(sequence);
     if (renumber && !result_of_old && result.keep_events)
       left.push_back(std::move(event));
   }
@@ -239,15 +264,17 @@ void carry_events(turn_in_progress& t, continued_result& result) {
   }
   if (renumber) {
     for (history_event& event : left)
-      t.draft.put_inbox(t.live.next_inbox++, std::move(event));
+      t.draft.put_inbox(t.loaded.next_inbox++, std::move(event));
     for (arrived_message& message : later)
-      message.sequence = t.live.next_inbox++;
+      message.sequence = t.loaded.next_inbox++;
   }
   arrived = std::move(later);
 }
 
-void continue_anew(turn_in_progress& t, continued_result& result) {
-  carry_events(t, result);
+/// Begins the next execution of an instance that continues as new. It has the
+/// same orchestrator version, and its first turn is due at once.
+void begin_next_execution(turn_in_progress& t, continued_result& result) {
+  carry_unprocessed_events(t, result);
   instance_record& record = t.draft.record();
   execution_started started;
   started.name = record.name;
@@ -262,18 +289,19 @@ void continue_anew(turn_in_progress& t, continued_result& result) {
                                         : runtime_status::continued_as_new;
   if (t.suspended)
     t.draft.record().status_resumed = runtime_status::continued_as_new;
-  end_run(t);
-  t.live.first_history = {std::move(first)};
-  make_runnable(t.state, t.id, t.live);
+  discard_coroutine(t);
+  t.loaded.first_history = {std::move(first)};
+  make_runnable(t.state, t.id, t.loaded);
   ++t.state.counters.continued;
 }
 
-/// The instance waits on: what the next turn cannot use is stored with this
-/// one, the rest stays on the desk for it.
-void go_on(turn_in_progress& t) {
+/// Handles the messages of an instance that goes on waiting: a message that
+/// the next turn cannot consume enters the inbox with this turn, any other
+/// message waits for the next turn.
+void continue_waiting(turn_in_progress& t) {
   const bool discards = t.state.config.discards_events(t.draft.record().name);
   std::vector<arrived_message> later;
-  for (arrived_message& message : t.live.arrived) {
+  for (arrived_message& message : t.loaded.arrived) {
     const auto* raised = std::get_if<event_raised>(&message.event.body);
     const bool awaited
       = raised == nullptr || t.draft.awaits_event(raised->name);
@@ -287,160 +315,176 @@ void go_on(turn_in_progress& t) {
     else
       t.draft.put_inbox(message.sequence, std::move(message.event));
   }
-  t.live.arrived = std::move(later);
-  make_runnable(t.state, t.id, t.live);
+  t.loaded.arrived = std::move(later);
+  make_runnable(t.state, t.id, t.loaded);
 }
 
-/// History stays within its limits; a turn that would pass them fails the
-/// instance, and its decisions are dropped.
+/// Enforces the limits of the history: if the turn would exceed a limit, the
+/// instance fails and the decisions of the turn are dropped.
 void check_limits(turn_in_progress& t) {
   const instance_record& record = t.draft.record();
   std::uint64_t bytes = record.history_bytes;
   for (const decision& one : t.outcome.decisions)
     bytes += payload_bytes_of(one);
+  // The turn also appends orchestrator_completed and the end of the execution.
   const std::size_t events
     = record.history_count + t.outcome.decisions.size() + 2;
   if (std::holds_alternative<continued_result>(t.outcome.result)
       || (events <= history_events_max && bytes <= history_bytes_max))
     return;
+  // The opened waits and cancelled timers need no clearing: those of a failed
+  // turn are ignored.
   t.outcome.decisions.clear();
   t.outcome.result = failed_result{
     {"limit_exceeded",
      events > history_events_max
-       ? "the history would pass 50,000 events (history_events_max); use "
+       ? "the history would exceed 50,000 events (history_events_max); use "
          "continue_as_new to begin a new one"
-       : "the history would pass 64 MiB (history_bytes_max); use "
+       : "the history would exceed 64 MiB (history_bytes_max); use "
          "continue_as_new to begin a new one"}};
 }
 
-/// Nothing of the turn counts; what waited for it is stored until code that
-/// fits comes back.
-turn hold(partition_state& state, const instance_id& id, live_instance& live,
-          const held_result& held, timestamp now) {
-  turn out = step_settle(state, id, live, now);
+/// Holds the instance: the outcome of the turn is ignored, and the messages
+/// that waited for the turn enter the inbox. The turn runs again in a process
+/// whose code matches the history.
+turn hold_instance(partition_state& state, const instance_id& id,
+                   loaded_instance& loaded, const held_result& held,
+                   timestamp now) {
+  turn out = step_persist_pending(state, id, loaded, now);
   instance_record& record = *out.writes.instances.front().record;
   record.turn_due = true;
   record.held = held.reason.message;
-  live.warm = false;
-  live.delivered = 0;
-  live.held_here = true;
-  state.dropped.push_back(id);
+  loaded.warm = false;
+  loaded.delivered = 0;
+  loaded.held_in_process = true;
+  state.runs_to_drop.push_back(id);
   out.effects.push_back(
-    log_effect{4, "instance \"" + id + "\" is held: " + held.reason.message});
+    log_effect{log_level::error,
+               "instance \"" + id + "\" is held: " + held.reason.message});
   return out;
 }
 
 } // namespace
 
 std::optional<orchestration_work_item>
-next_turn(const instance_id& id, live_instance& live, timestamp now) {
-  if (live.turn_out || live.held_here)
+next_turn(const instance_id& id, loaded_instance& loaded, timestamp now) {
+  if (loaded.turn_out || loaded.held_in_process)
     return std::nullopt;
-  bool due = live.starting || live.start_due;
-  if (!live.starting) {
-    if (!live.stored)
+  // A turn is due if the instance starts, if `turn_due` is set in its record
+  // and no coroutine is in memory, or if the code can consume a message.
+  bool due = loaded.starting || loaded.start_due;
+  if (!loaded.starting) {
+    if (!loaded.durable)
       return std::nullopt;
-    const instance_record& record = live.stored->record;
+    const instance_record& record = loaded.durable->record;
     if (is_finished(record.status)
         || record.status == runtime_status::suspended)
       return std::nullopt;
-    due = due || (record.turn_due && !live.warm);
+    due = due || (record.turn_due && !loaded.warm);
   }
 
-  const inbox_sequence seen = live.warm ? live.delivered : 0;
+  // A cold run gets the whole inbox, a warm one only the messages that it has
+  // not received.
+  const inbox_sequence seen = loaded.warm ? loaded.delivered : 0;
   std::vector<delivery> deliveries;
   const auto offer = [&](inbox_sequence sequence, const history_event& event) {
     if (sequence <= seen)
       return;
     due = due
-          || (live.stored && !live.starting
-              && live.stored->record.status != runtime_status::pending
-              && is_deliverable(*live.stored, event));
+          || (loaded.durable && !loaded.starting
+              && loaded.durable->record.status != runtime_status::pending
+              && is_deliverable(*loaded.durable, event));
     deliveries.push_back({sequence, event});
   };
-  if (live.stored && !live.starting)
-    for (auto it = live.stored->inbox.upper_bound(seen);
-         it != live.stored->inbox.end(); ++it)
+  if (loaded.durable && !loaded.starting)
+    for (auto it = loaded.durable->inbox.upper_bound(seen);
+         it != loaded.durable->inbox.end(); ++it)
       offer(it->first, it->second.event);
-  for (const arrived_message& message : live.arrived)
+  for (const arrived_message& message : loaded.arrived)
     offer(message.sequence, message.event);
   if (!due)
     return std::nullopt;
 
   orchestration_work_item item;
   item.instance = id;
-  item.number = ++live.number;
+  item.number = ++loaded.number;
   item.now = now;
-  item.cold = !live.warm;
-  if (live.starting) {
-    item.history = {live.starting->started};
+  item.cold = !loaded.warm;
+  if (loaded.starting) {
+    item.history = {loaded.starting->started};
     item.execution
-      = std::get<execution_started>(live.starting->started.body).execution;
+      = std::get<execution_started>(loaded.starting->started.body).execution;
   } else {
-    item.execution = live.stored->record.execution;
+    item.execution = loaded.durable->record.execution;
     if (item.cold)
-      item.history = std::move(live.first_history);
+      item.history = std::move(loaded.first_history);
   }
-  live.first_history.clear();
+  loaded.first_history.clear();
   std::sort(deliveries.begin(), deliveries.end(),
             [](const delivery& a, const delivery& b) {
               return a.sequence < b.sequence;
             });
   if (!deliveries.empty())
-    live.delivered = deliveries.back().sequence;
+    loaded.delivered = deliveries.back().sequence;
   item.deliveries = std::move(deliveries);
-  for (arrived_message& message : live.arrived)
+  for (arrived_message& message : loaded.arrived)
     message.in_turn = true;
-  live.turn_out = true;
-  live.stuck_named = false;
-  live.turn_now = now;
-  live.warm = true;
+  // From here on the turn is running: no other turn of the instance starts
+  // until its outcome has arrived or is void.
+  loaded.turn_out = true;
+  loaded.stuck_reported = false;
+  loaded.turn_now = now;
+  loaded.warm = true;
   return item;
 }
 
 turn step_turn_completed(partition_state& state, turn_outcome outcome,
                          timestamp now) {
-  live_instance* live = state.find(outcome.instance);
-  if (live == nullptr || !live->turn_out || live->number != outcome.number)
-    return {}; // void: the instance was terminated, replaced or purged
-  live->turn_out = false;
-  ++state.counters.turns;
+  loaded_instance* loaded = state.find(outcome.instance);
+  if (loaded == nullptr || !loaded->turn_out
+      || loaded->number != outcome.number)
+    return {}; // the outcome is void: the instance was terminated, replaced or
+               // purged while the turn was running
+  loaded->turn_out = false;
+  ++state.counters.orchestration_turns;
   const instance_id id = outcome.instance;
   if (auto* held = std::get_if<held_result>(&outcome.result)) {
     if (!state.config.nondeterminism_fails
         || held->reason.code != errc::nondeterministic)
-      return hold(state, id, *live, *held, now);
+      return hold_instance(state, id, *loaded, *held, now);
     outcome.result = failed_result{{"nondeterministic", held->reason.message}};
   }
 
   turn_in_progress t{state,
                      id,
-                     *live,
+                     *loaded,
                      outcome,
                      now,
-                     live->starting ? instance_draft(id, *live->starting)
-                                    : instance_draft(id, *live->stored),
+                     loaded->starting ? instance_draft(id, *loaded->starting)
+                                      : instance_draft(id, *loaded->durable),
                      {},
-                     live->starting.has_value()};
+                     loaded->starting.has_value()};
   t.suspended = t.draft.record().status == runtime_status::suspended;
+  // The turn has run, so the instance is not held any more.
   t.draft.record().held.clear();
-  t.draft.append(live->turn_now, orchestrator_started{});
-  if (live->starting)
+  t.draft.append(loaded->turn_now, orchestrator_started{});
+  if (loaded->starting)
     answer_start(t);
   else
     t.draft.close(start_sequence);
-  live->start_due = false;
-  take_messages(t);
+  loaded->start_due = false;
+  append_messages(t);
   check_limits(t);
 
+  // `check_limits` may have replaced the result by a failure.
   const bool failed = std::holds_alternative<failed_result>(outcome.result);
   for (const task_sequence sequence : outcome.waits_closed)
     t.draft.close(sequence);
   for (const task_sequence sequence : outcome.orphans)
     t.draft.close(sequence);
-  take_decisions(t);
-  // A failed turn may be run again, and then decide otherwise: its waits are
-  // not opened and its timers go on.
+  apply_decisions(t);
+  // A rewind may run a failed turn again with other decisions. Therefore a
+  // failed turn opens no waits and cancels no timers.
   if (!failed) {
     for (const task_sequence sequence : outcome.timers_cancelled)
       t.draft.close(sequence);
@@ -457,18 +501,20 @@ turn step_turn_completed(partition_state& state, turn_outcome outcome,
   } else if (auto* y = std::get_if<failed_result>(&outcome.result)) {
     fail(t, y->failure);
   } else if (auto* z = std::get_if<continued_result>(&outcome.result)) {
-    continue_anew(t, *z);
+    begin_next_execution(t, *z);
   } else {
     t.set_status(runtime_status::running);
     finish_turn(t);
-    go_on(t);
+    continue_waiting(t);
   }
   instance_record& record = t.draft.record();
-  record.next_inbox = std::max(record.next_inbox, live->next_inbox);
+  record.next_inbox = std::max(record.next_inbox, loaded->next_inbox);
   record.turn_due
     = std::holds_alternative<continued_result>(outcome.result)
       || (!is_finished(record.status) && t.draft.has_deliverable());
-  add_waiters(state, t.out, id, is_finished(record.status));
+  // The first turn answers the clients that wait for the start. The last turn
+  // answers all waiting clients.
+  add_wait_answers(state, t.out, id, is_finished(record.status));
   t.out.writes.instances.push_back(std::move(t.draft).finish(now));
   return std::move(t.out);
 }

@@ -2,6 +2,8 @@
 
 namespace perdura::actors {
 
+using namespace persistence;
+
 turn answer_only(reply_to to, management_answer answer) {
   turn out;
   if (to)
@@ -25,11 +27,11 @@ turn refuse_not_found(reply_to to, const instance_id& id) {
 turn refuse_finished(reply_to to, const instance_id& id,
                      const instance_record& record) {
   return refuse(to, errc::already_finished,
-                "Instance \"" + id + "\" is " + name_of(record.status)
-                  + "; nothing can reach it any more.");
+                "Instance \"" + id + "\" is " + to_string(record.status)
+                  + "; it accepts no further requests.");
 }
 
-turn take_note(dedup_mark source) {
+turn mark_only(dedup_mark source) {
   turn out;
   out.sources.push_back(source);
   return out;
@@ -45,6 +47,7 @@ std::optional<management_answer> repeated_answer(const stored_instance& stored,
     management_answer answer;
     answer.code = known.code;
     (known.code == errc::ok ? answer.id : answer.message) = known.detail;
+    // Only a recorded answer to a start contains an execution ID.
     answer.execution = known.execution;
     answer.created = !known.execution.empty();
     answer.started = stored.record.status != runtime_status::pending;
@@ -69,10 +72,12 @@ void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
   answer.started = started;
   draft.remember(start.request, answer);
   add_answers(into, start.replies, answer);
+  // A get-or-start request that joined this start gets the same instance, but
+  // did not create it.
   answer.created = false;
   add_answers(into, start.joined, answer);
   answer.code = errc::already_exists;
-  answer.message = live_sentence(id, runtime_status::pending);
+  answer.message = already_exists_text(id, runtime_status::pending);
   answer.execution.clear();
   answer.started = false;
   add_answers(into, start.refused, answer);
@@ -80,9 +85,9 @@ void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
     into.sources.push_back(*start.source);
 }
 
-std::string live_sentence(const instance_id& id, runtime_status status) {
+std::string already_exists_text(const instance_id& id, runtime_status status) {
   return "An orchestration instance with the ID \"" + id + "\" is already "
-         + name_of(status)
+         + to_string(status)
          + "; choose another ID, wait for its end, or terminate it.";
 }
 
@@ -90,26 +95,30 @@ void add_outbox(const partition_state& state, turn& into, instance_id to,
                 outbox_body body) {
   const partition_id where
     = state.config.partition_of(to, state.config.partition_count);
+  // Sequence 0 is a placeholder; see partition_processor::journal_turn.
   into.writes.outbox.push_back({where, 0, std::move(to), std::move(body)});
 }
 
-void add_parent_news(const partition_state& state, turn& into,
+void add_child_ended(const partition_state& state, turn& into,
                      const instance_record& record, bool failed,
                      const std::string& result,
                      const failure_details& failure) {
   const parent_link& parent = record.parent;
-  if (parent.instance.empty())
+  if (parent.instance.empty()) // not a sub-orchestration
     return;
   add_outbox(
     state, into, parent.instance,
     child_ended{parent.execution, parent.sequence, failed, result, failure});
 }
 
-void add_waiters(partition_state& state, turn& into, const instance_id& id,
-                 bool finished) {
+// The waits of clients are kept only in memory, so a crash of the node loses
+// them.
+void add_wait_answers(partition_state& state, turn& into, const instance_id& id,
+                      bool finished) {
   auto it = state.waiters.find(id);
   if (it == state.waiters.end())
     return;
+  // One read effect answers all waiting clients.
   read_effect read;
   read.request.id = id;
   read.request.show_input = false;
@@ -125,27 +134,30 @@ void add_waiters(partition_state& state, turn& into, const instance_id& id,
     into.effects.push_back(std::move(read));
 }
 
-void arrive(partition_state& state, const instance_id& id, live_instance& live,
-            arrived_message message) {
-  message.sequence = live.next_inbox++;
+void enqueue_message(partition_state& state, const instance_id& id,
+                     loaded_instance& loaded, arrived_message message) {
+  message.sequence = loaded.next_inbox++;
+  // The message's mark is pending until a turn contains the message.
   if (message.source)
-    state.marks_waiting[message.source->from].push_back(
+    state.marks_pending[message.source->from].push_back(
       {message.source->sequence, id});
-  state.waiting.emplace_back(message.since, id);
-  live.arrived.push_back(std::move(message));
-  make_runnable(state, id, live);
+  state.turn_waits.emplace_back(message.since, id);
+  loaded.arrived.push_back(std::move(message));
+  make_runnable(state, id, loaded);
 }
 
-turn store(const instance_id& id, live_instance& live, arrived_message message,
-           timestamp now) {
+// The message becomes durable with this turn, so its requests are answered and
+// its source is acknowledged when the turn is durable.
+turn store_in_inbox(const instance_id& id, loaded_instance& loaded,
+                    arrived_message message, timestamp now) {
   turn out;
-  instance_draft draft(id, *live.stored);
+  instance_draft draft(id, *loaded.durable);
   management_answer answer;
   answer.id = id;
   draft.remember(message.request, answer);
-  draft.put_inbox(live.next_inbox++, std::move(message.event));
-  // A pending instance's first turn is due at its time, a failed one's next
-  // turn when it is rewound, whatever has arrived.
+  draft.put_inbox(loaded.next_inbox++, std::move(message.event));
+  // `turn_due` is not set for a pending instance, whose first turn runs at the
+  // scheduled time, nor for a failed one, whose next turn runs after a rewind.
   const runtime_status status = draft.record().status;
   if (!is_finished(status) && status != runtime_status::pending)
     draft.record().turn_due |= draft.has_deliverable();
@@ -154,28 +166,6 @@ turn store(const instance_id& id, live_instance& live, arrived_message message,
   if (message.source)
     out.sources.push_back(*message.source);
   return out;
-}
-
-const char* name_of(runtime_status status) {
-  switch (status) {
-  case runtime_status::running:
-    return "Running";
-  case runtime_status::completed:
-    return "Completed";
-  case runtime_status::continued_as_new:
-    return "ContinuedAsNew";
-  case runtime_status::failed:
-    return "Failed";
-  case runtime_status::canceled:
-    return "Canceled";
-  case runtime_status::terminated:
-    return "Terminated";
-  case runtime_status::pending:
-    return "Pending";
-  case runtime_status::suspended:
-    return "Suspended";
-  }
-  return "Unknown";
 }
 
 } // namespace perdura::actors

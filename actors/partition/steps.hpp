@@ -1,7 +1,13 @@
-/// The decisions of a partition, one function per kind of message. Each looks
-/// at the state and says what to write and what to do; the durable side is
-/// left alone, only the desk is rearranged. Instances must be in memory
-/// (`live`) if they exist; `live` is null if there is no such instance.
+/// The decisions of a partition, one function per kind of message.
+///
+/// A step reads the state and returns a turn: the writes to journal and the
+/// effects to perform when they are durable. A step changes the volatile part
+/// of the state only; `apply` changes the durable part.
+///
+/// Before a step runs, the caller loads the instance that the message
+/// concerns. If `state.find(id)` is null, the step treats the instance as not
+/// existing. `now` is the time of the batch. Steps depend only on their
+/// arguments: they use no clock, no randomness and no I/O. Not thread-safe.
 #pragma once
 
 #include "actors/partition/instance_draft.hpp"
@@ -11,64 +17,106 @@
 
 namespace perdura::actors {
 
+using persistence::child_ended;
+using persistence::child_rewind;
+using persistence::child_start;
+using persistence::child_terminate;
+using persistence::event_send;
+using persistence::outbox_body;
+using persistence::runtime_status;
+
 // --- Starting ---------------------------------------------------------------
 
+/// Handles a client's start. The start is not durable yet: it waits for the
+/// first turn. A start with a future time is journaled at once. Answers
+/// errc::already_exists if an unfinished instance has the ID (unless
+/// get-or-start is set), or errc::unknown_orchestrator if no code is registered
+/// for the name and version.
 turn step_start_instance(partition_state& state, const start_instance& start,
                          reply_to from, timestamp now);
 
+/// Handles the start of a sub-orchestration. `source` is the sequence of the
+/// message from the parent's partition. A refusal is sent to the parent as a
+/// failed sub-orchestration.
 turn step_child_start(partition_state& state, const instance_id& id,
                       const child_start& start, dedup_mark source,
                       timestamp now);
 
-// --- What arrives for an instance -------------------------------------------
+// --- Messages for an instance -----------------------------------------------
 
+/// Handles an external event from a client. Answers errc::not_found,
+/// errc::already_finished, or errc::limit_exceeded if the buffer is full.
 turn step_raise_event(partition_state& state, const raise_event& event,
                       reply_to from, timestamp now);
 
+/// Handles an event that another orchestration sent. The event is dropped
+/// with a log line if no unfinished instance has the ID.
 turn step_event_send(partition_state& state, const instance_id& id,
                      const event_send& event, dedup_mark source, timestamp now);
 
+/// Handles the result of an activity. A result that no open task matches is
+/// dropped and counted in `results_stale`.
 turn step_activity_result(partition_state& state, const activity_result& result,
                           timestamp now);
 
+/// Handles the result of a sub-orchestration, as for an activity.
 turn step_child_ended(partition_state& state, const instance_id& id,
                       const child_ended& ended, dedup_mark source,
                       timestamp now);
 
+/// Handles a timer or a scheduled start whose time has come. Does nothing if
+/// the timer was cancelled.
 turn step_timer_due(partition_state& state, const due_task& due, timestamp now);
 
+/// Registers a client that waits for the start or the end of an instance, or
+/// answers at once if that has happened.
 turn step_wait(partition_state& state, const wait_instance& wait,
                reply_to from);
 
 // --- Control ----------------------------------------------------------------
 
-/// Makes what waits for the turn that is out durable without it.
-turn step_settle(partition_state& state, const instance_id& id,
-                 live_instance& live, timestamp now);
+/// Writes the instance's waiting start and messages without the turn that they
+/// wait for. The messages enter the inbox. If a turn is running, it is not
+/// affected.
+turn step_persist_pending(partition_state& state, const instance_id& id,
+                          loaded_instance& loaded, timestamp now);
 
+/// Terminates an unfinished instance. If a turn is running, its outcome is
+/// ignored when it arrives.
 turn step_terminate(partition_state& state, const terminate_instance& request,
                     reply_to from, timestamp now);
 
+/// Terminates a sub-orchestration on behalf of its parent. Ignored if the
+/// instance is finished or has another parent.
 turn step_child_terminate(partition_state& state, const instance_id& id,
                           const child_terminate& request, dedup_mark source,
                           timestamp now);
 
+/// Suspends an unfinished instance: no further turn is dispatched. Answers
+/// errc::ok if it is suspended already.
 turn step_suspend(partition_state& state, const suspend_instance& request,
                   reply_to from, timestamp now);
 
+/// Resumes a suspended instance. Answers errc::ok if it is not suspended.
 turn step_resume(partition_state& state, const resume_instance& request,
                  reply_to from, timestamp now);
 
+/// Deletes a finished instance. Answers errc::not_finished otherwise.
 turn step_purge(partition_state& state, const purge_instance& request,
                 reply_to from);
 
 // --- Rewind -----------------------------------------------------------------
 
-/// `history` is the whole history of a failed instance.
+/// Rewinds a failed instance: appends execution_rewound, opens the failed tasks
+/// again and makes a turn due. If the instance is failed, `history` must be its
+/// whole history. Answers errc::not_failed otherwise.
 turn step_rewind(partition_state& state, const rewind_instance& request,
                  const std::vector<history_event>& history, reply_to from,
                  timestamp now);
 
+/// Rewinds a failed sub-orchestration on behalf of its parent. A child that
+/// completed or was terminated sends its outcome to the parent again; a child
+/// that is not finished is not changed.
 turn step_child_rewind(partition_state& state, const instance_id& id,
                        const child_rewind& request,
                        const std::vector<history_event>& history,
@@ -76,62 +124,74 @@ turn step_child_rewind(partition_state& state, const instance_id& id,
 
 // --- Turns ------------------------------------------------------------------
 
-/// The next turn of an instance, if one is due. A cold item without history
-/// wants the whole durable one.
+/// Returns the next turn of the instance if one is due and none is running, and
+/// marks it as running. If the returned work item is cold and has an empty
+/// history, the caller must fill in the whole durable history.
 std::optional<orchestration_work_item>
-next_turn(const instance_id& id, live_instance& live, timestamp now);
+next_turn(const instance_id& id, loaded_instance& loaded, timestamp now);
 
+/// Handles the outcome of a turn: its history, decisions and result become one
+/// turn of the partition. An outcome whose number is not that of the running
+/// turn is void and ignored.
 turn step_turn_completed(partition_state& state, turn_outcome outcome,
                          timestamp now);
 
 // --- Shared by the steps ----------------------------------------------------
 
-/// An answer and nothing else. Nothing at all if nobody asked.
+/// Returns a turn that writes nothing and sends one answer. The turn is empty
+/// if `to` is empty.
 turn answer_only(reply_to to, management_answer answer);
 turn refuse(reply_to to, errc code, std::string message);
 turn refuse_not_found(reply_to to, const instance_id& id);
 turn refuse_finished(reply_to to, const instance_id& id,
                      const instance_record& record);
 
-/// A turn that only takes note of a message from another partition.
-turn take_note(dedup_mark source);
+/// Returns a turn that records the receipt of a message from another
+/// partition and does nothing else.
+turn mark_only(dedup_mark source);
 
-/// The answer that was given to the request before, if it was.
+/// Returns the recorded answer if the request was answered before. An empty
+/// request ID is never a repeat.
 std::optional<management_answer> repeated_answer(const stored_instance& stored,
                                                  const request_id& request);
 
+/// Adds the answer for each non-empty entry of `to`.
 void add_answers(turn& into, const std::vector<reply_to>& to,
                  const management_answer& answer);
 
-/// Answers all who asked for the start that this turn makes durable, and those
-/// whom it stood in the way of.
+/// Adds the answers that depend on `start`, which the turn makes durable. The
+/// requests that caused the start and the get-or-start requests that joined it
+/// get the instance. Other starts of the same ID are refused.
 void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
                        const arrived_start& start, bool started);
 
-/// Why a start of a live ID is refused.
-std::string live_sentence(const instance_id& id, runtime_status status);
+/// The message of errc::already_exists.
+std::string already_exists_text(const instance_id& id, runtime_status status);
 
-/// Adds an outbox message; its number is given when the turn is journaled.
+/// Adds an outbox message. The processor assigns its sequence when it journals
+/// the turn.
 void add_outbox(const partition_state& state, turn& into, instance_id to,
                 outbox_body body);
 
-/// Tells the parent, if there is one, how its child ended.
-void add_parent_news(const partition_state& state, turn& into,
+/// Adds the message that reports the end of the instance to its parent, if it
+/// has a parent.
+void add_child_ended(const partition_state& state, turn& into,
                      const instance_record& record, bool failed,
                      const std::string& result, const failure_details& failure);
 
-/// Answers those who wait for what has come about.
-void add_waiters(partition_state& state, turn& into, const instance_id& id,
-                 bool finished);
+/// Adds the answers to clients that wait for the start of the instance, and,
+/// if `finished`, to those that wait for its end.
+void add_wait_answers(partition_state& state, turn& into, const instance_id& id,
+                      bool finished);
 
-/// A message joins those that wait for the instance's next turn.
-void arrive(partition_state& state, const instance_id& id, live_instance& live,
-            arrived_message message);
+/// Adds a message to the instance's arrived messages: it becomes durable with
+/// the next turn of the instance.
+void enqueue_message(partition_state& state, const instance_id& id,
+                     loaded_instance& loaded, arrived_message message);
 
-/// Stores a message in the inbox at once.
-turn store(const instance_id& id, live_instance& live, arrived_message message,
-           timestamp now);
-
-const char* name_of(runtime_status status);
+/// Returns a turn that writes the message to the instance's inbox at once,
+/// without waiting for a turn of the instance.
+turn store_in_inbox(const instance_id& id, loaded_instance& loaded,
+                    arrived_message message, timestamp now);
 
 } // namespace perdura::actors

@@ -1,9 +1,10 @@
-/// One turn of a partition: what it writes, and the effects that are held
-/// back until the writes are durable.
+/// One turn of a partition: its writes, and the effects that are held back
+/// until the writes are durable (the durability rule).
 #pragma once
 
 #include "actors/interface/management.hpp"
 #include "actors/interface/work_item.hpp"
+#include "persistence/process/log_level.hpp"
 #include "persistence/records/turn_writes.hpp"
 
 #include <variant>
@@ -11,44 +12,58 @@
 
 namespace perdura::actors {
 
+using persistence::dedup_mark;
+using persistence::log_level;
+using persistence::turn_writes;
+
+/// Answers a management request.
 struct answer_effect {
   reply_to to;
   management_answer answer;
 };
 
-/// Answered from the journal, or with what the turn itself has made of the
-/// instance: one read, any number of askers.
+/// Answers any number of requests with the status of one instance.
 struct read_effect {
   std::vector<reply_to> to;
   get_status request;
-  std::shared_ptr<const instance_status> known; ///< Null: to be read.
+  /// The status after this turn. Null means that the status is read from the
+  /// journal when the effect is performed.
+  std::shared_ptr<const instance_status> known;
 };
 
+/// Runs one attempt of an activity.
 struct activity_effect {
   activity_work_item item;
 };
 
+/// Sends a message to the partition of another instance.
 struct outbox_effect {
   outbox_message message;
 };
 
+/// Reports to another partition that its messages up to `sequence` are
+/// durable here.
 struct acknowledge_effect {
   partition_id to{};
   std::uint64_t sequence = 0;
 };
 
+/// Writes a line to the node's log.
 struct log_effect {
-  int level = 2; ///< As spdlog's: 2 info, 3 warn, 4 error.
+  log_level level = log_level::info;
   std::string text;
 };
 
-/// All of them are outside effects: none leaves before its cause is durable.
+/// Everything that a turn does outside its partition; each kind is subject to
+/// the durability rule.
 using effect = std::variant<answer_effect, read_effect, activity_effect,
                             outbox_effect, acknowledge_effect, log_effect>;
 
+/// The result of a step.
 struct turn {
-  /// Partition, epoch, sequence, now and outbox numbers are filled in when the
-  /// turn is journaled; a turn that writes nothing is not.
+  /// The processor fills in partition, epoch, sequence, time and outbox
+  /// sequences when it journals the turn. A turn without writes is not
+  /// journaled.
   turn_writes writes;
   std::vector<effect> effects;
   /// Messages from other partitions that this turn makes durable.

@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
-// What is due at about the same time rings at once: 0.13 ms.
-constexpr std::int64_t grid = std::int64_t{1} << 17U;
+// Times are rounded up to a multiple of this, 0.13 ms, so that alarms with
+// nearly the same time share one wake-up of the thread.
+constexpr std::int64_t resolution = std::int64_t{1} << 17U;
 
 std::int64_t steady_now() {
   return std::chrono::steady_clock::now().time_since_epoch().count();
@@ -21,7 +22,7 @@ std::int64_t steady_now() {
 
 } // namespace
 
-alarm_clock::alarm::alarm(ring call) : at_(never), call_(std::move(call)) {}
+alarm_clock::alarm::alarm(callback call) : at_(never), call_(std::move(call)) {}
 
 alarm_clock::alarm_clock() : sleeps_until_(never), thread_([this] { run(); }) {}
 
@@ -29,7 +30,7 @@ alarm_clock::~alarm_clock() {
   stop();
 }
 
-alarm_clock::alarm& alarm_clock::add(ring call) {
+alarm_clock::alarm& alarm_clock::add(callback call) {
   auto made = std::make_unique<alarm>(std::move(call));
   alarm& one = *made;
   const std::lock_guard lock(mutex_);
@@ -43,12 +44,15 @@ void alarm_clock::set(alarm& one, persistence::duration from_now) {
       + std::chrono::duration_cast<std::chrono::nanoseconds>(
           std::max(from_now, persistence::duration(0)))
           .count();
-  const std::int64_t at = (exact / grid + 1) * grid;
+  const std::int64_t at = (exact / resolution + 1) * resolution;
   one.at_ = at;
-  // Either the thread has seen this alarm before it fell asleep, or it sleeps
-  // until later than this: both are ordered by these two stores and loads.
+  // This thread stores `at_` and loads `sleeps_until_`; the clock's thread
+  // stores `sleeps_until_` and loads `at_`. Both are sequentially consistent,
+  // so at least one of the two sees the other's store.
   if (at >= sleeps_until_)
     return;
+  // Waits until the clock's thread is inside its wait, so that the
+  // notification is not lost.
   { const std::lock_guard lock(mutex_); }
   changed_.notify_one();
 }
@@ -71,6 +75,8 @@ void alarm_clock::run() {
     std::int64_t next = never;
     for (const auto& one : alarms_) {
       std::int64_t at = one->at_;
+      // The exchange fails if the alarm was set again after `at` was read. In
+      // this case the exchange stores the new time in `at`.
       if (at <= now && one->at_.compare_exchange_strong(at, never)) {
         one->call_();
         continue;
@@ -78,7 +84,9 @@ void alarm_clock::run() {
       next = std::min(next, at);
     }
     sleeps_until_ = next;
-    // Set meanwhile: it has seen the old value, or is seen here.
+    // If an alarm was set after the loop above had read it, either the next
+    // statement finds it, or the thread that set it sees the new
+    // `sleeps_until_` and notifies this thread.
     const bool is_due
       = std::any_of(alarms_.begin(), alarms_.end(),
                     [&](const auto& one) { return one->at_ < next; });

@@ -1,5 +1,6 @@
-/// Wakes partitions when something may be due. One thread for all of them:
-/// setting an alarm is two stores, unless it is sooner than all others.
+/// Alarms that call a function at a given time. One thread serves all
+/// partitions of a node. Setting an alarm takes two atomic accesses; the thread
+/// is woken only if no other alarm is earlier.
 #pragma once
 
 #include <perdura/persistence/records/ids.hpp>
@@ -16,13 +17,18 @@
 
 namespace perdura::actors {
 
-/// `set` is safe to call from any thread, one thread at a time for each alarm.
+/// Thread-safe, except that two threads must not set the same alarm at the same
+/// time.
 class alarm_clock {
 public:
-  /// Called on the clock's thread; must not block.
-  using ring = std::function<void()>;
+  /// Runs on the alarm clock's thread. Must not block or throw, and must not
+  /// call `add`.
+  using callback = std::function<void()>;
 
+  /// Starts the thread.
   alarm_clock();
+
+  /// Calls `stop`.
   ~alarm_clock();
 
   alarm_clock(const alarm_clock&) = delete;
@@ -30,35 +36,40 @@ public:
 
   class alarm;
 
-  /// A new alarm, not set; it lives as long as the clock.
-  alarm& add(ring call);
+  /// Adds an alarm that is not set. The clock owns the alarm.
+  alarm& add(callback call);
 
-  /// Rings once, this long from now; what was set before is void.
+  /// Sets the alarm: its callback is called once, after `from_now`. The time is
+  /// measured by the steady clock and rounded up to a multiple of 0.13 ms.
+  /// Replaces an earlier setting. A negative duration counts as zero.
   void set(alarm& one, persistence::duration from_now);
 
-  /// Rings no more. Idempotent.
+  /// Ends the thread; waits for a running callback. No callback runs
+  /// afterwards. Idempotent.
   void stop();
 
 private:
   void run();
 
-  std::mutex mutex_; ///< Over the list of alarms and the thread's sleep.
+  std::mutex mutex_; ///< Guards `alarms_`, `stopping_` and the thread's wait.
   std::condition_variable changed_;
   std::vector<std::unique_ptr<alarm>> alarms_;
-  std::atomic<std::int64_t> sleeps_until_; ///< Of the steady clock.
+  /// Steady time in nanoseconds up to which the thread sleeps.
+  std::atomic<std::int64_t> sleeps_until_;
   bool stopping_ = false;
   std::thread thread_;
 };
 
+/// One alarm; made by `alarm_clock::add`.
 class alarm_clock::alarm {
 public:
-  explicit alarm(ring call);
+  explicit alarm(callback call);
 
 private:
   friend class alarm_clock;
 
-  std::atomic<std::int64_t> at_; ///< Of the steady clock, in nanoseconds.
-  ring call_;
+  std::atomic<std::int64_t> at_; ///< Steady time in nanoseconds.
+  callback call_;
 };
 
 } // namespace perdura::actors

@@ -1,5 +1,16 @@
-/// Everything to manage instances with from outside, without coroutines: the
-/// public names in namespace perdura. Include it as <perdura/client.hpp>.
+/// Includes the client API and exports its names to namespace perdura. A
+/// program uses the client API to start, query, signal and end orchestration
+/// instances of a running cluster. Include this header as <perdura/client.hpp>.
+///
+///   perdura::cluster_client_config config;
+///   config.nodes = {"node-1=10.0.0.1:7171", "node-2=10.0.0.2:7171"};
+///   auto cluster = perdura::cluster_client::connect(config).value();
+///   auto client = cluster->client();
+///   std::string id = client.start_new("HelloSequence").value();
+///   auto ended = client.wait_for_completion(id, perdura::minutes(1)).value();
+///
+/// The header needs no coroutines and no networking library. A program that
+/// also writes orchestrations or runs a node includes <perdura/perdura.hpp>.
 #pragma once
 
 #include <perdura/actors/authoring/management_payload.hpp>
@@ -40,7 +51,7 @@ using client::to_iso_seconds;
 using client::to_json;
 using client::to_string;
 
-// Errors, times and history.
+// Errors, times and history events.
 using persistence::duration;
 using persistence::errc;
 using persistence::error;
@@ -54,7 +65,7 @@ using persistence::sentence_of;
 using persistence::timestamp;
 using persistence::to_string;
 
-// Durations are std::chrono's; `perdura::seconds(5)` is the same.
+// The durations of std::chrono, so that `perdura::seconds(5)` can be written.
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;

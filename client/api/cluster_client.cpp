@@ -5,6 +5,8 @@ namespace perdura::client {
 result<std::unique_ptr<cluster_client>>
 cluster_client::connect(const cluster_client_config& config,
                         std::chrono::milliseconds time_out) {
+  // The configuration gets no node name, so the process joins the cluster as a
+  // client and owns no partitions.
   cluster::cluster_config cluster;
   cluster.nodes = config.nodes;
   cluster.certificate_file = config.certificate_file;
@@ -13,8 +15,11 @@ cluster_client::connect(const cluster_client_config& config,
   auto opened = cluster::remote_gateway::open(cluster);
   if (!opened)
     return opened.error();
+  // One reachable node is enough. Calls for instances of the other nodes fail
+  // until those nodes are reachable.
   if (auto reached = (*opened)->wait_until_reachable(time_out); !reached)
     return reached.error();
+  // The constructor is private, so `std::make_unique` cannot be used.
   std::unique_ptr<cluster_client> made(new cluster_client);
   made->gateway_ = std::move(*opened);
   made->calls_ = config.calls;
@@ -22,6 +27,7 @@ cluster_client::connect(const cluster_client_config& config,
 }
 
 orchestration_client cluster_client::client() const {
+  // The client shares the gateway, which therefore may outlive this object.
   return orchestration_client(gateway_->gateway(), calls_);
 }
 

@@ -1,5 +1,5 @@
-/// The client gateway for a service that is no node of the cluster: link
-/// `perdura::client`, name the nodes, and have the whole client API.
+/// Gives the whole client API to a service that is not itself a node of the
+/// cluster. Such a service links `perdura::client` alone.
 #pragma once
 
 #include <perdura/client/api/orchestration_client.hpp>
@@ -13,47 +13,61 @@
 
 namespace perdura::client {
 
+/// The settings of a `cluster_client`.
 struct cluster_client_config {
-  /// All nodes, each "NAME=HOST:PORT", as in the nodes' own configuration;
-  /// the port is the cluster's, not HTTP's.
+  /// All nodes of the cluster, each "NAME=HOST:PORT" as in the setting
+  /// cluster.nodes of the nodes. PORT is the cluster port (7171 in the
+  /// examples), not the HTTP port.
   std::vector<std::string> nodes;
 
-  /// PEM; all three or none, as on the nodes (`perdura tls init` also makes
-  /// client.pem and client-key.pem).
+  /// PEM files for mutual TLS with the nodes: this service's certificate, its
+  /// private key, and the certificate authority. Set all three if the nodes
+  /// use TLS, else none. `perdura tls init` creates client.pem,
+  /// client-key.pem and ca.pem.
   std::filesystem::path certificate_file;
   std::filesystem::path key_file;
   std::filesystem::path ca_file;
 
+  /// Default options of the clients that `client` returns.
   call_options calls;
 };
 
-/// Holds one connection to each node, for all threads of the process.
+/// Holds one connection to each node and reconnects as nodes fail and return.
+///
+/// Thread-safe. One object serves all threads of a process.
 class cluster_client {
 public:
-  /// Waits until a first node can be asked, at most so long.
-  /// @error errc::unavailable       No node within that time.
-  /// @error errc::invalid_argument  A node list or certificates that cannot be.
+  /// Connects, and blocks until the first node accepts requests or `time_out`
+  /// has elapsed.
+  /// @error errc::unavailable       No node accepted requests in time.
+  /// @error errc::invalid_argument  The node list or a certificate is not
+  ///                                valid.
   static result<std::unique_ptr<cluster_client>>
   connect(const cluster_client_config& config,
           std::chrono::milliseconds time_out = std::chrono::seconds(10));
 
-  /// Good until `close`, and safe to keep: afterwards its calls answer
-  /// errc::shutting_down.
+  /// A client for the instances of the cluster. It may be copied and kept
+  /// after `close`, but then its calls return errc::shutting_down.
   orchestration_client client() const;
 
-  /// Returns when every node that owns partitions can be asked.
-  /// @error errc::unavailable  Not within the time; names those missing.
+  /// Blocks until every node that owns partitions accepts requests.
+  /// @error errc::unavailable  A node did not accept requests within
+  ///                           `time_out`; the sentence names these nodes.
   result<void> wait_for_all_nodes(std::chrono::milliseconds time_out) const;
 
-  /// What each node says of itself; of one that is away, why. Blocks.
+  /// Requests a report from every node and blocks until all have answered or
+  /// failed. The entry of a node that cannot be reached has no report; its
+  /// member `why` holds the reason.
   std::vector<cluster::reported_node> nodes() const;
 
+  /// Closes the connections. Calls in progress and later calls return
+  /// errc::shutting_down. Idempotent.
   void close();
 
 private:
   cluster_client() = default;
 
-  std::unique_ptr<cluster::remote_gateway> gateway_;
+  std::unique_ptr<cluster::remote_gateway> gateway_; ///< Never null.
   call_options calls_;
 };
 

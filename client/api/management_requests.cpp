@@ -3,6 +3,7 @@
 #include "client/api/request_checks.hpp"
 #include "persistence/records/clock.hpp"
 #include "persistence/records/identity.hpp"
+#include "persistence/records/text.hpp"
 
 namespace perdura::client {
 
@@ -10,11 +11,11 @@ using operation = orchestration_client::operation;
 
 namespace {
 
-/// Every request can be repeated safely, also by those who gave no number.
-/// One number given to two kinds of operation means two requests.
-std::string request_of(const char* operation, const std::string& request) {
+/// The request ID for the partition: "OPERATION/ID", with a random ID if the
+/// caller gave none.
+std::string make_request_id(const char* operation, const std::string& given) {
   return operation
-         + ("/" + (request.empty() ? persistence::random_hex32() : request));
+         + ("/" + (given.empty() ? persistence::random_hex32() : given));
 }
 
 } // namespace
@@ -24,14 +25,18 @@ result<actors::start_instance> start_request(std::string_view name,
                                              const start_options& options) {
   actors::start_instance start;
   start.id = options.instance_id;
+  // A generated instance ID and the execution ID both begin with this time, so
+  // that they sort by the time of the start.
   const auto now = persistence::system_clock().now();
-  if (auto ok = check_request(options.request_id); !ok)
+  if (auto ok = check_request_id(options.request_id); !ok)
     return ok.error();
-  // A repeat must find what the first one made, so it has the same ID.
+  // A repeat with the same request ID must find the instance of the first
+  // request, so the instance ID is a function of the request ID.
   if (start.id.empty())
     start.id = options.request_id.empty()
                  ? persistence::ordered_hex32(now)
                  : persistence::hash_hex32(options.request_id);
+  // A generated ID always passes this check.
   if (auto ok = persistence::check_instance_id(start.id); !ok)
     return ok.error();
   if (auto ok = check_name(name, "orchestrator"); !ok)
@@ -41,55 +46,61 @@ result<actors::start_instance> start_request(std::string_view name,
   start.name = name;
   start.version = options.version;
   start.input = std::move(input);
+  // The execution ID is set here, so that it does not change if the gateway
+  // sends the request again.
   start.execution = persistence::ordered_hex32(now);
   start.scheduled_at = options.scheduled_at;
   start.get_or_start = options.get_or_start;
-  start.request = request_of("start", options.request_id);
+  start.request = make_request_id("start", options.request_id);
   return start;
 }
 
 result<actors::management_request>
 event_request(std::string_view instance_id, std::string_view event_name,
               std::string data, const std::string& request_id) {
-  auto ok = check_request(request_id);
+  auto ok = check_request_id(request_id);
   if (ok)
     ok = check_name(event_name, "event");
   if (ok)
     ok = check_payload(data, "event for \"" + std::string(instance_id) + "\"");
   if (!ok)
     return ok.error();
+  // The instance ID is not checked: no instance has an ID that is not valid, so
+  // the owner answers errc::not_found.
   actors::raise_event request;
   request.id = instance_id;
   request.name = event_name;
   request.data = std::move(data);
-  request.request = request_of("event", request_id);
+  request.request = make_request_id("event", request_id);
   return actors::management_request(std::move(request));
 }
 
 result<actors::management_request>
-control_request(operation what, std::string_view instance_id,
+control_request(operation kind, std::string_view instance_id,
                 std::string_view reason, bool recursive,
                 const std::string& request_id) {
   auto ok = check_reason(reason);
   if (ok)
-    ok = check_request(request_id);
+    ok = check_request_id(request_id);
   if (!ok)
     return ok.error();
+  // Copies, because the requests own their text.
   const std::string id(instance_id);
   const std::string why(reason);
-  switch (what) {
+  switch (kind) {
   case operation::terminate:
     return actors::management_request(actors::terminate_instance{
-      id, why, recursive, request_of("terminate", request_id)});
+      id, why, recursive, make_request_id("terminate", request_id)});
   case operation::suspend:
-    return actors::management_request(
-      actors::suspend_instance{id, why, request_of("suspend", request_id)});
+    return actors::management_request(actors::suspend_instance{
+      id, why, make_request_id("suspend", request_id)});
   case operation::resume:
     return actors::management_request(
-      actors::resume_instance{id, why, request_of("resume", request_id)});
+      actors::resume_instance{id, why, make_request_id("resume", request_id)});
   case operation::rewind:
     return actors::management_request(
-      actors::rewind_instance{id, why, request_of("rewind", request_id)});
+      actors::rewind_instance{id, why, make_request_id("rewind", request_id)});
+  // A purge needs no request ID: a repeat finds no instance.
   case operation::purge:
     break;
   }

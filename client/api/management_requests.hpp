@@ -1,5 +1,13 @@
-/// Checked arguments of the client API, made into requests for a gateway. Each
-/// can be repeated safely, also by those who gave it no number.
+/// Checks the arguments of the client API and turns them into requests for the
+/// gateway.
+///
+/// Every request except a purge gets a request ID: the ID of the caller, or a
+/// random one. The owner executes requests with the same ID only once, so the
+/// gateway may send a request again. The request ID begins with the kind of
+/// operation, so a start and an event for which the caller gives the same ID
+/// are two different requests.
+///
+/// All functions are thread-safe. They send nothing.
 #pragma once
 
 #include "actors/interface/management.hpp"
@@ -10,21 +18,34 @@
 
 namespace perdura::client {
 
-/// @error errc::invalid_instance_id, invalid_name, invalid_json,
-///        payload_too_large, invalid_argument
+/// Makes the request to start an instance. If `options` have no instance ID,
+/// the instance ID is derived from the caller's request ID, so that a repeat
+/// finds the instance of the first request. If there is no request ID either,
+/// the instance ID is generated.
+/// @error errc::invalid_instance_id  The instance ID breaks the rules for IDs.
+/// @error errc::invalid_name         `name` is not a valid function name.
+/// @error errc::invalid_json, json_too_deep, payload_too_large  `input` is
+///        not JSON, or exceeds a limit.
+/// @error errc::invalid_argument     The request ID is too long or not UTF-8.
 result<actors::start_instance> start_request(std::string_view name,
                                              std::string input,
                                              const start_options& options);
 
-/// @error as start_request
+/// Makes the request to send an event to an instance.
+/// @error errc::invalid_name, invalid_json, json_too_deep, payload_too_large,
+///        invalid_argument  As for `start_request`.
 result<actors::management_request> event_request(std::string_view instance_id,
                                                  std::string_view event_name,
                                                  std::string data,
                                                  const std::string& request_id);
 
-/// @error errc::invalid_argument
+/// Makes the request to terminate, suspend, resume, rewind or purge an
+/// instance. A purge has no reason and no request ID, and only a terminate uses
+/// `recursive`.
+/// @error errc::invalid_argument  The reason or the request ID is too long or
+///                                not UTF-8.
 result<actors::management_request>
-control_request(orchestration_client::operation what,
+control_request(orchestration_client::operation kind,
                 std::string_view instance_id, std::string_view reason,
                 bool recursive, const std::string& request_id);
 

@@ -1,8 +1,9 @@
-/// A node with its doors: what `perdura dev` and `serve` start, and what a
-/// service embeds that brings its own orchestrations.
+/// Runs a node in this process, with its HTTP API. The commands `perdura dev`
+/// and `perdura serve` use it, and so does a service that runs its own
+/// orchestrations.
 #pragma once
 
-#include <perdura/client/api/door_config.hpp>
+#include <perdura/client/api/http_api_config.hpp>
 #include <perdura/client/api/orchestration_client.hpp>
 #include <perdura/cluster/node/node_config.hpp>
 #include <perdura/persistence/records/error.hpp>
@@ -24,51 +25,79 @@ class node;
 
 namespace perdura::client {
 
+/// The settings of a node with its HTTP API, and the callbacks of the program.
 struct node_host_config {
   cluster::node_config node;
-  /// Without, the node is reached through `client()` alone.
-  bool http = true;
-  door_config door;
-  /// Told, on any thread, when the rest of the cluster refuses this node for
-  /// good: its data is not what it was. It must be stopped.
+  /// Serve the HTTP API. If false, the node's instances are managed only by
+  /// this process, through `node_host::client`, or through other nodes of the
+  /// cluster.
+  bool http_enabled = true;
+  http_api_config http;
+  /// Called, on any thread, when the other nodes refuse this node permanently
+  /// because its data directory was replaced by another directory or by an
+  /// older copy. The program must then stop the node, but not on the thread of
+  /// this call. May be empty.
   std::function<void(const persistence::error&)> must_stop;
-  /// Told of each attempt of an activity before it runs, on its thread. For
-  /// tracing, and for tests that count.
+  /// Called before each attempt of an activity, on the thread that runs the
+  /// attempt. For tracing and for tests. May be empty.
   std::function<void(const actors::activity_context&)> observe_activity;
 };
 
+/// A running node. Destroying it stops the node.
+///
+/// `client`, `gateway` and the other getters are thread-safe. `start` and
+/// `stop` block.
 class node_host {
 public:
-  /// Checks the port, opens (or creates) the data directory, recovers, serves.
-  /// @error errc::unavailable       The port is in use.
-  /// @error errc::invalid_argument  An address that others could reach.
-  /// @error errc::storage_missing, storage_in_use, …  As cluster::node.
+  /// Binds the HTTP port, opens or creates the data directory, recovers its
+  /// instances, and returns when the node accepts requests. Until then the HTTP
+  /// API responds with 200 to /healthz, and with 503 to every other request.
+  /// @param functions  The orchestrators and activities of this node. Kept
+  ///                   until the node is destroyed.
+  /// @error errc::unavailable       The HTTP port or the cluster port is in
+  /// use.
+  /// @error errc::invalid_argument  A setting is not valid, or the HTTP address
+  ///                                is not loopback and keys or TLS are
+  ///                                missing.
+  /// @error errc::storage_missing   There is no hub, and `create_hub` is not
+  ///                                set.
+  /// @error errc::storage_in_use    Another process has opened the directory.
+  /// @error errc::storage_format, storage_foreign, storage_damaged  As for
+  ///        `cluster::node::open`.
   static result<std::unique_ptr<node_host>>
   start(node_host_config config,
         std::shared_ptr<const actors::registry> functions);
 
-  /// Stops.
+  /// Calls `stop` and ignores its result.
   ~node_host();
 
   node_host(const node_host&) = delete;
   node_host& operator=(const node_host&) = delete;
 
-  /// 0 without an HTTP door.
+  /// The port on which the HTTP API listens; 0 if it is not enabled.
   std::uint16_t http_port() const;
-  /// "http://127.0.0.1:7071"; empty without an HTTP door.
+  /// Where the HTTP API listens, e.g. "http://127.0.0.1:7071"; empty if it is
+  /// not enabled.
   const std::string& url() const;
 
-  /// "2 to manage, 1 to read"; empty if the door wants no keys.
+  /// The number of valid access keys, e.g. "2 to manage, 1 to read"; empty if
+  /// no key is required.
   std::string keys_summary() const;
 
-  /// In process; good until `stop`.
+  /// A client that reaches the node without a network connection. After `stop`
+  /// its calls return errc::shutting_down.
   orchestration_client client() const;
+  /// The gateway behind `client`.
   std::shared_ptr<actors::management_gateway> gateway() const;
+  /// The node, valid as long as this object.
   cluster::node& node();
 
-  /// Closes the doors, lets running activities end, makes everything durable.
-  /// Idempotent. Returns the names of activities that would not end; the
-  /// process is then best ended without destructors.
+  /// Closes the HTTP API, lets running activities end within the node's
+  /// `stop_patience`, makes all changes durable, and closes the data
+  /// directory. Idempotent.
+  /// @return the names of the activities that are still running. If there are
+  ///         any, their threads still use the program's objects: end the
+  ///         process without running destructors, e.g. by `std::_Exit`.
   std::vector<std::string> stop();
 
 private:

@@ -1,6 +1,7 @@
 #include "client/api/orchestration_status.hpp"
 
 #include "actors/authoring/json_text_check.hpp"
+#include "persistence/records/text.hpp"
 
 #include <array>
 #include <chrono>
@@ -16,25 +17,9 @@ namespace {
 using namespace perdura::persistence;
 using actors::json_string;
 
-constexpr std::array<const char*, 8> status_names{
-  "Running",  "Completed",  "ContinuedAsNew", "Failed",
-  "Canceled", "Terminated", "Pending",        "Suspended"};
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-  if (a.size() != b.size())
-    return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (lower(a[i]) != lower(b[i]))
-      return false;
-  return true;
-}
-
-/// "2026-11-22T10:00:00", and what is left of the second.
-std::string civil(timestamp time, std::chrono::microseconds& rest) {
+/// Date and time in whole seconds, e.g. "2026-11-22T10:00:00". `rest` becomes
+/// the fraction of the second.
+std::string date_and_time(timestamp time, std::chrono::microseconds& rest) {
   using namespace std::chrono;
   const auto seconds_since = floor<seconds>(time);
   const auto day = floor<days>(seconds_since);
@@ -51,11 +36,13 @@ std::string civil(timestamp time, std::chrono::microseconds& rest) {
   return text;
 }
 
-/// Reads a time from left to right.
+/// Reads the parts of a time from left to right. Each function returns false
+/// if the text does not continue with that part.
 class time_reader {
 public:
   explicit time_reader(std::string_view text) : text_(text) {}
 
+  /// Exactly `count` decimal digits, as a number.
   bool digits(std::size_t count, int& into) {
     if (text_.size() < count)
       return false;
@@ -69,15 +56,17 @@ public:
     return true;
   }
 
-  bool take(char wanted) {
-    if (text_.empty() || lower(text_.front()) != lower(wanted))
+  /// Skips one character. The case of letters is ignored.
+  bool skip(char expected) {
+    if (text_.empty() || to_lower(text_.front()) != to_lower(expected))
       return false;
     text_.remove_prefix(1);
     return true;
   }
 
-  /// What follows the point, to the microsecond; the rest is cut off.
+  /// Decimals of a second. Digits beyond microseconds are cut off.
   bool fraction(std::int64_t& microseconds) {
+    // `unit` becomes 0 after six digits, so further digits add nothing.
     int unit = 100'000;
     std::size_t seen = 0;
     microseconds = 0;
@@ -94,24 +83,26 @@ private:
   std::string_view text_;
 };
 
-/// `Z`, nothing, or ±hh:mm, ±hhmm, ±hh; in minutes east.
+/// Reads the offset from UTC: `Z`, ±hh:mm, ±hhmm, ±hh, or nothing, which means
+/// UTC. `minutes` becomes positive east of Greenwich.
 bool read_offset(time_reader& reader, int& minutes) {
   minutes = 0;
   if (reader.at_end())
     return true;
-  if (reader.take('Z'))
+  if (reader.skip('Z'))
     return reader.at_end();
   int sign = 1;
-  if (reader.take('-'))
+  if (reader.skip('-'))
     sign = -1;
-  else if (!reader.take('+'))
+  else if (!reader.skip('+'))
     return false;
   int hours = 0;
   int rest = 0;
+  // The offsets in use reach from -12:00 to +14:00.
   if (!reader.digits(2, hours) || hours > 14)
     return false;
   if (!reader.at_end()) {
-    reader.take(':');
+    reader.skip(':');
     if (!reader.digits(2, rest) || rest > 59)
       return false;
   }
@@ -121,14 +112,15 @@ bool read_offset(time_reader& reader, int& minutes) {
 
 // --- JSON -------------------------------------------------------------------
 
-/// A JSON object, member after member.
+/// Appends a JSON object to a text, member by member; the destructor appends
+/// the closing brace.
 class object_writer {
 public:
   explicit object_writer(std::string& out) : out_(out) {
     out_ += '{';
   }
 
-  /// A history event.
+  /// Begins the object of a history event.
   object_writer(std::string& out, const char* type, timestamp time)
     : object_writer(out) {
     text("EventType", type);
@@ -142,7 +134,8 @@ public:
     out_ += '}';
   }
 
-  /// `json` is JSON text already. An empty one would break the whole.
+  /// `json` must be JSON text. Empty text becomes null, because it would make
+  /// the whole document invalid.
   void raw(std::string_view key, std::string_view json) {
     if (!first_)
       out_ += ',';
@@ -153,6 +146,7 @@ public:
     out_ += json.empty() ? std::string_view("null") : json;
   }
 
+  /// Appends a member whose value is a string.
   void text(std::string_view key, std::string_view value) {
     raw(key, json_string(value));
   }
@@ -162,6 +156,8 @@ private:
   bool first_ = true;
 };
 
+/// The object FailureDetails of an event. Perdura records the type and the
+/// message of an exception; the other members have fixed values.
 std::string failure_json(const failure_details& failure) {
   std::string out;
   {
@@ -176,24 +172,31 @@ std::string failure_json(const failure_details& failure) {
   return out;
 }
 
-/// What a task or a child was asked for, and when.
-struct asked {
+/// An activity or sub-orchestration that was scheduled.
+struct scheduled_task {
   timestamp time{};
   std::string_view name;
   std::string_view input;
-  bool done = false; ///< It has an outcome that counts.
+  /// True if the task has ended or a rewind has scheduled a rerun of it. The
+  /// scheduling is then not shown as an event of its own.
+  bool done = false;
 };
 
-/// The history as Durable Functions shows it: what was scheduled is merged
-/// into what came of it.
-/// @source reference: HTTP contract §2.3.
+/// Writes a history as Durable Functions shows it. An activity or
+/// sub-orchestration that has ended is shown as one event: its outcome, with
+/// its name, its input and the time of its scheduling. The scheduling is shown
+/// as an event only while there is no outcome.
+///
+/// Two passes: `match_outcomes` finds the scheduling of each outcome; then
+/// `write` writes the events in order.
+/// @source Durable Functions, "HTTP API reference", Get instance status.
 class history_writer {
 public:
   history_writer(std::string& out, const orchestration_status& status)
     : out_(out), status_(status) {}
 
   void write() {
-    pair_up();
+    match_outcomes();
     out_ += '[';
     for (event_index i = 0; i < status_.history.size(); ++i)
       std::visit([&](const auto& body) { show(i, body); },
@@ -208,9 +211,13 @@ private:
     return status_.history[i];
   }
 
-  /// First pass: which scheduling belongs to which outcome.
-  void pair_up() {
-    sequence_index newest; // By sequence: where it was scheduled.
+  /// First pass: fills `scheduled_`, `cause_` and `reruns_`.
+  void match_outcomes() {
+    // After a rewind a task sequence may be scheduled a second time. An outcome
+    // belongs to the newest scheduling that precedes the outcome.
+    sequence_index newest; // Newest scheduling of each task sequence.
+    // The failures that a rewind has removed from the history of the
+    // orchestrator. Their events remain in the stored history.
     std::unordered_map<event_index, bool> voided;
     for (const history_event& each : status_.history)
       if (const auto* rewound = std::get_if<execution_rewound>(&each.body))
@@ -218,57 +225,64 @@ private:
           voided[place] = true;
     for (event_index i = 0; i < status_.history.size(); ++i) {
       const history_body& body = event(i).body;
+      // Records the scheduling of the task as the cause of its outcome, event
+      // `i`, and marks the scheduling as done if `counts` is true. If the
+      // scheduling is not in the history, nothing is recorded.
       const auto ends = [&](task_sequence sequence, bool counts) {
         const auto found = newest.find(sequence);
         if (found == newest.end())
           return;
-        cause_[i] = asked_[found->second];
-        asked_[found->second].done |= counts;
+        cause_[i] = scheduled_[found->second];
+        scheduled_[found->second].done |= counts;
       };
       if (const auto* a = std::get_if<task_scheduled>(&body)) {
         newest[a->sequence] = i;
-        asked_[i] = {event(i).time, a->name, a->input};
+        scheduled_[i] = {event(i).time, a->name, a->input};
       } else if (const auto* b
                  = std::get_if<sub_orchestration_instance_created>(&body)) {
         newest[b->sequence] = i;
-        asked_[i] = {event(i).time, b->name, b->input};
+        scheduled_[i] = {event(i).time, b->name, b->input};
       } else if (const auto* c = std::get_if<execution_rewound>(&body)) {
         for (const task_rerun& rerun : c->reruns)
-          begin_again(i, rerun, newest);
+          add_rerun(i, rerun, newest);
       } else if (const auto* d = std::get_if<task_completed>(&body)) {
         ends(d->sequence, true);
       } else if (const auto* e = std::get_if<task_failed>(&body)) {
-        ends(e->sequence, true); // A rerun has a number of its own.
+        // Even if a rewind has voided this failure, the scheduling is done: the
+        // rerun is a scheduling of its own, with another sequence.
+        ends(e->sequence, true);
       } else if (const auto* f
                  = std::get_if<sub_orchestration_instance_completed>(&body)) {
         ends(f->sequence, true);
       } else if (const auto* g
                  = std::get_if<sub_orchestration_instance_failed>(&body)) {
-        // A child that is rewound keeps its number: it is under way again.
+        // A sub-orchestration that was rewound keeps its sequence and runs
+        // again, so its voided failure does not mark the scheduling as done.
         ends(g->sequence, !voided.contains(i));
       }
     }
   }
 
-  /// A rerun is scheduled by the rewind, with the old name and input. Its
-  /// place is made up: behind all real ones.
-  void begin_again(event_index rewound, const task_rerun& rerun,
-                   sequence_index& newest) {
+  /// A rewind schedules an activity again with its old name and input. The
+  /// history has no event for this, so the rerun gets an index after that of
+  /// the last event.
+  void add_rerun(event_index rewound, const task_rerun& rerun,
+                 sequence_index& newest) {
     const auto old = newest.find(rerun.old_sequence);
     if (old == newest.end())
       return;
     const auto place
       = static_cast<event_index>(status_.history.size() + reruns_.size());
-    asked again = asked_[old->second];
-    asked_[old->second].done = true;
+    scheduled_task again = scheduled_[old->second];
+    scheduled_[old->second].done = true;
     again.time = event(rewound).time;
     again.done = false;
-    asked_[place] = again;
+    scheduled_[place] = again;
     newest[rerun.new_sequence] = place;
     reruns_.emplace_back(rewound, place);
   }
 
-  /// Comma, brace, EventType and Timestamp.
+  /// Begins the next event of the array.
   object_writer begin(const char* type, timestamp time) {
     if (!first_)
       out_ += ',';
@@ -280,18 +294,20 @@ private:
     return begin(name_of(event(i).body), event(i).time);
   }
 
+  /// Writes the input unless the caller excluded inputs.
   void show_input(object_writer& object, std::string_view input) const {
-    if (status_.has_history_input
-        && !input.empty()) // The serialized text, as a string.
+    // The member is a JSON string that holds the JSON text of the input.
+    if (status_.has_history_input && !input.empty())
       object.text("Input", input);
   }
 
+  /// Writes the result only if the caller requested results.
   void show_result(object_writer& object, std::string_view result) const {
     if (status_.has_history_output)
       object.raw("Result", result);
   }
 
-  /// The members that come from what had been scheduled.
+  /// Writes the members of outcome `i` that come from its scheduling.
   void show_cause(object_writer& object, event_index i) const {
     const auto found = cause_.find(i);
     if (found == cause_.end())
@@ -301,6 +317,8 @@ private:
     show_input(object, found->second.input);
   }
 
+  /// Writes the event of a failed activity or sub-orchestration.
+  /// @param kind  Names the kind of function in the member Reason.
   void show_failure(event_index i, const failure_details& failure,
                     const char* kind) {
     object_writer object = begin(i);
@@ -315,6 +333,8 @@ private:
     object.raw("FailureDetails", failure_json(failure));
   }
 
+  // As in Durable Functions, the events at the beginning and the end of a turn
+  // are not shown.
   void show(event_index, const orchestrator_started&) {}
 
   void show(event_index, const orchestrator_completed&) {}
@@ -330,8 +350,9 @@ private:
     object.raw("Generation", std::to_string(body.generation));
   }
 
+  // A scheduled task that has ended is shown as its outcome only.
   void show(event_index i, const task_scheduled& body) {
-    if (asked_[i].done)
+    if (scheduled_[i].done)
       return;
     object_writer object = begin(i);
     object.text("Name", body.name);
@@ -357,7 +378,7 @@ private:
   }
 
   void show(event_index i, const sub_orchestration_instance_created& body) {
-    if (asked_[i].done)
+    if (scheduled_[i].done)
       return;
     object_writer object = begin(i);
     object.text("Name", body.name);
@@ -399,13 +420,15 @@ private:
   void show(event_index i, const execution_terminated& body) {
     object_writer object = begin(i);
     if (status_.has_history_input)
-      object.raw("Input", body.reason); // A JSON string already.
+      object.raw("Input", body.reason); // The stored reason is a JSON string.
   }
 
+  // Tasks that the rewind has scheduled again, and that have not ended yet, are
+  // shown after the event of the rewind.
   void show(event_index i, const execution_rewound& body) {
     begin(i).text("Reason", body.reason);
     for (const auto& [rewound, place] : reruns_) {
-      const asked& again = asked_[place];
+      const scheduled_task& again = scheduled_[place];
       if (rewound != i || again.done)
         continue;
       object_writer object = begin("TaskScheduled", again.time);
@@ -414,6 +437,8 @@ private:
     }
   }
 
+  // The event of a completed or failed instance. A terminated instance has
+  // `execution_terminated` instead.
   void show(event_index i, const execution_completed& body) {
     const bool failed = body.status == completion_status::failed;
     object_writer object = begin(i);
@@ -422,6 +447,7 @@ private:
     object.raw("FailureDetails", failed ? failure_json(body.failure) : "null");
   }
 
+  // The result of this execution is the input of the next one.
   void show(event_index i, const continue_as_new& body) {
     object_writer object = begin(i);
     show_result(object, body.input);
@@ -430,34 +456,20 @@ private:
   std::string& out_;
   const orchestration_status& status_;
   bool first_ = true;
-  std::unordered_map<event_index, asked> asked_; ///< By place.
-  std::unordered_map<event_index, asked> cause_; ///< By the outcome's place.
-  /// Of each rerun: where the rewind stands, and its own made-up place.
+  /// The key is the index of the scheduling event, or the index that
+  /// `add_rerun` gave to a rerun.
+  std::unordered_map<event_index, scheduled_task> scheduled_;
+  /// The scheduling of each outcome. The key is the index of the outcome.
+  std::unordered_map<event_index, scheduled_task> cause_;
+  /// For each rerun: the index of its rewind event, and the index that
+  /// `add_rerun` gave it.
   std::vector<std::pair<event_index, event_index>> reruns_;
 };
 
 } // namespace
 
-const char* to_string(runtime_status status) {
-  const auto number = static_cast<std::size_t>(status);
-  return number < status_names.size() ? status_names[number] : "Unknown";
-}
-
-bool parse_runtime_status(std::string_view text, runtime_status& into) {
-  for (std::size_t i = 0; i < status_names.size(); ++i)
-    if (same_word(text, status_names[i])) {
-      into = static_cast<runtime_status>(i);
-      return true;
-    }
-  return false;
-}
-
-bool is_finished(runtime_status status) {
-  return status == runtime_status::completed || status == runtime_status::failed
-         || status == runtime_status::canceled
-         || status == runtime_status::terminated;
-}
-
+// Inputs, outputs and the custom status are inserted as they are, so their key
+// order, numbers and escapes reach the caller unchanged.
 std::string to_json(const orchestration_status& status) {
   std::string out;
   {
@@ -481,12 +493,12 @@ std::string to_json(const orchestration_status& status) {
 
 std::string to_iso_seconds(timestamp time) {
   std::chrono::microseconds rest{};
-  return civil(time, rest) + 'Z';
+  return date_and_time(time, rest) + 'Z';
 }
 
 std::string to_iso(timestamp time) {
   std::chrono::microseconds rest{};
-  std::string text = civil(time, rest);
+  std::string text = date_and_time(time, rest);
   if (rest.count() != 0) {
     char fraction[16];
     std::snprintf(fraction, sizeof fraction, ".%06d",
@@ -504,13 +516,14 @@ bool parse_iso(std::string_view text, timestamp& into) {
   int y = 0;
   int m = 0;
   int d = 0;
-  if (!reader.digits(4, y) || !reader.take('-') || !reader.digits(2, m)
-      || !reader.take('-') || !reader.digits(2, d))
+  if (!reader.digits(4, y) || !reader.skip('-') || !reader.digits(2, m)
+      || !reader.skip('-') || !reader.digits(2, d))
     return false;
   const year_month_day date{year(y), month(static_cast<unsigned>(m)),
                             day(static_cast<unsigned>(d))};
   if (!date.ok())
     return false;
+  // `into` is written only after the whole text has been read.
   timestamp time{sys_days(date)};
   if (!reader.at_end()) {
     int hour = 0;
@@ -518,20 +531,22 @@ bool parse_iso(std::string_view text, timestamp& into) {
     int second = 0;
     std::int64_t rest = 0;
     int east = 0;
-    if (!reader.take('T') && !reader.take(' '))
+    // RFC 3339 also allows a blank between date and time.
+    if (!reader.skip('T') && !reader.skip(' '))
       return false;
-    if (!reader.digits(2, hour) || !reader.take(':')
+    if (!reader.digits(2, hour) || !reader.skip(':')
         || !reader.digits(2, minute) || hour > 23 || minute > 59)
       return false;
-    if (reader.take(':')) {
-      // 60: a leap second is the next minute's first.
+    if (reader.skip(':')) {
+      // Second 60, a leap second, becomes second 0 of the next minute.
       if (!reader.digits(2, second) || second > 60)
         return false;
-      if ((reader.take('.') || reader.take(',')) && !reader.fraction(rest))
+      if ((reader.skip('.') || reader.skip(',')) && !reader.fraction(rest))
         return false;
     }
     if (!read_offset(reader, east))
       return false;
+    // The offset is the local time minus UTC, so it is subtracted.
     time += hours(hour) + minutes(minute - east) + seconds(second)
             + microseconds(rest);
   }

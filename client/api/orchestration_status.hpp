@@ -1,8 +1,10 @@
-/// What get_status returns.
+/// The status of an orchestration instance, its JSON form, and the text form
+/// of statuses and times.
 #pragma once
 
 #include <perdura/persistence/records/history_event.hpp>
 #include <perdura/persistence/records/ids.hpp>
+#include <perdura/persistence/records/runtime_status.hpp>
 
 #include <string>
 #include <string_view>
@@ -10,60 +12,59 @@
 
 namespace perdura::client {
 
-/// @source Durable Functions' OrchestrationRuntimeStatus, with its numbers.
-enum class runtime_status : std::uint8_t {
-  running = 0,
-  completed = 1,
-  continued_as_new = 2,
-  failed = 3,
-  canceled = 4,
-  terminated = 5,
-  pending = 6,
-  suspended = 7,
-};
+// The states of an instance, their numbers and names.
+using persistence::is_finished;
+using persistence::parse_runtime_status;
+using persistence::runtime_status;
+using persistence::to_string;
 
-/// "Running", "Completed", …
-const char* to_string(runtime_status status);
-
-/// Any case. Nothing else is a status.
-bool parse_runtime_status(std::string_view text, runtime_status& into);
-
-bool is_finished(runtime_status status);
-
-/// JSON values are JSON text, verbatim as they were given.
+/// The status of one instance at one moment. `input`, `custom_status` and
+/// `output` are JSON text, byte for byte as the caller or the orchestrator has
+/// given it.
 struct orchestration_status {
-  std::string name;
-  std::string version; ///< Empty: the unversioned orchestrator.
-  std::string instance_id;
-  std::string execution_id;
-  persistence::timestamp created_time{};      ///< When it was accepted.
-  persistence::timestamp last_updated_time{}; ///< The last committed turn.
-  std::string input = "null"; ///< "null" also if it was not asked for.
+  std::string name;         ///< Name of the orchestrator.
+  std::string version;      ///< Empty for an orchestrator without a version.
+  std::string instance_id;  ///< Chosen by the caller or generated.
+  std::string execution_id; ///< Changes at each start and continue-as-new.
+  /// When the start was accepted. Continue-as-new does not change it.
+  persistence::timestamp created_time{};
+  /// When the instance was last changed.
+  persistence::timestamp last_updated_time{};
+  /// "null" if the query did not request the input.
+  std::string input = "null";
   std::string custom_status = "null";
-  /// The result, or the failure's sentence, or the reason of the terminate.
+  /// The orchestrator's result, the message of its failure, or the reason of
+  /// the termination. "null" while the instance is live.
   std::string output = "null";
   runtime_status status = runtime_status::pending;
-  bool has_history = false;
-  bool has_history_input = true;
-  bool has_history_output = false;
-  std::vector<persistence::history_event> history; ///< If asked for.
-  std::vector<std::string> unread_events;          ///< Raised, not taken yet.
-  std::string held; ///< Why it cannot go on (its code does not fit); empty.
+  bool has_history = false;        ///< `history` was requested.
+  bool has_history_input = true;   ///< `to_json` shows inputs in the history.
+  bool has_history_output = false; ///< `to_json` shows results in the history.
+  std::vector<persistence::history_event> history; ///< Oldest event first.
+  /// Names of the events that the orchestrator has not received yet.
+  std::vector<std::string> unread_events;
+  /// Why the instance is held, e.g. because the registered code does not match
+  /// its history. Empty if the instance is not held.
+  std::string held;
 };
 
-/// The object of Durable Functions' HTTP API: name, instanceId,
-/// runtimeStatus, input, customStatus, output, createdTime, lastUpdatedTime,
-/// and historyEvents if there is history.
-/// @source reference: HTTP contract §2.2 and §2.3.
+/// The JSON object of the HTTP API, with the members name, instanceId,
+/// runtimeStatus, input, customStatus, output, createdTime and
+/// lastUpdatedTime, and with historyEvents if `has_history` is set.
+/// @source Durable Functions, "HTTP API reference", Get instance status.
 std::string to_json(const orchestration_status& status);
 
-/// "2026-11-22T10:00:00Z": whole seconds, as statuses show times.
+/// UTC in whole seconds, e.g. "2026-11-22T10:00:00Z". The form of createdTime.
 std::string to_iso_seconds(persistence::timestamp time);
 
-/// "2026-11-22T10:00:00.1234567Z": as history shows times.
+/// UTC with up to six decimals of a second, e.g. "2026-11-22T10:00:00.25Z". The
+/// form of the times in history events.
 std::string to_iso(persistence::timestamp time);
 
-/// ISO 8601 with `Z` or an offset; date alone is midnight UTC.
+/// Parses an ISO 8601 date and time with `Z`, an offset, or neither (then the
+/// time is UTC). A date alone is midnight UTC. Decimals beyond microseconds
+/// are cut off. Returns false, and leaves `into` as it is, if `text` is not a
+/// time.
 bool parse_iso(std::string_view text, persistence::timestamp& into);
 
 } // namespace perdura::client

@@ -2,6 +2,7 @@
 
 #include "actors/authoring/json_text_check.hpp"
 #include "persistence/records/identity.hpp"
+#include "persistence/records/text.hpp"
 #include "persistence/views/queries.hpp"
 
 namespace perdura::client {
@@ -11,41 +12,52 @@ result<void> check_name(std::string_view name, std::string_view what) {
     return error{errc::invalid_name,
                  "The name of an " + std::string(what) + " " + why + "."};
   };
-  if (name.empty())
+  // The registry and the orchestration engine check names by the same rule. So
+  // an orchestrator can be registered under every accepted name, and an
+  // orchestrator can wait for an event with every accepted name.
+  switch (persistence::fault_of_name(name)) {
+  case persistence::name_fault::none:
+    return {};
+  case persistence::name_fault::empty:
     return bad("may not be empty");
-  if (name.size() > actors::name_bytes_max)
-    return bad("has at most 256 bytes");
-  if (!persistence::is_utf8(name))
+  case persistence::name_fault::too_long:
+    return bad("may have at most 256 bytes");
+  case persistence::name_fault::not_utf8:
     return bad("must be valid UTF-8");
-  for (const char c : name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      return bad("may not hold control characters");
+  case persistence::name_fault::control_character:
+    return bad("may not hold control characters");
+  }
   return {};
 }
 
 result<void> check_payload(std::string_view text, const std::string& place) {
+  // One pass over the text checks size, syntax and depth; no tree is built.
   auto ok = actors::check_json(text, actors::payload_bytes_max,
                                actors::payload_depth_max);
   if (!ok)
+    // The message of `check_json` does not name the payload, so `place` is put
+    // before the message.
     return error{ok.code(), "The " + place + ": " + ok.error().message};
   return {};
 }
 
+// The reason is plain text, not JSON; the owner stores it as a JSON string.
 result<void> check_reason(std::string_view reason) {
   if (reason.size() > reason_bytes_max)
     return error{errc::invalid_argument,
-                 "A reason has at most 1,024 bytes (reason_bytes_max); this "
-                 "one has "
+                 "A reason may have at most 1,024 bytes (reason_bytes_max); "
+                 "this one has "
                    + std::to_string(reason.size()) + "."};
   if (!persistence::is_utf8(reason))
     return error{errc::invalid_argument, "A reason must be valid UTF-8."};
   return {};
 }
 
-result<void> check_request(const std::string& request) {
+// An empty ID is valid: the client then generates one.
+result<void> check_request_id(const std::string& request) {
   if (request.size() > request_id_bytes_max)
     return error{errc::invalid_argument,
-                 "A request_id (Idempotency-Key) has at most 256 bytes "
+                 "A request_id (Idempotency-Key) may have at most 256 bytes "
                  "(request_id_bytes_max); this one has "
                    + std::to_string(request.size()) + "."};
   if (!persistence::is_utf8(request))
@@ -56,12 +68,15 @@ result<void> check_request(const std::string& request) {
 result<void> check_filter(const instance_filter& filter) {
   if (filter.top < 1 || filter.top > persistence::page_rows_max)
     return error{errc::invalid_argument,
-                 "A page has 1 to 1,000 instances (top); "
-                   + std::to_string(filter.top) + " were asked for."};
+                 "A page can have 1 to 1,000 instances (top); "
+                   + std::to_string(filter.top) + " were requested."};
+  // An empty range is most likely a mistake, so the query fails instead of
+  // returning an empty page.
   if (filter.created_from && filter.created_to
       && *filter.created_from > *filter.created_to)
     return error{errc::invalid_argument,
-                 "createdTimeFrom is after createdTimeTo: nothing can match."};
+                 "createdTimeFrom is after createdTimeTo: no instance can "
+                 "match."};
   return {};
 }
 
@@ -73,7 +88,10 @@ result<void> check_wait(std::chrono::milliseconds time_out,
                  "A time-out and a retry interval may not be negative."};
   if (time_out > wait_time_max)
     return error{errc::invalid_argument,
-                 "A wait takes at most 300 s (wait_time_max)."};
+                 "A wait may take at most 300 s (wait_time_max)."};
+  // Durable Functions has this rule. It is kept although this client does not
+  // poll.
+  // @source WaitForCompletionOrCreateCheckStatusResponse.
   if (retry_interval > time_out)
     return error{errc::invalid_argument,
                  "The retry interval (" + std::to_string(retry_interval.count())

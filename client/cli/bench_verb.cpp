@@ -29,8 +29,10 @@ using persistence::result;
 
 namespace {
 
+// Stands for all scenarios on the command line.
 constexpr const char* all_scenarios = "all";
 
+/// The names that the positional argument accepts.
 std::vector<std::string> scenario_names() {
   std::vector<std::string> names{all_scenarios};
   for (const bench_scenario& each : bench_scenarios())
@@ -38,38 +40,47 @@ std::vector<std::string> scenario_names() {
   return names;
 }
 
-/// Where the load goes, and what is to be taken down at the end: first what
-/// is written to, last the folder.
+/// The nodes under load, and the objects that measure them. Members are
+/// destroyed in reverse order: the folder is removed last, after the nodes and
+/// the probe that use it have ended.
 struct loaded_nodes {
   temporary_folder folder;
-  std::unique_ptr<child_cluster> own;
+  std::unique_ptr<child_cluster> own; ///< Null if --url is given.
   std::unique_ptr<signal_watch> signals;
-  std::unique_ptr<commit_probe> probe;
+  std::unique_ptr<commit_probe> probe; ///< Null if no disk is measured.
   bench_target target;
 };
 
-result<std::vector<load_door>> doors_at(const bench_verb_options& options) {
+/// The endpoints of --url. The load generator supports only http URLs without a
+/// path.
+/// @error errc::invalid_argument  A URL or the key is not valid.
+result<std::vector<load_endpoint>>
+endpoints_of(const bench_verb_options& options) {
   auto key = read_key(options.key_file);
   if (!key)
     return key.error();
-  std::vector<load_door> doors;
+  std::vector<load_endpoint> endpoints;
   for (const std::string& text : options.urls) {
     auto url = parse_url(text);
     if (!url)
       return url.error();
     if (url->is_tls || !url->path.empty())
       return error{errc::invalid_argument,
-                   "bench loads doors without TLS, at their roots: "
+                   "bench needs URLs without TLS and without a path: "
                    "http://HOST:PORT, not "
                      + text + '.'};
-    doors.push_back({url->host, url->port, *key});
+    endpoints.push_back({url->host, url->port, *key});
   }
-  return doors;
+  return endpoints;
 }
 
-/// What has to be before the first thread comes first: the nodes' processes,
-/// then the signals.
+/// Starts the nodes, or reads the URLs of running ones. The order matters:
+/// nodes are forked before this process has a second thread, and signal_watch
+/// blocks the signals before the probe starts its threads.
 result<void> open_nodes(const bench_verb_options& options, loaded_nodes& all) {
+  // The probe measures a disk of this machine. The probe is useful if the nodes
+  // run on this machine, or if --data-dir names a directory on the disk that
+  // the nodes use.
   const bool has_disk = options.urls.empty() || !options.data_dir.empty();
   if (has_disk)
     if (auto made = all.folder.make("perdura-bench", options.data_dir); !made)
@@ -79,12 +90,12 @@ result<void> open_nodes(const bench_verb_options& options, loaded_nodes& all) {
     if (!started)
       return started.error();
     all.own = std::move(*started);
-    all.target.doors = all.own->doors();
+    all.target.endpoints = all.own->endpoints();
   } else {
-    auto doors = doors_at(options);
-    if (!doors)
-      return doors.error();
-    all.target.doors = std::move(*doors);
+    auto endpoints = endpoints_of(options);
+    if (!endpoints)
+      return endpoints.error();
+    all.target.endpoints = std::move(*endpoints);
   }
   all.signals = std::make_unique<signal_watch>();
   if (!has_disk)
@@ -97,6 +108,10 @@ result<void> open_nodes(const bench_verb_options& options, loaded_nodes& all) {
   return {};
 }
 
+/// The scenarios and loads that the options select.
+/// @error errc::invalid_argument  Nothing would be measured: the options select
+///                                only the event scenario, which has no open
+///                                loop, and give only rates.
 result<bench_plan> plan_of(const bench_verb_options& options) {
   bench_plan plan;
   const std::vector<std::string> named = options.scenarios.empty()
@@ -117,24 +132,26 @@ result<bench_plan> plan_of(const bench_verb_options& options) {
   plan.rounds = options.rounds;
   if (plan.seconds() == 0)
     return error{errc::invalid_argument,
-                 "The event scenario has no open loop: leave --rate out, or "
-                 "name --in-flight, too."};
+                 "The event scenario has no open loop: omit --rate, or give "
+                 "--in-flight, too."};
   return plan;
 }
 
-bench_report head_of(const bench_verb_options& options,
-                     const std::filesystem::path& folder) {
+/// A report with the settings of the run, without results.
+bench_report report_without_results(const bench_verb_options& options,
+                                    const std::filesystem::path& folder) {
   bench_report report = begin_report(folder);
   report.setup
     = {{"nodes", options.urls.empty()
                    ? std::to_string(options.nodes)
-                   : std::to_string(options.urls.size()) + " that ran already"},
+                   : std::to_string(options.urls.size()) + " already running"},
        {"seconds", figure_text(options.seconds)},
        {"rounds", std::to_string(options.rounds)},
        {"warm_up", figure_text(options.warm_up)}};
   return report;
 }
 
+/// Runs the scenarios. Ctrl-C ends the run with errc::cancelled.
 result<bench_report> measure(const bench_verb_options& options, terminal& io) {
   auto plan = plan_of(options);
   if (!plan)
@@ -142,14 +159,14 @@ result<bench_report> measure(const bench_verb_options& options, terminal& io) {
   loaded_nodes nodes;
   if (auto opened = open_nodes(options, nodes); !opened)
     return opened.error();
-  bench_report report = head_of(options, nodes.folder.path());
+  bench_report report = report_without_results(options, nodes.folder.path());
   progress_line line(io, "seconds",
                      static_cast<std::size_t>(std::ceil(plan->seconds())));
-  const bench_watch watch{[&](const std::string& what, double seconds) {
-    line.reached(static_cast<std::size_t>(seconds), what);
+  const bench_observer observer{[&](const std::string& what, double seconds) {
+    line.update(static_cast<std::size_t>(seconds), what);
     return !nodes.signals->stop_requested();
   }};
-  auto ran = run_bench(*plan, nodes.target, watch, [&](bench_result found) {
+  auto ran = run_bench(*plan, nodes.target, observer, [&](bench_result found) {
     report.results.push_back(std::move(found));
   });
   if (!ran)
@@ -157,6 +174,7 @@ result<bench_report> measure(const bench_verb_options& options, terminal& io) {
   return report;
 }
 
+/// @error errc::invalid_argument  The file cannot be read, or holds no report.
 result<bench_report> read_report(const std::string& path) {
   std::ifstream file(path);
   const std::string text(std::istreambuf_iterator<char>(file), {});
@@ -168,6 +186,8 @@ result<bench_report> read_report(const std::string& path) {
   return report;
 }
 
+/// Creates or replaces a file.
+/// @error errc::storage_failed  The file cannot be written.
 result<void> write_text(const std::string& path, const std::string& text) {
   std::ofstream file(path);
   if (file << text << std::flush)
@@ -175,7 +195,8 @@ result<void> write_text(const std::string& path, const std::string& text) {
   return error{errc::storage_failed, "Cannot write \"" + path + "\"."};
 }
 
-/// @return  exit_instance_failed if something got worse.
+/// Prints the comparison of two reports. Returns exit_instance_failed if a
+/// figure got worse, else exit_ok.
 int print_comparison(const bench_report& before, const bench_report& after,
                      terminal& io) {
   const bench_comparison found = compare(before, after);
@@ -191,6 +212,7 @@ int print_comparison(const bench_report& before, const bench_report& after,
   return found.worse() == 0 ? exit_ok : exit_instance_failed;
 }
 
+/// True if some request of the run failed.
 bool any_failed(const bench_report& report) {
   for (const bench_result& each : report.results)
     if (const double* failures = find_figure(each.figures, "failures"))
@@ -199,6 +221,7 @@ bool any_failed(const bench_report& report) {
   return false;
 }
 
+/// Writes the files of --json and --svg.
 result<void> write_files(const bench_verb_options& options,
                          const bench_report& report) {
   if (!options.json_file.empty())
@@ -239,53 +262,92 @@ void print_report(const bench_report& report, std::ostream& out) {
 void add_bench_options(CLI::App& to, bench_verb_options& options) {
   std::string names;
   for (const bench_scenario& each : bench_scenarios())
-    names += "\n  " + each.name + ": " + each.what;
+    names += "\n  " + each.name + ": " + each.description;
   to.add_option("scenario", options.scenarios,
-                "hello unless told; all, or some of:" + names)
+                "The scenarios to run: all, or one or more of the following. "
+                "By default, hello is run."
+                  + names)
     ->check(CLI::IsMember(scenario_names()).description(""))
     ->type_name("");
   to.add_option("--url", options.urls,
-                "Load these nodes, which serve the samples; else it starts "
-                "its own")
-    ->allow_extra_args(false) // What follows is a scenario.
-    ->delimiter(',');
-  to.add_option("--nodes", options.nodes, "How many of its own")
+                "Send the load to these nodes (comma-separated), which must "
+                "serve the sample orchestrators. By default, bench starts its "
+                "own nodes.")
+    // The argument after the URL list is a scenario, not another URL.
+    ->allow_extra_args(false)
+    ->delimiter(',')
+    ->type_name("URL");
+  to.add_option("--nodes", options.nodes,
+                "Start this number of nodes (1 to 16) if --url is not given.")
     ->capture_default_str()
-    ->check(CLI::Range(1, 16));
+    ->check(CLI::Range(1, 16).description(""))
+    ->type_name("N");
   to.add_option("--data-dir", options.data_dir,
-                "Where its own keep their data while it runs, and one commit "
-                "alone is tried: the disk that is measured");
+                "Create the temporary data directories below this directory, "
+                "so that the disk of this directory is measured. By default, "
+                "the system's temporary directory is used.")
+    ->type_name("DIR");
   to.add_option("--in-flight", options.in_flight,
-                "So many requests at once; else as each scenario has it")
+                "Run a closed loop with each of these numbers of requests in "
+                "flight (1 to 10000, comma-separated): the next request is "
+                "sent when the response to an earlier one has arrived. By "
+                "default, each scenario has its own numbers.")
     ->allow_extra_args(false)
     ->delimiter(',')
-    ->check(CLI::Range(1, 10'000));
+    ->check(CLI::Range(1, 10'000).description(""))
+    ->type_name("N");
   to.add_option("--rate", options.rates,
-                "So many requests a second, whatever comes back; latencies "
-                "count from when each was due")
+                "Run an open loop with each of these numbers of requests per "
+                "second (0.1 to 1000000, comma-separated): requests are sent "
+                "at this rate, whether or not earlier ones have a response. "
+                "The latency of a request is measured from the time at which "
+                "it was due.")
     ->allow_extra_args(false)
     ->delimiter(',')
-    ->check(CLI::Range(0.1, 1e6));
-  to.add_option("--seconds", options.seconds, "Of each round")
+    ->check(CLI::Range(0.1, 1e6).description(""))
+    ->type_name("N");
+  to.add_option("--seconds", options.seconds,
+                "Measure for this number of seconds in each round (0.1 to "
+                "86400).")
     ->capture_default_str()
-    ->check(CLI::Range(0.1, 86'400.0));
-  to.add_option("--rounds", options.rounds, "Figures are medians of so many")
+    ->check(CLI::Range(0.1, 86'400.0).description(""))
+    ->type_name("SECONDS");
+  to.add_option("--rounds", options.rounds,
+                "Run this number of rounds (1 to 1000). Most figures are "
+                "medians of the rounds.")
     ->capture_default_str()
-    ->check(CLI::Range(1, 1000));
-  to.add_option("--warm-up", options.warm_up, "Seconds before the first round")
+    ->check(CLI::Range(1, 1000).description(""))
+    ->type_name("N");
+  to.add_option("--warm-up", options.warm_up,
+                "Run the load for this number of seconds (0 to 3600) before "
+                "the first round.")
     ->capture_default_str()
-    ->check(CLI::Range(0.0, 3'600.0));
-  to.add_option("--json", options.json_file, "Write all figures there");
+    ->check(CLI::Range(0.0, 3'600.0).description(""))
+    ->type_name("SECONDS");
+  to.add_option("--json", options.json_file,
+                "Write all figures to this JSON file.")
+    ->type_name("FILE");
   to.add_option("--svg", options.svg_file,
-                "Draw latency percentiles over the rate there");
+                "Draw latency percentiles against the request rate, and "
+                "write the drawing to this SVG file.")
+    ->type_name("FILE");
   to.add_option("--compare", options.compare_file,
-                "A file of --json: exit code 1 if CPU or commits got worse");
+                "Compare the figures with those of an earlier run. FILE is "
+                "the file that the earlier run wrote with --json. The exit "
+                "code is 1 if CPU time, instructions, commits or bytes have "
+                "increased by more than the accepted tolerance.")
+    ->type_name("FILE");
   to.add_option("--from", options.from_file,
-                "Run nothing: show, draw or compare this file of --json");
+                "Run no scenarios. Instead, show, draw or compare the figures "
+                "of an earlier run. FILE is the file that the earlier run "
+                "wrote with --json.")
+    ->type_name("FILE");
 }
 
 int bench_verb(const bench_verb_options& options, output_format format,
                terminal& io) {
+  // The earlier report is read first, so that a mistake in its name is reported
+  // before the measurement, which takes seconds or minutes.
   std::optional<bench_report> before;
   if (!options.compare_file.empty()) {
     auto read = read_report(options.compare_file);
@@ -296,6 +358,7 @@ int bench_verb(const bench_verb_options& options, output_format format,
   auto report = options.from_file.empty() ? measure(options, io)
                                           : read_report(options.from_file);
   if (!report) {
+    // Ctrl-C ends the measurement with errc::cancelled.
     fail(io, report.error());
     return report.code() == errc::cancelled ? exit_interrupted
                                             : exit_code_of(report.code());

@@ -1,4 +1,5 @@
-/// `bench`: what orchestrations cost on this machine, or on nodes that run.
+/// `bench`: measures throughput, latency and cost of orchestrations, on nodes
+/// that it starts itself or on nodes that already run.
 #pragma once
 
 #include "client/cli/node_connection.hpp"
@@ -18,37 +19,46 @@ class App;
 
 namespace perdura::client {
 
+/// The options of `bench`. The help texts contain the allowed ranges of the
+/// values.
 struct bench_verb_options {
-  std::vector<std::string> scenarios; ///< Empty: hello.
-  std::vector<std::string> urls;      ///< Empty: nodes of its own.
-  std::string key_file;
-  std::uint32_t nodes = 1;
-  std::string data_dir; ///< The disk; empty: that of temporary files.
+  std::vector<std::string> scenarios; ///< Empty means the scenario hello.
+  /// The nodes to load. Empty means that `bench` starts its own nodes.
+  std::vector<std::string> urls;
+  std::string key_file;    ///< Access key for `urls`; see read_key.
+  std::uint32_t nodes = 1; ///< Number of own nodes.
+  /// The directory below which temporary data directories are created. Empty
+  /// means the system's temporary directory.
+  std::string data_dir;
+  /// Closed loops with these numbers of requests in flight. If this list and
+  /// `rates` are both empty, the default numbers of each scenario are used.
   std::vector<std::size_t> in_flight;
-  std::vector<double> rates;
-  double seconds = 3;
-  double warm_up = 1;
+  std::vector<double> rates; ///< Open loops, in requests per second.
+  double seconds = 3;        ///< Length of each round.
+  double warm_up = 1;        ///< Seconds of load before the first round.
   std::size_t rounds = 3;
-  std::string json_file;
-  std::string svg_file;
-  std::string from_file;    ///< A result to look at, in place of a run.
-  std::string compare_file; ///< The one from before.
+  std::string json_file;    ///< Empty means that no report is written.
+  std::string svg_file;     ///< Empty means that no drawing is written.
+  std::string from_file;    ///< A report to show instead of a new run.
+  std::string compare_file; ///< The earlier report to compare with.
 };
 
-/// What the verb takes. `--url` is its own: it may be said more than once,
-/// and nobody's node is loaded because a variable names it.
+/// Adds the options of the verb. The verb has an option `--url` of its own,
+/// which can name several nodes. PERDURA_URL is not used, so that a node is
+/// never put under load by mistake.
 void add_bench_options(CLI::App& to, bench_verb_options& options);
 
-/// A report of now and here, without results; `folder`: on the disk that is
-/// measured, or empty.
+/// A report with the current time, build and machine, without results. `folder`
+/// is on the disk that is measured; empty if no disk is measured.
 bench_report begin_report(const std::filesystem::path& folder);
 
-/// For people: what was measured on what, then the tables.
+/// Prints the build, the machine and the setup, then the tables of results.
 void print_report(const bench_report& report, std::ostream& out);
 
-/// Nodes of its own are started before any thread, and are gone at the end.
-/// Exit code 1 if the comparison finds that something got worse, or if
-/// requests failed.
+/// Runs the scenarios and prints the report. Call this function before this
+/// process has started any thread, because the function forks nodes. It stops
+/// these nodes at the end. Returns exit code 1 if a compared figure got worse
+/// or if requests failed.
 int bench_verb(const bench_verb_options& options, output_format format,
                terminal& io);
 

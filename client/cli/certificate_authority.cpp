@@ -1,6 +1,7 @@
 #include "client/cli/certificate_authority.hpp"
 
 #include "client/http/ip_address.hpp"
+#include "persistence/records/text.hpp"
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -19,42 +20,54 @@ using persistence::result;
 
 namespace {
 
+/// Frees an object of OpenSSL; the handles below own one object each.
 template <class T, void (*Free)(T*)>
-struct freed {
-  void operator()(T* it) const {
-    Free(it);
+struct openssl_deleter {
+  void operator()(T* pointer) const {
+    Free(pointer);
   }
 };
 
-void free_bio(BIO* it) {
-  BIO_free(it);
+/// openssl_deleter needs a function without a result, but BIO_free returns a
+/// number.
+void free_bio(BIO* pointer) {
+  BIO_free(pointer);
 }
 
-using key_handle = std::unique_ptr<EVP_PKEY, freed<EVP_PKEY, EVP_PKEY_free>>;
-using certificate_handle = std::unique_ptr<X509, freed<X509, X509_free>>;
-using number_handle = std::unique_ptr<BIGNUM, freed<BIGNUM, BN_free>>;
-using bio_handle = std::unique_ptr<BIO, freed<BIO, free_bio>>;
+using key_handle
+  = std::unique_ptr<EVP_PKEY, openssl_deleter<EVP_PKEY, EVP_PKEY_free>>;
+using certificate_handle
+  = std::unique_ptr<X509, openssl_deleter<X509, X509_free>>;
+using number_handle = std::unique_ptr<BIGNUM, openssl_deleter<BIGNUM, BN_free>>;
+using bio_handle = std::unique_ptr<BIO, openssl_deleter<BIO, free_bio>>;
 using extension_handle
-  = std::unique_ptr<X509_EXTENSION, freed<X509_EXTENSION, X509_EXTENSION_free>>;
+  = std::unique_ptr<X509_EXTENSION,
+                    openssl_deleter<X509_EXTENSION, X509_EXTENSION_free>>;
 
-// Clocks of machines differ.
-constexpr long early_seconds = 5 * 60;
+// The clock of another machine may be behind by up to this time.
+constexpr long clock_skew_seconds = 5 * 60;
 
+/// An error with the reason that OpenSSL gave, if any. Clears OpenSSL's error
+/// queue of this thread.
 error failed(const std::string& what) {
   const unsigned long code = ERR_get_error();
   const char* reason = ERR_reason_error_string(code);
   ERR_clear_error();
   return {errc::internal,
-          "No " + what + " could be made"
+          "The " + what + " could not be created"
             + (reason == nullptr ? "" : std::string(" (") + reason + ')')
             + '.'};
 }
 
+/// A certificate extension in OpenSSL's text form, e.g. "critical,CA:FALSE".
 struct extension {
-  int kind;
+  int kind; ///< A constant NID_….
   std::string value;
 };
 
+/// Adds an extension. Returns false if OpenSSL failed. OpenSSL needs the
+/// certificate and the issuer's certificate, because it computes key
+/// identifiers from their keys.
 bool add(X509* to, X509* issuer, const extension& wanted) {
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
@@ -64,7 +77,8 @@ bool add(X509* to, X509* issuer, const extension& wanted) {
   return made != nullptr && X509_add_ext(to, made.get(), -1) == 1;
 }
 
-/// RFC 5280, 4.1.2.2: positive, at most 20 bytes; nobody may guess it.
+/// Sets a random serial number of 127 bits.
+/// @source RFC 5280, 4.1.2.2: positive and at most 20 bytes long.
 bool set_serial(X509* of) {
   const number_handle number(BN_new());
   return number != nullptr
@@ -73,6 +87,7 @@ bool set_serial(X509* of) {
               != nullptr;
 }
 
+/// Sets the common name (CN) of the subject. Returns false if OpenSSL failed.
 bool set_name(X509* of, const std::string& name) {
   return X509_NAME_add_entry_by_txt(
            X509_get_subject_name(of), "CN", MBSTRING_UTF8,
@@ -81,25 +96,34 @@ bool set_name(X509* of, const std::string& name) {
          == 1;
 }
 
-/// Everything but its times and its signature.
-certificate_handle draft(const std::string& name, EVP_PKEY* key) {
+/// A certificate without validity period, extensions and signature. Null if
+/// OpenSSL failed.
+certificate_handle unsigned_certificate(const std::string& name,
+                                        EVP_PKEY* key) {
   certificate_handle made(X509_new());
-  X509* it = made.get();
-  const bool ok = it != nullptr && X509_set_version(it, X509_VERSION_3) == 1
-                  && set_serial(it) && set_name(it, name)
-                  && X509_set_pubkey(it, key) == 1;
+  X509* certificate = made.get();
+  const bool ok = certificate != nullptr
+                  && X509_set_version(certificate, X509_VERSION_3) == 1
+                  && set_serial(certificate) && set_name(certificate, name)
+                  && X509_set_pubkey(certificate, key) == 1;
   return ok ? std::move(made) : nullptr;
 }
 
-bool sign(X509* it, X509* issuer, EVP_PKEY* key,
+/// Adds the extensions and signs the certificate with the issuer's key. The
+/// signature covers all fields of the certificate, so no field may be set
+/// later.
+bool sign(X509* certificate, X509* issuer, EVP_PKEY* key,
           const std::vector<extension>& extensions) {
-  return X509_set_issuer_name(it, X509_get_subject_name(issuer)) == 1
-         && std::all_of(
-           extensions.begin(), extensions.end(),
-           [&](const extension& each) { return add(it, issuer, each); })
-         && X509_sign(it, key, EVP_sha256()) != 0;
+  return X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1
+         && std::all_of(extensions.begin(), extensions.end(),
+                        [&](const extension& each) {
+                          return add(certificate, issuer, each);
+                        })
+         && X509_sign(certificate, key, EVP_sha256()) != 0;
 }
 
+/// Returns the PEM text that `write` produces; empty if `write` failed. `write`
+/// calls a PEM_write_bio_… function and returns its result.
 template <class Write>
 std::string pem_of(Write write) {
   const bio_handle memory(BIO_new(BIO_s_mem()));
@@ -110,7 +134,8 @@ std::string pem_of(Write write) {
   return {text, static_cast<std::size_t>(size)};
 }
 
-result<certificate_pair> written(X509* certificate, EVP_PKEY* key) {
+/// The certificate and the key as PEM text. The key is not encrypted.
+result<certificate_pair> pem_pair_of(X509* certificate, EVP_PKEY* key) {
   certificate_pair out;
   out.certificate
     = pem_of([&](BIO* to) { return PEM_write_bio_X509(to, certificate); });
@@ -123,16 +148,19 @@ result<certificate_pair> written(X509* certificate, EVP_PKEY* key) {
   return out;
 }
 
-/// What a commas-and-colons text of OpenSSL may hold without meaning more.
+/// True if the text holds only characters of host names. Other characters, such
+/// as a comma or a colon, are syntax in OpenSSL's text for alternative names.
+/// @source RFC 1035, 2.3.4: a name has at most 255 bytes on the wire, which are
+///         253 characters as text.
 bool is_host_name(const std::string& text) {
   return !text.empty() && text.size() <= 253
          && std::all_of(text.begin(), text.end(), [](char c) {
-              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-                     || (c >= '0' && c <= '9') || c == '-' || c == '_'
+              return persistence::is_letter_or_digit(c) || c == '-' || c == '_'
                      || c == '.';
             });
 }
 
+/// OpenSSL's text form of the alternative names, e.g. "DNS:node-1,IP:10.0.0.1".
 result<std::string> alternative_names(const std::vector<std::string>& hosts) {
   std::string all;
   for (const std::string& host : hosts) {
@@ -140,7 +168,7 @@ result<std::string> alternative_names(const std::vector<std::string>& hosts) {
     if (!is_numeric && !is_host_name(host))
       return error{errc::invalid_argument,
                    "\"" + host
-                     + "\" is neither a host's name nor a numeric address."};
+                     + "\" is neither a host name nor a numeric address."};
     all += (all.empty() ? "" : ",") + std::string(is_numeric ? "IP:" : "DNS:")
            + host;
   }
@@ -170,28 +198,35 @@ result<certificate_authority> certificate_authority::make(int days) {
   made->key.reset(EVP_EC_gen("P-256"));
   if (made->key == nullptr)
     return failed("key");
-  made->certificate = draft("Perdura cluster authority", made->key.get());
-  X509* it = made->certificate.get();
-  if (it == nullptr
-      || X509_gmtime_adj(X509_getm_notBefore(it), -early_seconds) == nullptr
-      || X509_time_adj_ex(X509_getm_notAfter(it), days, 0, nullptr) == nullptr
-      || !sign(it, it, made->key.get(),
+  // The authority signs its own certificate. pathlen:0 means that it cannot
+  // sign certificates of further authorities.
+  made->certificate
+    = unsigned_certificate("Perdura cluster authority", made->key.get());
+  X509* certificate = made->certificate.get();
+  if (certificate == nullptr
+      || X509_gmtime_adj(X509_getm_notBefore(certificate), -clock_skew_seconds)
+           == nullptr
+      || X509_time_adj_ex(X509_getm_notAfter(certificate), days, 0, nullptr)
+           == nullptr
+      || !sign(certificate, certificate, made->key.get(),
                {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
                 {NID_key_usage, "critical,keyCertSign,cRLSign"},
                 {NID_subject_key_identifier, "hash"}}))
     return failed("certificate");
-  auto pem = written(it, made->key.get());
+  auto pem = pem_pair_of(certificate, made->key.get());
   if (!pem)
     return pem.error();
   made->pem = std::move(*pem);
   return certificate_authority(std::move(made));
 }
 
-const certificate_pair& certificate_authority::own() const {
+const certificate_pair& certificate_authority::authority_pair() const {
   return parts_->pem;
 }
 
-std::string certificate_authority::good_until() const {
+std::string certificate_authority::valid_until() const {
+  // strftime overwrites the initial text, which has the length of every date in
+  // this form. ASN.1 times are in UTC.
   std::tm time{};
   std::string text = "2000-01-01";
   if (ASN1_TIME_to_tm(X509_get0_notAfter(parts_->certificate.get()), &time)
@@ -210,8 +245,8 @@ certificate_authority::issue(const std::string& name,
   const key_handle key(EVP_EC_gen("P-256"));
   if (key == nullptr)
     return failed("key");
-  const certificate_handle made = draft(name, key.get());
-  X509* it = made.get();
+  const certificate_handle made = unsigned_certificate(name, key.get());
+  X509* certificate = made.get();
   X509* issuer = parts_->certificate.get();
   std::vector<extension> extensions{
     {NID_basic_constraints, "critical,CA:FALSE"},
@@ -221,11 +256,12 @@ certificate_authority::issue(const std::string& name,
     {NID_authority_key_identifier, "keyid:always"}};
   if (!names->empty())
     extensions.push_back({NID_subject_alt_name, *names});
-  if (it == nullptr || X509_set1_notBefore(it, X509_get0_notBefore(issuer)) != 1
-      || X509_set1_notAfter(it, X509_get0_notAfter(issuer)) != 1
-      || !sign(it, issuer, parts_->key.get(), extensions))
+  if (certificate == nullptr
+      || X509_set1_notBefore(certificate, X509_get0_notBefore(issuer)) != 1
+      || X509_set1_notAfter(certificate, X509_get0_notAfter(issuer)) != 1
+      || !sign(certificate, issuer, parts_->key.get(), extensions))
     return failed("certificate for \"" + name + "\"");
-  return written(it, key.get());
+  return pem_pair_of(certificate, key.get());
 }
 
 } // namespace perdura::client

@@ -1,5 +1,6 @@
-/// Makes the certificates by which the nodes of a cluster know each other: an
-/// authority of their own, and what it signs.
+/// Creates the certificates with which the nodes of a cluster authenticate each
+/// other: a certificate authority for the cluster, and certificates signed by
+/// it.
 #pragma once
 
 #include <perdura/persistence/records/error.hpp>
@@ -10,34 +11,40 @@
 
 namespace perdura::client {
 
-/// A certificate and its private key (EC, P-256), both PEM.
+/// A certificate and its private key (EC, P-256), both in PEM format.
 struct certificate_pair {
   std::string certificate;
   std::string key;
 };
 
+/// A certificate authority whose key is in memory. It writes no file; the
+/// caller decides where the key is stored. Not thread-safe.
 class certificate_authority {
 public:
-  /// A new one, which may sign nodes and nothing that signs again. All that it
-  /// signs is good as long as itself: `days` from now, and from five minutes
-  /// before now, as clocks differ.
-  /// @error errc::internal  OpenSSL would not; says why.
+  /// Creates an authority with a new key. The authority can sign certificates
+  /// of nodes, but not of further authorities. Its own certificate and all
+  /// certificates that it signs are valid until `days` from now. Their validity
+  /// begins five minutes before now, because the clocks of machines differ.
+  /// @error errc::internal  OpenSSL failed; the message has its reason.
   static persistence::result<certificate_authority> make(int days);
 
   ~certificate_authority();
   certificate_authority(certificate_authority&&) noexcept;
   certificate_authority& operator=(certificate_authority&&) noexcept;
 
-  /// The key signs whatever is to be believed: keep it away from the nodes.
-  const certificate_pair& own() const;
+  /// The authority's own certificate and key. The key can sign certificates
+  /// that every node trusts, so it must not be stored on a node.
+  const certificate_pair& authority_pair() const;
 
-  /// The last day on which its certificates are good, e.g. "2036-11-20".
-  std::string good_until() const;
+  /// The last day on which the authority's certificates are valid, e.g.
+  /// "2036-11-20".
+  std::string valid_until() const;
 
-  /// For a server and for a client. `name` is its common name; it is good for
-  /// that and for `hosts`, names and numeric addresses.
-  /// @error errc::invalid_argument  A host that is neither.
-  /// @error errc::internal          OpenSSL would not; says why.
+  /// Creates a key and a certificate that is valid for a server and for a
+  /// client, because a node is both. `name` is the common name; `hosts` are the
+  /// host names and numeric addresses for which the certificate is valid.
+  /// @error errc::invalid_argument  A host is neither a name nor an address.
+  /// @error errc::internal          OpenSSL failed; the message has its reason.
   persistence::result<certificate_pair>
   issue(const std::string& name, const std::vector<std::string>& hosts) const;
 

@@ -1,7 +1,7 @@
 #include "client/cli/check_verb.hpp"
 
 #include "client/cli/node_verbs.hpp"
-#include "persistence/stores/verify.hpp"
+#include "persistence/journal/verify.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +12,9 @@ namespace perdura::client {
 
 namespace {
 
-int look(const std::string& data_dir, terminal& io) {
+/// Reads the whole directory and prints the result. Runs in the child process.
+/// Returns the exit code of the child.
+int print_verification(const std::string& data_dir, terminal& io) {
   auto found = persistence::verify_hub(data_dir);
   if (!found)
     return fail(io, found.error());
@@ -21,7 +23,7 @@ int look(const std::string& data_dir, terminal& io) {
   for (const std::string& problem : found->problems)
     io.out << problem << '\n';
   if (found->problems.empty()) {
-    io.out << "All of it is sound.\n";
+    io.out << "No damage was found.\n";
     return exit_ok;
   }
   io.out << found->problems.size()
@@ -34,22 +36,26 @@ int look(const std::string& data_dir, terminal& io) {
 int check_verb(const std::string& data_dir, terminal& io) {
   if (auto usable = check_access(data_dir); !usable)
     return fail(io, usable.error());
+  // Without this flush, both processes would print the buffered text.
   io.out.flush();
   const pid_t child = ::fork();
   if (child < 0)
-    return fail(io, {persistence::errc::internal, "No process can be made."});
+    return fail(io, {persistence::errc::internal, "Cannot create a process."});
   if (child == 0) {
-    const int code = look(data_dir, io);
+    const int code = print_verification(data_dir, io);
     io.out.flush();
     io.err.flush();
+    // The objects belong to the parent process, so the child must not run their
+    // destructors; _exit runs none.
     ::_exit(code);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
   if (WIFEXITED(status))
     return WEXITSTATUS(status);
-  io.out << "Reading it ended the process (signal " << WTERMSIG(status)
-         << "): the store's pages are damaged. Keep a copy of the "
+  io.out << "Reading the directory ended the process by signal "
+         << WTERMSIG(status)
+         << ": pages of the store are damaged. Keep a copy of the "
             "directory.\n";
   return exit_instance_failed;
 }

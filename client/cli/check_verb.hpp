@@ -1,4 +1,4 @@
-/// `check`: looks for damage in a data directory that no node uses.
+/// `check`: checks a data directory for damage. No node may be using it.
 #pragma once
 
 #include "client/cli/terminal.hpp"
@@ -7,8 +7,10 @@
 
 namespace perdura::client {
 
-/// Walks every row and record, in a process of its own, because damaged pages
-/// can end the one that reads them. Exit code 1 if there is damage.
+/// Reads every row and every journal record in a child process, because reading
+/// damaged pages can end a process by a signal. Nothing is changed. Returns
+/// exit code 1 if there is damage, and another code if the directory cannot be
+/// read, e.g. because a node uses it.
 int check_verb(const std::string& data_dir, terminal& io);
 
 } // namespace perdura::client

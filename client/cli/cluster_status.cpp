@@ -1,7 +1,7 @@
 #include "client/cli/cluster_status.hpp"
 
 #include "client/cli/json_view.hpp"
-#include "persistence/records/steering_text.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -11,35 +11,43 @@ namespace perdura::client {
 
 namespace {
 
-using persistence::without_steering;
+using persistence::without_terminal_escapes;
 
+// The table shows at most this number of characters of the last error.
 constexpr std::size_t error_width = 60;
 
-// As they are lived through; a column each where some node has one of them.
+// All statuses, in the order of their columns; see shown_statuses.
 constexpr const char* statuses[]
   = {"Pending",   "Running", "Suspended",  "ContinuedAsNew",
      "Completed", "Failed",  "Terminated", "Canceled"};
 
-std::string plain_member(std::string_view object, std::string_view name) {
-  return json_plain(json_member(object, name));
+// The node responds with {"nodes": […], "differingFunctions": […]}. The
+// functions below read one entry of "nodes".
+
+/// The member of an object as text; empty if it is missing.
+std::string unquoted_member(std::string_view object, std::string_view name) {
+  return json_unquoted(json_member(object, name));
 }
 
+/// True if the node that was asked can reach this node.
 bool is_up(std::string_view node) {
-  return plain_member(node, "isUp") == "true";
+  return unquoted_member(node, "isUp") == "true";
 }
 
-/// A node alone has none.
+/// The name of a node; "-" for a single node, which has no name.
 std::string name_of(std::string_view node) {
-  const std::string name = plain_member(node, "node");
+  const std::string name = unquoted_member(node, "node");
   return name.empty() ? "-" : name;
 }
 
+/// The number of instances with this status on a node.
 std::uint64_t count_of(std::string_view node, const char* status) {
   const auto counts = json_member(node, "instances").value_or("{}");
-  const std::string count = plain_member(counts, status);
+  const std::string count = unquoted_member(counts, status);
   return count.empty() ? 0 : std::stoull(count);
 }
 
+/// The number of all instances on a node.
 std::uint64_t total_of(std::string_view node) {
   std::uint64_t sum = 0;
   for (const char* status : statuses)
@@ -47,7 +55,7 @@ std::uint64_t total_of(std::string_view node) {
   return sum;
 }
 
-/// "0-4,9,12-14": they come in order.
+/// Joins ascending numbers into ranges, e.g. "0-4,9,12-14".
 std::string ranges(const std::vector<std::string_view>& numbers) {
   std::string text;
   for (std::size_t i = 0; i < numbers.size();) {
@@ -64,7 +72,8 @@ std::string ranges(const std::vector<std::string_view>& numbers) {
   return text.empty() ? "-" : text;
 }
 
-/// Always these two, and whatever else there is.
+/// The statuses Running and Failed, and each other status that at least one
+/// instance has.
 std::vector<const char*>
 shown_statuses(const std::vector<std::string_view>& nodes) {
   std::vector<const char*> shown;
@@ -79,25 +88,20 @@ shown_statuses(const std::vector<std::string_view>& nodes) {
   return shown;
 }
 
-std::string upper(std::string text) {
-  for (char& c : text)
-    if (c >= 'a' && c <= 'z')
-      c = static_cast<char>(c - 'a' + 'A');
-  return text;
-}
-
+/// Prints the table. A node that cannot be reached has "-" in the columns that
+/// only the node itself knows.
 void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
                  terminal& io) {
   const auto shown = shown_statuses(nodes);
   std::vector<std::vector<std::string>> rows{
     {"NODE", "STATE", "PARTITIONS", "INSTANCES"}};
   for (const char* status : shown)
-    rows.front().push_back(upper(status));
+    rows.front().push_back(persistence::to_upper(status));
   for (const char* head : {"OUTBOX", "STARTED", "VERSION", "LAST ERROR"})
     rows.front().emplace_back(head);
   for (const std::string_view node : nodes) {
     std::vector<std::string>& row = rows.emplace_back();
-    row = {name_of(node), is_up(node) ? "up" : "away"};
+    row = {name_of(node), is_up(node) ? "up" : "unreachable"};
     const auto owned = json_items(json_member(node, "partitions").value_or(""));
     row.push_back(partitions ? ranges(owned) : std::to_string(owned.size()));
     if (!is_up(node)) {
@@ -107,31 +111,36 @@ void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
     row.push_back(std::to_string(total_of(node)));
     for (const char* status : shown)
       row.push_back(std::to_string(count_of(node, status)));
-    row.push_back(plain_member(node, "outboxMessages"));
-    row.push_back(plain_member(node, "startedAt"));
-    row.push_back(plain_member(node, "version"));
+    row.push_back(unquoted_member(node, "outboxMessages"));
+    row.push_back(unquoted_member(node, "startedAt"));
+    row.push_back(unquoted_member(node, "version"));
     const auto error = json_member(node, "lastError").value_or("null");
-    row.push_back(
-      error == "null"
-        ? "-"
-        : plain_member(node, "lastErrorAt") + "  "
-            + shortened(without_steering(json_plain(error)), error_width));
+    row.push_back(error == "null" ? "-"
+                                  : unquoted_member(node, "lastErrorAt") + "  "
+                                      + shortened(without_terminal_escapes(
+                                                    json_unquoted(error)),
+                                                  error_width));
   }
   print_table(io.out, rows);
 }
 
-using names = std::set<std::string>;
+using function_names = std::set<std::string>;
 
-names names_in(std::string_view node, const char* member) {
-  names all;
+/// The function names that a node lists in `member`, which is "orchestrators"
+/// or "activities".
+function_names names_in(std::string_view node, const char* member) {
+  function_names all;
   for (const auto each : json_items(json_member(node, member).value_or("")))
-    all.insert(json_plain(each));
+    all.insert(json_unquoted(each));
   return all;
 }
 
-/// The nodes that are there without what others of them have by that name.
-std::string who_lacks(const std::string& function,
-                      const std::vector<std::string_view>& nodes) {
+/// The reachable nodes on which this function is missing. An orchestrator and
+/// an activity can have the same name, so each kind is compared separately: a
+/// node is listed if another node has a function of this name and kind and the
+/// node itself has none.
+std::string nodes_missing_function(const std::string& function,
+                                   const std::vector<std::string_view>& nodes) {
   std::string lacking;
   for (const std::string_view node : nodes) {
     bool lacks = false;
@@ -146,20 +155,23 @@ std::string who_lacks(const std::string& function,
   return lacking;
 }
 
-/// What wants somebody's eye; nothing if all is well.
-void print_remarks(std::string_view body,
-                   const std::vector<std::string_view>& nodes, terminal& io) {
+/// Prints the nodes that cannot be reached and the functions that only some
+/// nodes have. Prints nothing if there are none.
+void print_warnings(std::string_view body,
+                    const std::vector<std::string_view>& nodes, terminal& io) {
   std::string text;
   for (const std::string_view node : nodes)
     if (!is_up(node))
-      text += name_of(node) + " is away: "
-              + without_steering(plain_member(node, "message")) + '\n';
+      text += name_of(node) + " is unreachable: "
+              + without_terminal_escapes(unquoted_member(node, "message"))
+              + '\n';
   for (const auto each :
        json_items(json_member(body, "differingFunctions").value_or(""))) {
-    const std::string function = json_plain(each);
-    text += without_steering(function)
-            + " is not on every node; it is missing on "
-            + without_steering(who_lacks(function, nodes)) + ".\n";
+    const std::string function = json_unquoted(each);
+    text += without_terminal_escapes(function)
+            + " is not registered on every node; it is missing on "
+            + without_terminal_escapes(nodes_missing_function(function, nodes))
+            + ".\n";
   }
   if (!text.empty())
     io.out << '\n' << text;
@@ -169,7 +181,7 @@ void print_remarks(std::string_view body,
 
 int cluster_status_verb(node_connection& node, bool partitions,
                         output_format format, terminal& io) {
-  auto reply = node.ask_site("GET", "/perdura/cluster");
+  auto reply = node.call_site("GET", "/perdura/cluster");
   if (!reply)
     return fail(io, reply.error());
   const auto nodes = json_items(json_member(reply->body, "nodes").value_or(""));
@@ -183,7 +195,7 @@ int cluster_status_verb(node_connection& node, bool partitions,
     break;
   case output_format::table:
     print_nodes(nodes, partitions, io);
-    print_remarks(reply->body, nodes, io);
+    print_warnings(reply->body, nodes, io);
     break;
   }
   return std::all_of(nodes.begin(), nodes.end(), is_up) ? exit_ok

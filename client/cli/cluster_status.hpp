@@ -1,4 +1,4 @@
-/// `cluster status`: how each node is, in one page.
+/// `cluster status`: shows the state of each node of a cluster.
 #pragma once
 
 #include "client/cli/node_connection.hpp"
@@ -6,8 +6,10 @@
 
 namespace perdura::client {
 
-/// `partitions`: which ones a node owns, not only how many. Exit code 4 if a
-/// node is away.
+/// Shows one row for each node, and warnings below the table. If `partitions`
+/// is true, a row lists the partitions that the node owns; otherwise it has
+/// only their count. The JSON formats print the response of the node, without
+/// warnings. Returns exit code 4 if a node of the cluster cannot be reached.
 int cluster_status_verb(node_connection& node, bool partitions,
                         output_format format, terminal& io);
 

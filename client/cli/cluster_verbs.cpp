@@ -7,6 +7,7 @@
 #include "client/http/port_check.hpp"
 #include "cluster/placement/hub_creation.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/process/build_info.hpp"
 #include "persistence/records/identity.hpp"
 
 #include <algorithm>
@@ -25,21 +26,23 @@ using persistence::result;
 
 namespace {
 
+// The number of nodes of a new cluster if --nodes is not given.
 constexpr std::uint32_t nodes_default = 3;
 
+/// The name of the node with this index: "node-1" for 0.
 std::string node_name(std::size_t i) {
   return "node-" + std::to_string(i + 1);
 }
 
-/// "node-1, node-2 and node-3".
-std::string listed(const std::vector<std::string>& names) {
+/// Joins the names to one text, e.g. "node-1, node-2 and node-3".
+std::string joined_names(const std::vector<std::string>& names) {
   std::string all;
   for (std::size_t i = 0; i < names.size(); ++i)
     all += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return all;
 }
 
-/// The folders in it that are called like a node of ours and hold something.
+/// The names of the non-empty subdirectories that are named like "node-1".
 std::set<std::string> nodes_in(const fs::path& directory) {
   std::set<std::string> found;
   std::error_code ignored;
@@ -55,9 +58,11 @@ std::set<std::string> nodes_in(const fs::path& directory) {
   return found;
 }
 
-/// The hub that earlier runs have left there; nothing if there is none.
-/// @error errc::storage_foreign  It is no whole cluster of ours; says why.
-/// @error as persistence::read_hub
+/// The task hub that earlier runs created in this directory; nothing if the
+/// directory holds no node.
+/// @error errc::storage_foreign  The directory holds other data, or only a part
+///                               of a cluster; the message says which.
+/// @error the errors of persistence::read_hub
 result<std::optional<hub_identity>> find_hub(const fs::path& directory) {
   const auto foreign = [](const std::string& sentence) {
     return error{errc::storage_foreign, sentence};
@@ -65,7 +70,7 @@ result<std::optional<hub_identity>> find_hub(const fs::path& directory) {
   if (persistence::read_hub(directory))
     return foreign(directory.string()
                    + " is itself the data directory of a node; name another "
-                     "one with --data-dir.");
+                     "directory with --data-dir.");
   const std::set<std::string> found = nodes_in(directory);
   if (found.empty())
     return std::optional<hub_identity>();
@@ -77,15 +82,14 @@ result<std::optional<hub_identity>> find_hub(const fs::path& directory) {
       return hub.error();
     if (hub->node != name)
       return foreign(where + " holds the data of "
-                     + (hub->node.empty() ? std::string("a node alone")
+                     + (hub->node.empty() ? std::string("a single node")
                                           : "node \"" + hub->node + '"')
                      + ", not of " + name + '.');
     if (first
         && (first->hub_id != hub->hub_id || first->nodes != hub->nodes
             || first->owners != hub->owners))
-      return foreign(where + " belongs to another hub (" + hub->hub_id
-                     + ") than " + first->node + " beside it (" + first->hub_id
-                     + ").");
+      return foreign(where + " belongs to another task hub (" + hub->hub_id
+                     + ") than " + first->node + " (" + first->hub_id + ").");
     if (!first)
       first = std::move(*hub);
   }
@@ -95,17 +99,19 @@ result<std::optional<hub_identity>> find_hub(const fs::path& directory) {
       missing.push_back(name);
   if (!missing.empty())
     return foreign(directory.string() + " holds "
-                   + listed({found.begin(), found.end()}) + ", but not "
-                   + listed(missing)
+                   + joined_names({found.begin(), found.end()}) + ", but not "
+                   + joined_names(missing)
                    + ", whose partitions would be lost. Put the data back, or "
                      "name another directory with --data-dir.");
   return first;
 }
 
+/// The directory and the configuration of each node.
 struct planned_cluster {
   fs::path directory;
-  bool is_new = false;
-  std::vector<configuration> nodes; ///< data_dir as it stands in the file.
+  bool is_new = false; ///< True if the data directories do not exist yet.
+  /// data_dir is relative to `directory`, as in the configuration file.
+  std::vector<configuration> nodes;
 
   fs::path data_dir_of(const configuration& node) const {
     return directory / node.host.node.data_dir;
@@ -123,7 +129,8 @@ struct planned_cluster {
   }
 };
 
-/// @error errc::invalid_argument  The ports are not there, or meet.
+/// @error errc::invalid_argument  A port is above 65535, or the HTTP ports and
+///                                the cluster ports overlap.
 result<void> check_ranges(const cluster_up_options& options,
                           std::uint32_t nodes) {
   const std::uint32_t http = options.http_port;
@@ -134,21 +141,27 @@ result<void> check_ranges(const cluster_up_options& options,
     if (port + nodes - 1 > port_max)
       return error{errc::invalid_argument,
                    std::to_string(nodes) + " ports from " + std::to_string(port)
-                     + " on (" + flag + ") go beyond 65535."};
+                     + " on (" + flag + ") exceed 65535."};
+  // Two intervals of the same length overlap if each begins before the other
+  // ends.
   if (http < cluster + nodes && cluster < http + nodes)
     return error{errc::invalid_argument,
-                 "The ports of --http-port and --cluster-port meet: each node "
-                 "takes one behind the other from both."};
+                 "The ports of --http-port and --cluster-port overlap: each "
+                 "node uses one port of both, and the ports are consecutive."};
   return {};
 }
 
-/// @error errc::invalid_argument  What is asked for cannot be, or is not what
-///                                the directory holds.
+/// Plans a new cluster, or the cluster that the directory holds.
+/// @error errc::invalid_argument  The ports are unusable, or --nodes differs
+///                                from the number of nodes in the directory.
+/// @error errc::storage_foreign   See find_hub.
 result<planned_cluster> plan(const cluster_up_options& options,
                              const fs::path& directory) {
   auto hub = find_hub(directory);
   if (!hub)
     return hub.error();
+  // The numbers of nodes and partitions of an existing cluster cannot change;
+  // its ports can.
   const auto stored
     = *hub ? static_cast<std::uint32_t>((*hub)->nodes.size()) : 0U;
   const std::uint32_t count
@@ -158,8 +171,8 @@ result<planned_cluster> plan(const cluster_up_options& options,
                  directory.string() + " holds a cluster of "
                    + std::to_string(stored) + " nodes, not "
                    + std::to_string(count)
-                   + ": partitions that hold data cannot be moved. Leave "
-                     "--nodes out, or name another directory with "
+                   + ": partitions that hold data cannot be moved. Omit "
+                     "--nodes, or name another directory with "
                      "--data-dir."};
   if (auto fits = check_ranges(options, count); !fits)
     return fits.error();
@@ -184,14 +197,15 @@ result<planned_cluster> plan(const cluster_up_options& options,
     }
     node.cluster.node = node_name(i);
     node.cluster.nodes = entries;
-    each.host.door.port = static_cast<std::uint16_t>(options.http_port + i);
-    // Lines of all nodes share one terminal.
+    each.host.http.port = static_cast<std::uint16_t>(options.http_port + i);
+    // All nodes print to one terminal: only warnings and errors are logged.
     each.log.level = persistence::log_level::warning;
   }
   return all;
 }
 
-/// @error errc::unavailable  Names the first that is in use, and its flag.
+/// @error errc::unavailable  A port is in use; the message names the first such
+///                           port and its option.
 result<void> check_ports(const cluster_up_options& options,
                          const planned_cluster& all) {
   for (std::size_t i = 0; i < all.nodes.size(); ++i)
@@ -200,17 +214,17 @@ result<void> check_ports(const cluster_up_options& options,
           std::pair(options.cluster_port, "--cluster-port")}) {
       auto free = check_loopback_port(static_cast<std::uint16_t>(first + i));
       if (!free)
-        return error{free.code(),
-                     free.error().message + ' ' + node_name(i)
-                       + " would need it; let the nodes' ports begin "
-                         "elsewhere with "
-                       + flag + '.'};
+        return error{free.code(), free.error().message + ' ' + node_name(i)
+                                    + " needs it; choose other ports with "
+                                    + flag + '.'};
     }
   return {};
 }
 
-/// A directory for each node with its part of the hub; all or none.
-/// @error as cluster::create_hub
+/// Creates the data directory of each node. If one directory cannot be created,
+/// all directories are removed, so that an incomplete cluster is never left
+/// behind.
+/// @error the errors of cluster::create_hub
 result<void> make_hubs(const planned_cluster& all) {
   for (std::size_t i = 0; i < all.nodes.size(); ++i) {
     cluster::node_config config = all.nodes[i].host.node;
@@ -226,9 +240,11 @@ result<void> make_hubs(const planned_cluster& all) {
   return {};
 }
 
-/// What differs from the defaults, as a file.
+/// The configuration file of a node: the settings that differ from the
+/// defaults.
 std::string toml_of(const configuration& node) {
-  std::string text = "# Written by `perdura cluster up`, anew at each start.\n";
+  std::string text
+    = "# Written by `perdura cluster up`, and overwritten at each start.\n";
   std::string_view section;
   for (const setting& each : settings()) {
     const setting_value value = each.get(node);
@@ -243,6 +259,8 @@ std::string toml_of(const configuration& node) {
   return text;
 }
 
+/// Creates the data directories of a new cluster and writes all configuration
+/// files.
 result<void> prepare(const planned_cluster& all) {
   if (auto there = make_private_directory(all.directory); !there)
     return there;
@@ -255,10 +273,12 @@ result<void> prepare(const planned_cluster& all) {
   return {};
 }
 
+/// Prints the addresses, process IDs and directories of the nodes.
 void print_banner(const planned_cluster& all, const node_supervisor& running,
                   bool temporary, terminal& io) {
   const cluster::node_config& first = all.nodes.front().host.node;
-  io.out << "Perdura " << PERDURA_VERSION << ", a cluster on this machine\n\n";
+  io.out << "Perdura " << persistence::current_build().version
+         << ", a cluster on this machine\n\n";
   print_pairs(io.out, {{"  Hub ID", first.hub_id},
                        {"  Partitions", std::to_string(first.partition_count)},
                        {"  Nodes", std::to_string(all.nodes.size())}});
@@ -270,23 +290,24 @@ void print_banner(const planned_cluster& all, const node_supervisor& running,
     const std::string& entry = first.cluster.nodes[i];
     rows.push_back({"  " + each.host.node.cluster.node,
                     std::to_string(running.pid_of(each.host.node.cluster.node)),
-                    "http://127.0.0.1:" + std::to_string(each.host.door.port),
+                    "http://127.0.0.1:" + std::to_string(each.host.http.port),
                     entry.substr(entry.find('=') + 1),
                     all.data_dir_of(each).string()});
   }
   print_table(io.out, rows);
   io.out << '\n';
   if (temporary)
-    io.out << "Nothing is kept when it stops; --data-dir DIR keeps it.\n";
+    io.out << "The data is deleted on exit; --data-dir DIR keeps it.\n";
   io.out << "Press Ctrl-C to stop.\n" << std::endl;
 }
 
-/// What a node may take to stop, and a little more.
+/// A node stops within the sum of the `stop_patience` of the node and that of
+/// its HTTP server. The supervisor waits 5 s longer before it kills the node.
 supervisor_times times_of(const configuration& node) {
   supervisor_times times;
   times.stop_max
     = std::chrono::ceil<std::chrono::milliseconds>(
-        node.host.node.stop_patience + node.host.door.stop_patience)
+        node.host.node.stop_patience + node.host.http.stop_patience)
       + std::chrono::seconds(5);
   return times;
 }
@@ -294,9 +315,10 @@ supervisor_times times_of(const configuration& node) {
 } // namespace
 
 int cluster_up_verb(const cluster_up_options& options, terminal& io) {
-  // Outlives the nodes that use it.
+  // Declared first, because the directory must outlive the nodes that use it.
   temporary_folder folder;
-  // First of all: Ctrl-C waits until what is being made is whole.
+  // The supervisor blocks Ctrl-C before any directory is created, so that no
+  // data directory is left incomplete.
   node_supervisor running(io, times_of(configuration()));
   fs::path directory = options.data_dir;
   if (directory.empty()) {

@@ -1,4 +1,4 @@
-/// `cluster up`: a whole cluster on this machine, to try things out.
+/// `cluster up`: runs a cluster on this machine, for trying Perdura out.
 #pragma once
 
 #include "client/cli/terminal.hpp"
@@ -9,18 +9,24 @@
 
 namespace perdura::client {
 
+/// The command line of `cluster up`.
 struct cluster_up_options {
-  /// Left out: as many as the directory holds, else three.
+  /// The number of nodes. Without a value, it is the number of nodes that the
+  /// directory holds, or 3 if the directory is new.
   std::optional<std::uint32_t> nodes;
-  std::uint16_t http_port = 7071;    ///< Of node-1; the others' follow.
-  std::uint16_t cluster_port = 7171; ///< Likewise.
-  std::string data_dir;              ///< Empty: a temporary folder.
-  /// Only used when the hub is made.
+  /// The HTTP port of node-1. The other nodes use the ports that follow.
+  std::uint16_t http_port = 7071;
+  /// The cluster port of node-1. The other nodes use the ports that follow.
+  std::uint16_t cluster_port = 7171;
+  /// Empty means a temporary directory, which is removed at the end.
+  std::string data_dir;
+  /// Used only when the task hub is created; 32 by default.
   std::optional<std::uint32_t> partitions;
 };
 
-/// Makes or reopens DIR/node-1, DIR/node-2, …, writes DIR/node-1.toml, …, runs
-/// `serve` on each as a child process, and keeps them running until Ctrl-C.
+/// Creates or reopens the data directories DIR/node-1, DIR/node-2, …, writes
+/// the configuration files DIR/node-1.toml, …, runs `serve` with each file as a
+/// child process, and keeps the nodes running until Ctrl-C.
 int cluster_up_verb(const cluster_up_options& options, terminal& io);
 
 } // namespace perdura::client

@@ -4,35 +4,32 @@
 #include "client/cli/check_verb.hpp"
 #include "client/cli/cluster_status.hpp"
 #include "client/cli/cluster_verbs.hpp"
+#include "client/cli/command_options.hpp"
 #include "client/cli/completion_script.hpp"
 #include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
 #include "client/cli/follow_verbs.hpp"
+#include "client/cli/help_formatter.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/node_verbs.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "client/cli/start_verbs.hpp"
 #include "client/cli/tls_verbs.hpp"
+#include "persistence/process/build_info.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
 #include <functional>
+#include <memory>
 #include <ostream>
 
 namespace perdura::client {
 
 namespace {
 
-/// An ID from a variable that was never set is a mistake, not a wish.
-CLI::Validator not_empty() {
-  return {[](std::string& text) {
-            return text.empty() ? std::string("may not be empty")
-                                : std::string();
-          },
-          ""};
-}
-
+/// The example at the end of each verb's help: the path of the verb, and the
+/// rest of the command line.
 constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"dev", " --data-dir ./hub"},
   {"serve", " --config configs/single-node.toml"},
@@ -58,29 +55,46 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"restart", " order-17"},
   {"purge", " --status Completed --created-to 2026-01-01"},
   {"bench", " hello fan-out --rate 500,1000,2000 --svg hello.svg"},
-  {"completions", " bash > ~/.local/share/bash-completion/completions/perdura"},
+  {"completions", " bash > /etc/bash_completion.d/perdura"},
 };
 
-/// The parser, and what it fills. Each verb leaves behind what to do.
+/// The parser and the options that it fills. Parsing a verb stores the action
+/// that the verb performs; run() calls the action after the whole command line
+/// has been parsed. Verbs share members, e.g. `id_`, because one run parses
+/// only one verb.
 class command_line {
 public:
   explicit command_line(terminal& io) : io_(io) {
+    // When a verb is added, it copies the formatter and the help option of the
+    // program, so these are set first.
+    app_.formatter(std::make_shared<help_formatter>());
+    app_.set_help_flag("-h,--help", "Print this help and exit.");
     app_.require_subcommand(1);
-    app_.set_version_flag("--version", "Perdura " PERDURA_VERSION);
-    app_.fallthrough(); // Global flags may stand behind the verb.
-    app_.add_option("--url", url_, "The node to talk to")
+    const persistence::build_info build = persistence::current_build();
+    app_.set_version_flag("--version",
+                          std::string("Perdura ") + build.version + " ("
+                            + build.commit + ")",
+                          "Print the version and exit.");
+    app_.fallthrough(); // Global options may also follow the verb.
+    app_.add_option("--url", url_, "Send requests to the node at this URL.")
       ->envname("PERDURA_URL")
-      ->capture_default_str();
-    app_.add_option("--key-file", key_file_,
-                    "Holds the key for the node; else PERDURA_KEY is it");
-    app_.add_option("--ca", ca_file_,
-                    "Who is believed behind https (PEM); else the system's");
-    app_.add_option("-o,--output", format_, "How to show things")
-      ->transform(CLI::CheckedTransformer(
-        std::map<std::string, output_format>{{"table", output_format::table},
-                                             {"json", output_format::json},
-                                             {"jsonl", output_format::jsonl}},
-        CLI::ignore_case))
+      ->capture_default_str()
+      ->type_name("URL");
+    app_
+      .add_option("--key-file", key_file_,
+                  "Read the access key of the node from this file. By default, "
+                  "the environment variable PERDURA_KEY is used.")
+      ->type_name("FILE");
+    app_
+      .add_option("--ca", ca_file_,
+                  "Trust the certificate authorities of this PEM file for "
+                  "https. By default, those of the system are trusted.")
+      ->type_name("FILE");
+    app_.add_option("-o,--output", format_, "Print results in this format.")
+      ->transform(one_of<output_format>({{"table", output_format::table},
+                                         {"json", output_format::json},
+                                         {"jsonl", output_format::jsonl}},
+                                        true))
       ->default_str("table")
       ->type_name("table|json|jsonl");
     add_node_verbs();
@@ -95,26 +109,28 @@ public:
     add_examples();
   }
 
+  /// Parses the arguments and performs the action. Returns the exit code.
   int run(int argc, const char* const* argv) {
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {
-      // Help and version are no failures.
+      // Help and version also arrive here, with exit code 0.
       return app_.exit(failure, io_.out, io_.err) == 0 ? exit_ok : exit_usage;
     }
-    return act();
+    return perform_action();
   }
 
 private:
-  /// Whatever goes wrong is a sentence, and output that is lost an error.
-  int act() {
+  /// Performs the action. Every failure prints a sentence, and output that
+  /// cannot be written is an error.
+  int perform_action() {
     int code = exit_ok;
     try {
       code = action_();
     } catch (const std::exception& failure) {
-      return fail(io_,
-                  {persistence::errc::internal,
-                   std::string("This did not work: ") + failure.what() + "."});
+      return fail(io_, {persistence::errc::internal,
+                        std::string("An unexpected error occurred: ")
+                          + failure.what() + "."});
     }
     if (!io_.out.flush() && code == exit_ok)
       return fail(io_, {persistence::errc::storage_failed,
@@ -122,30 +138,34 @@ private:
     return code;
   }
 
-  /// In front of the verb; that a variable names a node does not count.
-  bool url_was_said() const {
+  /// True if --url was given before the verb. A URL that comes from PERDURA_URL
+  /// does not count.
+  bool url_was_given() const {
     const char* set = std::getenv("PERDURA_URL");
     return app_.count("--url") > 0 && (set == nullptr || url_ != set);
   }
 
-  CLI::App* verb(CLI::App& parent, const char* name, const char* what,
-                 std::function<int()> action) {
-    CLI::App* added = parent.add_subcommand(name, what);
+  /// Adds a verb below `parent`. `action` returns the exit code.
+  CLI::App* add_verb(CLI::App& parent, const char* name, const char* help,
+                     std::function<int()> action) {
+    CLI::App* added = parent.add_subcommand(name, help);
     added->fallthrough();
-    added->callback([this, todo = std::move(action)] { action_ = todo; });
+    added->callback([this, stored = std::move(action)] { action_ = stored; });
     return added;
   }
 
-  CLI::App* verb(const char* name, const char* what,
-                 std::function<int()> action) {
-    return verb(app_, name, what, std::move(action));
+  /// Adds a verb to the program itself.
+  CLI::App* add_verb(const char* name, const char* help,
+                     std::function<int()> action) {
+    return add_verb(app_, name, help, std::move(action));
   }
 
-  /// A verb that asks a node.
+  /// Adds a verb that sends requests to the node of --url. `action` is called
+  /// with the connection; it is not called if the URL or the key is not valid.
   template <class F>
-  CLI::App* remote_verb(CLI::App& parent, const char* name, const char* what,
-                        F ask) {
-    return verb(parent, name, what, [this, ask]() -> int {
+  CLI::App* add_remote_verb(CLI::App& parent, const char* name,
+                            const char* help, F action) {
+    return add_verb(parent, name, help, [this, action]() -> int {
       auto url = parse_url(url_);
       if (!url)
         return fail(io_, url.error());
@@ -153,358 +173,331 @@ private:
       if (!key)
         return fail(io_, key.error());
       node_connection node(*url, {std::move(*key), {ca_file_}});
-      return ask(node);
+      return action(node);
     });
   }
 
   template <class F>
-  CLI::App* remote_verb(const char* name, const char* what, F ask) {
-    return remote_verb(app_, name, what, std::move(ask));
+  CLI::App* add_remote_verb(const char* name, const char* help, F action) {
+    return add_remote_verb(app_, name, help, std::move(action));
   }
 
-  /// What file and flags can say about a node. Left out, a flag leaves the
-  /// file's word, or the default.
-  void add_listen_options(CLI::App& to) {
-    configuration_flags& flags = node_.configuration;
-    to.add_option("--http", flags.http, "Where to listen: ADDRESS:PORT")
-      ->default_str("127.0.0.1:7071");
-    to.add_option("--log-level", flags.log_level,
-                  "debug, info, warning, error or off");
-  }
-
-  void add_config_option(CLI::App& to) {
-    to.add_option("--config", node_.configuration.config_file,
-                  "Settings in TOML; flags go over them");
-  }
-
-  void add_hub_options(CLI::App& to) {
-    configuration_flags& flags = node_.configuration;
-    to.add_option("--task-hub", flags.task_hub,
-                  "The hub's name; only used when it is made")
-      ->default_str("perdura");
-    to.add_option("--partitions", flags.partitions,
-                  "How many (1 to 4096); only used when the hub is made")
-      ->default_str("32");
-  }
-
-  /// As `serve` takes them; `config show` shows what comes of them.
-  void add_serve_options(CLI::App& to) {
-    configuration_flags& flags = node_.configuration;
-    add_config_option(to);
-    add_listen_options(to);
-    to.add_option("--data-dir", flags.data_dir, "Holds the hub");
-    to.add_flag("--create-hub", flags.create_hub,
-                "Make a hub if the directory is missing or empty");
-    add_hub_options(to);
-  }
-
+  /// `dev`, `serve`, `hub create` and `check`, which use a data directory.
   void add_node_verbs() {
-    CLI::App* dev = verb("dev", "One node with the samples, to try things out",
-                         [this] { return dev_verb(node_, io_); });
-    add_listen_options(*dev);
-    dev->add_option("--data-dir", node_.configuration.data_dir,
-                    "Keeps the data; else it is in a temporary folder");
-    dev->add_flag("--once", node_.once, "Leave after the first result");
-    add_hub_options(*dev);
+    CLI::App* dev = add_verb(
+      "dev",
+      "Start a node with the sample orchestrators, run one of them, and "
+      "keep the node running until Ctrl-C.",
+      [this] { return dev_verb(node_, io_); });
+    add_listen_options(*dev, node_.configuration, "warning");
+    dev
+      ->add_option("--data-dir", node_.configuration.data_dir,
+                   "Keep the data in this directory. By default, a temporary "
+                   "directory is used and deleted at the end.")
+      ->type_name("DIR");
+    dev->add_flag("--once", node_.once,
+                  "Stop the node after the first result.");
+    add_hub_options(*dev, node_.configuration);
 
-    add_serve_options(*verb("serve", "One node on a data directory",
-                            [this] { return serve_verb(node_, io_); }));
+    add_serve_options(*add_verb("serve", "Start a node on a data directory.",
+                                [this] { return serve_verb(node_, io_); }),
+                      node_.configuration);
 
-    CLI::App* hub = app_.add_subcommand("hub", "Task hubs");
+    CLI::App* hub = app_.add_subcommand("hub", "Create task hubs.");
     hub->require_subcommand(1);
-    CLI::App* create
-      = verb(*hub, "create", "Make a hub in a new or empty directory",
-             [this] { return hub_create_verb(node_, io_); });
-    add_config_option(*create);
-    create->add_option("--data-dir", node_.configuration.data_dir, "Where");
-    add_hub_options(*create);
+    CLI::App* create = add_verb(
+      *hub, "create", "Create a task hub in a new or empty directory.",
+      [this] { return hub_create_verb(node_, io_); });
+    add_config_option(*create, node_.configuration);
+    create
+      ->add_option("--data-dir", node_.configuration.data_dir,
+                   "Create the task hub in this directory.")
+      ->type_name("DIR");
+    add_hub_options(*create, node_.configuration);
 
     CLI::App* check = app_.add_subcommand(
-      "check", "Look for damage in a data directory that no node uses");
-    check->add_option("--data-dir", checked_dir_, "Holds the hub")->required();
+      "check", "Check a data directory for damage. No node may use the "
+               "directory at the same time.");
+    check
+      ->add_option("--data-dir", checked_dir_,
+                   "Check this data directory, which holds a task hub.")
+      ->required()
+      ->type_name("DIR");
     check->callback(
       [this] { action_ = [this] { return check_verb(checked_dir_, io_); }; });
   }
 
+  /// `cluster up` and `cluster status`.
   void add_cluster_verbs() {
-    CLI::App* cluster
-      = app_.add_subcommand("cluster", "Several nodes that are one hub");
+    CLI::App* cluster = app_.add_subcommand(
+      "cluster", "Start a cluster on this machine, or show a cluster's state.");
     cluster->require_subcommand(1);
-    CLI::App* up
-      = verb(*cluster, "up", "Nodes on this machine, as child processes",
-             [this] { return cluster_up_verb(cluster_, io_); });
-    up->add_option("--nodes", cluster_.nodes,
-                   "How many; else as many as the directory holds, or 3")
-      ->check(CLI::Range(1, 100));
-    up->add_option("--http-port", cluster_.http_port,
-                   "Of the first; the others' follow")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 65535));
-    up->add_option("--cluster-port", cluster_.cluster_port,
-                   "Where the first listens for the others; theirs follow")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 65535));
-    up->add_option("--data-dir", cluster_.data_dir,
-                   "Keeps the data; else it is in a temporary folder");
-    up->add_option("--partitions", cluster_.partitions,
-                   "How many (1 to 4096); only used when the hub is made")
-      ->default_str("32")
-      ->check(CLI::Range(1, 4096));
-    remote_verb(
-      *cluster, "status", "Show how each node is; exit code 4 if one is away",
+    add_cluster_up_options(
+      *add_verb(
+        *cluster, "up",
+        "Start the nodes of a cluster on this machine as child processes.",
+        [this] { return cluster_up_verb(cluster_, io_); }),
+      cluster_);
+    add_remote_verb(
+      *cluster, "status",
+      "Show the state of each node. The exit code is 4 if a node cannot be "
+      "reached.",
       [this](node_connection& node) {
         return cluster_status_verb(node, with_partitions_, format_, io_);
       })
       ->add_flag("--partitions", with_partitions_,
-                 "Which ones a node owns, not only how many");
+                 "Show which partitions each node owns. By default, only the "
+                 "number of its partitions is shown.");
   }
 
   void add_tls_verbs() {
-    CLI::App* tls = app_.add_subcommand("tls", "Certificates for a cluster");
+    CLI::App* tls
+      = app_.add_subcommand("tls", "Create TLS certificates for a cluster.");
     tls->require_subcommand(1);
-    CLI::App* init = verb(*tls, "init",
-                          "Make an authority and its nodes' "
-                          "certificates",
-                          [this] { return tls_init_verb(tls_, io_); });
-    init->add_option("--dir", tls_.directory, "Where; made if it is not there")
-      ->capture_default_str()
-      ->check(not_empty());
-    init->add_option("--nodes", tls_.nodes, "Their names")
-      ->delimiter(',')
-      ->default_str("node-1,node-2,node-3");
-    init
-      ->add_option("--host", tls_.hosts,
-                   "By what nodes are reached besides loopback: names, "
-                   "numeric addresses")
-      ->delimiter(',');
-    init->add_option("--days", tls_.days, "How long they are good")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 36500));
+    add_tls_init_options(
+      *add_verb(
+        *tls, "init",
+        "Create a certificate authority and a certificate for each node.",
+        [this] { return tls_init_verb(tls_, io_); }),
+      tls_);
   }
 
   void add_config_verbs() {
-    CLI::App* config
-      = app_.add_subcommand("config", "What a node is told, and by whom");
+    CLI::App* config = app_.add_subcommand(
+      "config", "Show or validate the configuration of a node.");
     config->require_subcommand(1);
-    add_serve_options(*verb(
-      *config, "show", "Show all that is in force, and where it is from",
-      [this] { return config_show_verb(node_.configuration, format_, io_); }));
-    verb(*config, "validate", "Look for mistakes in a file of settings",
-         [this] {
-           return config_validate_verb(node_.configuration.config_file, io_);
-         })
-      ->add_option("file", node_.configuration.config_file, "TOML")
-      ->required();
+    add_serve_options(
+      *add_verb(
+        *config, "show",
+        "Show all settings that the verb serve would use with the same "
+        "options, and the source of each setting. No node is started, and no "
+        "task hub is created.",
+        [this] { return config_show_verb(node_.configuration, format_, io_); }),
+      node_.configuration);
+    add_verb(*config, "validate", "Check a configuration file for mistakes.",
+             [this] {
+               return config_validate_verb(node_.configuration.config_file,
+                                           io_);
+             })
+      ->add_option("file", node_.configuration.config_file,
+                   "The configuration file (TOML).")
+      ->required()
+      ->type_name("");
   }
 
-  void add_input_options(CLI::App& to) {
-    to.add_option("--id", start_.instance_id, "Else one is made")
-      ->check(not_empty());
-    to.add_option("--input", start_.input,
-                  "JSON, @FILE, or - for standard input");
-    to.add_option("--orchestration-version", start_.version, "Else the newest");
-    to.add_option("--timeout", start_.time_out, "Seconds to wait for the end")
-      ->check(CLI::Range(0.0, 1e9));
-  }
-
+  /// `start` and `run`.
   void add_start_verbs() {
-    CLI::App* start = remote_verb(
-      "start", "Start an instance", [this](node_connection& node) {
+    CLI::App* start = add_remote_verb(
+      "start", "Start an instance of an orchestrator.",
+      [this](node_connection& node) {
+        // Exactly one of NAME and --binding must be given.
         if (start_.name.empty() == start_.binding.empty())
           return fail(io_, {persistence::errc::invalid_argument,
-                            "start wants a NAME or --binding FILE."});
+                            "start needs a NAME or --binding FILE."});
         return start_verb(node, start_, format_, io_);
       });
-    start->add_option("name", start_.name, "The orchestrator");
-    CLI::Option* wait
-      = start->add_flag("--wait", start_.wait, "Wait until it has ended");
-    CLI::Option* follow
-      = start
-          ->add_flag("--follow", start_.follow,
-                     "Print its history until it has ended (Ctrl-C: exit "
-                     "code 130, and it goes on)")
-          ->excludes(wait);
-    start->add_flag("--get-or-start", start_.get_or_start,
-                    "A live instance of this ID is what is wanted");
-    start->add_option("--at", start_.scheduled_at, "Not before (ISO 8601)");
     start
-      ->add_option("--binding", start_.binding,
-                   "A file with {FunctionName, Input, InstanceId}, or an "
-                   "array of them")
-      ->excludes(follow);
-    add_input_options(*start);
+      ->add_option("name", start_.name,
+                   "The name of the orchestrator. Required without --binding.")
+      ->type_name("");
+    add_start_options(*start, start_);
+    add_input_options(*start, start_);
 
-    CLI::App* run
-      = remote_verb("run", "Start an instance, wait, print its result",
-                    [this](node_connection& node) {
-                      return run_verb(node, start_, format_, io_);
-                    });
-    run->add_option("name", start_.name, "The orchestrator")->required();
-    add_input_options(*run);
+    CLI::App* run = add_remote_verb(
+      "run", "Start an instance, wait for its end, and print its result.",
+      [this](node_connection& node) {
+        return run_verb(node, start_, format_, io_);
+      });
+    run->add_option("name", start_.name, "The name of the orchestrator.")
+      ->required()
+      ->type_name("");
+    add_input_options(*run, start_);
   }
 
-  /// One instance, or those that match.
-  void add_target(CLI::App& to) {
-    to.add_option("id", target_.id, "This one; else those that match")
-      ->check(not_empty());
-    add_filter_options(to, target_.filter);
-    to.add_flag("--dry-run", target_.dry_run, "Only say how many");
-    to.add_flag("--yes", target_.yes, "Do not ask");
-  }
-
-  CLI::App* add_id(CLI::App* to) {
-    to->add_option("id", id_, "The instance")->required()->check(not_empty());
+  /// Adds the ID of an instance as the first positional argument.
+  CLI::App* add_id_argument(CLI::App* to) {
+    add_instance_id(*to, id_);
     return to;
   }
 
-  static void add_filter_options(CLI::App& to, filter_options& filter) {
-    to.add_option("--status", filter.statuses, "Running, Completed, …")
-      ->delimiter(',')
-      ->allow_extra_args(false) // What follows is an ID.
-      ->check(not_empty());
-    to.add_option("--created-from", filter.created_from, "ISO 8601")
-      ->check(not_empty());
-    to.add_option("--created-to", filter.created_to, "ISO 8601")
-      ->check(not_empty());
-    to.add_option("--prefix", filter.prefix, "How the ID begins")
-      ->check(not_empty());
-    to.add_option("--name", filter.name, "The orchestrator")
-      ->check(not_empty());
-  }
-
-  static CLI::Option* add_partial(CLI::App& to, bool& partial) {
-    return to.add_flag("--partial", partial,
-                       "Without what nodes that are away own, and say so");
-  }
-
+  /// The verbs that only read: `get`, `list`, `count`, `history`, `urls`.
   void add_query_verbs() {
-    CLI::App* get = add_id(
-      remote_verb("get", "Show an instance", [this](node_connection& node) {
+    CLI::App* get = add_id_argument(add_remote_verb(
+      "get", "Show the status of an instance.", [this](node_connection& node) {
         if (watch_)
           return watch_instance_verb(node, id_, format_, io_);
         return get_verb(node, id_, with_history_, with_outputs_, format_, io_);
       }));
     get->alias("describe");
-    get->add_flag("--history", with_history_, "With its history");
-    get->add_flag("--outputs", with_outputs_, "And the results in it");
+    get->add_flag("--history", with_history_, "Also show the history.");
+    get->add_flag("--outputs", with_outputs_,
+                  "Also show the history, including the results of its "
+                  "events.");
     get
       ->add_flag("--watch", watch_,
-                 "Show each change until it has ended (Ctrl-C: exit code 130)")
+                 "Show each change until the instance has ended. Ctrl-C stops "
+                 "the output with exit code 130.")
       ->excludes("--history")
       ->excludes("--outputs");
 
-    CLI::App* list
-      = remote_verb("list", "Show instances", [this](node_connection& node) {
-          if (watch_)
-            return watch_list_verb(node, list_, format_, io_);
-          return list_verb(node, list_, format_, io_);
-        });
+    CLI::App* list = add_remote_verb(
+      "list", "List instances.", [this](node_connection& node) {
+        if (watch_)
+          return watch_list_verb(node, list_, format_, io_);
+        return list_verb(node, list_, format_, io_);
+      });
     add_filter_options(*list, list_.filter);
-    list->add_option("--top", list_.top, "At most so many; 0: all")
-      ->capture_default_str();
-    CLI::Option* stuck = list->add_flag("--stuck", list_.stuck,
-                                        "Those that cannot go on, and why");
+    list
+      ->add_option("--top", list_.top,
+                   "List at most this number of instances; 0 lists all.")
+      ->capture_default_str()
+      ->type_name("N");
+    CLI::Option* stuck
+      = list->add_flag("--stuck", list_.stuck,
+                       "List the instances that cannot make progress, with "
+                       "the reason for each instance.");
     list
       ->add_flag("--watch", watch_,
-                 "Show each change until Ctrl-C (exit code 130)")
+                 "Show each change until Ctrl-C, which stops the output with "
+                 "exit code 130.")
       ->excludes(stuck);
-    add_partial(*list, list_.partial)->excludes(stuck);
+    add_partial_option(*list, list_.partial)->excludes(stuck);
 
-    add_partial(*remote_verb("count", "Count instances by status",
-                             [this](node_connection& node) {
-                               return count_verb(node, partial_count_, format_,
-                                                 io_);
-                             }),
-                partial_count_);
-    add_id(remote_verb("history", "Show an instance's history",
-                       [this](node_connection& node) {
-                         return follow_
-                                  ? follow_history_verb(node, id_, format_, io_)
-                                  : history_verb(node, id_, format_, io_);
-                       }))
+    add_partial_option(*add_remote_verb("count", "Count instances by status.",
+                                        [this](node_connection& node) {
+                                          return count_verb(
+                                            node, partial_count_, format_, io_);
+                                        }),
+                       partial_count_);
+    add_id_argument(
+      add_remote_verb("history", "Show the history of an instance.",
+                      [this](node_connection& node) {
+                        return follow_
+                                 ? follow_history_verb(node, id_, format_, io_)
+                                 : history_verb(node, id_, format_, io_);
+                      }))
       ->add_flag("--follow", follow_,
-                 "Print new events until it has ended (Ctrl-C: exit code 130)");
-    add_id(remote_verb("urls", "Show an instance's management URLs",
-                       [this](node_connection& node) {
-                         return urls_verb(node, id_, format_, io_);
-                       }));
+                 "Also print new events until the instance has ended. Ctrl-C "
+                 "stops the output with exit code 130.");
+    add_id_argument(add_remote_verb("urls",
+                                    "Show the management URLs of an instance.",
+                                    [this](node_connection& node) {
+                                      return urls_verb(node, id_, format_, io_);
+                                    }));
   }
 
-  void add_control_verb(const char* word, const char* what) {
+  /// Adds `terminate`, `suspend`, `resume` or `rewind`.
+  CLI::App* add_control_verb(const char* name, const char* help) {
     CLI::App* added
-      = remote_verb(word, what, [this, word](node_connection& node) {
+      = add_remote_verb(name, help, [this, name](node_connection& node) {
           control_verb_options options = control_;
-          options.word = word;
+          options.verb = name;
           options.target = target_;
           return control_verb(node, options, io_);
         });
-    add_target(*added);
-    added->add_option("--reason", control_.reason, "For the log and history");
-    if (std::string_view(word) == "terminate")
-      added->add_flag("--recursive", control_.recursive,
-                      "And its sub-orchestrations");
+    add_target_options(*added, target_);
+    added
+      ->add_option("--reason", control_.reason,
+                   "Record this reason in the history and in the log.")
+      ->type_name("TEXT");
+    return added;
   }
 
+  /// The verbs that change instances.
   void add_control_verbs() {
-    CLI::App* raise = add_id(remote_verb(
-      "raise-event", "Send an event", [this](node_connection& node) {
-        return raise_event_verb(node, id_, event_, data_, io_);
-      }));
+    CLI::App* raise = add_id_argument(
+      add_remote_verb("raise-event", "Send an event to an instance.",
+                      [this](node_connection& node) {
+                        return raise_event_verb(node, id_, event_, data_, io_);
+                      }));
     raise->alias("signal");
-    raise->add_option("name", event_, "The event")->required();
-    raise->add_option("--data", data_, "JSON, @FILE, or - for standard input");
+    raise->add_option("name", event_, "The name of the event.")
+      ->required()
+      ->type_name("");
+    raise
+      ->add_option("--data", data_,
+                   "Send this value with the event: JSON, @FILE, or - for "
+                   "standard input.")
+      ->type_name("VALUE");
 
-    add_control_verb("terminate", "End an instance");
-    add_control_verb("suspend", "Hold an instance");
-    add_control_verb("resume", "Let a suspended instance go on");
-    add_control_verb("rewind", "Let a failed instance try again what failed");
+    add_control_verb("terminate",
+                     "Terminate an instance, or all instances that match a "
+                     "filter.")
+      ->add_flag("--recursive", control_.recursive,
+                 "Also terminate the sub-orchestrations of the instances.");
+    add_control_verb("suspend",
+                     "Suspend an instance, or all instances that match a "
+                     "filter.");
+    add_control_verb(
+      "resume",
+      "Resume a suspended instance, or all suspended instances that match a "
+      "filter.");
+    add_control_verb("rewind",
+                     "Rewind a failed instance, or all failed instances that "
+                     "match a filter. Their failed tasks run again.");
 
-    CLI::App* restart = add_id(
-      remote_verb("restart", "Start again with the same input",
-                  [this](node_connection& node) {
-                    return restart_verb(node, id_, same_id_, format_, io_);
-                  }));
-    restart->add_flag("--same-id", same_id_, "Under its own ID");
+    CLI::App* restart = add_id_argument(add_remote_verb(
+      "restart",
+      "Start a new instance with the orchestrator and the input of an existing "
+      "instance.",
+      [this](node_connection& node) {
+        return restart_verb(node, id_, same_id_, format_, io_);
+      }));
+    restart->add_flag("--same-id", same_id_,
+                      "Reuse the ID of the existing instance. By default, the "
+                      "new instance gets a new ID.");
 
-    add_target(*remote_verb("purge", "Forget finished instances",
-                            [this](node_connection& node) {
-                              return purge_verb(node, target_, io_);
-                            }));
+    add_target_options(
+      *add_remote_verb(
+        "purge",
+        "Delete an instance that has ended, or all ended instances that "
+        "match a filter. Their history is deleted, too.",
+        [this](node_connection& node) {
+          return purge_verb(node, target_, io_);
+        }),
+      target_);
   }
 
+  /// `bench` has an option --url of its own. If that option is not given, the
+  /// option --url of the program applies, but PERDURA_URL does not.
   void add_bench_verb() {
-    add_bench_options(*verb("bench", "Measure what orchestrations cost",
-                            [this] {
-                              bench_.key_file = key_file_;
-                              if (bench_.urls.empty() && url_was_said())
-                                bench_.urls = {url_};
-                              return bench_verb(bench_, format_, io_);
-                            }),
+    add_bench_options(*add_verb("bench",
+                                "Measure the throughput, latency and cost of "
+                                "orchestrations.",
+                                [this] {
+                                  bench_.key_file = key_file_;
+                                  if (bench_.urls.empty() && url_was_given())
+                                    bench_.urls = {url_};
+                                  return bench_verb(bench_, format_, io_);
+                                }),
                       bench_);
   }
 
   void add_completions_verb() {
-    CLI::App* completions = verb(
-      "completions", "Print a script that completes words in a shell", [this] {
+    CLI::App* completions = add_verb(
+      "completions",
+      "Print a script that completes verbs and options in a shell.", [this] {
         io_.out << completion_script(app_, shell_);
         return int{exit_ok};
       });
-    completions->add_option("shell", shell_, "For which one: bash, zsh or fish")
+    completions->add_option("shell", shell_, "The shell: bash, zsh or fish.")
       ->required()
-      ->transform(CLI::CheckedTransformer(
-        std::map<std::string, shell_kind>{{"bash", shell_kind::bash},
-                                          {"zsh", shell_kind::zsh},
-                                          {"fish", shell_kind::fish}}))
-      ->type_name("bash|zsh|fish");
+      ->transform(one_of<shell_kind>({{"bash", shell_kind::bash},
+                                      {"zsh", shell_kind::zsh},
+                                      {"fish", shell_kind::fish}},
+                                     false))
+      ->type_name("");
   }
 
-  /// Below each verb's help.
+  /// Adds the example below the help of each verb.
   void add_examples() {
     for (const auto& [verb_path, example] : examples)
       find_verb(verb_path)->footer("Example: perdura " + std::string(verb_path)
                                    + std::string(example));
   }
 
+  /// The verb with this path, e.g. "config show".
+  /// @throws CLI::OptionNotFound  There is no such verb.
   CLI::App* find_verb(std::string_view verb_path) {
     CLI::App* found = &app_;
     while (!verb_path.empty()) {
@@ -516,7 +509,8 @@ private:
   }
 
   terminal& io_;
-  CLI::App app_{"Durable orchestrations: nodes, and what runs on them.",
+  CLI::App app_{"Start Perdura nodes, and manage the instances of durable "
+                "orchestrations that run on them.",
                 "perdura"};
   std::string url_ = "http://127.0.0.1:7071";
   std::string key_file_;

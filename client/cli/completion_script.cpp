@@ -9,21 +9,24 @@ namespace perdura::client {
 
 namespace {
 
-struct flag_words {
-  std::vector<std::string> longs;  ///< Without dashes.
-  std::vector<std::string> shorts; ///< Likewise.
+/// One option of a verb, as it is defined in the parser.
+struct option_entry {
+  std::vector<std::string> long_names;  ///< Without dashes.
+  std::vector<std::string> short_names; ///< Without dashes.
   std::string help;
   bool takes_value = false;
 };
 
-/// A verb in reach of the words before it; the program itself has no path.
-struct verb_words {
+/// One verb and its options. Also used for the program itself, with an empty
+/// `path`.
+struct verb_entry {
   std::vector<std::string> path; ///< E.g. {"config", "show"}.
   std::string help;
-  std::vector<flag_words> flags;
-  std::vector<std::string> below; ///< The verbs behind it.
+  std::vector<option_entry> options;
+  std::vector<std::string> subverbs;
 };
 
+/// Joins the words to one text, separated by `between`.
 std::string joined(const std::vector<std::string>& words, const char* between) {
   std::string all;
   for (const std::string& each : words)
@@ -31,21 +34,24 @@ std::string joined(const std::vector<std::string>& words, const char* between) {
   return all;
 }
 
+/// Adds a verb and, recursively, its subverbs to `to`. An alias is added as a
+/// verb of its own.
 void add_verbs(const CLI::App& app, const std::vector<std::string>& path,
-               std::vector<verb_words>& to) {
-  verb_words words{path, app.get_description(), {}, {}};
+               std::vector<verb_entry>& to) {
+  // Positional arguments have no names, so they are not completed.
+  verb_entry entry{path, app.get_description(), {}, {}};
   for (const CLI::Option* option : app.get_options())
     if (!option->get_lnames().empty() || !option->get_snames().empty())
-      words.flags.push_back({option->get_lnames(), option->get_snames(),
-                             option->get_description(),
-                             option->get_items_expected_max() > 0});
+      entry.options.push_back({option->get_lnames(), option->get_snames(),
+                               option->get_description(),
+                               option->get_items_expected_max() > 0});
   const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* verb : verbs) {
-    words.below.push_back(verb->get_name());
+    entry.subverbs.push_back(verb->get_name());
     for (const std::string& alias : verb->get_aliases())
-      words.below.push_back(alias);
+      entry.subverbs.push_back(alias);
   }
-  to.push_back(words);
+  to.push_back(entry);
   for (const CLI::App* verb : verbs) {
     std::vector<std::string> names{verb->get_name()};
     for (const std::string& alias : verb->get_aliases())
@@ -58,20 +64,22 @@ void add_verbs(const CLI::App& app, const std::vector<std::string>& path,
   }
 }
 
-/// What can stand there: verbs, the verb's flags, those of the program.
-std::string candidates(const verb_words& verb, const verb_words& program) {
-  std::vector<std::string> words = verb.below;
-  const auto add = [&words](const verb_words& from) {
-    for (const flag_words& flag : from.flags) {
-      for (const std::string& name : flag.longs)
+/// The words that can follow a verb: its subverbs, its options, and the
+/// program's options.
+std::string candidates(const verb_entry& verb, const verb_entry& program) {
+  std::vector<std::string> words = verb.subverbs;
+  const auto add = [&words](const verb_entry& from) {
+    for (const option_entry& option : from.options) {
+      for (const std::string& name : option.long_names)
         words.push_back("--" + name);
-      for (const std::string& name : flag.shorts)
+      for (const std::string& name : option.short_names)
         words.push_back("-" + name);
     }
   };
   add(verb);
   if (&verb != &program)
     add(program);
+  // A verb and the program can have the same option, e.g. --help.
   std::vector<std::string> once;
   for (const std::string& each : words)
     if (std::find(once.begin(), once.end(), each) == once.end())
@@ -79,11 +87,14 @@ std::string candidates(const verb_words& verb, const verb_words& program) {
   return joined(once, " ");
 }
 
-/// The two `case` blocks that bash and zsh share: which verb the words so far
-/// mean, and what may follow it.
-std::string verb_case(const std::vector<verb_words>& verbs, const char* word) {
+/// Shell code that finds the verb, in the syntax of bash and zsh. The script
+/// runs the code once for each word before the cursor; `word` is the shell
+/// expression for the word. If the shell variable `verb`, followed by the word,
+/// is the path of a verb (e.g. "config" and "show"), the code assigns that path
+/// to `verb`. Any other word, such as an option, leaves `verb` unchanged.
+std::string verb_case(const std::vector<verb_entry>& verbs, const char* word) {
   std::vector<std::string> paths;
-  for (const verb_words& each : verbs)
+  for (const verb_entry& each : verbs)
     if (!each.path.empty())
       paths.push_back('"' + joined(each.path, " ") + '"');
   return "    case \"${verb:+$verb }" + std::string(word) + "\" in\n      "
@@ -91,15 +102,18 @@ std::string verb_case(const std::vector<verb_words>& verbs, const char* word) {
          + "\" ;;\n    esac\n";
 }
 
-std::string choices_case(const std::vector<verb_words>& verbs) {
+/// The `case` block that assigns the words that can follow the verb to the
+/// shell variable `choices`.
+std::string choices_case(const std::vector<verb_entry>& verbs) {
   std::string out = "  case \"$verb\" in\n";
-  for (const verb_words& each : verbs)
+  for (const verb_entry& each : verbs)
     out += "    \"" + joined(each.path, " ") + "\") choices=\""
            + candidates(each, verbs.front()) + "\" ;;\n";
   return out + "  esac\n";
 }
 
-std::string for_bash(const std::vector<verb_words>& verbs) {
+/// The bash script. If no word matches, bash completes file names (-o default).
+std::string for_bash(const std::vector<verb_entry>& verbs) {
   return "# perdura completions bash\n"
          "_perdura() {\n"
          "  local word=\"${COMP_WORDS[COMP_CWORD]}\" verb=\"\" choices=\"\" i\n"
@@ -111,7 +125,10 @@ std::string for_bash(const std::vector<verb_words>& verbs) {
            "complete -o default -F _perdura perdura\n";
 }
 
-std::string for_zsh(const std::vector<verb_words>& verbs) {
+/// The zsh script. It works in two ways. If the script is a file in $fpath, zsh
+/// runs its content as the function _perdura at the first completion. If the
+/// script is sourced, it registers the function _perdura.
+std::string for_zsh(const std::vector<verb_entry>& verbs) {
   return "#compdef perdura\n"
          "# perdura completions zsh\n"
          "_perdura() {\n"
@@ -130,7 +147,7 @@ std::string for_zsh(const std::vector<verb_words>& verbs) {
            "fi\n";
 }
 
-/// In single quotes, as fish reads them.
+/// The text in single quotes, with the escapes that fish uses.
 std::string fish_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
@@ -141,30 +158,34 @@ std::string fish_quoted(const std::string& text) {
   return out + '\'';
 }
 
-std::string for_fish(const std::vector<verb_words>& verbs) {
+/// The fish script. It has no `case` block: each verb and each option is one
+/// `complete` command with a condition.
+std::string for_fish(const std::vector<verb_entry>& verbs) {
   std::string out = "# perdura completions fish\n";
-  for (const verb_words& verb : verbs) {
+  for (const verb_entry& verb : verbs) {
     std::vector<std::string> seen;
     for (const std::string& word : verb.path)
       seen.push_back("__fish_seen_subcommand_from " + word);
-    // The program's own flags may stand anywhere.
+    // The program's own options have no condition, because they can stand
+    // anywhere on the command line.
     const std::string here = joined(seen, "; and ");
     const std::string when = here.empty() ? "" : " -n " + fish_quoted(here);
-    for (const flag_words& flag : verb.flags) {
+    for (const option_entry& option : verb.options) {
       out += "complete -c perdura" + when;
-      for (const std::string& name : flag.longs)
+      for (const std::string& name : option.long_names)
         out += " -l " + name;
-      for (const std::string& name : flag.shorts)
+      for (const std::string& name : option.short_names)
         out += " -s " + name;
-      out += (flag.takes_value ? " -r -d " : " -d ") + fish_quoted(flag.help)
-             + '\n';
+      out += (option.takes_value ? " -r -d " : " -d ")
+             + fish_quoted(option.help) + '\n';
     }
+    // The subverbs are proposed only while none of them has been typed.
     const std::string next = here.empty()
                                ? "__fish_use_subcommand"
                                : here + "; and not __fish_seen_subcommand_from "
-                                   + joined(verb.below, " ");
-    for (const std::string& name : verb.below)
-      for (const verb_words& inner : verbs)
+                                   + joined(verb.subverbs, " ");
+    for (const std::string& name : verb.subverbs)
+      for (const verb_entry& inner : verbs)
         if (inner.path.size() == verb.path.size() + 1
             && inner.path.back() == name
             && std::equal(verb.path.begin(), verb.path.end(),
@@ -178,7 +199,7 @@ std::string for_fish(const std::vector<verb_words>& verbs) {
 } // namespace
 
 std::string completion_script(const CLI::App& app, shell_kind shell) {
-  std::vector<verb_words> verbs;
+  std::vector<verb_entry> verbs;
   add_verbs(app, {}, verbs);
   switch (shell) {
   case shell_kind::bash:

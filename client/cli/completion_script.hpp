@@ -1,5 +1,5 @@
-/// What `completions` prints: a shell's script with all verbs and options,
-/// read off the parser itself, so that it knows what the parser knows.
+/// Writes the completion script that `completions` prints. The verbs and
+/// options are read from the parser, so the script is always complete.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ namespace perdura::client {
 
 enum class shell_kind : std::uint8_t { bash, zsh, fish };
 
+/// The script that completes the verbs and options of `app` in this shell.
 std::string completion_script(const CLI::App& app, shell_kind shell);
 
 } // namespace perdura::client

@@ -14,19 +14,21 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void take_http(sourced_configuration& to, const std::string& text) {
-  const auto place = parse_listen_place(text);
-  if (!place) {
-    to.problems.push_back("--http wants ADDRESS:PORT, such as 127.0.0.1:7071, "
-                          "not \""
+/// Splits the text of --http into the settings http.address and http.port.
+void apply_http_flag(sourced_configuration& to, const std::string& text) {
+  const auto parsed = parse_listen_address(text);
+  if (!parsed) {
+    to.problems.push_back("--http must be ADDRESS:PORT, such as "
+                          "127.0.0.1:7071, not \""
                           + text + "\".");
     return;
   }
-  to.override_with("http.address", place->address, "--http");
-  to.override_with("http.port", std::int64_t{place->port}, "--http");
+  to.override_with("http.address", parsed->address, "--http");
+  to.override_with("http.port", std::int64_t{parsed->port}, "--http");
 }
 
-/// What is shown means the same wherever it is put.
+/// Makes paths absolute, so that the shown configuration has the same meaning
+/// in every directory.
 void make_paths_absolute(configuration& values) {
   for (const setting& each : settings()) {
     if (each.kind != setting_kind::path)
@@ -42,11 +44,12 @@ void make_paths_absolute(configuration& values) {
 } // namespace
 
 sourced_configuration gather_configuration(const configuration_flags& flags) {
+  // Options are applied after the file, because they override it.
   sourced_configuration all;
   if (!flags.config_file.empty())
     all = read_configuration(flags.config_file);
   if (flags.http)
-    take_http(all, *flags.http);
+    apply_http_flag(all, *flags.http);
   if (flags.data_dir)
     all.override_with("node.data_dir", *flags.data_dir, "--data-dir");
   if (flags.task_hub)
@@ -57,13 +60,13 @@ sourced_configuration gather_configuration(const configuration_flags& flags) {
     all.override_with("hub.create", true, "--create-hub");
   if (flags.log_level)
     all.override_with("log.level", *flags.log_level, "--log-level");
-  all.check_together();
+  all.check_consistency();
   return all;
 }
 
 int fail_with_problems(terminal& io, const sourced_configuration& read) {
-  // Without the program's name in front: FILE:LINE:COLUMN is what an editor
-  // jumps to.
+  // The program's name is left out: editors recognise lines that begin with
+  // FILE:LINE:COLUMN.
   for (const std::string& each : read.problems)
     io.err << each << '\n';
   io.err << std::flush;
@@ -87,15 +90,15 @@ int config_show_verb(const configuration_flags& flags, output_format format,
 
 int config_validate_verb(const std::string& file, terminal& io) {
   sourced_configuration read = read_configuration(file);
-  read.check_together();
+  read.check_consistency();
   if (!read.problems.empty())
     return fail_with_problems(io, read);
-  io.out << file << " is sound.\n";
+  io.out << file << " is valid.\n";
   return exit_ok;
 }
 
-std::optional<listen_place> parse_listen_place(const std::string& text) {
-  listen_place place;
+std::optional<listen_address> parse_listen_address(const std::string& text) {
+  listen_address parsed;
   std::string_view port = text;
   if (const std::size_t colon = text.rfind(':'); colon != text.npos) {
     port = std::string_view(text).substr(colon + 1);
@@ -103,15 +106,17 @@ std::optional<listen_place> parse_listen_place(const std::string& text) {
     if (address.starts_with('[') && address.ends_with(']'))
       address = address.substr(1, address.size() - 2);
     else if (address.find(':') != address.npos)
-      return std::nullopt; // IPv6 wants its brackets.
+      return std::nullopt; // An IPv6 address without brackets.
+    // ":PORT" keeps the default address.
     if (!address.empty())
-      place.address = address;
+      parsed.address = address;
   }
+  // from_chars refuses signs and numbers above 65535.
   const char* end = port.data() + port.size();
-  const auto [rest, failure] = std::from_chars(port.data(), end, place.port);
+  const auto [rest, failure] = std::from_chars(port.data(), end, parsed.port);
   if (failure != std::errc() || rest != end)
     return std::nullopt;
-  return place;
+  return parsed;
 }
 
 } // namespace perdura::client

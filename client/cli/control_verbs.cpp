@@ -18,8 +18,10 @@ using persistence::result;
 
 namespace {
 
-/// The node's "not found" has no body.
-int fail_at(terminal& io, const std::string& id, const error& failure) {
+/// Does the same as `fail`, except that the messages for "not found" and "has
+/// ended already" name the instance. The node's own messages do not name it.
+int fail_for_instance(terminal& io, const std::string& id,
+                      const error& failure) {
   if (failure.code == errc::not_found)
     return fail(io, {errc::not_found, "There is no instance \"" + id + "\"."});
   if (failure.code == errc::already_finished)
@@ -28,81 +30,90 @@ int fail_at(terminal& io, const std::string& id, const error& failure) {
   return fail(io, failure);
 }
 
-bool is_yes(terminal& io, const std::string& question) {
+/// Asks on the error stream and reads the answer from standard input.
+bool confirmed(terminal& io, const std::string& question) {
   io.err << question << " [y/N] " << std::flush;
   std::string answer;
   std::getline(io.in, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+/// "1 instance", "5 instances".
 std::string instances(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " instance" : " instances");
 }
 
-/// One instance or many, and which, must be said.
-/// @error errc::invalid_argument
+/// @error errc::invalid_argument  Neither an ID nor a filter is given, or both
+///                                are given.
 result<void> check_target(const control_target& target,
-                          const std::string& word) {
+                          const std::string& verb) {
   if (target.id.empty() && target.filter.empty())
     return error{errc::invalid_argument,
-                 word
-                   + " wants an ID or a filter (--status, --created-from, "
+                 verb
+                   + " needs an ID or a filter (--status, --created-from, "
                      "--created-to, --prefix, --name)."};
   if (!target.id.empty() && !target.filter.empty())
     return error{errc::invalid_argument,
-                 word + " wants an ID or a filter, not both."};
+                 verb + " needs an ID or a filter, not both."};
   return {};
 }
 
-/// What a verb does, in the words of its questions and answers.
-struct deed {
-  std::string word;                 ///< "terminate"
-  std::string done;                 ///< "terminated"
-  std::vector<std::string> applies; ///< To instances of these statuses.
+/// The forms of a verb's name for questions and messages, and the statuses of
+/// the instances that the verb can change.
+struct control_action {
+  std::string verb;       ///< E.g. "terminate".
+  std::string participle; ///< E.g. "terminated".
+  std::vector<std::string>
+    statuses; ///< Instances with other statuses are skipped.
 };
 
-deed deed_of(const std::string& word) {
-  if (word == "suspend")
-    return {word, "suspended", {"Pending", "Running", "ContinuedAsNew"}};
-  if (word == "resume")
-    return {word, "resumed", {"Suspended"}};
-  if (word == "rewind")
-    return {word, "rewound", {"Failed"}};
+/// The action of `verb`, which is one of control_verb_options::verb.
+control_action control_action_of(const std::string& verb) {
+  if (verb == "suspend")
+    return {verb, "suspended", {"Pending", "Running", "ContinuedAsNew"}};
+  if (verb == "resume")
+    return {verb, "resumed", {"Suspended"}};
+  if (verb == "rewind")
+    return {verb, "rewound", {"Failed"}};
   return {
-    word, "terminated", {"Pending", "Running", "ContinuedAsNew", "Suspended"}};
+    verb, "terminated", {"Pending", "Running", "ContinuedAsNew", "Suspended"}};
 }
 
-/// True if it shall be done; else `code` is how the verb ends.
-bool may_begin(const control_target& target, const deed& what,
-               std::size_t count, int& code, terminal& io) {
+/// Asks for confirmation before `count` instances are changed, unless --yes is
+/// given. Returns true if the verb may proceed. Otherwise sets `code` to the
+/// exit code of the verb. If confirmation is needed but standard input is not a
+/// terminal, prints an error.
+bool may_proceed(const control_target& target, const control_action& action,
+                 std::size_t count, int& code, terminal& io) {
   code = exit_ok;
   if (target.dry_run) {
-    io.out << instances(count) << " would be " << what.done << ".\n";
+    io.out << instances(count) << " would be " << action.participle << ".\n";
     return false;
   }
   if (count == 0) {
-    io.out << "0 instances " << what.done << ".\n";
+    io.out << "0 instances " << action.participle << ".\n";
     return false;
   }
   if (target.yes)
     return true;
   if (!io.can_ask) {
     code = fail(io, {errc::invalid_argument, instances(count) + " would be "
-                                               + what.done
-                                               + "; say --yes to do it."});
+                                               + action.participle
+                                               + "; use --yes to confirm."});
     return false;
   }
-  std::string question = what.word + ' ' + instances(count) + '?';
+  std::string question = action.verb + ' ' + instances(count) + '?';
   question.front() = static_cast<char>(
     std::toupper(static_cast<unsigned char>(question.front())));
-  return is_yes(io, question);
+  return confirmed(io, question);
 }
 
+/// Sends the verb's request for one instance.
 result<void> control_one(node_connection& node,
                          const control_verb_options& options,
                          const std::string& id) {
-  auto reply = node.ask(
-    "POST", instance_path(id) + '/' + options.word
+  auto reply = node.call_api(
+    "POST", instance_path(id) + '/' + options.verb
               + to_query({{"reason", options.reason},
                           {"recursive", options.recursive ? "true" : ""}}));
   if (reply)
@@ -110,14 +121,17 @@ result<void> control_one(node_connection& node,
   return reply.error();
 }
 
-/// How the instances of a batch took it.
+/// Counts the results of a batch. An instance can change between the query that
+/// selected it and the request that changes it.
 struct batch_tally {
-  std::size_t done = 0;
-  std::size_t ended = 0;      ///< Already, when it was their turn.
-  std::size_t gone = 0;       ///< Purged meanwhile.
-  std::size_t not_failed = 0; ///< Somebody else has rewound them.
+  std::size_t done = 0;       ///< Instances that the verb changed.
+  std::size_t ended = 0;      ///< Instances that had ended before.
+  std::size_t gone = 0;       ///< Instances that were purged before.
+  std::size_t not_failed = 0; ///< Instances whose status was not Failed.
 
-  /// False if the error is none of these.
+  /// Counts a result. An error is counted only if it shows that the instance
+  /// changed after it was selected. For any other error, counts nothing and
+  /// returns false.
   bool count(const result<void>& answer) {
     if (answer)
       ++done;
@@ -132,51 +146,56 @@ struct batch_tally {
     return true;
   }
 
-  std::string sentence(const deed& what) const {
-    std::string text = instances(done) + ' ' + what.done;
+  /// For example, "5 instances terminated, 1 had ended already."
+  std::string sentence(const control_action& action) const {
+    std::string text = instances(done) + ' ' + action.participle;
     if (ended > 0)
       text += ", " + std::to_string(ended) + " had ended already";
     if (gone > 0)
-      text += ", " + std::to_string(gone)
-              + (gone == 1 ? " was gone already" : " were gone already");
+      text += ", " + std::to_string(gone) + " no longer existed";
     if (not_failed > 0)
       text += ", " + std::to_string(not_failed) + " had not failed";
     return text + '.';
   }
 };
 
+/// Selects instances by the filter, asks for confirmation, and sends one
+/// request for each. Instances that changed in the meantime are counted, not
+/// treated as errors.
 int control_many(node_connection& node, const control_verb_options& options,
                  terminal& io) {
-  const deed what = deed_of(options.word);
+  const control_action action = control_action_of(options.verb);
   list_verb_options wanted{options.target.filter, 0};
   if (wanted.filter.statuses.empty())
-    wanted.filter.statuses = what.applies;
+    wanted.filter.statuses = action.statuses;
   auto fetched = fetch_instances(node, wanted, false);
   if (!fetched)
     return fail(io, fetched.error());
   const std::vector<std::string>& found = fetched->instances;
   int code = exit_ok;
-  if (!may_begin(options.target, what, found.size(), code, io))
+  if (!may_proceed(options.target, action, found.size(), code, io))
     return code;
   batch_tally tally;
   {
-    progress_line progress(io, what.done, found.size());
+    progress_line progress(io, action.participle, found.size());
     std::size_t asked = 0;
     for (const std::string& each : found) {
       const auto answer = control_one(
-        node, options, json_plain(json_member(each, "instanceId")));
-      // What is wrong with the node is wrong for the rest as well.
+        node, options, json_unquoted(json_member(each, "instanceId")));
+      // Errors that are not counted concern the node or the whole command, so
+      // further requests would fail, too.
       if (!tally.count(answer)) {
         code = fail(io, answer.error());
         break;
       }
-      progress.reached(++asked);
+      progress.update(++asked);
     }
   }
-  io.out << tally.sentence(what) << '\n';
+  io.out << tally.sentence(action) << '\n';
   return code;
 }
 
+/// Purges the instance with this ID, or only checks that it exists (--dry-run).
 int purge_one(node_connection& node, const control_target& target,
               terminal& io) {
   if (target.dry_run) {
@@ -186,9 +205,9 @@ int purge_one(node_connection& node, const control_target& target,
     io.out << "1 instance would be purged.\n";
     return exit_ok;
   }
-  auto reply = node.ask("DELETE", instance_path(target.id));
+  auto reply = node.call_api("DELETE", instance_path(target.id));
   if (!reply)
-    return fail_at(io, target.id, reply.error());
+    return fail_for_instance(io, target.id, reply.error());
   io.out << "1 instance purged.\n";
   return exit_ok;
 }
@@ -201,15 +220,15 @@ int raise_event_verb(node_connection& node, const std::string& id,
   auto value = read_value(data, io);
   if (!value)
     return fail(io, value.error());
-  auto reply = node.ask(
+  auto reply = node.call_api(
     "POST", instance_path(id) + "/raiseEvent/" + cluster::encode_url_part(name),
     std::move(*value));
-  return reply ? exit_ok : fail_at(io, id, reply.error());
+  return reply ? exit_ok : fail_for_instance(io, id, reply.error());
 }
 
 int control_verb(node_connection& node, const control_verb_options& options,
                  terminal& io) {
-  if (auto clear = check_target(options.target, options.word); !clear)
+  if (auto clear = check_target(options.target, options.verb); !clear)
     return fail(io, clear.error());
   const std::string& id = options.target.id;
   if (id.empty())
@@ -218,22 +237,24 @@ int control_verb(node_connection& node, const control_verb_options& options,
     auto status = node.status_of(id, {{"showInput", "false"}});
     if (!status)
       return fail(io, status.error());
-    io.out << "1 instance would be " << deed_of(options.word).done << ".\n";
+    io.out << "1 instance would be "
+           << control_action_of(options.verb).participle << ".\n";
     return exit_ok;
   }
   auto done = control_one(node, options, id);
-  return done ? exit_ok : fail_at(io, id, done.error());
+  return done ? exit_ok : fail_for_instance(io, id, done.error());
 }
 
 int restart_verb(node_connection& node, const std::string& id, bool same_id,
                  output_format format, terminal& io) {
-  auto reply = node.ask("POST", instance_path(id) + "/restart"
-                                  + to_query({{"restartWithNewInstanceId",
-                                               same_id ? "false" : "true"}}));
+  auto reply = node.call_api(
+    "POST",
+    instance_path(id) + "/restart"
+      + to_query({{"restartWithNewInstanceId", same_id ? "false" : "true"}}));
   if (!reply)
     return fail(io, reply.error());
   if (format == output_format::table)
-    io.out << json_plain(json_member(reply->body, "id")) << '\n';
+    io.out << json_unquoted(json_member(reply->body, "id")) << '\n';
   else
     io.out << (format == output_format::json ? json_pretty(reply->body)
                                              : json_compact(reply->body))
@@ -247,13 +268,16 @@ int purge_verb(node_connection& node, const control_target& target,
     return fail(io, clear.error());
   if (!target.id.empty())
     return purge_one(node, target, io);
-  const deed what{
+  const control_action action{
     "purge", "purged", {"Completed", "Failed", "Terminated", "Canceled"}};
   filter_options filter = target.filter;
   if (filter.statuses.empty())
     filter.statuses = {"Completed", "Failed", "Terminated"};
   if (filter.created_from.empty())
-    filter.created_from = "1970-01-01"; // The API wants one.
+    filter.created_from = "1970-01-01"; // The API requires this parameter.
+  // The instances are counted only for the question or for --dry-run. The
+  // request below contains the filter, not the instances, so the node selects
+  // the instances again.
   if (target.dry_run || !target.yes) {
     auto found = fetch_instances(node, {filter, 0}, false);
     if (!found)
@@ -261,20 +285,22 @@ int purge_verb(node_connection& node, const control_target& target,
     const auto& instances = found->instances;
     const auto count = std::count_if(
       instances.begin(), instances.end(), [&](const std::string& each) {
-        return std::find(what.applies.begin(), what.applies.end(),
-                         json_plain(json_member(each, "runtimeStatus")))
-               != what.applies.end();
+        return std::find(action.statuses.begin(), action.statuses.end(),
+                         json_unquoted(json_member(each, "runtimeStatus")))
+               != action.statuses.end();
       });
     int code = exit_ok;
-    if (!may_begin(target, what, static_cast<std::size_t>(count), code, io))
+    if (!may_proceed(target, action, static_cast<std::size_t>(count), code, io))
       return code;
   }
+  // If no instance matches, the node responds with 404. Here this is not an
+  // error.
   auto reply
-    = node.ask("DELETE", "/instances" + to_query(filter.to_parameters()));
+    = node.call_api("DELETE", "/instances" + to_query(filter.to_parameters()));
   if (!reply && reply.code() != errc::not_found)
     return fail(io, reply.error());
   const std::string number
-    = reply ? json_plain(json_member(reply->body, "instancesDeleted")) : "0";
+    = reply ? json_unquoted(json_member(reply->body, "instancesDeleted")) : "0";
   io.out << number << (number == "1" ? " instance" : " instances")
          << " purged.\n";
   return exit_ok;

@@ -1,4 +1,4 @@
-/// The verbs that act on instances: `raise-event`, `terminate`, `suspend`,
+/// The verbs that change instances: `raise-event`, `terminate`, `suspend`,
 /// `resume`, `rewind`, `restart`, `purge`.
 #pragma once
 
@@ -10,34 +10,47 @@
 
 namespace perdura::client {
 
+/// Sends an event; `data` is JSON, `@FILE`, or `-` for standard input. If
+/// `data` is empty, the event has no value. Prints nothing if the node has
+/// accepted the event.
 int raise_event_verb(node_connection& node, const std::string& id,
                      const std::string& name, const std::string& data,
                      terminal& io);
 
-/// What a verb acts on: one instance, or those that match.
+/// The instances that a verb changes: the instance with this ID, or all
+/// instances that match the filter. Exactly one of ID and filter must be given.
 struct control_target {
   std::string id;
   filter_options filter;
-  bool dry_run = false; ///< Only says how many.
-  bool yes = false;     ///< Does not ask.
+  bool dry_run = false; ///< Print the number of instances, change nothing.
+  /// Do not ask for confirmation. One instance that is named by its ID never
+  /// needs a confirmation.
+  bool yes = false;
 };
 
+/// The command line of `terminate`, `suspend`, `resume` and `rewind`.
 struct control_verb_options {
-  std::string word; ///< "terminate", "suspend", "resume" or "rewind".
+  std::string verb; ///< "terminate", "suspend", "resume" or "rewind".
   control_target target;
-  std::string reason;
-  bool recursive = false; ///< Of terminate: the children, too.
+  std::string reason;     ///< Recorded in the history. Empty means none.
+  bool recursive = false; ///< Terminate sub-orchestrations, too.
 };
 
-/// Without statuses in the filter, those that the verb can do something to.
+/// Terminates, suspends, resumes or rewinds instances, with one request for
+/// each instance. A filter without a status selects all instances whose status
+/// the verb can change. Instances that changed after they were selected are
+/// counted in the output; they are not an error.
 int control_verb(node_connection& node, const control_verb_options& options,
                  terminal& io);
 
-/// Prints the ID of the new run.
+/// Starts a new instance with the same orchestrator and input, and prints its
+/// ID. With `same_id` the new instance replaces the old one; otherwise the node
+/// generates a new ID.
 int restart_verb(node_connection& node, const std::string& id, bool same_id,
                  output_format format, terminal& io);
 
-/// Over a filter: the finished ones that match.
+/// Deletes an instance that has ended, or all such instances that match the
+/// filter. With a filter, one request deletes all of them.
 int purge_verb(node_connection& node, const control_target& target,
                terminal& io);
 

@@ -12,58 +12,70 @@ using persistence::result;
 
 namespace {
 
-// The node is woken by an instance's end, and asked as often for all else.
+// The node responds to a waiting request as soon as the instance has ended, but
+// not when the instance changes in another way. To see such changes, the verbs
+// send one request per interval.
 constexpr auto interval = std::chrono::seconds(1);
 
-std::string plain_member(std::string_view object, std::string_view name) {
-  return json_plain(json_member(object, name));
+/// The member of an object as text; empty if it is missing.
+std::string unquoted_member(std::string_view object, std::string_view name) {
+  return json_unquoted(json_member(object, name));
 }
 
+/// True if the status is final.
 bool has_ended(const std::string& status) {
-  const std::string state = plain_member(status, "runtimeStatus");
+  const std::string state = unquoted_member(status, "runtimeStatus");
   return state == "Completed" || state == "Failed" || state == "Terminated"
          || state == "Canceled";
 }
 
-int ended_well(const std::string& status) {
-  return plain_member(status, "runtimeStatus") == "Completed"
+/// exit_ok if the instance has completed, else exit_instance_failed.
+int exit_code_of_status(const std::string& status) {
+  return unquoted_member(status, "runtimeStatus") == "Completed"
            ? exit_ok
            : exit_instance_failed;
 }
 
-/// Answers at the instance's end, or after the interval.
+/// Returns the status when the instance has ended, or after the interval.
 result<std::string> next_status(node_connection& node, const std::string& id,
                                 query_parameters parameters) {
   parameters.emplace_back("waitSeconds", std::to_string(interval.count()));
   return node.status_of(id, parameters);
 }
 
-/// From the top of an empty screen.
+/// Clears the screen and prints the text from the top. The two escape sequences
+/// move the cursor to the top left and erase the screen.
 void redraw(const std::string& text, terminal& io) {
   io.out << "\x1b[H\x1b[2J" << text << std::flush;
 }
 
+/// Prints one row and flushes the output. The columns are not aligned with
+/// those of other rows.
 void print_line(const std::vector<std::string>& cells, terminal& io) {
   print_table(io.out, {cells});
   io.out << std::flush;
 }
 
-/// The time, the status, and what there is to say about it.
+/// Prints one line for a changed instance. In a JSON format the line is the
+/// status object. Otherwise it has the time of the change, the status, and the
+/// output if the instance has ended, or else the custom status.
 void print_change(const std::string& status, output_format format,
                   terminal& io) {
   if (format != output_format::table) {
     io.out << json_compact(status) << std::endl;
     return;
   }
-  const char* said = has_ended(status) ? "output" : "customStatus";
+  const char* member = has_ended(status) ? "output" : "customStatus";
   const std::string detail
-    = json_compact(json_member(status, said).value_or("null"));
-  print_line({plain_member(status, "lastUpdatedTime"),
-              plain_member(status, "runtimeStatus"),
+    = json_compact(json_member(status, member).value_or("null"));
+  print_line({unquoted_member(status, "lastUpdatedTime"),
+              unquoted_member(status, "runtimeStatus"),
               detail == "null" ? "" : shortened(detail, 160)},
              io);
 }
 
+/// Replaces the content of the screen by the status. The text is built before
+/// the screen is cleared, so that the screen does not flicker.
 void draw_status(const std::string& status, output_format format,
                  terminal& io) {
   std::ostringstream text;
@@ -72,14 +84,15 @@ void draw_status(const std::string& status, output_format format,
   redraw(text.str(), io);
 }
 
-/// The events of one instance that were not printed yet.
+/// Prints the events of an instance's history that were not printed before.
 class history_tail {
 public:
   history_tail(output_format format, terminal& io) : format_(format), io_(io) {}
 
   void print_new(std::string_view events) {
     const auto items = json_items(events);
-    // Continue-as-new begins a history of its own.
+    // Continue-as-new replaces the history by a new one, which has a different
+    // first event. The new history is printed from its beginning.
     const std::string first(items.empty() ? std::string_view() : items.front());
     if (first != first_)
       printed_ = 0;
@@ -95,7 +108,8 @@ private:
       io_.out << json_compact(event) << '\n';
       return;
     }
-    // Columns cannot be as wide as what is yet to come; these fit most.
+    // Later events may need wider columns than the events so far. These fixed
+    // widths fit most events.
     constexpr std::size_t widths[] = {29, 36, 20, 0};
     auto cells = history_cells(event);
     for (std::size_t i = 0; i < cells.size(); ++i)
@@ -106,18 +120,20 @@ private:
 
   output_format format_;
   terminal& io_;
-  std::size_t printed_ = 0;
-  std::string first_;
+  std::size_t printed_ = 0; ///< Number of printed events.
+  std::string first_;       ///< The first event of the current history.
 };
 
-/// What changed between two looks at a list, a line each.
+/// Prints one line for each instance that is new in the list or has changed
+/// since the previous list. In the table format, also prints one line for each
+/// instance that has left the list.
 class list_changes {
 public:
   void print(const std::vector<std::string>& found, output_format format,
              terminal& io) {
     std::map<std::string, std::string> now;
     for (const std::string& each : found) {
-      const std::string id = plain_member(each, "instanceId");
+      const std::string id = unquoted_member(each, "instanceId");
       now.emplace(id, each);
       const auto before = known_.find(id);
       if (before != known_.end() && before->second == each)
@@ -135,14 +151,16 @@ public:
   }
 
 private:
-  std::map<std::string, std::string> known_;
+  std::map<std::string, std::string> known_; ///< The JSON of each ID.
 };
 
+/// The screen of `list --watch`: the table, and a note if there are more
+/// instances than the table shows.
 std::string list_page(const std::vector<std::string>& found, bool more) {
   std::ostringstream text;
   print_instances(text, found);
   if (more)
-    text << "There are more; --top N shows more.\n";
+    text << "There are more instances; --top N shows more.\n";
   return text.str();
 }
 
@@ -150,6 +168,7 @@ std::string list_page(const std::vector<std::string>& found, bool more) {
 
 int watch_instance_verb(node_connection& node, const std::string& id,
                         output_format format, terminal& io) {
+  // From here on Ctrl-C ends the loop instead of the process.
   signal_watch signals;
   std::string seen;
   auto status = node.status_of(id);
@@ -164,8 +183,8 @@ int watch_instance_verb(node_connection& node, const std::string& id,
     }
     seen = *status;
     if (has_ended(*status))
-      return ended_well(*status);
-    if (signals.stop_requested() || io.out_gone())
+      return exit_code_of_status(*status);
+    if (signals.stop_requested() || io.output_closed())
       return exit_interrupted;
     status = next_status(node, id, {});
   }
@@ -180,14 +199,15 @@ int watch_list_verb(node_connection& node, const list_verb_options& options,
     auto found = fetch_instances(node, options, format != output_format::table);
     if (!found)
       return fail(io, found.error());
+    // Missing partitions are reported when they change, not once a second.
     if (found->missing != missing)
-      say_missing(found->missing, io);
+      report_missing_partitions(found->missing, io);
     missing = found->missing;
     if (io.can_redraw && format == output_format::table)
       redraw(list_page(found->instances, found->more), io);
     else
       changes.print(found->instances, format, io);
-  } while (!io.out_gone() && !signals.wait_for(interval));
+  } while (!io.output_closed() && !signals.wait_for(interval));
   return exit_interrupted;
 }
 
@@ -201,8 +221,9 @@ int follow_history_verb(node_connection& node, const std::string& id,
     if (!status)
       return fail(io, status.error());
     const bool ended = has_ended(*status);
-    // A history may be long; it is only asked for when it has grown.
-    const std::string now = plain_member(*status, "lastUpdatedTime");
+    // A history may be long, so it is requested only after the instance has
+    // changed.
+    const std::string now = unquoted_member(*status, "lastUpdatedTime");
     if (now != updated || ended) {
       auto full = node.status_of(id, {{"showHistory", "true"},
                                       {"showHistoryOutput", "true"},
@@ -213,8 +234,8 @@ int follow_history_verb(node_connection& node, const std::string& id,
     }
     updated = now;
     if (ended)
-      return ended_well(*status);
-    if (signals.stop_requested() || io.out_gone())
+      return exit_code_of_status(*status);
+    if (signals.stop_requested() || io.output_closed())
       return exit_interrupted;
     status = next_status(node, id, {{"showInput", "false"}});
   }

@@ -1,6 +1,6 @@
-/// The verbs that stay and look on: `get --watch`, `list --watch`,
-/// `history --follow`, `start --follow`. Ctrl-C ends them with
-/// `exit_interrupted`; a reader of the output that leaves ends them, too.
+/// The verbs that keep printing changes: `get --watch`, `list --watch`,
+/// `history --follow`, `start --follow`. They return `exit_interrupted` after
+/// Ctrl-C, or when the reader of an output pipe has closed its end.
 #pragma once
 
 #include "client/cli/node_connection.hpp"
@@ -12,17 +12,20 @@
 
 namespace perdura::client {
 
-/// A screen is drawn again, elsewhere each change is a line. Ends with the
-/// instance: 0 if it has completed, 1 if it ended in any other way.
+/// Shows the status of an instance until the instance has ended. On a screen,
+/// the table is redrawn at each change; otherwise each change is printed as one
+/// line. Returns exit_ok if the instance has completed, exit_instance_failed if
+/// it has ended in another way.
 int watch_instance_verb(node_connection& node, const std::string& id,
                         output_format format, terminal& io);
 
-/// Likewise, without an end of its own.
+/// Shows the instances that match, in the same way as watch_instance_verb,
+/// until Ctrl-C.
 int watch_list_verb(node_connection& node, const list_verb_options& options,
                     output_format format, terminal& io);
 
-/// Prints the events there are, and each new one. Ends with the instance, as
-/// `watch_instance_verb`.
+/// Prints the history of an instance and each new event until the instance has
+/// ended. Returns the same exit codes as watch_instance_verb.
 int follow_history_verb(node_connection& node, const std::string& id,
                         output_format format, terminal& io);
 

@@ -10,12 +10,13 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/// Goes over the tokens of valid JSON; beyond the end nothing comes.
-class token_walk {
+/// Reads the tokens of valid JSON; returns an empty token at the end.
+class token_reader {
 public:
-  explicit token_walk(std::string_view text) : text_(text) {}
+  explicit token_reader(std::string_view text) : text_(text) {}
 
-  /// A bracket, comma, colon, string, or a bare word; empty at the end.
+  /// The next token: a bracket, comma, colon, string, number or literal. Empty
+  /// at the end.
   std::string_view next() {
     while (at_ < text_.size() && is_blank(text_[at_]))
       ++at_;
@@ -23,20 +24,23 @@ public:
       return {};
     const std::size_t first = at_++;
     if (text_[first] == '"') {
+      // A backslash and the character after it are skipped together: that
+      // character may be a quotation mark that does not end the string.
       while (at_ < text_.size() && text_[at_] != '"')
         at_ += text_[at_] == '\\' ? 2 : 1;
       at_ = std::min(at_ + 1, text_.size());
-    } else if (!is_mark(text_[first])) {
-      while (at_ < text_.size() && !is_blank(text_[at_]) && !is_mark(text_[at_])
-             && text_[at_] != '"')
+    } else if (!is_punctuation(text_[first])) {
+      while (at_ < text_.size() && !is_blank(text_[at_])
+             && !is_punctuation(text_[at_]) && text_[at_] != '"')
         ++at_;
     }
     return text_.substr(first, at_ - first);
   }
 
-  /// The whole value that `first`, just taken, begins.
+  /// The whole value that begins with `first`, which must be the token that was
+  /// read last. The value of an object or array includes the closing bracket.
   std::string_view value(std::string_view first) {
-    if (first.empty()) // It is not valid JSON after all.
+    if (first.empty()) // The text is not valid JSON.
       return {};
     std::size_t depth = 0;
     for (std::string_view token = first; !token.empty(); token = next()) {
@@ -52,7 +56,7 @@ public:
   }
 
 private:
-  static bool is_mark(char c) {
+  static bool is_punctuation(char c) {
     return c == '{' || c == '}' || c == '[' || c == ']' || c == ',' || c == ':';
   }
 
@@ -64,7 +68,7 @@ private:
 
 std::vector<std::string_view> json_items(std::string_view text) {
   std::vector<std::string_view> items;
-  token_walk walk(text);
+  token_reader walk(text);
   if (walk.next() != "[")
     return items;
   for (auto token = walk.next(); !token.empty() && token != "]";
@@ -76,13 +80,13 @@ std::vector<std::string_view> json_items(std::string_view text) {
 
 std::optional<std::string_view> json_member(std::string_view text,
                                             std::string_view name) {
-  token_walk walk(text);
+  token_reader walk(text);
   if (walk.next() != "{")
     return std::nullopt;
   for (auto key = walk.next(); !key.empty() && key != "}"; key = walk.next()) {
     if (key == ",")
       continue;
-    walk.next(); // the colon
+    walk.next(); // Skip the colon.
     const std::string_view value = walk.value(walk.next());
     if (key.size() >= 2 && key.substr(1, key.size() - 2) == name)
       return value;
@@ -90,18 +94,20 @@ std::optional<std::string_view> json_member(std::string_view text,
   return std::nullopt;
 }
 
-std::string json_plain(std::optional<std::string_view> value) {
+std::string json_unquoted(std::optional<std::string_view> value) {
   if (!value)
     return {};
   if (!value->starts_with('"'))
     return std::string(*value);
+  // nlohmann::json decodes the escapes. If an escape is invalid, the result is
+  // not a string.
   const auto parsed = nlohmann::json::parse(*value, nullptr, false);
   return parsed.is_string() ? parsed.get<std::string>() : std::string(*value);
 }
 
 std::string json_compact(std::string_view text) {
   std::string out;
-  token_walk walk(text);
+  token_reader walk(text);
   for (auto token = walk.next(); !token.empty(); token = walk.next())
     out += token;
   return out;
@@ -111,9 +117,10 @@ std::string json_pretty(std::string_view text) {
   std::string out;
   std::size_t depth = 0;
   const auto new_line = [&] { out += '\n' + std::string(depth * 2, ' '); };
-  token_walk walk(text);
+  token_reader walk(text);
   std::string_view before;
   for (auto token = walk.next(); !token.empty(); token = walk.next()) {
+    // An empty object or array stays on one line.
     const bool opened = before == "{" || before == "[";
     if (token == "}" || token == "]") {
       --depth;

@@ -1,5 +1,7 @@
-/// Looks into JSON text without changing it: order, numbers and spelling stay
-/// as the node sent them. The text must be valid JSON.
+/// Reads parts of JSON text without converting them, so that the order of
+/// members, the digits of numbers and the escapes stay as the node sent them.
+/// The text must be valid JSON; for other text the results are unspecified.
+/// The functions are thread-safe.
 #pragma once
 
 #include <optional>
@@ -9,18 +11,24 @@
 
 namespace perdura::client {
 
-/// The members of an array, each as it stands; empty if it is none.
+/// The items of an array. Each item is a part of `text`, so it is valid only as
+/// long as `text` is. Empty if the text is not an array.
 std::vector<std::string_view> json_items(std::string_view text);
 
-/// The value of an object's member, as it stands.
+/// The value of the member `name` of an object. The value is a part of `text`,
+/// so it is valid only as long as `text` is. Nothing if the text is not an
+/// object or has no such member. Escapes in the names of members are not
+/// decoded, so a name that is written with escapes is not found.
 std::optional<std::string_view> json_member(std::string_view text,
                                             std::string_view name);
 
-/// A string's content; anything else as it stands; nothing as "".
-std::string json_plain(std::optional<std::string_view> value);
+/// The content of a JSON string, with its escapes decoded. Any other value is
+/// returned unchanged; for a missing value the result is empty.
+std::string json_unquoted(std::optional<std::string_view> value);
 
-/// Without blanks between the tokens, or with lines of two more each level.
+/// The text without blanks between tokens, on one line.
 std::string json_compact(std::string_view text);
+/// The text on several lines, with two blanks of indentation for each level.
 std::string json_pretty(std::string_view text);
 
 } // namespace perdura::client

@@ -3,6 +3,7 @@
 #include "client/cli/json_view.hpp"
 #include "client/http/access_keys.hpp"
 #include "cluster/node/management_urls.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -19,11 +20,16 @@ using persistence::result;
 
 namespace {
 
+// The path of the management API.
+// @source Durable Functions, HTTP API reference.
 constexpr const char* prefix = "/runtime/webhooks/durabletask";
-// A wait of the node's own takes less, everything else far less.
-constexpr auto answer_time_max = std::chrono::seconds(120);
+// The time limit of one request. It must be longer than wait_step, because a
+// node may delay a response by wait_step.
+constexpr auto response_time_max = std::chrono::seconds(120);
+// How long one request waits for the end of an instance.
 constexpr auto wait_step = std::chrono::seconds(30);
 
+/// The error code for an HTTP status, for bodies without a code.
 errc code_of(int status) {
   switch (status) {
   case 404:
@@ -44,8 +50,9 @@ errc code_of(int status) {
   }
 }
 
-/// Nothing for a name that is none.
+/// The error code with this name; nothing if there is no such code.
 std::optional<errc> code_named(std::string_view name) {
+  // The numbers of all error codes are below this one.
   constexpr std::uint16_t codes_end = 100;
   for (std::uint16_t value = 1; value < codes_end; ++value)
     if (to_string(static_cast<errc>(value)) == name)
@@ -53,33 +60,39 @@ std::optional<errc> code_named(std::string_view name) {
   return std::nullopt;
 }
 
+/// The error for a response with a status other than 2xx. If the body has a
+/// message, the error has that message.
 error error_of(const http_reply& reply, bool with_key) {
   if (reply.status == 401)
     return {errc::unauthorized,
-            with_key ? "The node does not know the key that --key-file or "
-                       "PERDURA_KEY gave."
-                     : "The node wants a key: --key-file FILE or PERDURA_KEY."};
-  // The status code says less: a restart of nothing is a 400, too.
-  const errc code = code_named(json_plain(json_member(reply.body, "Code")))
+            with_key ? "The node does not know the access key of --key-file or "
+                       "PERDURA_KEY."
+                     : "The node requires an access key: use --key-file FILE "
+                       "or PERDURA_KEY."};
+  // "Code" in the body is more precise than the HTTP status: for example, the
+  // restart of an instance that does not exist has status 400.
+  const errc code = code_named(json_unquoted(json_member(reply.body, "Code")))
                       .value_or(code_of(reply.status));
-  std::string sentence = json_plain(json_member(reply.body, "Message"));
+  // Some responses have an object with a message as their body, others only a
+  // JSON string, and others no body.
+  std::string sentence = json_unquoted(json_member(reply.body, "Message"));
   if (sentence.empty() && reply.body.starts_with('"'))
-    sentence = json_plain(reply.body);
+    sentence = json_unquoted(reply.body);
   if (sentence.empty() && reply.status == 403)
-    sentence = "The key may not do this.";
+    sentence = "The access key does not permit this request.";
   if (sentence.empty() && reply.status == 404)
-    sentence = "The node knows no such instance.";
+    sentence = "There is no such instance.";
   if (sentence.empty() && reply.status == 410)
     sentence = "The instance has ended already.";
   if (sentence.empty())
-    sentence = "The node answered " + std::to_string(reply.status) + ".";
+    sentence = "The node answered with HTTP status "
+               + std::to_string(reply.status) + ".";
   return {code, sentence};
 }
 
-/// It goes into a header.
-bool is_key(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return c > 0x20 && c < 0x7F; });
+/// True if an HTTP header can carry the text: printable ASCII without blanks.
+bool is_header_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), persistence::is_graphic);
 }
 
 } // namespace
@@ -107,23 +120,25 @@ result<std::string> read_key(const std::string& key_file) {
     std::ifstream file(key_file);
     if (!file || std::filesystem::is_directory(key_file))
       return error{errc::invalid_argument, "Cannot read " + source + "."};
+    // parse_key_line returns an empty key for blank lines and comments.
     for (std::string line; key.empty() && std::getline(file, line);)
       key = parse_key_line(line).key;
     if (key.empty())
-      return error{errc::invalid_argument, "No key stands in " + source + "."};
+      return error{errc::invalid_argument,
+                   "There is no access key in " + source + "."};
   }
-  if (!is_key(key))
+  if (!is_header_value(key))
     return error{errc::invalid_argument,
-                 "What stands in " + source
-                   + " is no key: it holds a blank or another character that "
-                     "cannot be sent."};
+                 "The access key in " + source
+                   + " holds a blank or another character that cannot be "
+                     "sent."};
   return key;
 }
 
-result<http_reply> node_connection::ask(std::string_view method,
-                                        const std::string& path,
-                                        std::string body,
-                                        std::vector<http_header> headers) {
+result<http_reply> node_connection::call_api(std::string_view method,
+                                             const std::string& path,
+                                             std::string body,
+                                             std::vector<http_header> headers) {
   http_request request;
   request.method = method;
   request.target = prefix + path;
@@ -134,8 +149,8 @@ result<http_reply> node_connection::ask(std::string_view method,
   return send(std::move(request));
 }
 
-result<http_reply> node_connection::ask_site(std::string_view method,
-                                             const std::string& path) {
+result<http_reply> node_connection::call_site(std::string_view method,
+                                              const std::string& path) {
   http_request request;
   request.method = method;
   request.target = path;
@@ -145,7 +160,8 @@ result<http_reply> node_connection::ask_site(std::string_view method,
 result<http_reply> node_connection::send(http_request request) {
   if (!access_.key.empty())
     request.headers.push_back({"x-functions-key", access_.key});
-  auto reply = http_ask(url_, request, answer_time_max, access_.http);
+  auto reply
+    = send_http_request(url_, request, response_time_max, access_.http);
   if (reply && (reply->status < 200 || reply->status > 299))
     return error_of(*reply, !access_.key.empty());
   return reply;
@@ -154,7 +170,7 @@ result<http_reply> node_connection::send(http_request request) {
 result<std::string>
 node_connection::status_of(const std::string& id,
                            const query_parameters& parameters) {
-  auto reply = ask("GET", instance_path(id) + to_query(parameters));
+  auto reply = call_api("GET", instance_path(id) + to_query(parameters));
   if (reply)
     return std::move(reply->body);
   if (reply.code() == errc::not_found)
@@ -163,11 +179,14 @@ node_connection::status_of(const std::string& id,
 }
 
 result<std::string>
-node_connection::follow(const std::string& id,
-                        std::chrono::milliseconds time_out,
-                        const query_parameters& parameters) {
+node_connection::wait_for_end(const std::string& id,
+                              std::chrono::milliseconds time_out,
+                              const query_parameters& parameters) {
   const auto end = std::chrono::steady_clock::now() + time_out;
   while (true) {
+    // The node responds when the instance has ended, or after `step` with
+    // status 202. The remaining time is rounded up to whole seconds: with a
+    // wait of 0 s the last requests would form a busy loop.
     const auto left = std::chrono::ceil<std::chrono::seconds>(
       end - std::chrono::steady_clock::now());
     const auto step
@@ -175,7 +194,7 @@ node_connection::follow(const std::string& id,
                    std::chrono::duration_cast<std::chrono::seconds>(wait_step));
     query_parameters asked = parameters;
     asked.emplace_back("waitSeconds", std::to_string(step.count()));
-    auto reply = ask("GET", instance_path(id) + to_query(asked));
+    auto reply = call_api("GET", instance_path(id) + to_query(asked));
     if (!reply) {
       if (reply.code() == errc::not_found)
         return error{errc::not_found, "There is no instance \"" + id + "\"."};
@@ -185,8 +204,8 @@ node_connection::follow(const std::string& id,
       return std::move(reply->body);
     if (std::chrono::steady_clock::now() >= end)
       return error{errc::timed_out, "Instance \"" + id
-                                      + "\" has not ended in time; it goes "
-                                        "on."};
+                                      + "\" has not ended in time; it keeps "
+                                        "running."};
   }
 }
 

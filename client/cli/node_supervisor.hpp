@@ -1,5 +1,6 @@
-/// Nodes as child processes: starts them, passes on what they print, starts
-/// again what dies, and takes them all down with itself, however it ends.
+/// Runs nodes as child processes of `cluster up`: starts them, prints their
+/// output, and restarts nodes that end. No node outlives this process, even if
+/// this process is killed.
 #pragma once
 
 #include "client/cli/terminal.hpp"
@@ -16,105 +17,120 @@
 
 namespace perdura::client {
 
+/// A node to run.
 struct supervised_node {
   std::string name;
-  std::vector<std::string> arguments; ///< Of this binary.
+  /// The arguments of `perdura`, without the program's name. The command must
+  /// print the banner of `serve` when the node serves.
+  std::vector<std::string> arguments;
 };
 
+/// Time limits of the supervisor.
 struct supervisor_times {
-  /// All must be ready by then when they first start.
+  /// How long the first start of all nodes may take.
   std::chrono::milliseconds ready_max = std::chrono::seconds(30);
-  /// Whoever has not ended by then when asked to is killed.
+  /// How long the nodes may take to stop. Nodes that still run after this time
+  /// are killed.
   std::chrono::milliseconds stop_max = std::chrono::seconds(20);
-  /// Before one that died starts again; doubled each time, up to the second,
-  /// until it has served for `calm`.
+  /// The delay before a node that ended is restarted for the first time. The
+  /// delay doubles with each restart, up to restart_wait_max. If the node
+  /// served and ran for stable_min before it ended, the delay is restart_wait
+  /// again.
   std::chrono::milliseconds restart_wait = std::chrono::seconds(1);
   std::chrono::milliseconds restart_wait_max = std::chrono::seconds(10);
-  std::chrono::milliseconds calm = std::chrono::seconds(30);
+  std::chrono::milliseconds stable_min = std::chrono::seconds(30);
 };
 
-/// One thread, which waits for whatever comes first: a line, the end of a
-/// child, a signal, a time.
+/// Single-threaded: one poll(2) loop waits for output of the nodes, the end of
+/// a node, signals and timers.
 class node_supervisor {
 public:
-  /// From here on SIGINT, SIGTERM and SIGHUP ask for a stop; another one a
-  /// second later or more kills the nodes and ends the process at once.
-  /// Before any thread begins: it would inherit what is blocked.
+  /// From now on, SIGINT, SIGTERM and SIGHUP request a stop. A further signal,
+  /// at least one second later, kills the nodes and ends this process at once.
+  /// Construct the supervisor before this process starts a thread: the signals
+  /// must be blocked in all threads.
   node_supervisor(terminal& io, supervisor_times times);
 
-  /// Kills what still runs.
+  /// Kills the nodes that still run, and waits for their ends. Restores the
+  /// signal mask.
   ~node_supervisor();
 
   node_supervisor(const node_supervisor&) = delete;
   node_supervisor& operator=(const node_supervisor&) = delete;
 
-  /// Returns when each has said that it serves, or when a stop was asked for.
-  /// Their lines then go to `io` with their names in front, their banners do
-  /// not.
-  /// @error errc::unavailable  Names who ended, or did not get there in time.
+  /// Starts the nodes. Returns when all have printed their banner, which shows
+  /// that they serve, or when a stop was requested. The banners are not shown;
+  /// later lines are printed to `io` with the node's name in front. @error
+  /// errc::unavailable  A node ended, or was not ready in time; the message
+  /// names the node.
   persistence::result<void> start(const std::vector<supervised_node>& nodes);
 
-  /// Returns when a stop was asked for, or nobody reads the output any more.
+  /// Prints output and restarts nodes. Returns when a stop was requested, or
+  /// when the reader of the output has closed its end.
   void serve();
 
-  /// Asks all to end, and returns when they have.
+  /// Sends SIGINT to all nodes and returns when they have ended. Nodes that
+  /// still run after stop_max are killed.
   void stop();
 
   bool stop_requested() const {
     return stop_requested_;
   }
 
-  /// -1 while it does not run.
+  /// The process ID of a node; -1 while the node does not run.
   pid_t pid_of(std::string_view name) const;
 
 private:
   using time_point = std::chrono::steady_clock::time_point;
 
-  /// The end of a pipe that is read, and the line that is not whole yet.
+  /// The read end of a pipe, and the bytes of an incomplete line.
   struct stream {
     int descriptor = -1;
     std::string unread;
   };
 
+  /// A node and its current process.
   struct child {
-    supervised_node what;
+    supervised_node spec;
     pid_t pid = -1;
     stream out;
     stream err;
     bool is_ready = false;
-    bool skip_blank = false;       ///< The line behind the banner.
-    std::vector<std::string> held; ///< A banner, unless it ends before.
-    std::string ending;            ///< How it ended, for a sentence.
+    bool skip_blank = false;               ///< Omit the next line if blank.
+    std::vector<std::string> banner_lines; ///< Lines before ready_line.
+    std::string exit_description;          ///< E.g. "ended with exit code 1".
     time_point started_at;
-    std::chrono::milliseconds wait{0}; ///< Before it starts the next time.
+    std::chrono::milliseconds restart_delay{0}; ///< Before the next restart.
     std::optional<time_point> restart_at;
   };
 
+  /// The end of a node is an error during `starting`, leads to a restart during
+  /// `serving`, and is expected during `stopping`.
   enum class phase : std::uint8_t { starting, serving, stopping };
 
-  void turn(std::optional<time_point> until);
-  void take_signals();
-  void ask_to_stop(int signal);
+  void poll_once(std::optional<time_point> until);
+  void handle_signals();
+  void handle_stop_signal(int signal);
   void reap();
-  void note_end(child& who, int status);
-  void restart_later(child& who);
-  void restart_due();
-  bool launch(child& who);
-  void read_lines(child& who, stream& from);
-  void take_line(child& who, bool is_out, const std::string& line);
-  void say(const std::string& sentence);
+  void handle_exit(child& node, int status);
+  void schedule_restart(child& node);
+  void restart_due_children();
+  bool launch(child& node);
+  void read_lines(child& node, stream& from);
+  void handle_line(child& node, bool is_out, const std::string& line);
+  void print_message(const std::string& sentence);
   void signal_all(int signal);
-  bool any_runs() const;
-  std::string names_of_those_not_ready() const;
+  bool any_running() const;
+  std::string unready_names() const;
 
   terminal& io_;
   supervisor_times times_;
   std::string program_;
-  sigset_t mask_before_{};
-  int signals_ = -1;
+  sigset_t mask_before_{}; ///< Restored in each child and in the destructor.
+  int signals_ = -1;       ///< The descriptor of signalfd(2).
   phase phase_ = phase::starting;
-  std::list<child> children_;
-  bool reader_left_ = false;
+  std::list<child> children_; ///< One entry for each node, running or not.
+  bool output_closed_ = false;
   bool stop_requested_ = false;
   time_point stop_requested_at_;
 };

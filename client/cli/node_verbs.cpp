@@ -9,6 +9,7 @@
 #include "client/http/access_keys.hpp"
 #include "cluster/node/node.hpp"
 #include "cluster/placement/hub_creation.hpp"
+#include "persistence/process/build_info.hpp"
 #include "persistence/process/logging.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
@@ -29,13 +30,17 @@ using std::chrono::steady_clock;
 
 namespace {
 
+/// Prints the addresses and the data directory of a node that serves. The last
+/// line with text must be "Press Ctrl-C to stop.": node_supervisor waits for
+/// it.
 void print_banner(node_host& host, const actors::registry& functions,
                   bool temporary, terminal& io) {
   const cluster::node_config& config = host.node().config();
   std::string names;
   for (const auto* each : functions.orchestrators())
     names += (names.empty() ? "" : ", ") + each->name();
-  // Lines of at most 80 columns; the names hang below each other.
+  // The names of the samples are wrapped, so that lines have at most 80
+  // columns.
   std::vector<std::pair<std::string, std::string>> pairs{
     {"  HTTP", host.url()},
     {"  Metrics", host.url() + "/metrics"},
@@ -43,6 +48,7 @@ void print_banner(node_host& host, const actors::registry& functions,
     {"  Partitions", std::to_string(config.partition_count)}};
   if (const std::string keys = host.keys_summary(); !keys.empty())
     pairs.insert(pairs.begin() + 2, {"  Keys", keys});
+  // A line that is wrapped ends after a comma.
   constexpr std::size_t width = 60;
   std::string label = "  Samples";
   while (!names.empty()) {
@@ -53,38 +59,41 @@ void print_banner(node_host& host, const actors::registry& functions,
     names.erase(0, std::min(end + 1, names.size()));
     label.clear();
   }
-  io.out << "Perdura " << PERDURA_VERSION << "\n\n";
+  io.out << "Perdura " << persistence::current_build().version << "\n\n";
   print_pairs(io.out, pairs);
   io.out << '\n';
   if (temporary)
-    io.out << "Nothing is kept when it stops; --data-dir DIR keeps it.\n";
+    io.out << "The data is deleted on exit; --data-dir DIR keeps it.\n";
   io.out << "Press Ctrl-C to stop.\n" << std::endl;
 }
 
-/// What this process's own door takes; empty: it wants none.
+/// The first access key of this process's own HTTP API. Empty if the API needs
+/// no key.
 std::string first_key() {
   const char* keys = std::getenv("PERDURA_KEYS");
   std::string_view all = keys == nullptr ? "" : keys;
-  return std::string(take_key(all));
+  return std::string(next_key(all));
 }
 
-/// Starts HelloSequence over the HTTP door and shows what comes of it.
-int run_first(node_host& host, terminal& io) {
+/// Runs HelloSequence through the HTTP API, as a client would, and prints its
+/// result. Returns the exit code of the process.
+int run_first_orchestration(node_host& host, terminal& io) {
   const auto began = steady_clock::now();
   auto url = parse_url(host.url());
   if (!url)
     return fail(io, url.error());
   node_connection node(*url, {first_key(), {}});
-  auto started = node.ask("POST", "/orchestrators/HelloSequence");
+  auto started = node.call_api("POST", "/orchestrators/HelloSequence");
   if (!started)
     return fail(io, started.error());
-  const std::string id = json_plain(json_member(started->body, "id"));
-  auto status = node.follow(id, std::chrono::seconds(30));
+  const std::string id = json_unquoted(json_member(started->body, "id"));
+  auto status = node.wait_for_end(id, std::chrono::seconds(30));
   if (!status)
     return fail(io, status.error());
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
     steady_clock::now() - began);
-  const std::string state = json_plain(json_member(*status, "runtimeStatus"));
+  const std::string state
+    = json_unquoted(json_member(*status, "runtimeStatus"));
   io.out << "HelloSequence " << id << ": " << state << " in " << took.count()
          << " ms\n"
          << json_compact(json_member(*status, "output").value_or("null"))
@@ -92,7 +101,8 @@ int run_first(node_host& host, terminal& io) {
   return state == "Completed" ? exit_ok : exit_instance_failed;
 }
 
-/// Ends the node. Activities that would not end go down with the process.
+/// Stops the node. If activities do not end in time, prints their names and
+/// ends the process at once, with the exit code `code`.
 void stop(node_host& host, temporary_folder& folder, int code, terminal& io) {
   const std::vector<std::string> left = host.stop();
   if (left.empty())
@@ -100,64 +110,73 @@ void stop(node_host& host, temporary_folder& folder, int code, terminal& io) {
   std::string names;
   for (const std::string& each : left)
     names += (names.empty() ? "" : ", ") + each;
-  io.err << "perdura: still running, and given up: " << names
-         << ". What is unfinished runs again at the next start." << std::endl;
+  io.err << "perdura: These activities did not end in time: " << names
+         << ". Unfinished work runs again at the next start." << std::endl;
+  // The threads of the activities cannot be ended, so destructors, which would
+  // wait for them, must not run.
   io.out << std::flush;
   folder.remove();
   std::_Exit(code);
 }
 
-/// What is tried out in a pipe (`perdura dev | head`) ends with its reader; a
-/// service goes on without one.
-void wait_for_the_end(signal_watch& signals, bool is_dev, terminal& io) {
+/// Waits until a stop is requested. `dev` also ends when the reader of its
+/// output has closed the pipe (`perdura dev | head`); `serve` continues without
+/// a reader.
+void wait_until_stopped(signal_watch& signals, bool is_dev, terminal& io) {
   if (!is_dev) {
     signals.wait();
     return;
   }
-  while (!io.out_gone() && !signals.wait_for(std::chrono::seconds(1)))
+  while (!io.output_closed() && !signals.wait_for(std::chrono::seconds(1)))
     continue;
 }
 
-/// A signal is an end like any other; a reason is said.
-int code_of_end(signal_watch& signals, terminal& io) {
+/// The exit code after a stop. A stop by a signal is a normal end. If other
+/// nodes refused this node, the reason is printed and logged.
+int exit_code_of_stop(signal_watch& signals, terminal& io) {
   const std::string why = signals.reason();
   if (why.empty())
     return exit_ok;
   const std::string sentence = "This node stops. " + why;
-  persistence::log(persistence::log_room::client, persistence::log_level::error,
-                   sentence);
+  persistence::log(persistence::log_channel::client,
+                   persistence::log_level::error, sentence);
   fail(io, {errc::storage_foreign, sentence});
   return exit_node_refused;
 }
 
-/// @error errc::invalid_argument  Neither file nor flags name a directory.
-/// @error errc::storage_failed  It may not be used.
+/// @error errc::invalid_argument  No data directory is configured.
+/// @error errc::storage_failed    Permission is denied.
 result<void> check_data_dir(const configuration& values,
                             const std::string& verb) {
   if (!values.host.node.data_dir.empty())
     return check_access(values.host.node.data_dir.string());
   return error{errc::invalid_argument,
                verb
-                 + " wants a data directory: --data-dir DIR, or "
-                   "node.data_dir in the file of --config."};
+                 + " needs a data directory: --data-dir DIR, or node.data_dir "
+                   "in the file of --config."};
 }
 
-/// The banner says that the cluster can be used: nodes that start together
-/// meet in some milliseconds. One that is away is not waited for, unless the
-/// directory is new: it serves when another node has met it.
-void await_the_others(node_host& host, signal_watch& signals, terminal& io) {
+/// Waits up to one second for the other nodes of the cluster, so that the
+/// cluster can usually be used when the banner appears. A node with a new data
+/// directory waits longer: it serves only after another node has admitted it.
+void wait_for_admission(node_host& host, signal_watch& signals, terminal& io) {
   constexpr auto soon = std::chrono::seconds(1);
-  constexpr auto step = std::chrono::milliseconds(200); // between signals
+  // The time between two checks for a stop signal.
+  constexpr auto step = std::chrono::milliseconds(200);
   if (host.node().wait_for_peers(soon) || host.node().wait_until_admitted(step))
     return;
-  io.out << "The data directory is new; this node serves when another one of "
-            "the cluster has met it."
+  io.out << "The data directory is new; this node serves when another node of "
+            "the cluster has admitted it."
          << std::endl;
   while (!signals.stop_requested() && !host.node().wait_until_admitted(step))
     continue;
 }
 
+/// Runs the node of `dev` and of `serve` until it is stopped. Returns the exit
+/// code of the process.
 int serve(configuration values, bool is_dev, bool once, terminal& io) {
+  // Signals are blocked before the node starts its threads. The folder is
+  // declared before the node, so that it is removed after the node has stopped.
   signal_watch signals;
   temporary_folder folder;
   node_host_config& config = values.host;
@@ -174,20 +193,21 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
       return fail(io, opened.error());
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
+  // Called on a thread of the node; see node_host_config.
   config.must_stop
-    = [&signals](const error& why) { signals.wake(why.message); };
+    = [&signals](const error& why) { signals.request_stop(why.message); };
   auto started = node_host::start(config, functions);
   if (!started)
     return fail(io, started.error());
   node_host& host = **started;
-  await_the_others(host, signals, io);
+  wait_for_admission(host, signals, io);
   print_banner(host, *functions, temporary, io);
   int code = exit_ok;
   if (is_dev && !signals.stop_requested())
-    code = run_first(host, io);
+    code = run_first_orchestration(host, io);
   if (!once) {
-    wait_for_the_end(signals, is_dev, io);
-    code = code_of_end(signals, io);
+    wait_until_stopped(signals, is_dev, io);
+    code = exit_code_of_stop(signals, io);
   }
   stop(host, folder, code, io);
   return code;
@@ -211,7 +231,8 @@ int dev_verb(const node_verb_options& options, terminal& io) {
   if (!config.data_dir.empty())
     if (auto usable = check_access(config.data_dir.string()); !usable)
       return fail(io, usable.error());
-  // Below the banner stand results, not how a node comes up.
+  // The default level is warning, so that log lines of a normal start do not
+  // hide the result.
   if (!options.configuration.log_level)
     all.values.log.level = persistence::log_level::warning;
   return serve(std::move(all.values), true, options.once, io);
@@ -240,6 +261,7 @@ int hub_create_verb(const node_verb_options& options, terminal& io) {
          << " partitions created in " << config.data_dir.string() << ".\n";
   std::vector<std::pair<std::string, std::string>> pairs;
   if (!hub->node.empty()) {
+    // In a cluster a node owns only some of the partitions.
     const auto owned = cluster::placement_of(*hub).owned_by(hub->node);
     std::string list;
     for (const auto each : owned)
@@ -247,7 +269,7 @@ int hub_create_verb(const node_verb_options& options, terminal& io) {
               + std::to_string(persistence::index_of(each));
     pairs = {{"  Node", hub->node},
              {"  Owns", std::to_string(owned.size())
-                          + " of them: " + shortened(list, 60)}};
+                          + " partitions: " + shortened(list, 60)}};
   }
   pairs.emplace_back("  Hub ID", hub->hub_id);
   print_pairs(io.out, pairs);

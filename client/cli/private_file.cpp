@@ -17,8 +17,9 @@ using persistence::result;
 
 namespace {
 
-error refused(const std::string& what, const fs::path& path,
-              const std::error_code& why) {
+/// errc::storage_failed with the path and the system's reason.
+error file_error(const std::string& what, const fs::path& path,
+                 const std::error_code& why) {
   return {errc::storage_failed,
           what + ' ' + path.string() + ": " + why.message() + '.'};
 }
@@ -31,49 +32,53 @@ std::error_code last_error() {
 
 result<void> write_new_file(const fs::path& path, std::string_view text,
                             mode_t mode) {
+  // O_EXCL refuses a path that exists, even if it is a symbolic link.
   const int file
     = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (file < 0)
-    return refused("Cannot write", path, last_error());
+    return file_error("Cannot write", path, last_error());
+  // If fewer bytes were written than requested, the disk is full.
   const ssize_t written = ::write(file, text.data(), text.size());
   std::error_code why;
   if (written != static_cast<ssize_t>(text.size()))
     why = written < 0 ? last_error()
                       : std::make_error_code(std::errc::no_space_on_device);
+  // Network file systems can report a failed write when the file is closed.
   if (::close(file) != 0 && !why)
     why = last_error();
   if (!why)
     return {};
   ::unlink(path.c_str());
-  return refused("Cannot write", path, why);
+  return file_error("Cannot write", path, why);
 }
 
 result<void> replace_file(const fs::path& path, std::string_view text) {
-  fs::path beside = path;
-  beside += ".new";
-  ::unlink(beside.c_str()); // Of one who was killed.
-  if (auto written = write_new_file(beside, text); !written)
+  fs::path temporary = path;
+  temporary += ".new";
+  ::unlink(temporary.c_str()); // A killed process may have left this file.
+  if (auto written = write_new_file(temporary, text); !written)
     return written;
-  if (::rename(beside.c_str(), path.c_str()) == 0)
+  if (::rename(temporary.c_str(), path.c_str()) == 0)
     return {};
   const std::error_code why = last_error();
-  ::unlink(beside.c_str());
-  return refused("Cannot write", path, why);
+  ::unlink(temporary.c_str());
+  return file_error("Cannot write", path, why);
 }
 
 result<void> make_private_directory(const fs::path& path) {
   std::error_code why;
-  const fs::path above
+  const fs::path parent
     = fs::absolute(path, why).lexically_normal().parent_path();
   if (!why)
-    fs::create_directories(above, why);
+    fs::create_directories(parent, why);
+  // mkdir also fails if the directory exists, which is no error.
   if (!why && ::mkdir(path.c_str(), 0700) != 0) {
     const std::error_code failure = last_error();
     if (!fs::is_directory(path, why))
       why = failure;
   }
   if (why)
-    return refused("Cannot make the directory", path, why);
+    return file_error("Cannot create the directory", path, why);
   return {};
 }
 

@@ -1,4 +1,4 @@
-/// Files and directories that are for their owner alone.
+/// Creates files and directories that only their owner can access.
 #pragma once
 
 #include <perdura/persistence/records/error.hpp>
@@ -10,19 +10,23 @@
 
 namespace perdura::client {
 
-/// Makes it with this mode; nothing of it is left if that fails.
-/// @error errc::storage_failed  Also: it is there already.
+/// Creates a file with this text and mode. If writing fails, the file is
+/// removed. A file that exists is never changed.
+/// @error errc::storage_failed  The file exists, or cannot be written.
 persistence::result<void> write_new_file(const std::filesystem::path& path,
                                          std::string_view text,
                                          mode_t mode = 0600);
 
-/// Puts it in the place of what is there, with mode 0600, whole or not at all.
-/// @error errc::storage_failed
+/// Writes a new file with mode 0600 and renames it to `path`, so that a reader
+/// sees either the old text or the new one, never a part. The file is not
+/// synced to the disk, so after a power failure it may be empty.
+/// @error errc::storage_failed  The file cannot be written.
 persistence::result<void> replace_file(const std::filesystem::path& path,
                                        std::string_view text);
 
-/// Mode 0700; those above it as usual. One that is there is left as it is.
-/// @error errc::storage_failed
+/// Creates a directory with mode 0700, and missing parents with the default
+/// mode. A directory that exists is left unchanged.
+/// @error errc::storage_failed  The directory cannot be created.
 persistence::result<void>
 make_private_directory(const std::filesystem::path& path);
 

@@ -13,16 +13,17 @@ progress_line::progress_line(terminal& io, std::string what, std::size_t total)
     last_(steady_clock::now()) {}
 
 progress_line::~progress_line() {
+  // Go to the first column and clear the line.
   if (drawn_)
     io_.err << "\r\x1b[K" << std::flush;
 }
 
-void progress_line::reached(std::size_t count) {
-  reached(count, {});
+void progress_line::update(std::size_t count) {
+  update(count, {});
 }
 
-void progress_line::reached(std::size_t count, const std::string& part) {
-  // A screen is drawn no oftener than an eye sees.
+void progress_line::update(std::size_t count, const std::string& part) {
+  // At most ten redraws a second on a screen.
   const auto pause = io_.err_can_redraw ? std::chrono::milliseconds(100)
                                         : std::chrono::milliseconds(5000);
   const auto now = steady_clock::now();

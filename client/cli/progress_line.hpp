@@ -1,5 +1,6 @@
-/// How far long work has come: one line that is drawn again on a screen, a
-/// line every 5 s elsewhere. On the error stream: the output is the result's.
+/// Shows the progress of long work on the error stream, so that the output
+/// stream holds only the result. On a screen one line is redrawn; otherwise a
+/// new line is printed every 5 s.
 #pragma once
 
 #include "client/cli/terminal.hpp"
@@ -10,19 +11,23 @@
 
 namespace perdura::client {
 
+/// Not thread-safe. So that short work shows no progress, nothing is printed
+/// during the first 100 ms on a screen, or during the first 5 s elsewhere.
 class progress_line {
 public:
-  /// E.g. ("terminated", 17): "5 of 17 terminated".
+  /// `what` is the text after the numbers; `total` is the number of steps. For
+  /// example, ("terminated", 17) shows "5 of 17 terminated".
   progress_line(terminal& io, std::string what, std::size_t total);
-  /// Leaves no trace on a screen.
+  /// Clears the line on a screen.
   ~progress_line();
 
   progress_line(const progress_line&) = delete;
   progress_line& operator=(const progress_line&) = delete;
 
-  void reached(std::size_t count);
-  /// Of work in parts: "5 of 17 seconds: hello".
-  void reached(std::size_t count, const std::string& part);
+  /// Shows the number of steps done. Calls in quick succession print nothing.
+  void update(std::size_t count);
+  /// Also shows the current part of the work: "5 of 17 seconds: hello".
+  void update(std::size_t count, const std::string& part);
 
 private:
   terminal& io_;

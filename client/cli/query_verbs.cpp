@@ -1,7 +1,7 @@
 #include "client/cli/query_verbs.hpp"
 
 #include "client/cli/json_view.hpp"
-#include "persistence/records/steering_text.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <ostream>
@@ -11,25 +11,33 @@ namespace perdura::client {
 using persistence::errc;
 using persistence::error;
 using persistence::result;
-using persistence::without_steering;
+using persistence::without_terminal_escapes;
 
 namespace {
 
+// Instances per request; a longer list is fetched page by page.
 constexpr std::size_t page_max = 1000;
+// A response has this header if more instances follow. The request for the next
+// page has the same header with the same value.
+// @source Durable Functions, HTTP API reference.
 constexpr const char* token_header = "x-ms-continuation-token";
+// This header of a partial response lists the partitions whose instances the
+// response does not include.
 constexpr const char* missing_header = "x-perdura-missing-partitions";
 
-std::string plain_member(std::string_view object, std::string_view name) {
-  return json_plain(json_member(object, name));
+/// The member of an object as text; empty if it is missing.
+std::string unquoted_member(std::string_view object, std::string_view name) {
+  return json_unquoted(json_member(object, name));
 }
 
+/// Prints a JSON value, indented or on one line.
 void print_json(std::string_view text, output_format format, terminal& io) {
   io.out << (format == output_format::json ? json_pretty(text)
                                            : json_compact(text))
          << '\n';
 }
 
-/// An array: pretty as a whole, or an item a line.
+/// Prints items as one indented array, or as one item per line.
 void print_items(const std::vector<std::string_view>& items,
                  output_format format, terminal& io) {
   if (format == output_format::jsonl) {
@@ -45,6 +53,7 @@ void print_items(const std::vector<std::string_view>& items,
   io.out << json_pretty(all + ']') << '\n';
 }
 
+/// Prints the events of a history as a table.
 void print_history(std::string_view events, terminal& io) {
   std::vector<std::vector<std::string>> rows{
     {"TIME", "EVENT", "WHAT", "DETAIL"}};
@@ -53,8 +62,9 @@ void print_history(std::string_view events, terminal& io) {
   print_table(io.out, rows);
 }
 
+/// Prints the instances that cannot make progress, and the reason of each.
 int list_stuck(node_connection& node, output_format format, terminal& io) {
-  auto reply = node.ask_site("GET", "/perdura/stuck");
+  auto reply = node.call_site("GET", "/perdura/stuck");
   if (!reply)
     return fail(io, reply.error());
   const auto items = json_items(reply->body);
@@ -65,7 +75,7 @@ int list_stuck(node_connection& node, output_format format, terminal& io) {
   std::vector<std::vector<std::string>> rows{{"ID", "WHY"}};
   for (const std::string_view each : items)
     rows.push_back(
-      {plain_member(each, "instanceId"), plain_member(each, "message")});
+      {unquoted_member(each, "instanceId"), unquoted_member(each, "message")});
   print_table(io.out, rows);
   return exit_ok;
 }
@@ -73,13 +83,18 @@ int list_stuck(node_connection& node, output_format format, terminal& io) {
 } // namespace
 
 std::vector<std::string> history_cells(std::string_view event) {
-  std::string what = plain_member(event, "FunctionName");
+  // The name of the activity or sub-orchestration, or of the event that was
+  // raised. Other events have no name.
+  std::string what = unquoted_member(event, "FunctionName");
   if (what.empty())
-    what = plain_member(event, "Name");
+    what = unquoted_member(event, "Name");
+  // If the event has a reason or the due time of a timer, only that is shown.
+  // Otherwise the status, the result and the input are shown, if the event has
+  // them.
   std::string detail;
   for (const char* member :
        {"Reason", "FireAt", "OrchestrationStatus", "Result", "Input"}) {
-    const std::string value = plain_member(event, member);
+    const std::string value = unquoted_member(event, member);
     if (value.empty())
       continue;
     detail += (detail.empty() ? "" : "  ") + value;
@@ -87,15 +102,15 @@ std::vector<std::string> history_cells(std::string_view event) {
         || std::string_view(member) == "FireAt")
       break;
   }
-  return {plain_member(event, "Timestamp"), plain_member(event, "EventType"),
-          what, shortened(detail, 80)};
+  return {unquoted_member(event, "Timestamp"),
+          unquoted_member(event, "EventType"), what, shortened(detail, 80)};
 }
 
 std::vector<std::string> instance_cells(std::string_view instance) {
   std::vector<std::string> cells;
   for (const char* member : {"instanceId", "name", "runtimeStatus",
                              "createdTime", "lastUpdatedTime"})
-    cells.push_back(plain_member(instance, member));
+    cells.push_back(unquoted_member(instance, member));
   return cells;
 }
 
@@ -129,15 +144,17 @@ void print_status(const std::string& status, output_format format,
     print_json(status, format, io);
     return;
   }
+  // Inputs and outputs are shown as JSON on one line. A missing value is shown
+  // as null.
   const auto raw = [&](const char* member) {
     return json_compact(json_member(status, member).value_or("null"));
   };
   std::vector<std::pair<std::string, std::string>> pairs{
-    {"ID", plain_member(status, "instanceId")},
-    {"Name", plain_member(status, "name")},
-    {"Status", plain_member(status, "runtimeStatus")},
-    {"Created", plain_member(status, "createdTime")},
-    {"Updated", plain_member(status, "lastUpdatedTime")},
+    {"ID", unquoted_member(status, "instanceId")},
+    {"Name", unquoted_member(status, "name")},
+    {"Status", unquoted_member(status, "runtimeStatus")},
+    {"Created", unquoted_member(status, "createdTime")},
+    {"Updated", unquoted_member(status, "lastUpdatedTime")},
     {"Input", raw("input")},
   };
   if (raw("customStatus") != "null")
@@ -154,6 +171,7 @@ result<found_instances> fetch_instances(node_connection& node,
                                         const list_verb_options& options,
                                         bool show_input) {
   found_instances found;
+  // If `top` is 0, there is no limit, and each request asks for a whole page.
   const std::size_t top = options.top;
   std::string token;
   do {
@@ -168,13 +186,14 @@ result<found_instances> fetch_instances(node_connection& node,
     if (!token.empty())
       headers.push_back({token_header, token});
     auto reply
-      = node.ask("GET", "/instances" + to_query(parameters), {}, headers);
+      = node.call_api("GET", "/instances" + to_query(parameters), {}, headers);
     if (!reply)
       return reply.error();
     for (const std::string_view each : json_items(reply->body))
       found.instances.emplace_back(each);
     token = reply->header(token_header);
-    // A node may go or come between two pages; the longest list tells most.
+    // Nodes can become reachable or unreachable between two pages, so the pages
+    // can have different lists of missing partitions; the longest list is kept.
     const std::string missing(reply->header(missing_header));
     if (missing.size() > found.missing.size())
       found.missing = missing;
@@ -183,14 +202,15 @@ result<found_instances> fetch_instances(node_connection& node,
   return found;
 }
 
-void say_missing(const std::string& partitions, terminal& io) {
+void report_missing_partitions(const std::string& partitions, terminal& io) {
   if (partitions.empty())
     return;
   std::string list;
   for (const char c : partitions)
     list += c == ',' ? ", " : std::string(1, c);
-  io.err << "perdura: Missing is what partitions " << without_steering(list)
-         << " hold: their nodes are away (`perdura cluster status` says why)."
+  io.err << "perdura: The instances of these partitions are missing: "
+         << without_terminal_escapes(list)
+         << ". Their nodes cannot be reached; see `perdura cluster status`."
          << std::endl;
 }
 
@@ -216,15 +236,17 @@ int list_verb(node_connection& node, const list_verb_options& options,
     print_items({found->instances.begin(), found->instances.end()}, format, io);
   else
     print_instances(io.out, found->instances);
+  // Notes go to the error stream, so that the output stream can be parsed.
   if (found->more)
-    io.err << "There are more; --top N shows more, --top 0 all." << std::endl;
-  say_missing(found->missing, io);
+    io.err << "There are more instances; --top N shows more, --top 0 all."
+           << std::endl;
+  report_missing_partitions(found->missing, io);
   return exit_ok;
 }
 
 int count_verb(node_connection& node, bool partial, output_format format,
                terminal& io) {
-  auto reply = node.ask_site(
+  auto reply = node.call_site(
     "GET", "/perdura/count" + to_query({{"partial", partial ? "true" : ""}}));
   if (!reply)
     return fail(io, reply.error());
@@ -232,16 +254,17 @@ int count_verb(node_connection& node, bool partial, output_format format,
   for (const std::string_view each :
        json_items(json_member(reply->body, "missingPartitions").value_or("")))
     missing += (missing.empty() ? "" : ",") + std::string(each);
-  say_missing(missing, io);
+  report_missing_partitions(missing, io);
   if (format != output_format::table) {
     print_json(reply->body, format, io);
     return exit_ok;
   }
+  // Statuses that no instance has are left out; the total is always shown.
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const char* name :
        {"Pending", "Running", "Suspended", "ContinuedAsNew", "Completed",
         "Failed", "Terminated", "Canceled", "total"}) {
-    const std::string count = plain_member(reply->body, name);
+    const std::string count = unquoted_member(reply->body, name);
     if (std::string_view(name) == "total")
       pairs.emplace_back("Total", count);
     else if (count != "0")
@@ -267,7 +290,7 @@ int history_verb(node_connection& node, const std::string& id,
 
 int urls_verb(node_connection& node, const std::string& id,
               output_format format, terminal& io) {
-  auto reply = node.ask_site("GET", "/perdura" + instance_path(id) + "/urls");
+  auto reply = node.call_site("GET", "/perdura" + instance_path(id) + "/urls");
   if (!reply)
     return fail(io, reply.error());
   if (format != output_format::table) {
@@ -279,7 +302,7 @@ int urls_verb(node_connection& node, const std::string& id,
        {"statusQueryGetUri", "sendEventPostUri", "terminatePostUri",
         "rewindPostUri", "purgeHistoryDeleteUri", "restartPostUri",
         "suspendPostUri", "resumePostUri"})
-    pairs.emplace_back(name, plain_member(reply->body, name));
+    pairs.emplace_back(name, unquoted_member(reply->body, name));
   print_pairs(io.out, pairs);
   return exit_ok;
 }

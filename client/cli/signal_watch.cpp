@@ -10,17 +10,19 @@ namespace perdura::client {
 
 namespace {
 
-sigset_t watched() {
+/// The signals that request a stop.
+sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
 
-  // Under nohup it is ignored, and stays so.
-  struct sigaction hang_up {};
+  // nohup(1) starts a program with SIGHUP ignored; SIGHUP must then stay
+  // ignored.
+  struct sigaction hangup_action {};
 
-  if (::sigaction(SIGHUP, nullptr, &hang_up) == 0
-      && hang_up.sa_handler != SIG_IGN)
+  if (::sigaction(SIGHUP, nullptr, &hangup_action) == 0
+      && hangup_action.sa_handler != SIG_IGN)
     sigaddset(&set, SIGHUP);
   return set;
 }
@@ -28,9 +30,9 @@ sigset_t watched() {
 } // namespace
 
 signal_watch::signal_watch() {
-  const sigset_t set = watched();
+  const sigset_t set = watched_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  // Who reads our output may leave; that shall not end the node.
+  // A closed output pipe must not end the node.
   std::signal(SIGPIPE, SIG_IGN);
   thread_ = std::thread([this] { watch(); });
 }
@@ -40,14 +42,17 @@ signal_watch::~signal_watch() {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
+  // The signal ends the thread's sigwait; the thread then finds `ending_` set
+  // and returns.
   pthread_kill(thread_.native_handle(), SIGTERM);
   thread_.join();
-  const sigset_t set = watched();
+  const sigset_t set = watched_signals();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+/// Runs on the watching thread until the destructor wakes it by SIGTERM.
 void signal_watch::watch() {
-  const sigset_t set = watched();
+  const sigset_t set = watched_signals();
   while (true) {
     int signal = 0;
     if (sigwait(&set, &signal) != 0)
@@ -55,39 +60,40 @@ void signal_watch::watch() {
     const std::lock_guard lock(mutex_);
     if (ending_)
       return;
-    // Who passes a Ctrl-C on (timeout, a package runner) lets it come twice.
-    constexpr auto same_wish = std::chrono::seconds(1);
+    // If the parent forwards Ctrl-C, as timeout(1) does, the signal arrives
+    // twice. Both signals count as one request.
+    constexpr auto repeat_window = std::chrono::seconds(1);
     const auto now = std::chrono::steady_clock::now();
-    if (requested_ && now - requested_at_ < same_wish)
+    if (requested_ && now - requested_at_ < repeat_window)
       continue;
     if (requested_)
-      std::_Exit(128 + signal); // What is durable, is.
+      std::_Exit(128 + signal); // Safe: committed data survives a kill.
     requested_ = true;
     requested_at_ = now;
     changed_.notify_all();
   }
 }
 
-bool signal_watch::is_over() const {
+bool signal_watch::must_stop() const {
   return requested_ || !reason_.empty();
 }
 
 void signal_watch::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return is_over(); });
+  changed_.wait(lock, [this] { return must_stop(); });
 }
 
 bool signal_watch::wait_for(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time, [this] { return is_over(); });
+  return changed_.wait_for(lock, time, [this] { return must_stop(); });
 }
 
 bool signal_watch::stop_requested() {
   const std::lock_guard lock(mutex_);
-  return is_over();
+  return must_stop();
 }
 
-void signal_watch::wake(std::string why) {
+void signal_watch::request_stop(std::string why) {
   const std::lock_guard lock(mutex_);
   if (reason_.empty())
     reason_ = std::move(why);

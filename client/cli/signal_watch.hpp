@@ -1,7 +1,7 @@
-/// Waits for SIGINT, SIGTERM and SIGHUP (the terminal was closed) on a thread
-/// of its own: the first asks for a stop, another one a second later or more
-/// ends the process at once. A thread that knows why the process must not go
-/// on wakes who waits, too.
+/// Waits for SIGINT, SIGTERM and SIGHUP on a thread of its own. The first
+/// signal requests a stop; a further signal, at least one second later, ends
+/// the process at once. A thread of the process can also request a stop, with a
+/// reason.
 #pragma once
 
 #include <chrono>
@@ -12,36 +12,43 @@
 
 namespace perdura::client {
 
+/// Thread-safe.
 class signal_watch {
 public:
-  /// Before any other thread begins: they inherit what it blocks.
+  /// Blocks the signals and starts the thread. Construct it before any other
+  /// thread starts, so that all other threads inherit the blocked signals and
+  /// only the watching thread receives them. SIGPIPE is ignored from now on.
   signal_watch();
+  /// Stops the thread and unblocks the signals.
   ~signal_watch();
 
   signal_watch(const signal_watch&) = delete;
   signal_watch& operator=(const signal_watch&) = delete;
 
-  /// Returns when the first signal has come, or a reason to stop.
+  /// Returns when a stop was requested.
   void wait();
-  /// True if one of them has come within that time.
+  /// Waits at most this time; returns true if a stop was requested.
   bool wait_for(std::chrono::milliseconds time);
+  /// True if a signal arrived or request_stop was called.
   bool stop_requested();
 
-  /// From any thread; the first reason is kept.
-  void wake(std::string why);
-  /// Empty: none has come.
+  /// Requests a stop with a reason, which must not be empty. The first reason
+  /// is kept.
+  void request_stop(std::string why);
+  /// The reason given to request_stop; empty if none was given.
   std::string reason();
 
 private:
   void watch();
-  bool is_over() const; ///< Under the mutex.
+  bool must_stop() const; ///< The caller holds the mutex.
 
-  std::mutex mutex_;
+  std::mutex mutex_; ///< Guards all members except the thread.
   std::condition_variable changed_;
-  bool requested_ = false;
+  bool requested_ = false; ///< A signal has arrived.
   std::string reason_;
+  /// When the first signal arrived; see repeat_window in signal_watch.cpp.
   std::chrono::steady_clock::time_point requested_at_;
-  bool ending_ = false;
+  bool ending_ = false; ///< The destructor ends the thread.
   std::thread thread_;
 };
 

@@ -4,7 +4,7 @@
 #include "client/cli/json_view.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "cluster/node/management_urls.hpp"
-#include "persistence/records/steering_text.hpp"
+#include "persistence/records/text.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -20,14 +20,18 @@ using persistence::result;
 
 namespace {
 
+/// The time limit of the wait for the end of the instance.
 std::chrono::milliseconds time_out_of(const start_verb_options& options) {
-  // For ever: longer than anybody waits, short enough to add to a time.
+  // Ten years stand for "no limit". Unlike milliseconds::max(), this value can
+  // be added to a time without overflow.
   if (!options.time_out)
     return std::chrono::hours(24 * 365 * 10);
   return std::chrono::milliseconds(
     static_cast<std::int64_t>(*options.time_out * 1000));
 }
 
+/// Starts the instance. Returns the body of the response, a JSON object with
+/// the ID and the management URLs of the instance.
 result<std::string> start(node_connection& node,
                           const start_verb_options& options, terminal& io) {
   auto input = read_value(options.input, io);
@@ -39,37 +43,42 @@ result<std::string> start(node_connection& node,
   path += to_query({{"version", options.version},
                     {"scheduledStartTime", options.scheduled_at},
                     {"getOrStart", options.get_or_start ? "true" : ""}});
-  auto reply = node.ask("POST", path, std::move(*input));
+  auto reply = node.call_api("POST", path, std::move(*input));
   if (!reply)
     return reply.error();
   return std::move(reply->body);
 }
 
+/// Starts the instances of the JSON file in one request.
 int start_binding_verb(node_connection& node, const start_verb_options& options,
                        output_format format, terminal& io) {
+  // read_value expects "@" before the name of a file.
   const std::string source
     = options.binding == "-" ? "-" : '@' + options.binding;
   auto binding = read_value(source, io);
   if (!binding)
     return fail(io, binding.error());
-  auto reply = node.ask("POST", "/orchestrators", std::move(*binding));
+  auto reply = node.call_api("POST", "/orchestrators", std::move(*binding));
   if (!reply)
     return fail(io, reply.error());
   if (format == output_format::json) {
     io.out << json_pretty(reply->body) << '\n';
     return exit_ok;
   }
+  // The node responds to an array with an array, and to one object with one
+  // object.
   auto items = json_items(reply->body);
   if (!reply->body.starts_with('['))
     items = {reply->body};
   for (const std::string_view each : items)
     io.out << (format == output_format::jsonl
                  ? json_compact(each)
-                 : json_plain(json_member(each, "id")))
+                 : json_unquoted(json_member(each, "id")))
            << '\n';
   return exit_ok;
 }
 
+/// Prints the node's response as JSON, or only the ID of the instance.
 void print_started(const std::string& started, output_format format,
                    terminal& io) {
   if (format == output_format::json)
@@ -77,14 +86,15 @@ void print_started(const std::string& started, output_format format,
   else if (format == output_format::jsonl)
     io.out << json_compact(started) << '\n';
   else
-    io.out << json_plain(json_member(started, "id")) << '\n';
+    io.out << json_unquoted(json_member(started, "id")) << '\n';
 }
 
-/// The history as it grows, then the end.
+/// Prints the history until the instance has ended, then the final status.
 int follow_started(node_connection& node, const std::string& id,
                    output_format format, terminal& io) {
   io.out << std::flush;
   const int ended = follow_history_verb(node, id, format, io);
+  // After Ctrl-C, a closed pipe or an error, the instance may not have ended.
   if (ended != exit_ok && ended != exit_instance_failed)
     return ended;
   auto status = node.status_of(id);
@@ -96,9 +106,9 @@ int follow_started(node_connection& node, const std::string& id,
   return ended;
 }
 
-/// 0 if it has completed, 1 if it ended in any other way.
-int ended_well(const std::string& status) {
-  return json_plain(json_member(status, "runtimeStatus")) == "Completed"
+/// exit_ok if the instance has completed, else exit_instance_failed.
+int exit_code_of_status(const std::string& status) {
+  return json_unquoted(json_member(status, "runtimeStatus")) == "Completed"
            ? exit_ok
            : exit_instance_failed;
 }
@@ -124,13 +134,13 @@ int start_verb(node_connection& node, const start_verb_options& options,
   auto started = start(node, options, io);
   if (!started)
     return fail(io, started.error());
-  const std::string id = json_plain(json_member(*started, "id"));
+  const std::string id = json_unquoted(json_member(*started, "id"));
   if (options.wait) {
-    auto status = node.follow(id, time_out_of(options));
+    auto status = node.wait_for_end(id, time_out_of(options));
     if (!status)
       return fail(io, status.error());
     print_status(*status, format, io);
-    return ended_well(*status);
+    return exit_code_of_status(*status);
   }
   print_started(*started, format, io);
   return options.follow ? follow_started(node, id, format, io) : exit_ok;
@@ -141,21 +151,25 @@ int run_verb(node_connection& node, const start_verb_options& options,
   auto started = start(node, options, io);
   if (!started)
     return fail(io, started.error());
-  const std::string id = json_plain(json_member(*started, "id"));
-  auto status = node.follow(id, time_out_of(options));
+  const std::string id = json_unquoted(json_member(*started, "id"));
+  auto status = node.wait_for_end(id, time_out_of(options));
   if (!status)
     return fail(io, status.error());
   const std::string output(json_member(*status, "output").value_or("null"));
-  const int ended = ended_well(*status);
+  const int ended = exit_code_of_status(*status);
   if (ended == exit_ok) {
     io.out << (format == output_format::json ? json_pretty(output)
                                              : json_compact(output))
            << '\n';
     return ended;
   }
+  // The output of an instance that did not complete is its error or the reason
+  // of its termination. It is printed to the error stream, so that a script
+  // cannot mistake it for a result.
   io.err << "perdura: Instance \"" << id << "\" is "
-         << json_plain(json_member(*status, "runtimeStatus")) << ": "
-         << persistence::without_steering(json_plain(output)) << std::endl;
+         << json_unquoted(json_member(*status, "runtimeStatus")) << ": "
+         << persistence::without_terminal_escapes(json_unquoted(output))
+         << std::endl;
   return ended;
 }
 

@@ -9,29 +9,40 @@
 
 namespace perdura::client {
 
+/// The command line of `start` and `run`.
 struct start_verb_options {
-  std::string name;
-  std::string instance_id;
-  std::string version;
-  std::string scheduled_at; ///< ISO 8601.
+  std::string name;         ///< The orchestrator. Empty if `binding` is set.
+  std::string instance_id;  ///< Empty means that the node generates one.
+  std::string version;      ///< Empty means the newest version.
+  std::string scheduled_at; ///< ISO 8601. Empty means immediately.
   std::string input;        ///< JSON, `@FILE`, or `-` for standard input.
-  std::string binding;      ///< A file (or `-`) instead of name, ID and input.
+  /// A JSON file that holds the names, IDs and inputs of the instances, or `-`
+  /// for standard input. Empty means that the members above apply.
+  std::string binding;
+  /// Use an instance that has this ID and has not ended, if there is one.
   bool get_or_start = false;
-  bool wait = false;
-  bool follow = false;            ///< Print its history until it has ended.
-  std::optional<double> time_out; ///< Seconds to wait; else for ever.
+  bool wait = false;   ///< Print the status when the instance has ended.
+  bool follow = false; ///< Print the history until the instance has ended.
+  /// Seconds to wait for the end of the instance, 0 to 1e9. Without a value the
+  /// wait has no limit.
+  std::optional<double> time_out;
 };
 
-/// Prints the ID, or with `wait` how it ended; with `follow` the ID, each event
-/// as it comes, and how it ended.
+/// Starts an instance and prints its ID. With `wait`, prints the final status
+/// instead. With `follow`, also prints each event of the history and the final
+/// status.
 int start_verb(node_connection& node, const start_verb_options& options,
                output_format format, terminal& io);
 
-/// Starts, waits, prints the result alone.
+/// Starts an instance, waits for its end, and prints only its output. Returns
+/// exit_instance_failed if the instance did not complete.
 int run_verb(node_connection& node, const start_verb_options& options,
              output_format format, terminal& io);
 
-/// A value of the command line: JSON, `@FILE` or `-`.
+/// Reads a value of the command line: JSON text, `@FILE` for the content of a
+/// file, or `-` for standard input. The text is not checked; the node refuses
+/// text that is not JSON.
+/// @error errc::invalid_argument  The file cannot be read.
 persistence::result<std::string> read_value(const std::string& text,
                                             terminal& io);
 

@@ -12,17 +12,19 @@ temporary_folder::~temporary_folder() {
 
 persistence::result<void> temporary_folder::make(const std::string& name,
                                                  fs::path parent) {
+  // temp_directory_path returns an empty path if TMPDIR names no directory.
   std::error_code ignored;
   if (parent.empty())
     parent = fs::temp_directory_path(ignored);
   if (parent.empty())
     parent = "/tmp";
   std::string path = parent / (name + "-XXXXXX");
+  // mkdtemp replaces the six X in place and creates the directory.
   if (::mkdtemp(path.data()) == nullptr)
     return persistence::error{persistence::errc::storage_failed,
-                              "Cannot make a temporary folder in "
+                              "Cannot create a temporary directory in "
                                 + parent.string()
-                                + "; name one with --data-dir."};
+                                + "; name a directory with --data-dir."};
   path_ = path;
   return {};
 }

@@ -1,4 +1,4 @@
-/// Where a node that is only tried out keeps its data.
+/// A temporary directory for the data of nodes that are not kept.
 #pragma once
 
 #include <perdura/persistence/records/error.hpp>
@@ -8,7 +8,7 @@
 
 namespace perdura::client {
 
-/// Gone at the end, and whatever is in it.
+/// Owns the directory; the destructor removes it with its content.
 class temporary_folder {
 public:
   temporary_folder() = default;
@@ -17,13 +17,16 @@ public:
   temporary_folder(const temporary_folder&) = delete;
   temporary_folder& operator=(const temporary_folder&) = delete;
 
-  /// Mode 0700; `name` is how its name begins. `parent` empty: where the
-  /// system keeps such.
-  /// @error errc::storage_failed
+  /// Creates the directory with mode 0700. Its name is `name`, a hyphen and six
+  /// random characters. If `parent` is empty, the directory is created in the
+  /// system's temporary directory. Call `make` at most once.
+  /// @error errc::storage_failed  The directory cannot be created.
   persistence::result<void> make(const std::string& name,
                                  std::filesystem::path parent = {});
+  /// Removes the directory and its content. Errors are ignored.
   void remove();
 
+  /// Empty if no directory was created.
   const std::filesystem::path& path() const {
     return path_;
   }

@@ -1,5 +1,5 @@
-/// All that a node of the binary can be told: what lands in the library's
-/// structs, and what the process does around them.
+/// The complete configuration of `perdura serve` and `perdura dev`: the
+/// settings of the node and its HTTP API, and those of the process.
 #pragma once
 
 #include "persistence/process/logging.hpp"
@@ -9,12 +9,15 @@
 
 namespace perdura::client {
 
+/// The settings of the section [log].
 struct log_config {
   persistence::log_level level = persistence::log_level::info;
-  /// Where audit lines are appended; empty: to stderr, with the others.
+  /// File to which audit lines are appended. If empty, audit lines go to stderr
+  /// like all other log lines.
   std::filesystem::path audit_file;
 };
 
+/// All values that the settings table can set.
 struct configuration {
   node_host_config host;
   log_config log;

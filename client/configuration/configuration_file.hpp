@@ -1,4 +1,4 @@
-/// Reads configurations in TOML, and remembers where each value came from.
+/// Reads configuration files in TOML and records where each value comes from.
 #pragma once
 
 #include "client/configuration/configuration.hpp"
@@ -12,33 +12,43 @@
 
 namespace perdura::client {
 
+/// A configuration, the origins of its values, and the problems found in it.
 struct sourced_configuration {
+  /// Must not be used unless `problems` is empty.
   configuration values;
-  /// By the setting's path: "node.toml:3" or "flag --http"; what is not in it
-  /// has its default.
+  /// The origin of each value that is set, e.g. "node.toml:3" or
+  /// "flag --http". The key is the path of the setting.
   std::map<std::string, std::string, std::less<>> origins;
-  /// Sentences, those of a file with its name, line and column in front. The
-  /// values are good for nothing unless it is empty.
+  /// One sentence for each problem. Sentences about a file begin with its
+  /// name, line and column.
   std::vector<std::string> problems;
 
-  /// "default" for what nobody has set.
+  /// The origin of a setting's value, or "default" if it is not set.
   std::string origin_of(std::string_view path) const;
 
-  /// Sets what a flag of the command line says, over what a file says.
+  /// Sets a value from a flag of the command line; it overrides the file.
+  /// A value out of range becomes a problem.
+  /// @param path  Must be the path of a setting.
+  /// @param flag  Named in the origin and in the sentence of a problem, e.g.
+  ///              "--http".
   void override_with(std::string_view path, setting_value value,
                      const std::string& flag);
 
-  /// What is wrong with the whole, once all of it is there.
-  void check_together();
+  /// Adds a problem for each inconsistency between values. Must be called after
+  /// the file and all flags have been applied.
+  void check_consistency();
 };
 
-/// Any bytes. Touches no disk: `file_name` says where relative paths begin
-/// and stands in sentences. All that is wrong is reported, but behind a
-/// syntax error nothing can be read.
+/// Parses the text of a configuration file, which may be any bytes. Reports all
+/// problems of the text, or only the first syntax error if there is one.
+/// @param file_name  Named in the sentences. Relative paths in the text are
+///                   resolved against the directory of this file, which is not
+///                   opened.
 sourced_configuration parse_configuration(std::string_view text,
                                           std::string_view file_name);
 
-/// A file that cannot be read is a problem like any other.
+/// Reads and parses a file. A file that cannot be read is reported as a
+/// problem.
 sourced_configuration read_configuration(const std::string& file_name);
 
 } // namespace perdura::client

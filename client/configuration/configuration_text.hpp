@@ -1,5 +1,5 @@
-/// Shows configurations: what is in force and why, and the file that explains
-/// every setting.
+/// Formats configurations for `perdura config show`, and the documentation of
+/// each setting for configs/single-node.toml.
 #pragma once
 
 #include "client/configuration/configuration_file.hpp"
@@ -10,17 +10,19 @@ namespace perdura::client {
 
 struct setting;
 
-/// Valid TOML; behind each line, as a comment, where its value came from.
-/// Secrets are not in it: of keys there is the file that holds them.
+/// All settings as valid TOML, each line with the origin of its value as a
+/// comment. Access keys are not shown, only the name of their file.
 std::string to_toml(const sourced_configuration& shown);
 
-/// `{"http.port":{"value":7071,"from":"default"},…}`; in lines: an object
-/// `{"name":…,"value":…,"from":…}` each.
+/// All settings as one JSON object:
+/// `{"http.port":{"value":7071,"from":"default"},…}`.
 std::string to_json(const sourced_configuration& shown);
+
+/// All settings as JSON lines: `{"name":…,"value":…,"from":…}`.
 std::string to_json_lines(const sourced_configuration& shown);
 
-/// What configs/single-node.toml says about a setting: its help as a comment
-/// of at most 80 columns, and its default, commented out.
-std::string documented(const setting& shown);
+/// The documentation of a setting as in configs/single-node.toml: its help as
+/// comment lines of at most 80 columns, and its default, commented out.
+std::string documentation_of(const setting& shown);
 
 } // namespace perdura::client

@@ -1,5 +1,7 @@
 #include "client/configuration/setting_value.hpp"
 
+#include "persistence/records/text.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <array>
@@ -14,12 +16,14 @@ using persistence::result;
 
 namespace {
 
+/// A unit of time or size, in microseconds or bytes.
 struct unit {
   std::string_view name;
   std::int64_t size;
 };
 
-// The largest first: a value is shown in the first that fits.
+// From the largest to the smallest: a value is shown in the first unit that
+// gives a whole number.
 constexpr std::array<unit, 7> time_units{{{"d", 86'400'000'000},
                                           {"h", 3'600'000'000},
                                           {"min", 60'000'000},
@@ -33,15 +37,19 @@ constexpr std::array<unit, 5> byte_units{{{"TiB", std::int64_t{1} << 40},
                                           {"KiB", std::int64_t{1} << 10},
                                           {"B", 1}}};
 
+// The end of the sentence that refuses a time or a size.
 constexpr std::string_view time_example
   = R"(write it like "250 ms", "30 s", "10 min", "12 h" or "30 d")";
 constexpr std::string_view bytes_example
   = R"(write it like "64 KiB", "1 MiB" or 65536)";
 
+/// Parses a whole number, optional blanks, and a unit. Refuses negative numbers
+/// and products that do not fit in 64 bits.
 template <std::size_t N>
 result<std::int64_t> parse_units(std::string_view text,
                                  const std::array<unit, N>& units,
                                  std::string_view example) {
+  // The caller puts the name of the setting before this error message.
   const auto bad = [&](std::string_view why) {
     return error{errc::invalid_argument, '"' + std::string(text) + "\" "
                                            + std::string(why) + "; "
@@ -52,6 +60,7 @@ result<std::int64_t> parse_units(std::string_view text,
   const auto [rest, failure] = std::from_chars(text.data(), end, number);
   if (failure == std::errc::result_out_of_range)
     return bad("is too large");
+  // `from_chars` accepts a minus sign, but no plus sign and no blanks.
   if (failure != std::errc() || number < 0)
     return bad("does not begin with a whole number");
   std::string_view name(rest, static_cast<std::size_t>(end - rest));
@@ -62,6 +71,7 @@ result<std::int64_t> parse_units(std::string_view text,
   for (const unit& each : units) {
     if (each.name != name)
       continue;
+    // Checked before the multiplication, which must not overflow.
     if (number > std::numeric_limits<std::int64_t>::max() / each.size)
       return bad("is too large");
     return number * each.size;
@@ -69,19 +79,23 @@ result<std::int64_t> parse_units(std::string_view text,
   return bad("has an unknown unit");
 }
 
+/// The value in the first unit that divides it.
 template <std::size_t N>
 std::string in_units(std::int64_t value, const std::array<unit, N>& units) {
   for (const unit& each : units)
+    // One unit has the size 1, so the loop always returns.
     if (value % each.size == 0)
       return std::to_string(value / each.size) + ' ' + std::string(each.name);
   return std::to_string(value);
 }
 
-/// A basic string of TOML.
+/// The text as a basic string of TOML, with escapes.
 std::string toml_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+    // TOML has short escapes for these characters; other control characters
+    // need the form \u00HH.
+    // @source TOML 1.0, section String.
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
@@ -89,11 +103,9 @@ std::string toml_string(std::string_view text) {
       out += "\\n";
     } else if (c == '\t') {
       out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      constexpr std::string_view digits = "0123456789ABCDEF";
+    } else if (persistence::is_control(c)) {
       out += "\\u00";
-      out += digits[byte >> 4U];
-      out += digits[byte & 0xFU];
+      persistence::append_hex(out, static_cast<unsigned char>(c));
     } else {
       out += c;
     }
@@ -112,6 +124,7 @@ result<std::int64_t> parse_bytes(std::string_view text) {
 }
 
 std::string time_text(std::int64_t microseconds) {
+  // Every unit divides 0; without this case it would be shown as "0 d".
   return microseconds == 0 ? "0 s" : in_units(microseconds, time_units);
 }
 
@@ -120,6 +133,8 @@ std::string bytes_text(std::int64_t bytes) {
 }
 
 std::string as_plain(setting_kind kind, const setting_value& value) {
+  // The type of the value determines the form of the text; `kind` is needed
+  // only to choose the unit of a number.
   if (const auto* flag = std::get_if<bool>(&value))
     return *flag ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) {
@@ -144,6 +159,7 @@ std::string as_toml(setting_kind kind, const setting_value& value) {
       all += (all.empty() ? "" : ", ") + toml_string(each);
     return '[' + all + ']';
   }
+  // Flags and counts are written without quotes; all others are TOML strings.
   const std::string plain = as_plain(kind, value);
   return kind == setting_kind::flag || kind == setting_kind::count
            ? plain
@@ -160,7 +176,7 @@ std::string as_json(setting_kind kind, const setting_value& value) {
     out = std::get<std::int64_t>(value);
   else
     out = as_plain(kind, value);
-  // A path may hold any bytes; JSON may not.
+  // A path may hold bytes that are not UTF-8; JSON may not.
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

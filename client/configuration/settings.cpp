@@ -1,6 +1,7 @@
 #include "client/configuration/settings.hpp"
 
 #include "cluster/placement/node_list.hpp"
+#include "persistence/records/text.hpp"
 
 #include <arpa/inet.h>
 
@@ -10,8 +11,12 @@ namespace perdura::client {
 
 namespace {
 
-/// How many letters must be changed, put in, left out or swapped.
+/// Edit distance: how many characters must be replaced, inserted, deleted, or
+/// swapped with their neighbour to turn `a` into `b`.
 std::size_t distance(std::string_view a, std::string_view b) {
+  // `cost[i][j]` is the distance between the first i characters of `a` and the
+  // first j of `b`.
+  // @source Damerau-Levenshtein distance, optimal string alignment.
   std::vector<std::vector<std::size_t>> cost(
     a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i)
@@ -29,18 +34,17 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
-bool is_hub_id(std::string_view text) {
-  return text.size() == 32
-         && text.find_first_not_of("0123456789abcdef") == text.npos;
-}
-
-/// The setting that is to blame if a node cannot listen.
+/// The setting whose value makes `cluster::listen_address_of` fail.
 std::string_view listen_setting(const cluster::cluster_config& of,
                                 const std::vector<cluster::node_id>& names) {
+  // Repeats the checks of `cluster::listen_address_of`, whose error does not
+  // name the setting.
   if (std::find(names.begin(), names.end(), of.node) == names.end())
     return "cluster.node";
   if (!of.listen.empty() && !cluster::parse_node_address(of.listen))
     return "cluster.listen";
+  // TLS needs all three files. The problem is reported at the first setting
+  // that has a value, because the others may be missing in the configuration.
   const std::pair<const std::filesystem::path&, std::string_view> files[]
     = {{of.certificate_file, "cluster.tls.certificate_file"},
        {of.key_file, "cluster.tls.key_file"},
@@ -51,30 +55,36 @@ std::string_view listen_setting(const cluster::cluster_config& of,
   if (given != std::end(files)
       && !std::all_of(std::begin(files), std::end(files), is_there))
     return given->second;
+  // Two causes of a failure remain: the address is not numeric, or it is not a
+  // loopback address and TLS is not configured.
   return of.listen.empty() ? "cluster.nodes" : "cluster.listen";
 }
 
-/// The list is looked at first: without it no other sentence would be right.
-void find_cluster_discords(const cluster::node_config& node,
-                           std::vector<discord>& found) {
+/// Adds the inconsistencies between the settings of a cluster. If the node list
+/// or the listen address has several problems, only the first one is added,
+/// because the later checks need a valid list.
+void find_cluster_inconsistencies(const cluster::node_config& node,
+                                  std::vector<inconsistency>& found) {
   const cluster::cluster_config& own = node.cluster;
   if (own.silence_max < 2 * own.heartbeat_interval)
     found.push_back({"cluster.silence_max",
-                     "cluster.silence_max wants at least twice "
+                     "cluster.silence_max must be at least twice "
                      "cluster.heartbeat_interval, "
                        + time_text(2 * own.heartbeat_interval.count())
                        + ", not " + time_text(own.silence_max.count()) + '.'});
+  // The list and the name of this node belong together: neither is valid
+  // without the other.
   if (own.is_alone()) {
     if (!own.nodes.empty())
       found.push_back({"cluster.nodes",
-                       "cluster.nodes needs cluster.node beside it: which of "
-                       "them this one is."});
+                       "cluster.nodes requires cluster.node, the name of this "
+                       "node in the list."});
     return;
   }
   if (own.nodes.empty()) {
     found.push_back({"cluster.node",
-                     "cluster.node needs cluster.nodes beside it: all nodes, "
-                     "this one too."});
+                     "cluster.node requires cluster.nodes, the list of all "
+                     "nodes, including this one."});
     return;
   }
   const auto nodes = cluster::parse_nodes(own.nodes);
@@ -93,6 +103,7 @@ void find_cluster_discords(const cluster::node_config& node,
 
 } // namespace
 
+// A linear search suffices: a file has few settings, and is read once.
 const setting* find_setting(std::string_view path) {
   for (const setting& each : settings())
     if (each.path == path)
@@ -101,13 +112,18 @@ const setting* find_setting(std::string_view path) {
 }
 
 std::string_view nearest_setting(std::string_view path) {
-  // Nobody mistypes that much; and the comparison costs its length.
+  // A name that is longer than `path_max` is not a misspelt setting, and the
+  // time of a comparison grows with the length of the name.
   constexpr std::size_t path_max = 100;
   if (path.size() > path_max)
     return {};
   const std::string_view key = path.substr(path.rfind('.') + 1);
   std::string_view best;
+  // A known name counts as similar if its distance is at most a quarter of the
+  // length of `key`; a distance of up to 2 is always accepted.
   std::size_t best_distance = std::max<std::size_t>(2, key.size() / 4) + 1;
+  // If several names are equally similar, the first one in the table is
+  // returned.
   const auto offer = [&](std::string_view name, std::size_t away) {
     if (away < best_distance) {
       best = name;
@@ -117,7 +133,7 @@ std::string_view nearest_setting(std::string_view path) {
   for (const setting& each : settings()) {
     offer(each.section(), distance(path, each.section()));
     offer(each.path, distance(path, each.path));
-    // The right word in the wrong section is as near as one wrong letter.
+    // The right key in the wrong section counts like one wrong character.
     offer(each.path, distance(key, each.key()) + 1);
     if (!each.alias.empty())
       offer(each.path, distance(key, each.alias) + 1);
@@ -125,13 +141,13 @@ std::string_view nearest_setting(std::string_view path) {
   return best;
 }
 
-std::string setting::wanted() const {
+std::string setting::expected_values() const {
   const auto range = [](const std::string& from, const std::string& to) {
     return " from " + from + " to " + to;
   };
   switch (kind) {
   case setting_kind::text:
-    return "a text";
+    return "a string";
   case setting_kind::path:
     return "a path";
   case setting_kind::flag:
@@ -140,67 +156,77 @@ std::string setting::wanted() const {
     return "a whole number" + range(std::to_string(min), std::to_string(max));
   case setting_kind::time:
     return "a time" + range(time_text(min), time_text(max));
+  // Only the minimum is named, because most sizes have no maximum that a user
+  // could reach.
   case setting_kind::bytes:
     return min == 0 ? "a size" : "a size of at least " + bytes_text(min);
   case setting_kind::list:
-    return "a list of texts";
+    return "a list of strings";
   case setting_kind::choice:
     break;
   }
   std::string all;
-  for (std::size_t i = 0; i < words.size(); ++i)
-    all += (i == 0                  ? ""
-            : i + 1 == words.size() ? " or "
-                                    : ", ")
-           + std::string(words[i]);
+  for (std::size_t i = 0; i < choices.size(); ++i)
+    // Lists the choices in the form "a, b or c".
+    all += (i == 0                    ? ""
+            : i + 1 == choices.size() ? " or "
+                                      : ", ")
+           + std::string(choices[i]);
   return all;
 }
 
-std::string setting::objection(const setting_value& value) const {
-  const auto steers
-    = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+std::string setting::problem_with(const setting_value& value) const {
+  // Values are printed in logs and in `config show`, one line each, so they
+  // must not contain line breaks or terminal escapes.
   bool fits = true;
   if (const auto* text = std::get_if<std::string>(&value);
-      text != nullptr && std::any_of(text->begin(), text->end(), steers))
+      text != nullptr
+      && std::any_of(text->begin(), text->end(), persistence::is_control))
     return std::string(path) + " holds a control character.";
+  // Counts, times and sizes are all integers.
   if (const auto* given = std::get_if<std::int64_t>(&value))
     fits = *given >= min && *given <= max;
   else if (kind == setting_kind::choice)
-    fits = std::find(words.begin(), words.end(), std::get<std::string>(value))
-           != words.end();
+    fits
+      = std::find(choices.begin(), choices.end(), std::get<std::string>(value))
+        != choices.end();
   if (fits)
     return {};
-  return std::string(path) + " wants " + wanted() + ", not "
+  return std::string(path) + " must be " + expected_values() + ", not "
          + as_toml(kind, value) + '.';
 }
 
-std::vector<discord> find_discords(const configuration& values) {
-  std::vector<discord> found;
-  const door_config& http = values.host.door;
+std::vector<inconsistency> find_inconsistencies(const configuration& values) {
+  std::vector<inconsistency> found;
+  const http_api_config& http = values.host.http;
+  // The problem is reported at the setting that has a value.
   if (http.tls_certificate_file.empty() != http.tls_key_file.empty()) {
     const bool lacks_key = http.tls_key_file.empty();
     found.push_back(
       {lacks_key ? "http.tls.certificate_file" : "http.tls.key_file",
        std::string(lacks_key ? "http.tls.certificate_file"
                              : "http.tls.key_file")
-         + " needs "
+         + " requires "
          + (lacks_key ? "http.tls.key_file" : "http.tls.certificate_file")
-         + " beside it."});
+         + "."});
   }
+  // Host names are not accepted, because they could resolve to several
+  // addresses.
   unsigned char numeric[sizeof(in6_addr)];
   if (::inet_pton(AF_INET, http.address.c_str(), numeric) != 1
       && ::inet_pton(AF_INET6, http.address.c_str(), numeric) != 1)
-    found.push_back({"http.address",
-                     "http.address wants a numeric address, such as 127.0.0.1 "
-                     "or ::1, not "
-                       + as_toml(setting_kind::text, http.address) + '.'});
+    found.push_back(
+      {"http.address",
+       "http.address must be a numeric address, such as 127.0.0.1 "
+       "or ::1, not "
+         + as_toml(setting_kind::text, http.address) + '.'});
   if (values.host.node.task_hub.empty())
     found.push_back({"hub.task_hub", "hub.task_hub may not be empty."});
   if (const std::string& id = values.host.node.hub_id;
-      !id.empty() && !is_hub_id(id))
-    found.push_back({"hub.id", "hub.id wants 32 hex digits (0-9, a-f), not "
+      !id.empty() && !persistence::is_hex32(id))
+    found.push_back({"hub.id", "hub.id must be 32 hex digits (0-9, a-f), not "
                                  + as_toml(setting_kind::text, id) + '.'});
-  find_cluster_discords(values.host.node, found);
+  find_cluster_inconsistencies(values.host.node, found);
   return found;
 }
 

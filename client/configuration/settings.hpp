@@ -1,5 +1,5 @@
-/// The one table of settings: what each is called in a configuration file,
-/// what it is for, what it may hold, and where it lands.
+/// The table of all settings: the name of each in a configuration file, its
+/// documentation, its valid values, and the member that holds it.
 #pragma once
 
 #include "client/configuration/configuration.hpp"
@@ -13,19 +13,20 @@
 
 namespace perdura::client {
 
+/// One setting. Immutable after the table has been made.
 struct setting {
   std::string_view path; ///< Section and key, e.g. "http.port".
   setting_kind kind = setting_kind::text;
-  std::string_view help; ///< A sentence, with the unit where there is one.
-  /// What else it is called: the member of the struct, an older name.
+  std::string_view help; ///< Documentation, as in configs/single-node.toml.
+  /// Another name that users may write by mistake, e.g. that of the member.
+  /// Used for the suggestion in an error only.
   std::string_view alias = {};
-  /// Of counts, times (microseconds) and sizes.
+  /// Range of counts, times (in microseconds) and sizes, both ends included.
   std::int64_t min = 0;
   std::int64_t max = 0;
-  /// Of a choice.
-  std::vector<std::string_view> words = {};
+  std::vector<std::string_view> choices = {}; ///< Valid values of a choice.
   std::function<setting_value(const configuration&)> get = {};
-  /// The value is of the setting's kind and in range.
+  /// The value must have the type of the setting's kind and be in range.
   std::function<void(configuration&, const setting_value&)> set = {};
 
   std::string_view section() const {
@@ -36,32 +37,34 @@ struct setting {
     return path.substr(path.rfind('.') + 1);
   }
 
-  /// What a value must be, e.g. "a whole number from 0 to 65535".
-  std::string wanted() const;
+  /// The valid values for a sentence, e.g. "a whole number from 0 to 65535".
+  std::string expected_values() const;
 
-  /// Empty if the value is in range, else the whole sentence.
-  std::string objection(const setting_value& value) const;
+  /// The sentence that refuses the value; empty if the value is valid.
+  std::string problem_with(const setting_value& value) const;
 };
 
-/// In the order in which they are shown: section by section.
-/// Not in it, for they make sense in code alone: `node_host_config::http`
-/// (without a door nothing could reach the binary's node).
+/// All settings, section by section, in the order in which they are shown.
+/// `node_host_config::http_enabled` is not a setting: without the HTTP API, no
+/// client could reach a node that `perdura serve` runs outside a cluster.
 const std::vector<setting>& settings();
 
-/// Null if there is none.
+/// The setting with this path; null if there is none.
 const setting* find_setting(std::string_view path);
 
-/// The setting or section that was meant by an unknown one, e.g. "hub.
-/// partitions" for "node.partition_count"; empty if none is near.
+/// The setting or section whose name is most similar to an unknown path, e.g.
+/// "hub.partitions" for "node.partition_count". Empty if none is similar.
 std::string_view nearest_setting(std::string_view path);
 
-/// What is wrong with a whole configuration though each value is in range: a
-/// text that is no address, a file that lacks its other half.
-struct discord {
-  std::string_view path; ///< The setting that it is about.
+/// A problem that a range cannot express: a text that is not an address, or two
+/// settings that contradict each other.
+struct inconsistency {
+  std::string_view path; ///< The setting that causes the problem.
   std::string sentence;
 };
 
-std::vector<discord> find_discords(const configuration& values);
+/// Returns all inconsistencies. If the list of nodes has several, only the
+/// first of them is returned.
+std::vector<inconsistency> find_inconsistencies(const configuration& values);
 
 } // namespace perdura::client

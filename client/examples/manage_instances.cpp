@@ -1,10 +1,10 @@
-// Every sample of Durable Functions' "Manage instances", in C++.
+// Every sample of the Durable Functions document "Manage instances", in C++.
 //
-//   manage_instances            runs them all, in the document's order
-//   manage_instances rewind     runs one of them
+//   manage_instances            runs all samples, in the order of the document
+//   manage_instances rewind     runs one sample
 //
-// Each function below is one sample of the document. They run against a node
-// in this process; against a node elsewhere only `main` would differ.
+// Each function in the part "The samples" is one sample. The samples run on a
+// node in this process; to run them on a cluster, only `run` must change.
 
 #include <perdura/perdura.hpp>
 
@@ -32,6 +32,7 @@ using std::chrono::seconds;
 // --- The orchestrations that are managed ------------------------------------
 
 task<std::string> hello_world(orchestration_context& ctx, std::string name) {
+  // The result is journaled before the next statement runs.
   std::string greeting
     = co_await ctx.call_activity<std::string>("SayHello", name);
   co_return greeting;
@@ -55,7 +56,8 @@ task<> send_instance_info(orchestration_context& ctx) {
   co_await ctx.wait_for_external_event("Done");
 }
 
-/// Two people approve, then the database is used, which is misconfigured.
+/// Asks two people for approval and then stores a document. Storing fails until
+/// the connection string of the document store is valid.
 task<std::string> approve_and_store(orchestration_context& ctx) {
   for (const char* person : {"first", "second"}) {
     co_await ctx.call_activity("AskForApproval", person);
@@ -65,16 +67,18 @@ task<std::string> approve_and_store(orchestration_context& ctx) {
   co_return stored;
 }
 
-/// What the activities reach outside: a mailbox, a document store and the
-/// setting that an administrator gets wrong.
-struct outside_world {
+/// The services that the activities use: a mailbox, a document store, and the
+/// store's connection string, which an administrator has set wrongly.
+struct external_services {
   std::atomic<int> approvals_asked{0};
   std::atomic<bool> connection_string_valid{false};
   std::atomic<int> documents{0};
 };
 
+// Registers everything that the samples start. Activities are lambdas that
+// share the services.
 std::shared_ptr<perdura::registry>
-make_functions(const std::shared_ptr<outside_world>& world) {
+make_functions(const std::shared_ptr<external_services>& services) {
   auto functions = std::make_shared<perdura::registry>();
   functions->add_orchestrator("HelloWorld", hello_world)
     .add_orchestrator("E1_HelloSequence", hello_sequence)
@@ -84,19 +88,21 @@ make_functions(const std::shared_ptr<outside_world>& world) {
   functions
     ->add_activity("SayHello",
                    [](std::string name) { return "Hello " + name + "!"; })
-    // "Retrieving HTTP Management Webhook URLs", from inside an activity.
+    // An activity of the sample "Retrieving HTTP management webhook URLs".
     .add_activity("SendInstanceInfo",
-                  [world](perdura::activity_context& ctx) {
+                  [services](perdura::activity_context& ctx) {
                     const perdura::management_payload payload
                       = ctx.management_payload();
                     std::cout << "document for " << payload.id << ": "
                               << payload.send_event_post_uri << "\n";
-                    ++world->documents;
+                    ++services->documents;
                   })
+    // Counts the requests, so that `rewind` can show that none is repeated.
     .add_activity("AskForApproval",
-                  [world](std::string) { ++world->approvals_asked; })
-    .add_activity("Store", [world] {
-      if (!world->connection_string_valid)
+                  [services](std::string) { ++services->approvals_asked; })
+    .add_activity("Store", [services] {
+      if (!services->connection_string_valid)
+        // The exception fails the activity, and with it the instance.
         throw std::runtime_error("invalid connection string");
       return std::string("stored");
     });
@@ -105,144 +111,165 @@ make_functions(const std::shared_ptr<outside_world>& world) {
 
 // --- The samples ------------------------------------------------------------
 
-struct stage {
+// Each comment names the section of the document "Manage instances", in quotes,
+// and the sample of that section that the function corresponds to.
+
+/// The objects that every sample uses.
+struct sample_context {
   orchestration_client client;
-  std::shared_ptr<outside_world> world;
+  std::shared_ptr<external_services> services;
 };
 
 /// "Starting instances": HelloWorldManualStart.
-void start(stage& on) {
+void start(sample_context& sample) {
   const std::string id
-    = on.client.start_new("HelloWorld", std::string("Perdura")).value();
+    = sample.client.start_new("HelloWorld", std::string("Perdura")).value();
   std::cout << "Started orchestration with ID = '" << id << "'.\n";
-  const auto ended = on.client.wait_for_completion(id, seconds(10)).value();
+  const auto ended = sample.client.wait_for_completion(id, seconds(10)).value();
   std::cout << ended.output << "\n";
 }
 
-/// "Starting instances", the output binding of other languages.
-void start_by_binding(stage& on) {
+/// "Starting instances": starts by an output binding, as clients of other
+/// languages do.
+void start_by_binding(sample_context& sample) {
   const auto bindings = perdura::parse_start_bindings(
                           R"([{"FunctionName": "HelloWorld", "Input": "binding",
              "InstanceId": "from-a-binding"}])")
                           .value();
   for (const perdura::start_binding& binding : bindings) {
-    const std::string id = on.client.start_new(binding).value();
-    const auto ended = on.client.wait_for_completion(id, seconds(10)).value();
+    const std::string id = sample.client.start_new(binding).value();
+    const auto ended
+      = sample.client.wait_for_completion(id, seconds(10)).value();
     std::cout << id << ": " << ended.output << "\n";
   }
 }
 
 /// "Querying instances": GetStatus, with the history and its outputs.
-void get_status(stage& on) {
+void get_status(sample_context& sample) {
   const std::string id
-    = on.client.start_new("HelloWorld", std::string("status")).value();
-  static_cast<void>(on.client.wait_for_completion(id, seconds(10)).value());
+    = sample.client.start_new("HelloWorld", std::string("status")).value();
+  static_cast<void>(sample.client.wait_for_completion(id, seconds(10)).value());
   perdura::status_options options;
   options.show_history = true;
   options.show_history_output = true;
-  const auto status = on.client.get_status(id, options).value();
+  const auto status = sample.client.get_status(id, options).value();
   std::cout << to_json(*status) << "\n";
-  const auto none = on.client.get_status("never-started").value();
+  // If an instance does not exist, the result is an empty optional, not an
+  // error.
+  const auto none = sample.client.get_status("never-started").value();
   std::cout << "never-started: " << (none ? "there" : "null") << "\n";
 }
 
-/// "Querying all instances": GetAllStatus, with something to cancel it by.
-void get_all_status(stage& on) {
+/// "Querying all instances": GetAllStatus, and how to cancel it.
+void get_all_status(sample_context& sample) {
   std::stop_source stop;
-  const auto instances = on.client.get_status_all({}, stop.get_token()).value();
+  const auto instances
+    = sample.client.get_status_all({}, stop.get_token()).value();
   std::cout << (instances.empty() ? "no" : "some") << " instances\n";
+  // A query that is stopped returns errc::cancelled.
   stop.request_stop();
-  const auto cancelled = on.client.get_status_all({}, stop.get_token());
+  const auto cancelled = sample.client.get_status_all({}, stop.get_token());
   std::cout << "cancelled: " << to_string(cancelled.code()) << "\n";
 }
 
 /// "Querying instances with filters": QueryStatus.
-void query_status(stage& on) {
+void query_status(sample_context& sample) {
   const std::string id
-    = on.client.start_new("HelloWorld", std::string("query")).value();
-  const auto ended = on.client.wait_for_completion(id, seconds(10)).value();
+    = sample.client.start_new("HelloWorld", std::string("query")).value();
+  const auto ended = sample.client.wait_for_completion(id, seconds(10)).value();
   perdura::instance_filter filter;
   filter.created_from = ended.created_time;
+  // Times, statuses and prefixes can be combined; an instance must match all.
   filter.created_to = ended.created_time + seconds(1);
   filter.statuses
     = {perdura::runtime_status::completed, perdura::runtime_status::running};
   bool found = false;
-  for (const auto& instance : on.client.get_status_all(filter).value())
+  for (const auto& instance : sample.client.get_status_all(filter).value())
     found = found || instance.instance_id == id;
   std::cout << "found: " << (found ? "yes" : "no") << "\n";
 }
 
 /// "Terminating instances": TerminateInstance.
-void terminate(stage& on) {
-  const std::string id = on.client.start_new("WaitForMyEvent").value();
-  on.client.terminate(id, "It was time to be done.").value();
-  const auto status = on.client.get_status(id).value();
+void terminate(sample_context& sample) {
+  const std::string id = sample.client.start_new("WaitForMyEvent").value();
+  sample.client.terminate(id, "It was time to be done.").value();
+  const auto status = sample.client.get_status(id).value();
   std::cout << to_string(status->status) << ": " << status->output << "\n";
 }
 
 /// "Sending events to instances": RaiseEvent.
-void raise_event(stage& on) {
-  const std::string id = on.client.start_new("WaitForMyEvent").value();
+void raise_event(sample_context& sample) {
+  const std::string id = sample.client.start_new("WaitForMyEvent").value();
   const std::vector<int> event_data{1, 2, 3};
-  on.client.raise_event(id, "MyEvent", event_data).value();
-  const auto ended = on.client.wait_for_completion(id, seconds(10)).value();
+  sample.client.raise_event(id, "MyEvent", event_data).value();
+  const auto ended = sample.client.wait_for_completion(id, seconds(10)).value();
   std::cout << ended.output << "\n";
-  const auto nobody
-    = on.client.raise_event("no-such-instance", "MyEvent", event_data);
-  std::cout << "no-such-instance: " << to_string(nobody.code()) << "\n";
+  // A failed call returns an error as a value. Only `.value()` would throw an
+  // exception.
+  const auto missing
+    = sample.client.raise_event("no-such-instance", "MyEvent", event_data);
+  std::cout << "no-such-instance: " << to_string(missing.code()) << "\n";
 }
 
-/// "Wait for orchestration completion": HttpSyncStart with 2 s and 0.5 s.
-void wait_for_completion(stage& on) {
+/// "Wait for orchestration completion": HttpSyncStart with a time-out of 2 s
+/// and a retry interval of 0.5 s.
+void wait_for_completion(sample_context& sample) {
   using std::chrono::milliseconds;
-  const std::string done = on.client.start_new("E1_HelloSequence").value();
-  const auto in_time = on.client
+  const std::string done = sample.client.start_new("E1_HelloSequence").value();
+  // The instance ends before the time-out, so the result is its status.
+  const auto in_time = sample.client
                          .wait_for_completion_or_create_check_status(
                            done, milliseconds(2000), milliseconds(500))
                          .value();
   std::cout << in_time.status.output << "\n";
-  const std::string waits = on.client.start_new("WaitForMyEvent").value();
-  const auto not_yet = on.client
-                         .wait_for_completion_or_create_check_status(
-                           waits, milliseconds(200), milliseconds(50))
-                         .value();
+  const std::string waits = sample.client.start_new("WaitForMyEvent").value();
+  // This instance waits for an event, so the result is its management URLs.
+  const auto unfinished = sample.client
+                            .wait_for_completion_or_create_check_status(
+                              waits, milliseconds(200), milliseconds(50))
+                            .value();
   std::cout << "check later: "
-            << (not_yet.payload.status_query_get_uri.empty() ? "nowhere"
-                                                             : "its URL")
+            << (unfinished.payload.status_query_get_uri.empty() ? "no URL"
+                                                                : "status URL")
             << "\n";
-  on.client.terminate(waits, "the sample ends").value();
+  sample.client.terminate(waits, "the sample ends").value();
 }
 
 /// "Retrieving HTTP Management Webhook URLs": SendInstanceInfo.
-void management_payload(stage& on) {
-  const std::string id = on.client.start_new("InstanceInfo").value();
-  const auto payload = on.client.create_http_management_payload(id);
+void management_payload(sample_context& sample) {
+  const std::string id = sample.client.start_new("InstanceInfo").value();
+  // The URLs contain the port that the system has chosen.
+  const auto payload = sample.client.create_http_management_payload(id);
   std::cout << payload.status_query_get_uri << "\n"
             << payload.send_event_post_uri << "\n"
             << payload.terminate_post_uri << "\n"
             << payload.rewind_post_uri << "\n";
-  on.client.raise_event(id, "Done").value();
-  static_cast<void>(on.client.wait_for_completion(id, seconds(10)).value());
-  std::cout << "documents: " << on.world->documents << "\n";
+  sample.client.raise_event(id, "Done").value();
+  static_cast<void>(sample.client.wait_for_completion(id, seconds(10)).value());
+  std::cout << "documents: " << sample.services->documents << "\n";
 }
 
-/// "Rewinding instances": RewindInstance, and the document's story: what the
-/// people approved need not be approved again.
-void rewind(stage& on) {
-  on.world->connection_string_valid = false;
-  const std::string id = on.client.start_new("ApproveAndStore").value();
-  on.client.raise_event(id, "first-approval").value();
-  on.client.raise_event(id, "second-approval").value();
-  const auto failed = on.client.wait_for_completion(id, seconds(10)).value();
+/// "Rewinding instances": RewindInstance. As in the scenario of the document,
+/// the instance does not ask for the approvals a second time.
+void rewind(sample_context& sample) {
+  sample.services->connection_string_valid = false;
+  const std::string id = sample.client.start_new("ApproveAndStore").value();
+  sample.client.raise_event(id, "first-approval").value();
+  sample.client.raise_event(id, "second-approval").value();
+  const auto failed
+    = sample.client.wait_for_completion(id, seconds(10)).value();
   std::cout << to_string(failed.status) << ": " << failed.output << "\n";
-  on.world->connection_string_valid = true; // the administrator mends it
-  on.client.rewind(id, "Orchestrator failed and needs to be revived.").value();
-  const auto ended = on.client.wait_for_completion(id, seconds(10)).value();
+  // The administrator corrects the connection string.
+  sample.services->connection_string_valid = true;
+  sample.client.rewind(id, "Orchestrator failed and needs to be revived.")
+    .value();
+  const auto ended = sample.client.wait_for_completion(id, seconds(10)).value();
   std::cout << to_string(ended.status) << ": " << ended.output << ", "
-            << on.world->approvals_asked << " approvals were asked for\n";
+            << sample.services->approvals_asked
+            << " approvals were asked for\n";
 }
 
-const std::vector<std::pair<std::string, void (*)(stage&)>> samples{
+const std::vector<std::pair<std::string, void (*)(sample_context&)>> samples{
   {"start", start},
   {"start_by_binding", start_by_binding},
   {"get_status", get_status},
@@ -256,19 +283,21 @@ const std::vector<std::pair<std::string, void (*)(stage&)>> samples{
 };
 
 int run(const std::string& directory, const std::string& wanted) {
-  auto world = std::make_shared<outside_world>();
+  auto services = std::make_shared<external_services>();
   perdura::node_host_config config;
   config.node.data_dir = directory;
-  config.node.create_hub = true;
-  config.door.port = 0; // any free one: the URLs below lead to it
-  auto host = perdura::node_host::start(config, make_functions(world)).value();
-  stage on{host->client(), world};
+  config.node.create_hub = true; // The directory does not exist yet.
+  config.http.port = 0;          // The system chooses a free port.
+  auto host
+    = perdura::node_host::start(config, make_functions(services)).value();
+  // The client reaches the node in this process, without HTTP.
+  sample_context context{host->client(), services};
   bool found = false;
-  for (const auto& [name, sample] : samples) {
+  for (const auto& [name, run_sample] : samples) {
     if (!wanted.empty() && wanted != name)
       continue;
     std::cout << "-- " << name << "\n";
-    sample(on);
+    run_sample(context);
     found = true;
   }
   static_cast<void>(host->stop());
@@ -283,7 +312,7 @@ int main(int argc, char** argv) {
   std::string pattern
     = std::filesystem::temp_directory_path() / "perdura-example-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) {
-    std::cerr << "There is no temporary directory to be had.\n";
+    std::cerr << "No temporary directory could be created.\n";
     return 1;
   }
   int status = 1;

@@ -11,7 +11,7 @@
 
 namespace perdura::examples {
 
-using namespace perdura::actors;
+using nlohmann::json;
 using std::chrono::milliseconds;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(monitor_input, interval_ms,
@@ -29,6 +29,8 @@ long square(long i) {
   return i * i;
 }
 
+/// Input of IsReady. The result of the activity depends only on this input, so
+/// a repeated attempt after a crash returns the same answer.
 struct readiness_check {
   long poll = 0;
   long ready_at = 0;
@@ -36,17 +38,20 @@ struct readiness_check {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(readiness_check, poll, ready_at)
 
-bool is_ready(readiness_check asked) {
-  return asked.poll >= asked.ready_at;
+bool is_ready(readiness_check check) {
+  return check.poll >= check.ready_at;
 }
 
+/// The exception becomes the failure of the activity, and then that of the
+/// orchestration, which does not catch it.
 void always_fails() {
   throw std::runtime_error("kaboom: this activity always fails");
 }
 
-/// Task 2 of FailsOnce. A rewind runs what failed again under a new number,
-/// so its first execution is told by its key, also after a crash or by
-/// another process: no memory of its own is needed.
+/// The second task of FailsOnce; fails until the instance is rewound. Its
+/// idempotency key ends with the sequence number of the task, and a rewind
+/// gives the task another number. So the activity needs no memory of its own
+/// and also works in another process.
 std::string fails_until_rewound(activity_context& ctx) {
   if (ctx.idempotency_key().ends_with("/2"))
     throw std::runtime_error("fails at its first execution; a rewind runs it "
@@ -54,6 +59,8 @@ std::string fails_until_rewound(activity_context& ctx) {
   return "recovered";
 }
 
+/// `attempt` counts the attempts of one call from 1, so the activity needs no
+/// memory of its own.
 std::string fails_at_first(activity_context& ctx, long failures) {
   if (static_cast<long>(ctx.attempt()) <= failures)
     throw std::runtime_error("attempt " + std::to_string(ctx.attempt())
@@ -63,6 +70,8 @@ std::string fails_at_first(activity_context& ctx, long failures) {
 
 // --- Orchestrators ----------------------------------------------------------
 
+// Function chaining: each call starts when the result of the one before is
+// journaled.
 task<std::vector<std::string>> hello_sequence(orchestration_context& ctx) {
   std::vector<std::string> out;
   out.push_back(co_await ctx.call_activity<std::string>("SayHello", "Tokyo"));
@@ -77,6 +86,8 @@ task<long> sequence(orchestration_context& ctx, long n) {
   co_return n;
 }
 
+// Fan-out and fan-in: all activities are scheduled in one turn, and `when_all`
+// returns their results in the order of the calls.
 task<long> fan_out_fan_in(orchestration_context& ctx, long n) {
   std::vector<pending<long>> squares;
   for (long i = 0; i < n; ++i)
@@ -88,16 +99,21 @@ task<long> fan_out_fan_in(orchestration_context& ctx, long n) {
   co_return sum;
 }
 
+// `json_text` passes JSON through without parsing it, so the output equals the
+// input byte for byte.
 task<json_text> echo(orchestration_context&, json_text input) {
   co_return input;
 }
 
+// Human interaction: if the event arrives before the orchestrator waits for it,
+// the event is stored until then.
 task<json_text> approval(orchestration_context& ctx) {
   json_text payload
     = co_await ctx.wait_for_external_event<json_text>("Approval");
   co_return payload;
 }
 
+// A wait with a time-out returns no value if the timer fires first.
 task<json_text> approval_with_timeout(orchestration_context& ctx, long ms) {
   std::optional<json_text> payload
     = co_await ctx.wait_for_external_event<json_text>("Approval",
@@ -107,6 +123,7 @@ task<json_text> approval_with_timeout(orchestration_context& ctx, long ms) {
   co_return *payload;
 }
 
+// The events may arrive in any order.
 task<json> two_events(orchestration_context& ctx) {
   json both = json::array();
   both.push_back(co_await ctx.wait_for_external_event<json>("A"));
@@ -119,6 +136,8 @@ task<std::string> sleep(orchestration_context& ctx, long ms) {
   co_return "slept";
 }
 
+// Monitor: polls with a durable timer between the polls, so a restarted node
+// continues with the next poll.
 task<json> monitor(orchestration_context& ctx, monitor_input input) {
   json out;
   for (long poll = 1; poll <= input.polls; ++poll) {
@@ -134,6 +153,7 @@ task<json> monitor(orchestration_context& ctx, monitor_input input) {
 }
 
 task<std::vector<json>> parent(orchestration_context& ctx, long n) {
+  // The sub-orchestrations run at the same time and may be on other nodes.
   std::vector<pending<json>> children;
   for (long i = 0; i < n; ++i)
     children.push_back(ctx.call_sub_orchestration<json>("HelloSequence"));
@@ -152,6 +172,8 @@ task<std::vector<std::string>> fails_once(orchestration_context& ctx) {
   co_return out;
 }
 
+// Retry: the pauses between the five attempts are 50 ms, 100 ms, 200 ms and
+// 400 ms.
 task<std::string> retries(orchestration_context& ctx, long failures) {
   const activity_options options{.retry = {.attempts_max = 5,
                                            .interval_first = milliseconds(50),
@@ -161,20 +183,25 @@ task<std::string> retries(orchestration_context& ctx, long failures) {
   co_return answer;
 }
 
+// The custom status is visible to queries while the instance runs.
 task<std::string> set_status(orchestration_context& ctx) {
   ctx.set_custom_status(json_text(R"({"stage":"one","n":1})"));
   co_await ctx.wait_for_external_event("Go");
   co_return "ok";
 }
 
+// Eternal orchestration: continue-as-new begins a new execution with an empty
+// history, so the history stays small.
 task<std::string> eternal(orchestration_context& ctx, long left) {
   co_await ctx.create_timer(milliseconds(30));
   if (left == 0)
     co_return "done";
+  // The return value of this execution is ignored.
   ctx.continue_as_new(left - 1);
   co_return {};
 }
 
+// Stateful singleton: the state is the input of the next execution.
 task<long> counter(orchestration_context& ctx, std::optional<long> so_far) {
   const long sum = so_far.value_or(0);
   ctx.set_custom_status(sum);

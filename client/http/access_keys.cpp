@@ -1,5 +1,7 @@
 #include "client/http/access_keys.hpp"
 
+#include "persistence/records/text.hpp"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -30,6 +32,8 @@ digest sha256(std::string_view text) {
   return out;
 }
 
+/// The MAC of a text.
+/// @source RFC 2104.
 digest hmac_sha256(std::string_view key, std::string_view text) {
   digest out{};
   unsigned int size = 0;
@@ -40,20 +44,17 @@ digest hmac_sha256(std::string_view key, std::string_view text) {
 }
 
 std::string hex(std::span<const unsigned char> bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (const unsigned char byte : bytes) {
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
-  }
-  return out;
+  return persistence::to_hex(
+    {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-bool same(std::string_view a, std::string_view b) {
+/// Compares in constant time, so that timing reveals no part of a MAC.
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size()
          && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+/// The text without leading and trailing blanks and line ends.
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t\r\n";
   const std::size_t first = text.find_first_not_of(blanks);
@@ -62,33 +63,39 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
+/// The Unix time in whole seconds, as in a token.
 std::string seconds_of(timestamp time) {
   return std::to_string(
     std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count());
 }
 
-/// What stands before the next dot.
-std::string_view take_field(std::string_view& text) {
+/// Removes the text up to the next dot from the front, and returns it.
+std::string_view next_field(std::string_view& text) {
   const std::size_t end = text.find('.');
   const std::string_view field = text.substr(0, end);
   text.remove_prefix(end == text.npos ? text.size() : end + 1);
   return field;
 }
 
-constexpr std::string_view token_mark = "t1";
+/// First field of a token: the version of its format.
+constexpr std::string_view token_version = "t1";
 
 } // namespace
 
 key_line parse_key_line(std::string_view line) {
+  // Everything after a "#" is a comment, so a key in a file cannot contain one.
   line = trimmed(line.substr(0, line.find('#')));
   const std::size_t blank = line.find_first_of(" \t");
   const std::string_view word = line.substr(0, blank);
+  // A line of one word is a key, as in a file for `--key-file`, even if the
+  // word is "read".
   if (blank != line.npos && (word == "manage" || word == "read"))
     return {word, trimmed(line.substr(blank))};
   return {{}, line};
 }
 
-std::string_view take_key(std::string_view& list) {
+std::string_view next_key(std::string_view& list) {
+  // Skips empty entries, so a trailing comma is no error.
   while (!list.empty()) {
     const std::size_t end = list.find(',');
     const std::string_view key = trimmed(list.substr(0, end));
@@ -101,14 +108,17 @@ std::string_view take_key(std::string_view& list) {
 
 result<void> access_keys::add(access right, std::string_view key,
                               const std::string& place) {
-  const bool plain = std::all_of(key.begin(), key.end(),
-                                 [](char c) { return c > 0x20 && c < 0x7F; });
+  const bool plain
+    = std::all_of(key.begin(), key.end(), persistence::is_graphic);
   if (!plain || key.size() < key_size_min || key.size() > key_size_max)
     return error{errc::invalid_argument,
                  place + ": a key has " + std::to_string(key_size_min) + " to "
                    + std::to_string(key_size_max)
                    + " printable ASCII characters without blanks; `openssl "
                      "rand -hex 32` makes a good one."};
+  // Only digests of the key are stored. The secret for tokens is derived from
+  // the key and a fixed text, so it differs from the digest with which keys are
+  // compared.
   known_key known;
   known.right = right;
   known.hash = sha256(key);
@@ -119,6 +129,8 @@ result<void> access_keys::add(access right, std::string_view key,
 
 result<void> access_keys::add_lines(std::string_view text,
                                     const std::string& file_name) {
+  // Lines are counted from 1 for the error sentences, which never contain the
+  // key.
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
@@ -139,7 +151,7 @@ result<void> access_keys::add_lines(std::string_view text,
 
 result<void> access_keys::add_list(access right, std::string_view text,
                                    const std::string& name) {
-  for (auto key = take_key(text); !key.empty(); key = take_key(text))
+  for (auto key = next_key(text); !key.empty(); key = next_key(text))
     if (auto ok = add(right, key, name); !ok)
       return ok;
   return {};
@@ -151,34 +163,41 @@ result<access_keys> access_keys::load(const std::filesystem::path& file) {
     struct stat facts {};
 
     std::ifstream in(file, std::ios::binary);
+    // Opening a directory succeeds, but reading it fails later.
     if (!in || ::stat(file.c_str(), &facts) != 0 || S_ISDIR(facts.st_mode))
-      return error{errc::invalid_argument,
-                   "The keys' file \"" + file.string() + "\" cannot be read."};
+      return error{errc::invalid_argument, "The file of keys \"" + file.string()
+                                             + "\" cannot be read."};
+    // A file to which the group or other users have any right is refused. The
+    // program ssh also refuses a private key file with such rights.
     if ((facts.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-      return error{errc::invalid_argument, "Others may read the keys' file \""
-                                             + file.string()
-                                             + "\"; say `chmod 600` to it."};
+      return error{errc::invalid_argument,
+                   "Other users may read the file of keys \"" + file.string()
+                     + "\"; run `chmod 600` on it."};
     const std::string text(std::istreambuf_iterator<char>(in), {});
     if (auto ok = keys.add_lines(text, file.string()); !ok)
       return ok.error();
+    // An empty file is an error: without a key, every caller could do
+    // everything.
     if (keys.empty())
       return error{errc::invalid_argument,
-                   "The keys' file \"" + file.string() + "\" has no key."};
+                   "The file of keys \"" + file.string() + "\" has no key."};
   }
   for (const auto& [name, right] :
        {std::pair("PERDURA_KEYS", access::manage),
         std::pair("PERDURA_KEYS_READ", access::read)}) {
-    // Read once, before other threads are there.
+    // `getenv` is safe here, because no other thread has started yet.
     const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe)
     if (value == nullptr)
       continue;
     if (auto ok = keys.add_list(right, value, name); !ok)
       return ok.error();
   }
+  // Without a key that may manage, no instance could be started, and no token
+  // could be signed.
   if (!keys.empty() && keys.count(access::manage) == 0)
     return error{errc::invalid_argument,
-                 "There are keys to read with, but none to manage with; add a "
-                 "line `manage KEY`."};
+                 "There are keys that may read, but no key that may manage; "
+                 "add a line `manage KEY`."};
   return keys;
 }
 
@@ -189,17 +208,21 @@ std::size_t access_keys::count(access right) const {
     }));
 }
 
-access access_keys::right_of(std::string_view shown) const {
-  const digest hash = sha256(shown);
+access access_keys::access_of(std::string_view sent) const {
+  const digest hash = sha256(sent);
   access right = access::none;
   for (const known_key& key : keys_)
+    // All keys are compared, so that the time does not depend on the position
+    // of the matching one.
     if (CRYPTO_memcmp(key.hash.data(), hash.data(), hash.size()) == 0)
       right = std::max(right, key.right);
   return right;
 }
 
-std::string access_keys::name_of(std::string_view shown) {
-  const digest hash = sha256(shown);
+std::string access_keys::name_of(std::string_view sent) {
+  const digest hash = sha256(sent);
+  // 32 bits are enough to distinguish the keys of a node, but too few to
+  // recover a key from them.
   return hex(std::span(hash).first(4));
 }
 
@@ -209,7 +232,8 @@ std::string access_keys::mac_of(const digest& secret, std::string_view hub_id,
                                 std::string_view instance,
                                 std::string_view operations,
                                 std::string_view expires) {
-  // No field but the last can hold a line break, so none can be shifted.
+  // Only the last field may hold a line break, so two different lists of fields
+  // never give the same text.
   std::string text(hub_id);
   for (const std::string_view field : {operations, expires, instance}) {
     text += '\n';
@@ -224,12 +248,15 @@ std::string access_keys::make_token(std::string_view hub_id,
                                     std::string_view instance,
                                     std::string_view operations,
                                     timestamp expires) const {
+  // The first key that may manage signs the token. To replace a key, put the
+  // new key before the old one; tokens that the old key has signed stay valid
+  // until the old key is removed.
   for (const known_key& key : keys_) {
     if (key.right != access::manage)
       continue;
     const std::string until = seconds_of(expires);
-    return std::string(token_mark) + '.' + std::string(operations) + '.' + until
-           + '.'
+    return std::string(token_version) + '.' + std::string(operations) + '.'
+           + until + '.'
            + mac_of(key.token_secret, hub_id, instance, operations, until);
   }
   return {};
@@ -238,23 +265,26 @@ std::string access_keys::make_token(std::string_view hub_id,
 bool access_keys::token_allows(std::string_view token, std::string_view hub_id,
                                std::string_view instance, char operation,
                                timestamp now) const {
-  if (take_field(token) != token_mark)
+  // The fields are read from the left; the rest of the text is the MAC.
+  if (next_field(token) != token_version)
     return false;
-  const std::string_view operations = take_field(token);
-  const std::string_view expires = take_field(token);
+  const std::string_view operations = next_field(token);
+  const std::string_view expires = next_field(token);
   const std::string_view mac = token;
+  // The MAC covers the text of the expiry, so the caller cannot change it.
   std::int64_t until = 0;
   const char* end = expires.data() + expires.size();
   const auto [rest, failure] = std::from_chars(expires.data(), end, until);
   if (failure != std::errc() || rest != end
       || operations.find(operation) == operations.npos)
     return false;
-  bool is_ours = false;
+  // All keys are tried, so that the time taken does not depend on the key.
+  bool is_authentic = false;
   for (const known_key& key : keys_)
     if (key.right == access::manage)
-      is_ours |= same(
+      is_authentic |= equal_in_constant_time(
         mac, mac_of(key.token_secret, hub_id, instance, operations, expires));
-  return is_ours && now.time_since_epoch() < std::chrono::seconds(until);
+  return is_authentic && now.time_since_epoch() < std::chrono::seconds(until);
 }
 
 } // namespace perdura::client

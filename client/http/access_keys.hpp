@@ -1,5 +1,7 @@
-/// The keys that open the door, and the tokens made from them that open it
-/// for one instance.
+/// The access keys of the HTTP API, and the tokens that are derived from the
+/// keys. A token authorizes operations on one instance.
+///
+/// Keys are stored and compared as SHA-256 digests, in constant time.
 #pragma once
 
 #include "client/http/routes.hpp"
@@ -14,37 +16,47 @@
 
 namespace perdura::client {
 
-/// Shorter ones can be guessed.
+/// The smallest and the largest size of a key in characters. Shorter keys could
+/// be guessed.
 inline constexpr std::size_t key_size_min = 16;
 inline constexpr std::size_t key_size_max = 256;
 
-/// One line of a keys' file.
+/// One line of a file of keys. The members refer to the parsed text.
 struct key_line {
-  std::string_view word; ///< "manage" or "read"; empty: the key stands alone.
-  std::string_view key;  ///< Empty: the line is blank, or a comment.
+  std::string_view word; ///< "manage", "read", or empty if missing.
+  std::string_view key;  ///< Empty for a blank line or a comment.
 };
 
-/// What follows a "#" does not count.
+/// Parses `manage KEY`, `read KEY` or `KEY`. A "#" begins a comment.
 key_line parse_key_line(std::string_view line);
 
-/// The next of several keys, separated by commas and blanks; empty at the end.
-std::string_view take_key(std::string_view& list);
+/// Removes the first key from a comma-separated list and returns it. Returns
+/// an empty text at the end of the list.
+std::string_view next_key(std::string_view& list);
 
+/// The set of valid keys. Thread-safe after the last call of `add_lines` and
+/// `add_list`.
 class access_keys {
 public:
-  /// A line each: `manage KEY` or `read KEY`. Blank lines, and what follows
-  /// a "#", do not count.
-  /// @error errc::invalid_argument  Says which line, and never shows the key.
+  /// Adds the keys of a file. Each line is `manage KEY` or `read KEY`. Blank
+  /// lines are ignored; a "#" begins a comment.
+  /// @error errc::invalid_argument  A line is not valid. The sentence names
+  ///                                the line and never shows the key.
   persistence::result<void> add_lines(std::string_view text,
                                       const std::string& file_name);
 
-  /// Keys of one right, separated by commas.
+  /// Adds comma-separated keys, all with the same right.
+  /// @param name  Names the origin of the list in the error's sentence.
+  /// @error errc::invalid_argument  A key is not valid.
   persistence::result<void> add_list(access right, std::string_view text,
                                      const std::string& name);
 
-  /// The file, if one is named, and the environment's.
-  /// @error errc::invalid_argument  Also: others may read the file, or there
-  ///                                are keys but none to manage with.
+  /// Loads the keys of `file`, unless this path is empty, and those of the
+  /// environment variables PERDURA_KEYS and PERDURA_KEYS_READ. Must be called
+  /// before other threads start, because it reads the environment.
+  /// @error errc::invalid_argument  The file cannot be read, other users may
+  ///                                read it, a key is not valid, or there are
+  ///                                keys but none that may manage.
   static persistence::result<access_keys>
   load(const std::filesystem::path& file);
 
@@ -54,23 +66,30 @@ public:
 
   std::size_t count(access right) const;
 
-  /// What a caller who shows this may do. Takes as long for every text of
-  /// that length.
-  access right_of(std::string_view shown) const;
+  /// The right of a key that a caller has sent; `access::none` if the key is
+  /// unknown. The time taken depends only on the length of `sent` and on the
+  /// number of keys.
+  access access_of(std::string_view sent) const;
 
-  /// The first eight hex digits of a key's SHA-256: who it was, for logs.
-  static std::string name_of(std::string_view shown);
+  /// The first eight hexadecimal digits of the key's SHA-256, which identify
+  /// the key in logs without revealing it.
+  static std::string name_of(std::string_view sent);
 
   // --- Tokens ---------------------------------------------------------------
 
-  /// Opens one instance of a hub for these operations until then; letters as
-  /// in `route::operation`. Empty if there is no key to manage with.
-  /// Shape: "t1.OPERATIONS.SECONDS.MAC", all of it safe in a URL.
+  /// A token that authorizes these operations on one instance of a hub until
+  /// `expires`. `operations` are letters of `route::operation`. The token is
+  /// signed with the first key that may manage; it is empty if there is none.
+  ///
+  /// Form: "t1.OPERATIONS.SECONDS.MAC", where SECONDS is the Unix time of the
+  /// expiry, and MAC is an HMAC-SHA256 with a secret derived from the key. A
+  /// token contains only characters that a URL may contain without an escape.
   std::string make_token(std::string_view hub_id, std::string_view instance,
                          std::string_view operations,
                          persistence::timestamp expires) const;
 
-  /// Good as long as the key that made it.
+  /// Whether a token authorizes `operation` on the instance. A token becomes
+  /// invalid when it expires, or when the key that signed it is removed.
   bool token_allows(std::string_view token, std::string_view hub_id,
                     std::string_view instance, char operation,
                     persistence::timestamp now) const;
@@ -81,7 +100,7 @@ private:
   struct known_key {
     access right = access::none;
     digest hash{};
-    digest token_secret{}; ///< Made of the key, so that none is kept.
+    digest token_secret{}; ///< Derived from the key.
   };
 
   persistence::result<void> add(access right, std::string_view key,

@@ -2,61 +2,77 @@
 
 #include "actors/authoring/json_text_check.hpp"
 #include "persistence/process/logging.hpp"
+#include "persistence/records/text.hpp"
 
 namespace perdura::client {
 
-api_call::api_call(std::shared_ptr<api_context> around, http_request asked,
-                   request_target where, route_match taken, caller who_asks,
-                   http_responder answer_to)
-  : context(std::move(around)),
-    request(std::move(asked)),
-    target(std::move(where)),
-    route(std::move(taken)),
-    who(std::move(who_asks)),
-    responder_(std::move(answer_to)),
+// The times in the metrics begin here, when the request has been received and
+// admitted.
+api_call::api_call(std::shared_ptr<api_context> api, http_request received,
+                   request_target parsed_target, route_match matched_route,
+                   caller admitted, http_responder responder)
+  : context(std::move(api)),
+    request(std::move(received)),
+    target(std::move(parsed_target)),
+    route(std::move(matched_route)),
+    requester(std::move(admitted)),
+    responder_(std::move(responder)),
     began_(std::chrono::steady_clock::now()) {}
 
 void api_call::respond(http_response response) const {
+  // If a wait ends at the moment at which its time-out elapses, there are two
+  // responses. The second one is dropped and not counted.
   if (answered_.exchange(true))
     return;
-  // Before the caller hears of it: who has an answer finds it accounted for.
-  account_for(response.status);
+  // The response is recorded before it is sent, so that a caller that has
+  // received it finds it in the metrics and in the audit log.
+  record_response(response.status);
   responder_.respond(std::move(response));
 }
 
-void api_call::note(std::string_view name, std::string_view value) const {
-  const std::lock_guard lock(notes_mutex_);
-  notes_ += ' ';
-  notes_ += name;
-  notes_ += '=';
-  notes_ += actors::json_string(value);
+// Values are written as JSON strings, so that a value from the caller cannot
+// add a field or a line to the log.
+void api_call::add_audit_field(std::string_view name,
+                               std::string_view value) const {
+  const std::lock_guard lock(audit_mutex_);
+  audit_fields_ += ' ';
+  audit_fields_ += name;
+  audit_fields_ += '=';
+  audit_fields_ += actors::json_string(value);
 }
 
-void api_call::account_for(int status) const {
+// The lock is needed because another thread may still add a field.
+void api_call::record_response(int status) const {
   const auto took = std::chrono::steady_clock::now() - began_;
-  const std::lock_guard lock(notes_mutex_);
-  client::account_for(
-    *context, request, route, who, status,
+  const std::lock_guard lock(audit_mutex_);
+  client::record_response(
+    *context, request, route, requester, status,
     static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(took).count()),
-    notes_);
+    audit_fields_);
 }
 
-void account_for(api_context& context, const http_request& request,
-                 const route_match& route, const caller& who, int status,
-                 std::uint64_t time_us, std::string_view notes) {
+void record_response(api_context& context, const http_request& request,
+                     const route_match& route, const caller& requester,
+                     int status, std::uint64_t time_us,
+                     std::string_view audit_fields) {
+  using persistence::log_channel;
   using persistence::log_level;
-  using persistence::log_room;
-  context.metrics.count(route.taken->id, status, time_us);
-  if (persistence::logs(log_room::client, log_level::debug))
-    persistence::log(log_room::client, log_level::debug,
+  // Counters are updated for every response, logged or not.
+  context.metrics.count(route.entry->id, status, time_us);
+  // The level is checked first, so that the line is made only if it is logged.
+  // `redacted` removes the key from the target.
+  if (persistence::is_logged(log_channel::client, log_level::debug))
+    persistence::log(log_channel::client, log_level::debug,
                      request.peer + ' ' + request.method + ' '
                        + redacted(request.target) + ' ' + std::to_string(status)
                        + ' ' + std::to_string(time_us) + " us");
-  if (!route.taken->is_audited
-      || !persistence::logs(log_room::audit, log_level::info))
+  if (!route.entry->is_audited
+      || !persistence::is_logged(log_channel::audit, log_level::info))
     return;
-  std::string line(to_string(route.taken->id));
+  // The line has the form: ROUTE instance="…" by="…" from="…" status=CODE.
+  // Empty fields are left out.
+  std::string line(to_string(route.entry->id));
   const auto add = [&line](const char* name, std::string_view value) {
     if (value.empty())
       return;
@@ -68,19 +84,19 @@ void account_for(api_context& context, const http_request& request,
   add("function", route.function);
   add("instance", route.instance);
   add("event", route.event);
-  line += notes;
-  add("by", who.name);
+  line += audit_fields;
+  add("by", requester.name);
   add("from", request.peer);
   line += " status=" + std::to_string(status);
-  persistence::log(log_room::audit, log_level::info, line);
+  persistence::log(log_channel::audit, log_level::info, line);
 }
 
-void api_call::empty(int status) const {
+void api_call::respond_empty(int status) const {
   respond({status, {}});
 }
 
-void api_call::json(int status, std::string body,
-                    std::vector<http_header> headers) const {
+void api_call::respond_json(int status, std::string body,
+                            std::vector<http_header> headers) const {
   respond({status, std::move(body), std::move(headers)});
 }
 
@@ -92,22 +108,30 @@ void api_call::fail_as_string(int status, std::string_view sentence) const {
   respond({status, actors::json_string(sentence)});
 }
 
-void api_call::accepted(const std::string& id) const {
+// The audit line contains the instance ID of the path. If `id` is a different
+// one, it is added.
+void api_call::respond_accepted(const std::string& id) const {
   if (id != route.instance)
-    note(route.instance.empty() ? "instance" : "new_instance", id);
+    add_audit_field(route.instance.empty() ? "instance" : "new_instance", id);
+  // Retry-After is the interval in seconds that Durable Functions proposes.
   const actors::management_payload payload = payload_of(id);
-  json(202, to_json(payload),
-       {{"Location", payload.status_query_get_uri}, {"Retry-After", "10"}});
+  respond_json(
+    202, to_json(payload),
+    {{"Location", payload.status_query_get_uri}, {"Retry-After", "10"}});
 }
 
 actors::management_payload api_call::payload_of(const std::string& id) const {
-  return cluster::make_management_payload(links(), id);
+  return cluster::make_management_payload(link_base(), id);
 }
 
 std::string api_call::url() const {
-  std::string url = links().origin;
+  // The URL that this function returns is sent in the header Location while the
+  // instance is live, so that the caller requests the same URL again.
+  std::string url = link_base().origin;
   std::string_view path = request.target;
-  if (!path.starts_with('/')) { // The absolute form may name any host.
+  // If the target has the absolute form, only its path is used, because the
+  // caller may have put any host into the target.
+  if (!path.starts_with('/')) {
     const std::size_t scheme = path.find("://");
     path.remove_prefix(scheme == path.npos
                          ? 0
@@ -115,8 +139,10 @@ std::string api_call::url() const {
     if (!path.starts_with('/'))
       url += '/';
   }
+  // A header may hold printable ASCII only, so all other bytes are encoded.
+  // @source RFC 3986, section 2.1.
   for (const char c : path)
-    if (c > 0x20 && c < 0x7F)
+    if (persistence::is_graphic(c))
       url += c;
     else
       url += cluster::encode_url_part(std::string_view(&c, 1));
@@ -128,14 +154,16 @@ std::string api_call::text(std::string_view parameter) const {
   return value == nullptr ? std::string() : *value;
 }
 
+// Empty if the header is missing; then `orchestration_client` generates an ID.
 std::string api_call::request_id() const {
   return std::string(request.header("Idempotency-Key"));
 }
 
 void run_blocking(const api_call_ptr& call, std::function<void()> work) {
-  if (!call->context->blocking.submit(std::move(work)))
+  // `submit` also fails while the API stops.
+  if (!call->context->blocking_calls.submit(std::move(work)))
     call->fail({errc::overloaded,
-                "Too many queries are under way on this node; try again."});
+                "Too many queries are in progress on this node; try again."});
 }
 
 } // namespace perdura::client

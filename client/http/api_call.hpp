@@ -1,11 +1,11 @@
-/// One call of the HTTP API under way, and how such calls are answered. For
-/// the routes' sources.
+/// One call of the HTTP API: its request, its route and its caller, and the
+/// functions by which a route answers it. Internal to the HTTP API.
 #pragma once
 
-#include "client/http/blocking_calls.hpp"
-#include "client/http/door_metrics.hpp"
-#include "client/http/gatekeeper.hpp"
+#include "client/http/access_control.hpp"
+#include "client/http/blocking_call_pool.hpp"
 #include "client/http/http_message.hpp"
+#include "client/http/http_metrics.hpp"
 #include "client/http/json.hpp"
 #include "client/http/management_api.hpp"
 #include "client/http/url.hpp"
@@ -20,52 +20,67 @@
 
 namespace perdura::client {
 
-/// What all calls share.
+/// The state that all calls of one HTTP API share.
 struct api_context {
-  api_context(orchestration_client asked, management_api_config settings)
-    : client(std::move(asked)),
+  api_context(orchestration_client node_client, management_api_config settings)
+    : client(std::move(node_client)),
       config(std::move(settings)),
-      keeper(config.gatekeeper) {}
+      access_rules(config.access_control) {}
 
   orchestration_client client;
   management_api_config config;
-  gatekeeper keeper;
-  door_metrics metrics;
+  access_control access_rules;
+  http_metrics metrics;
+  /// Requests that wait for the end of an instance.
   std::atomic<std::size_t> waits{0};
-  blocking_calls blocking{4};
+  /// For queries over all nodes and for large responses.
+  blocking_call_pool blocking_calls{4};
 };
 
+/// One call in progress. Routes hold it by a shared pointer until they have
+/// answered it, perhaps on another thread.
+///
+/// Thread-safe. The first response is sent; later ones are dropped.
 class api_call {
 public:
-  api_call(std::shared_ptr<api_context> around, http_request asked,
-           request_target where, route_match taken, caller who_asks,
-           http_responder answer_to);
+  api_call(std::shared_ptr<api_context> api, http_request received,
+           request_target parsed_target, route_match matched_route,
+           caller admitted, http_responder responder);
 
-  /// Sends the answer, counts it, and writes the audit line. Only the first
-  /// one counts.
+  /// Sends the response, counts it, and writes the audit line.
   void respond(http_response response) const;
-  void empty(int status) const;
-  void json(int status, std::string body,
-            std::vector<http_header> headers = {}) const;
+  /// Responds without a body.
+  void respond_empty(int status) const;
+  /// Responds with a body of JSON text.
+  void respond_json(int status, std::string body,
+                    std::vector<http_header> headers = {}) const;
+  /// Responds with the status code and the JSON object of an error.
   void fail(const persistence::error& failure) const;
-  /// For those cases in which the contract has a JSON string.
+  /// Responds with a sentence as a JSON string. For errors that Durable
+  /// Functions sends as a string instead of an object.
   void fail_as_string(int status, std::string_view sentence) const;
 
-  /// 202 with the management URLs, Location, Retry-After.
-  void accepted(const std::string& id) const;
+  /// Responds with 202, the management URLs of the instance, and the headers
+  /// Location and Retry-After.
+  void respond_accepted(const std::string& id) const;
 
-  /// What links have in common that lead where this caller came in. Made
-  /// anew: most answers have none.
-  cluster::management_base links() const;
+  /// The common part of the URLs in the response: the origin and the prefix by
+  /// which the caller has reached this node. Computed only when needed, because
+  /// most responses hold no URLs.
+  cluster::management_base link_base() const;
+  /// The management URLs of an instance, with the tokens that this caller may
+  /// receive.
   actors::management_payload payload_of(const std::string& id) const;
-  /// The URL that was asked for, whole.
+  /// The requested URL with scheme and authority.
   std::string url() const;
+  /// The value of a query parameter; empty if it is missing.
   std::string text(std::string_view parameter) const;
-  /// Names this request for repeats: the header Idempotency-Key.
+  /// The header Idempotency-Key, which is used as the request ID.
   std::string request_id() const;
 
-  /// What the audit line shall tell besides, e.g. the ID that was made.
-  void note(std::string_view name, std::string_view value) const;
+  /// Adds a field to the audit line, e.g. the generated instance ID. Must be
+  /// called before the response, which writes the line.
+  void add_audit_field(std::string_view name, std::string_view value) const;
 
   const http_responder& responder() const {
     return responder_;
@@ -75,57 +90,71 @@ public:
   http_request request;
   request_target target;
   route_match route;
-  caller who;
+  caller requester;
 
 private:
-  void account_for(int status) const;
+  void record_response(int status) const;
 
   http_responder responder_;
   std::chrono::steady_clock::time_point began_;
   mutable std::atomic<bool> answered_{false};
-  mutable std::mutex notes_mutex_;
-  mutable std::string notes_;
+  mutable std::mutex audit_mutex_;
+  mutable std::string audit_fields_; ///< Guarded by `audit_mutex_`.
 };
 
 using api_call_ptr = std::shared_ptr<const api_call>;
 
-/// What the links have in common that are handed to a caller who asked about
-/// that instance. He gets no more by them than he may do already.
-cluster::management_base links_for(const std::shared_ptr<api_context>& context,
-                                   const caller& who,
-                                   const std::string& asked = {});
+/// The common part of the URLs that a caller may receive. A URL holds a token
+/// only for operations that the caller itself may do.
+/// @param instance  The instance that the request names; needed if the caller
+///                  has sent a token.
+cluster::management_base
+link_base_for(const std::shared_ptr<api_context>& context,
+              const caller& requester, const std::string& instance = {});
 
-/// One that was answered before it could become a call.
-void account_for(api_context& context, const http_request& request,
-                 const route_match& route, const caller& who, int status,
-                 std::uint64_t time_us, std::string_view notes);
+/// Counts a response and writes the debug line and, for an audited route, the
+/// audit line. Used by `api_call`, and for requests that are refused before
+/// there is an `api_call`.
+void record_response(api_context& context, const http_request& request,
+                     const route_match& route, const caller& requester,
+                     int status, std::uint64_t time_us,
+                     std::string_view audit_fields);
 
-/// Runs on another thread; the call is refused if too many wait.
+/// Runs `work` on a thread of the pool. If the queue of the pool is full, the
+/// call fails with errc::overloaded instead.
 void run_blocking(const api_call_ptr& call, std::function<void()> work);
 
 // --- The routes -------------------------------------------------------------
 
-/// `timeout` and the interval, in seconds with decimals.
+// Each function answers `call`, now or later, and does not block.
+
+/// The query parameters `timeout` and `pollingInterval` (or `retryInterval`),
+/// which are seconds with decimals.
 struct wait_times {
   std::chrono::milliseconds time_out{0};
   std::chrono::milliseconds interval{0};
 };
 
-/// The webhook's rule: waits only if both are numbers.
+/// The wait times of a webhook route. Returns no value, which means that the
+/// call does not wait, unless both parameters are numbers.
+/// @error errc::invalid_argument  A time is out of range; see `check_wait`.
 result<std::optional<wait_times>> parse_wait(const api_call& call);
 
 void start_orchestration(const api_call_ptr& call, const std::string& name,
                          const std::string& id);
-/// Waits, too, whatever was asked for; 30 s and 1 s by default.
+/// Starts an instance and waits for its end. By default the time-out is 30 s
+/// and the interval 1 s.
 void start_and_wait(const api_call_ptr& call, const std::string& name);
 void start_bindings(const api_call_ptr& call);
 void restart_orchestration(const api_call_ptr& call, const std::string& id);
 
-/// Those who wait are counted before anything is started for them. False: the
-/// call is refused.
-bool may_wait(const api_call_ptr& call);
+/// Whether another request may wait. If not, fails the call with
+/// errc::overloaded. Must be called before an instance is started for the
+/// request, so that a refused request has no effect.
+bool check_wait_limit(const api_call_ptr& call);
 
-/// The outcome when there is one, the management URLs when time is over.
+/// Responds with the outcome of the instance, or with its management URLs when
+/// the time-out has elapsed.
 void wait_for_outcome(const api_call_ptr& call, const std::string& id,
                       std::chrono::milliseconds time_out);
 

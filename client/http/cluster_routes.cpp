@@ -1,4 +1,4 @@
-/// What the nodes say of themselves, together.
+// The route /perdura/cluster: the reports of all nodes as one JSON object.
 #include "actors/authoring/json_text_check.hpp"
 #include "client/http/api_call.hpp"
 #include <perdura/client/api/orchestration_status.hpp>
@@ -14,6 +14,7 @@ using actors::json_string;
 using cluster::node_report;
 using cluster::reported_node;
 
+/// A JSON array of the texts that `write` returns for the items.
 template <class Items, class Write>
 std::string json_array(const Items& items, Write&& write) {
   std::string out = "[";
@@ -25,10 +26,12 @@ std::string json_array(const Items& items, Write&& write) {
   return out + ']';
 }
 
+/// The time in ISO 8601; null for the epoch, which stands for a missing time.
 std::string time_or_null(timestamp at) {
   return at == timestamp{} ? "null" : json_string(to_iso(at));
 }
 
+/// The connection to another node, as one node reports it.
 std::string peer_json(const cluster::peer_report& peer) {
   return "{\"node\":" + json_string(peer.node)
          + ",\"isUp\":" + (peer.is_up ? "true" : "false")
@@ -36,6 +39,7 @@ std::string peer_json(const cluster::peer_report& peer) {
          + ",\"message\":" + json_string(peer.why) + '}';
 }
 
+/// The counts by status, with the names of the statuses as keys.
 std::string counts_json(const std::vector<std::uint64_t>& counts) {
   std::string out = "{";
   for (std::size_t i = 0; i < counts.size(); ++i)
@@ -45,9 +49,10 @@ std::string counts_json(const std::vector<std::uint64_t>& counts) {
   return out + '}';
 }
 
-/// Names that not all reachable nodes have, in any of these lists.
+/// Names that are in some of the lists, but not in all.
 std::set<std::string>
-differing(const std::vector<const std::vector<std::string>*>& lists) {
+names_not_in_all(const std::vector<const std::vector<std::string>*>& lists) {
+  // Each list holds a name once, so `times` counts the lists that hold a name.
   std::map<std::string, std::size_t> times;
   for (const auto* list : lists)
     for (const std::string& name : *list)
@@ -59,6 +64,8 @@ differing(const std::vector<const std::vector<std::string>*>& lists) {
   return found;
 }
 
+/// The entry of one node. A node that cannot be reached has only its name, its
+/// partitions and the reason.
 std::string node_json(const reported_node& one) {
   std::string out = "{\"node\":" + json_string(one.node) + ",\"isUp\":"
                     + (one.report ? "true" : "false") + ",\"partitions\":"
@@ -81,12 +88,15 @@ std::string node_json(const reported_node& one) {
 
 } // namespace
 
+// Responds with 200 even if nodes are unreachable; their entries show this.
 void get_cluster(const api_call_ptr& call) {
   if (!call->context->config.reports) {
-    call->fail({persistence::errc::unsupported, "This door has no node."});
+    call->fail({persistence::errc::unsupported,
+                "This HTTP API has no node to report on."});
     return;
   }
   run_blocking(call, [call] {
+    // Blocks until every node has answered or its time-out has elapsed.
     const auto nodes = call->context->config.reports();
     std::vector<const std::vector<std::string>*> orchestrators;
     std::vector<const std::vector<std::string>*> activities;
@@ -95,13 +105,16 @@ void get_cluster(const api_call_ptr& call) {
         orchestrators.push_back(&one.report->orchestrators);
         activities.push_back(&one.report->activities);
       }
-    std::set<std::string> names = differing(orchestrators);
-    names.merge(differing(activities));
-    call->json(200,
-               "{\"taskHub\":" + json_string(call->context->config.task_hub)
-                 + ",\"nodes\":" + json_array(nodes, node_json)
-                 + ",\"differingFunctions\":" + json_array(names, json_string)
-                 + '}');
+    // A call of a function fails on a node that has not registered it. So the
+    // response lists the functions that are registered on some nodes, but not
+    // on all. Unreachable nodes are not compared.
+    std::set<std::string> names = names_not_in_all(orchestrators);
+    names.merge(names_not_in_all(activities));
+    call->respond_json(
+      200, "{\"taskHub\":" + json_string(call->context->config.task_hub)
+             + ",\"nodes\":" + json_array(nodes, node_json)
+             + ",\"differingFunctions\":" + json_array(names, json_string)
+             + '}');
   });
 }
 

@@ -2,11 +2,11 @@
 
 #include "actors/authoring/json_text_check.hpp"
 #include "persistence/process/logging.hpp"
+#include "persistence/records/text.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 
 #include <exception>
@@ -18,12 +18,12 @@ using boost::system::error_code;
 using std::chrono::steady_clock;
 
 template <class F>
-void worker_gate::dispatch(F f) {
+void worker_dispatcher::dispatch(F f) {
   std::unique_lock lock(mutex_);
   if (context_ == nullptr)
     return;
   if (context_->get_executor().running_in_this_thread()) {
-    lock.unlock();
+    lock.unlock(); // `f` may call `dispatch` or `close`.
     f();
     return;
   }
@@ -32,51 +32,60 @@ void worker_gate::dispatch(F f) {
 
 namespace {
 
-/// Bridges the handler's world to the connection that waits.
+/// Passes a response from any thread to the connection, which may be closed by
+/// then.
 class exchange : public http_exchange {
 public:
-  exchange(std::shared_ptr<worker_gate> gate,
+  /// The connection is held weakly: a handler that never responds must not keep
+  /// a closed connection in memory.
+  exchange(std::shared_ptr<worker_dispatcher> dispatcher,
            std::weak_ptr<http_connection> connection, std::uint64_t request)
-    : gate_(std::move(gate)),
+    : dispatcher_(std::move(dispatcher)),
       connection_(std::move(connection)),
       request_(request) {}
 
   void respond(http_response response) override {
+    // Several threads may respond; the first response is sent.
     if (answered_.exchange(true))
       return;
-    gate_->dispatch([connection = connection_, request = request_,
-                     answer = std::move(response)]() mutable {
+    dispatcher_->dispatch([connection = connection_, request = request_,
+                           answer = std::move(response)]() mutable {
       if (auto alive = connection.lock())
         alive->send(request, std::move(answer));
     });
   }
 
   void park(std::chrono::milliseconds time_out,
-            std::function<void(park_end)> over) override {
-    gate_->dispatch([connection = connection_, request = request_, time_out,
-                     end = std::move(over)]() mutable {
+            std::function<void(park_outcome)> on_end) override {
+    dispatcher_->dispatch([connection = connection_, request = request_,
+                           time_out, end = std::move(on_end)]() mutable {
       if (auto alive = connection.lock())
         alive->park(request, time_out, std::move(end));
     });
   }
 
 private:
-  std::shared_ptr<worker_gate> gate_;
+  std::shared_ptr<worker_dispatcher> dispatcher_;
+  /// A connection serves many requests. A late response carries the number of
+  /// an earlier request and is ignored.
   std::weak_ptr<http_connection> connection_;
   std::uint64_t request_;
   std::atomic<bool> answered_{false};
 };
 
-/// No byte of a value can end the line.
+/// Appends a header line. Control characters in the value become "?", so that
+/// a value cannot end the line.
 void add_header(std::string& head, std::string_view name,
                 std::string_view value) {
   head += name;
   head += ": ";
   for (const char c : value)
-    head += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+    head += persistence::is_control(c) ? '?' : c;
   head += "\r\n";
 }
 
+/// A response that the server itself sends, in the form of the HTTP API's
+/// errors.
 http_response error_response(int status, const char* code,
                              std::string_view sentence) {
   http_response response{status, "{\"Message\":"};
@@ -98,9 +107,13 @@ void http_connection::start() {
   error_code ignored;
   peer_ = socket_.remote_endpoint(ignored).address().to_string(ignored);
   socket_.non_blocking(true, ignored);
+  // Responses are small and complete: sending them at once avoids a delay of up
+  // to 40 ms by Nagle's algorithm.
   socket_.set_option(net::ip::tcp::no_delay(true), ignored);
   const http_server_config& config = worker_.server.config;
   if (config.tls) {
+    // The handshake has the time limit of a header, so that a caller that sends
+    // nothing does not hold a connection for long.
     tls_ = std::make_unique<tls_session>(config.tls);
     set_phase(phase::handshake, config.header_time_max);
   } else {
@@ -121,6 +134,8 @@ void http_connection::set_phase(phase next) {
 
 // --- Reading ----------------------------------------------------------------
 
+// Waits for readability instead of starting a read: an idle connection then
+// needs no buffer, because `on_readable` reads into the buffer of the worker.
 void http_connection::wait_readable() {
   if (waiting_)
     return;
@@ -135,11 +150,11 @@ void http_connection::wait_readable() {
 void http_connection::on_readable() {
   switch (state_) {
   case phase::closed:
-  case phase::writing: // What comes next is read after the answer.
+  case phase::writing: // The next request is read after the response.
     return;
   case phase::handling:
   case phase::parked:
-    on_peer_while_handling();
+    read_while_handling();
     return;
   case phase::handshake:
   case phase::idle:
@@ -151,6 +166,7 @@ void http_connection::on_readable() {
   error_code failure;
   const std::size_t read
     = socket_.read_some(net::buffer(worker_.scratch), failure);
+  // The notification was spurious.
   if (failure == net::error::would_block || failure == net::error::try_again) {
     wait_readable();
     return;
@@ -159,13 +175,14 @@ void http_connection::on_readable() {
     close();
     return;
   }
+  // The bytes are dropped; the deadline of the phase ends the connection.
   if (state_ == phase::draining) {
     wait_readable();
     return;
   }
   const std::string_view bytes(worker_.scratch.data(), read);
   if (!tls_) {
-    take(bytes);
+    process_bytes(bytes);
     return;
   }
   std::string text;
@@ -175,29 +192,33 @@ void http_connection::on_readable() {
   }
   if (state_ == phase::handshake && tls_->is_open())
     set_phase(phase::idle, worker_.server.config.idle_time_max);
+  // The bytes were a part of a TLS record or a handshake message, so there is
+  // no text yet.
   if (text.empty())
     wait_readable();
   else
-    take(text);
+    process_bytes(text);
 }
 
-/// Takes the next bytes of requests.
-void http_connection::take(std::string_view bytes) {
+void http_connection::process_bytes(std::string_view bytes) {
   if (unread_.empty()) {
     parse(bytes);
     return;
   }
+  // `unread_` is cleared first, because `parse` stores the unparsed rest in it.
   std::string joined = std::move(unread_);
   unread_.clear();
   joined += bytes;
   parse(joined);
 }
 
-/// Readable while nothing is expected: the caller sends its next request
-/// early, or has gone. Only reading tells the two apart.
-void http_connection::on_peer_while_handling() {
-  // Beyond it, who sends early has to wait; who also waits is not served.
-  constexpr std::size_t early_bytes_max = std::size_t{64} * 1024;
+/// Called if the socket is readable while the handler works: the caller has
+/// sent its next request early, or has disconnected. Only a read shows which
+/// of the two has happened.
+void http_connection::read_while_handling() {
+  // Beyond this size no more bytes are read until the response has been sent.
+  // A parked request may take minutes, so its connection is closed instead.
+  constexpr std::size_t pipelined_bytes_max = std::size_t{64} * 1024;
   error_code failure;
   const std::size_t read
     = socket_.read_some(net::buffer(worker_.scratch), failure);
@@ -207,170 +228,23 @@ void http_connection::on_peer_while_handling() {
   }
   const std::string_view bytes(worker_.scratch.data(), read);
   if (failure || (tls_ && !decrypt(bytes, unread_))) {
-    end_park(park_end::caller_gone);
+    end_park(park_outcome::disconnected);
     return;
   }
   if (!tls_)
     unread_ += bytes;
-  if (unread_.size() < early_bytes_max)
+  if (unread_.size() < pipelined_bytes_max)
     wait_readable();
   else if (state_ == phase::parked)
     close();
 }
 
-void http_connection::parse(std::string_view bytes) {
-  const http_server_config& config = worker_.server.config;
-  if (!parser_) {
-    parser_.emplace();
-    // The header alone at first: what follows it may not be taken for fields.
-    parser_->eager(false);
-    parser_->header_limit(static_cast<std::uint32_t>(config.header_bytes_max));
-    parser_->body_limit(config.body_bytes_max);
-    header_checked_ = false;
-    set_phase(phase::header, config.header_time_max);
-  }
-  for (bool wants_more = false; !wants_more;) {
-    if (!put(bytes, wants_more))
-      return;
-    if (parser_->is_header_done() && !header_checked_) {
-      header_checked_ = true;
-      if (!check_header())
-        return;
-      parser_->eager(true);
-      wants_more = bytes.empty();
-    }
-    if (parser_->is_done()) {
-      unread_ = std::string(bytes);
-      hand_over();
-      return;
-    }
-  }
-  // What the parser does not take is the rest of one line, or of what comes
-  // behind the body: neither has a limit of its own.
-  if (bytes.size() > config.header_bytes_max) {
-    refuse(431, "header_too_large",
-           "A line of the request has more than "
-             + std::to_string(config.header_bytes_max) + " bytes.");
-    return;
-  }
-  unread_ = std::string(bytes);
-  wait_readable();
-}
-
-/// False: the request is refused.
-bool http_connection::put(std::string_view& bytes, bool& wants_more) {
-  error_code failure;
-  std::size_t used = 0;
-  try {
-    used = parser_->put(net::buffer(bytes.data(), bytes.size()), failure);
-  } catch (const std::exception&) {
-    // Beast throws for a field of more than 65,535 bytes.
-    refuse(431, "header_too_large", "A field of the request is too large.");
-    return false;
-  }
-  bytes.remove_prefix(used);
-  if (failure && failure != http::error::need_more) {
-    refuse_parse(failure);
-    return false;
-  }
-  wants_more = failure || bytes.empty() || used == 0;
-  return true;
-}
-
-/// The limits that the parser does not know.
-bool http_connection::check_header() {
-  const http_server_config& config = worker_.server.config;
-  const auto& message = parser_->get();
-  if (message.target().size() > config.uri_bytes_max) {
-    refuse(414, "uri_too_long",
-           "The URI has more than " + std::to_string(config.uri_bytes_max)
-             + " bytes.");
-    return false;
-  }
-  std::size_t fields = 0;
-  std::size_t hosts = 0;
-  for (const auto& field : message) {
-    ++fields;
-    hosts += field.name() == http::field::host ? 1 : 0;
-  }
-  header_fields_ = fields;
-  if (fields > config.header_fields_max) {
-    refuse(431, "header_too_large",
-           "The request has more than "
-             + std::to_string(config.header_fields_max) + " header fields.");
-    return false;
-  }
-  if (hosts > 1 || (hosts == 0 && message.version() >= 11)) {
-    refuse(400, "bad_request", "The request needs exactly one Host header.");
-    return false;
-  }
-  if (!has_plain_transfer_coding())
-    return false;
-  if (parser_->is_done())
-    return true;
-  set_phase(phase::body, config.idle_time_max);
-  if (same_letters({message[http::field::expect].data(),
-                    message[http::field::expect].size()},
-                   "100-continue")) {
-    error_code ignored; // A socket that takes no 25 bytes takes no answer.
-    constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (tls_) {
-      tls_->send(go_on);
-      flush_wire();
-    } else {
-      socket_.write_some(net::buffer(go_on.data(), go_on.size()), ignored);
-    }
-  }
-  return true;
-}
-
-/// A body whose end others would see elsewhere is how requests are smuggled:
-/// of transfer codings only "chunked", once and alone, is taken.
-/// @source RFC 9112, section 6.1.
-bool http_connection::has_plain_transfer_coding() {
-  std::size_t codings = 0;
-  for (const auto& field : parser_->get()) {
-    if (field.name() != http::field::transfer_encoding)
-      continue;
-    ++codings;
-    if (codings > 1 || parser_->get().version() < 11
-        || !same_letters({field.value().data(), field.value().size()},
-                         "chunked")) {
-      refuse(501, "unsupported",
-             "Of transfer codings only \"chunked\" is taken, once and alone.");
-      return false;
-    }
-  }
-  return true;
-}
-
-void http_connection::refuse_parse(const error_code& failure) {
-  const http_server_config& config = worker_.server.config;
-  if (failure == http::error::header_limit) {
-    // No target yet: it is the first line that does not end.
-    if (parser_->get().target().empty())
-      refuse(414, "uri_too_long",
-             "The URI has more than " + std::to_string(config.uri_bytes_max)
-               + " bytes.");
-    else
-      refuse(431, "header_too_large",
-             "The header has more than "
-               + std::to_string(config.header_bytes_max) + " bytes.");
-    return;
-  }
-  if (failure == http::error::body_limit) {
-    refuse(413, "payload_too_large",
-           "The body has more than " + std::to_string(config.body_bytes_max)
-             + " bytes.");
-    return;
-  }
-  refuse(400, "bad_request", "This is not HTTP/1.1: " + failure.message());
-}
-
-void http_connection::hand_over() {
+/// Calls the handler with the parsed request.
+void http_connection::dispatch_request() {
   http_server_state& server = worker_.server;
   auto message = parser_->release();
   parser_.reset();
+  // From here on, calls for an earlier request have no effect.
   ++request_;
   keep_alive_ = message.keep_alive();
   http_1_0_ = message.version() < 11;
@@ -383,15 +257,17 @@ void http_connection::hand_over() {
     write(error_response(503, "overloaded",
                          "More than "
                            + std::to_string(server.config.requests_max)
-                           + " requests are under way; try again."));
+                           + " requests are in progress; try again."));
     return;
   }
+  // The slot is released by the response, by `park` or by `close`.
   counted_ = true;
   http_request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
-  // Fields behind a body are not merged into the header: who took a key off
-  // it on the way would not have seen them (RFC 9110, section 6.5.1).
+  // Trailer fields, which follow a chunked body, are dropped: a proxy that
+  // removes or checks keys in the header would not have seen them.
+  // @source RFC 9110, section 6.5.1.
   for (const auto& field : message) {
     if (request.headers.size() == header_fields_)
       break;
@@ -400,14 +276,16 @@ void http_connection::hand_over() {
   }
   request.body = std::move(message.body());
   request.peer = peer_;
+  // The responder may outlive this connection; see `exchange`.
   const http_responder responder(
-    std::make_shared<exchange>(worker_.gate, weak_from_this(), request_));
+    std::make_shared<exchange>(worker_.dispatcher, weak_from_this(), request_));
   try {
     server.handler(std::move(request), responder);
   } catch (const std::exception& failure) {
     persistence::log(
-      persistence::log_room::client, persistence::log_level::error,
-      std::string("a request ended in an exception: ") + failure.what());
+      persistence::log_channel::client, persistence::log_level::error,
+      std::string("the handler of a request threw an exception: ")
+        + failure.what());
     responder.respond(
       error_response(500, "internal", "This is a defect of Perdura."));
   }
@@ -417,73 +295,89 @@ void http_connection::hand_over() {
 
 void http_connection::park(std::uint64_t request,
                            std::chrono::milliseconds time_out,
-                           std::function<void(park_end)> over) {
+                           std::function<void(park_outcome)> on_end) {
   if (request != request_ || state_ != phase::handling)
     return;
-  leave_count();
+  // A parked request does not count as a request in progress, and has no
+  // deadline except its own timer.
+  release_request_slot();
   set_phase(phase::parked);
-  over_ = std::move(over);
+  on_park_end_ = std::move(on_end);
+  // The worker began to drain before this call arrived on the worker's thread.
   if (worker_.stopping) {
-    end_park(park_end::stopping);
+    end_park(park_outcome::stopping);
     return;
   }
   park_timer_.emplace(worker_.context, time_out);
   park_timer_->async_wait(
     [self = shared_from_this(), request](const error_code& failure) {
+      // The timer may fire after the response, when the connection already
+      // serves the next request.
       if (!failure && request == self->request_)
-        self->end_park(park_end::time_over);
+        self->end_park(park_outcome::timed_out);
     });
   wait_readable();
 }
 
-void http_connection::end_park(park_end why) {
-  if (!over_)
+void http_connection::end_park(park_outcome why) {
+  if (!on_park_end_)
     return;
-  const auto over = std::exchange(over_, nullptr);
+  // The member is cleared first, because the callback responds and may close
+  // the connection. The local variable keeps the callback alive while it runs.
+  const auto on_end = std::exchange(on_park_end_, nullptr);
   if (state_ == phase::parked)
     set_phase(phase::handling);
   park_timer_.reset();
-  over(why);
+  on_end(why);
 }
 
-void http_connection::leave_count() {
+void http_connection::release_request_slot() {
   if (std::exchange(counted_, false))
     worker_.server.requests_open.fetch_sub(1);
 }
 
-// --- Answering --------------------------------------------------------------
+// --- Responses --------------------------------------------------------------
 
+// Ignores a response to an earlier request, and a second response to the
+// current request.
 void http_connection::send(std::uint64_t request, http_response response) {
   if (request != request_
       || (state_ != phase::handling && state_ != phase::parked))
     return;
-  leave_count();
-  over_ = nullptr;
+  release_request_slot();
+  on_park_end_ = nullptr;
   park_timer_.reset();
   write(std::move(response));
 }
 
+/// Responds to a request that the server cannot serve, and closes afterwards.
 void http_connection::refuse(int status, const char* code,
                              std::string sentence) {
   if (worker_.server.refused)
     worker_.server.refused(status);
   keep_alive_ = false;
   refused_ = true;
+  // The method may not have been parsed yet, so the response gets a body.
   head_ = false;
   write(error_response(status, code, sentence));
 }
 
 void http_connection::write(http_response response) {
-  // A second more for each 256 KiB: who reads slowly may, who does not, not.
+  // The time for a response grows by a second for each 256 KiB, so that slow
+  // readers can receive large responses, but cannot hold a connection open
+  // forever.
   set_phase(phase::writing,
             worker_.server.config.idle_time_max
               + std::chrono::seconds(response.body.size() >> 18U));
+  // While the server stops, each response closes its connection.
   keep_alive_ = keep_alive_ && !worker_.stopping;
   const auto reason
     = http::obsolete_reason(static_cast<http::status>(response.status));
   head_text_ = "HTTP/1.1 " + std::to_string(response.status) + ' ';
   head_text_.append(reason.data(), reason.size());
   head_text_ += "\r\n";
+  // An origin server with a clock must send Date.
+  // @source RFC 9110, section 6.6.1.
   add_header(head_text_, "Date", worker_.date());
   if (!response.body.empty())
     add_header(head_text_, "Content-Type", response.content_type);
@@ -496,11 +390,14 @@ void http_connection::write(http_response response) {
   else if (http_1_0_)
     add_header(head_text_, "Connection", "keep-alive");
   head_text_ += "\r\n";
+  // A response to HEAD has the Content-Length of the body that it leaves out.
   body_text_ = head_ ? std::string() : std::move(response.body);
   if (tls_) {
     write_encrypted();
     return;
   }
+  // Head and body are sent by one system call without copying the body. Both
+  // strings must stay unchanged until `on_written`.
   const std::array<net::const_buffer, 2> parts{net::buffer(head_text_),
                                                net::buffer(body_text_)};
   net::async_write(
@@ -514,6 +411,7 @@ void http_connection::on_written(bool whole) {
   if (state_ == phase::closed)
     return;
   const http_server_config& config = worker_.server.config;
+  // Frees the memory, so that an idle connection holds no response.
   head_text_ = {};
   body_text_ = {};
   if (!whole || (!keep_alive_ && !refused_)
@@ -522,7 +420,9 @@ void http_connection::on_written(bool whole) {
     return;
   }
   if (refused_) {
-    // A reset would take the answer away from one who is still sending.
+    // If the socket were closed while the caller still sends, the kernel would
+    // reset the connection, and the caller could lose the response. So bytes of
+    // the caller are read and dropped for two seconds.
     error_code ignored;
     socket_.shutdown(net_socket::shutdown_send, ignored);
     unread_ = {};
@@ -530,6 +430,7 @@ void http_connection::on_written(bool whole) {
     wait_readable();
     return;
   }
+  // Bytes that the caller has sent early are parsed before the next read.
   set_phase(phase::idle, config.idle_time_max);
   if (unread_.empty()) {
     wait_readable();
@@ -539,17 +440,19 @@ void http_connection::on_written(bool whole) {
   parse(next);
 }
 
-// --- The end ----------------------------------------------------------------
+// --- Closing ----------------------------------------------------------------
 
 void http_connection::check_deadline(steady_time now) {
   if (now < deadline_)
     return;
   switch (state_) {
   case phase::header:
-    refuse(408, "timed_out", "The header did not come in time.");
+    // A caller that sends one byte at a time is refused too, because the
+    // deadline counts from the first byte.
+    refuse(408, "timed_out", "The header was not received in time.");
     return;
   case phase::body:
-    refuse(408, "timed_out", "The body did not come in time.");
+    refuse(408, "timed_out", "The body was not received in time.");
     return;
   default:
     close();
@@ -559,7 +462,9 @@ void http_connection::check_deadline(steady_time now) {
 
 void http_connection::drain() {
   if (state_ == phase::parked)
-    end_park(park_end::stopping);
+    end_park(park_outcome::stopping);
+  // A connection whose request is being handled or answered is closed after the
+  // response; every other connection is closed now.
   else if (state_ != phase::handling && state_ != phase::writing)
     close();
 }
@@ -567,22 +472,29 @@ void http_connection::drain() {
 void http_connection::close() {
   if (state_ == phase::closed)
     return;
+  // Keeps this object alive: `remove_connection` below may release the last
+  // other reference to it.
   const auto self = shared_from_this();
-  end_park(park_end::caller_gone);
-  leave_count();
+  // If a request is parked, tells its handler that the caller has disconnected.
+  // Otherwise the handler would continue to wait for an outcome that no caller
+  // receives.
+  end_park(park_outcome::disconnected);
+  release_request_slot();
   set_phase(phase::closed);
   error_code ignored;
-  if (tls_ && wire_.empty()) {
+  // The close notification is left out if other TLS records are being sent,
+  // because it must not be written into the middle of a record.
+  if (tls_ && encrypted_.empty()) {
     tls_->close();
-    const std::string goodbye = tls_->take_wire();
-    if (!goodbye.empty())
-      socket_.write_some(net::buffer(goodbye), ignored);
+    const std::string notification = tls_->take_output();
+    if (!notification.empty())
+      socket_.write_some(net::buffer(notification), ignored);
   }
   socket_.shutdown(net_socket::shutdown_both, ignored);
   socket_.close(ignored);
   park_timer_.reset();
   parser_.reset();
-  worker_.forget(self);
+  worker_.remove_connection(self);
 }
 
 } // namespace perdura::client

@@ -1,5 +1,5 @@
-/// One connection: reads requests, hands them over, writes answers in turn.
-/// For the server's own sources; this is where Beast is seen.
+/// The connections of the HTTP server and the threads that run them. Internal
+/// to the server; no other header includes Boost.Beast.
 #pragma once
 
 #include "client/http/http_server.hpp"
@@ -21,7 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
-#include <utility> // Asio 1.74 forgets it.
+#include <utility> // Asio of Boost 1.74 uses this header without including it.
 #include <vector>
 
 namespace perdura::client {
@@ -33,28 +33,34 @@ using steady_time = std::chrono::steady_clock::time_point;
 
 class http_connection;
 
-/// What the connections of one server share.
+/// The state that the connections of one server share. Configuration and
+/// callbacks are set before the threads start.
 struct http_server_state {
   http_server_config config;
   http_handler handler;
-  std::function<void(int)> refused; ///< May be empty.
+  /// Called with the status code of each response that the server sends without
+  /// the handler. May be empty.
+  std::function<void(int)> refused;
+  /// Requests in progress, without the parked ones.
   std::atomic<std::size_t> requests_open{0};
   std::atomic<std::size_t> connections_open{0};
-  std::mutex mutex;
+  std::mutex mutex; ///< For `connection_closed`.
+  /// Notified after each removed connection, for `http_server::stop`.
   std::condition_variable connection_closed;
 };
 
-/// A way to a worker's thread for those who may come when it has gone.
-class worker_gate {
+/// Runs functions on a worker's thread. Other threads share this object, which
+/// remains valid after the worker has been destroyed. Thread-safe.
+class worker_dispatcher {
 public:
-  explicit worker_gate(net::io_context& context) : context_(&context) {}
+  explicit worker_dispatcher(net::io_context& context) : context_(&context) {}
 
-  /// Runs it on the worker's thread: now if this is it, never once the gate
-  /// is shut.
+  /// Runs `f` on the worker's thread: at once if the caller already runs on
+  /// that thread, else later. Drops `f` after `close`.
   template <class F>
   void dispatch(F f);
 
-  void shut() {
+  void close() {
     const std::lock_guard lock(mutex_);
     context_ = nullptr;
   }
@@ -64,29 +70,35 @@ private:
   net::io_context* context_;
 };
 
-/// One thread and the connections that live on it. All but the constructor
-/// and `dispatch` happens on that thread.
+/// One thread of the server and its connections. All functions except the
+/// constructor must be called on that thread.
 class http_worker {
 public:
   explicit http_worker(http_server_state& server);
 
-  void adopt(net_socket socket);
-  void forget(const std::shared_ptr<http_connection>& connection);
-  /// Closes what is idle, ends what is parked.
+  /// Makes a connection of an accepted socket. If there are too many
+  /// connections, closes the one that has been idle for the longest time; if
+  /// none is idle, refuses the new one with 503.
+  void add_connection(net_socket socket);
+  void remove_connection(const std::shared_ptr<http_connection>& connection);
+  /// Closes idle connections and ends parked requests. From now on every
+  /// connection is closed after its response.
   void drain();
   void close_all();
 
-  /// For this second.
+  /// The value of the header Date, formatted once a second.
   const std::string& date();
 
   net::io_context context{1};
   http_server_state& server;
-  std::shared_ptr<worker_gate> gate;
-  /// Where every connection of this thread reads: an idle one holds none.
+  std::shared_ptr<worker_dispatcher> dispatcher;
+  /// The read buffer of all connections of this thread, so that an idle
+  /// connection needs none.
   std::array<char, std::size_t{64} * 1024> scratch{};
   bool stopping = false;
 
 private:
+  /// Checks the deadlines of all connections, every 250 ms.
   void tick();
   void close_oldest_idle();
 
@@ -97,15 +109,25 @@ private:
   std::string date_;
 };
 
+/// One connection as a state machine: it reads a request, calls the handler,
+/// writes the response, and repeats. All functions must be called on the
+/// worker's thread.
+///
+/// In the functions below, `request` is the number of a request. A call has no
+/// effect if `request` is not the number of the current request.
 class http_connection : public std::enable_shared_from_this<http_connection> {
 public:
   http_connection(http_worker& worker, net_socket socket);
 
   void start();
+  /// Sends the response of a request.
   void send(std::uint64_t request, http_response response);
+  /// See `http_responder::park`.
   void park(std::uint64_t request, std::chrono::milliseconds time_out,
-            std::function<void(park_end)> over);
+            std::function<void(park_outcome)> on_end);
+  /// If the deadline of the phase has passed, responds with 408 or closes.
   void check_deadline(steady_time now);
+  /// See `http_worker::drain`.
   void drain();
   void close();
 
@@ -119,63 +141,81 @@ public:
 
 private:
   enum class phase : std::uint8_t {
-    handshake, ///< Of TLS.
+    handshake, ///< The TLS handshake is not complete.
     idle,      ///< Between requests.
-    header,    ///< The first byte of one is there.
-    body,
-    handling, ///< Handed over.
-    parked,   ///< Its answer will take its time.
-    writing,
-    draining, ///< Refused; what still comes is thrown away.
+    header,    ///< The first byte of a request has been received.
+    body,      ///< The header is complete and valid.
+    handling,  ///< The handler has been called.
+    parked,    ///< The handler has parked the request.
+    writing,   ///< The response is being sent.
+    draining,  ///< A refusal was sent; further bytes are read and dropped.
     closed,
   };
 
   using parser_type
     = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
+  /// Enters a phase that may last for `time_max`.
   void set_phase(phase next, persistence::duration time_max);
+  /// Enters a phase without a deadline.
   void set_phase(phase next);
+  /// Calls `on_readable` when the socket is readable. At most one wait is
+  /// pending. Without a pending wait the connection receives no further bytes.
   void wait_readable();
   void on_readable();
-  void take(std::string_view bytes);
-  bool decrypt(std::string_view wire, std::string& text);
-  void on_peer_while_handling();
+  /// Parses the received bytes, together with the unparsed bytes that were
+  /// received before.
+  void process_bytes(std::string_view bytes);
+  bool decrypt(std::string_view encrypted, std::string& text);
+  void read_while_handling();
   void parse(std::string_view bytes);
-  bool put(std::string_view& bytes, bool& wants_more);
+  bool feed_parser(std::string_view& bytes, bool& wants_more);
   bool check_header();
   bool has_plain_transfer_coding();
-  void hand_over();
+  void dispatch_request();
   void refuse(int status, const char* code, std::string sentence);
+  /// Refuses a request with the status code for an error of the parser.
   void refuse_parse(const boost::system::error_code& failure);
   void write(http_response response);
+  /// The part of `write` for a connection with TLS.
   void write_encrypted();
-  void flush_wire();
+  void send_encrypted();
+  /// Called when the write of a response has ended. Closes the connection, or
+  /// continues with the next request.
+  /// @param whole  The response has been sent completely.
   void on_written(bool whole);
-  void end_park(park_end why);
-  void leave_count();
+  /// Ends a parked request, if there is one, and calls its callback.
+  void end_park(park_outcome why);
+  /// Removes the request from `requests_open`. Idempotent.
+  void release_request_slot();
 
   http_worker& worker_;
   net_socket socket_;
   phase state_ = phase::idle;
-  steady_time deadline_ = steady_time::max();
-  bool waiting_ = false; ///< For the socket to be readable.
-  bool counted_ = false; ///< Among the requests open.
+  steady_time deadline_ = steady_time::max(); ///< End of the phase.
+  bool waiting_ = false; ///< A wait for the socket to be readable is pending.
+  bool counted_ = false; ///< The request counts in `requests_open`.
   bool keep_alive_ = true;
-  bool http_1_0_ = false;
-  bool head_ = false;
+  bool http_1_0_ = false; ///< Keep-alive must be announced in the response.
+  bool head_ = false;     ///< The method is HEAD: the response has no body.
   bool header_checked_ = false;
-  std::size_t header_fields_ = 0; ///< What comes behind the body is none.
-  bool refused_ = false;
-  std::uint64_t request_ = 0;
+  /// The number of header fields. Trailer fields after a body do not count.
+  std::size_t header_fields_ = 0;
+  bool refused_ = false;      ///< The server itself refused the request.
+  std::uint64_t request_ = 0; ///< Number of the current request.
   std::string peer_;
   std::optional<parser_type> parser_;
-  std::string unread_; ///< Of the next request, or of an unfinished header.
+  /// Bytes that have been read but not parsed: the next request, or the rest
+  /// of an incomplete header.
+  std::string unread_;
   std::string head_text_;
   std::string body_text_;
   std::unique_ptr<tls_session> tls_;
-  std::string wire_; ///< Encrypted, on its way.
-  bool answer_in_wire_ = false;
-  std::function<void(park_end)> over_;
+  std::string encrypted_; ///< TLS records that are being sent.
+  /// The TLS session has encrypted the whole response. `on_written` must be
+  /// called when all output of the session has been sent.
+  bool response_encrypted_ = false;
+  std::function<void(park_outcome)> on_park_end_;
   std::optional<net::steady_timer> park_timer_;
 };
 

@@ -1,4 +1,4 @@
-// What a connection does otherwise when all goes through a TLS session.
+// The functions of a connection that uses TLS.
 #include "client/http/http_connection.hpp"
 
 #include <boost/asio/write.hpp>
@@ -7,43 +7,48 @@ namespace perdura::client {
 
 using boost::system::error_code;
 
-/// False: there will be no more.
-bool http_connection::decrypt(std::string_view wire, std::string& text) {
-  const bool is_sound = tls_->receive(wire, text);
-  flush_wire();
-  return is_sound && !(tls_->is_ended() && text.empty());
+/// Appends the decrypted bytes to `text`. Returns false if the session has
+/// failed or the peer has closed it.
+bool http_connection::decrypt(std::string_view encrypted, std::string& text) {
+  const bool is_valid = tls_->receive(encrypted, text);
+  send_encrypted();
+  return is_valid && !(tls_->is_ended() && text.empty());
 }
 
 void http_connection::write_encrypted() {
   const bool is_sent = tls_->send(head_text_) && tls_->send(body_text_);
+  // Free the memory: the session has a copy, and a body may be large.
   head_text_ = {};
-  body_text_ = {}; // It may be large, and is there once more, encrypted.
+  body_text_ = {};
   if (!keep_alive_)
     tls_->close();
-  answer_in_wire_ = true;
+  // Set before the output is sent, so that `send_encrypted` calls `on_written`
+  // when no output is left.
+  response_encrypted_ = true;
   if (!is_sent)
-    keep_alive_ = false; // Nothing more can be said here.
-  flush_wire();
+    keep_alive_ = false; // The session cannot be used any more.
+  send_encrypted();
 }
 
-/// Sends what the session has for the wire, one piece after the other.
-void http_connection::flush_wire() {
-  if (!wire_.empty() || state_ == phase::closed)
+/// Sends the output of the session. Only one write is pending at a time; the
+/// next one begins when the current one has finished.
+void http_connection::send_encrypted() {
+  if (!encrypted_.empty() || state_ == phase::closed)
     return;
-  wire_ = tls_->take_wire();
-  if (wire_.empty()) {
-    if (std::exchange(answer_in_wire_, false))
+  encrypted_ = tls_->take_output();
+  if (encrypted_.empty()) {
+    if (std::exchange(response_encrypted_, false))
       on_written(true);
     return;
   }
   net::async_write(
-    socket_, net::buffer(wire_),
+    socket_, net::buffer(encrypted_),
     [self = shared_from_this()](const error_code& failure, std::size_t) {
-      self->wire_.clear();
+      self->encrypted_.clear();
       if (failure)
         self->close();
       else
-        self->flush_wire();
+        self->send_encrypted();
     });
 }
 

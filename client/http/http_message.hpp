@@ -1,5 +1,5 @@
-/// A request as a door sees it, and the way to answer it: once, at any time,
-/// from any thread. No sockets here.
+/// HTTP requests and responses as values, and the handle through which a
+/// request is answered. Independent of sockets.
 #pragma once
 
 #include <chrono>
@@ -20,62 +20,68 @@ struct http_header {
 
 struct http_request {
   std::string method;
-  std::string target; ///< As sent: path and query, still encoded.
+  std::string target; ///< Path and query as sent, percent-encoded.
   std::vector<http_header> headers;
   std::string body;
-  std::string peer; ///< The caller's address, without its port.
+  std::string peer; ///< IP address of the caller, without the port.
 
-  /// Any case; empty if it is not there.
+  /// The value of the first header with this name, whose case is ignored.
+  /// Empty if there is no such header.
   std::string_view header(std::string_view name) const;
 };
 
 struct http_response {
   int status = 200;
-  std::string body; ///< Sent as JSON unless `content_type` says otherwise.
+  std::string body; ///< Its media type is `content_type`.
   std::vector<http_header> headers = {};
   std::string content_type = "application/json; charset=utf-8";
 };
 
-/// Why a parked request is not waited for any longer.
-enum class park_end : std::uint8_t { time_over, caller_gone, stopping };
+/// Why a parked request has stopped waiting for its response.
+enum class park_outcome : std::uint8_t { timed_out, disconnected, stopping };
 
-/// What a server does for a request under way.
+/// The server's side of one request. Implemented by the connection.
 class http_exchange {
 public:
   virtual ~http_exchange() = default;
+  /// See `http_responder::respond` and `http_responder::park`.
   virtual void respond(http_response response) = 0;
   virtual void park(std::chrono::milliseconds time_out,
-                    std::function<void(park_end)> over)
+                    std::function<void(park_outcome)> on_end)
     = 0;
 };
 
-/// A handle on one request under way; copies are the same request.
+/// A handle to one request in progress, through which it is answered once, at
+/// any time. Copies refer to the same request.
+///
+/// Thread-safe. If the connection has been closed, calls have no effect.
 class http_responder {
 public:
   explicit http_responder(std::shared_ptr<http_exchange> exchange)
     : exchange_(std::move(exchange)) {}
 
-  /// Sends the answer. Only the first one counts.
+  /// Sends the response. Every response after the first is dropped.
   void respond(http_response response) const {
     exchange_->respond(std::move(response));
   }
 
-  /// The answer will take its time. `over` is called at most once, on the
-  /// server's thread, when there is still none and the time is over, the
-  /// caller has gone or the server stops; it then gives one.
+  /// Announces that the response depends on an event that may come late, such
+  /// as the end of an instance. A parked request does not count as a request
+  /// in progress. No effect if the request has been answered or parked before.
+  /// @param on_end  Called at most once, on a thread of the server, if there is
+  ///                still no response when the time-out has elapsed, the caller
+  ///                disconnects, or the server stops. The callback must
+  ///                respond.
   void park(std::chrono::milliseconds time_out,
-            std::function<void(park_end)> over) const {
-    exchange_->park(time_out, std::move(over));
+            std::function<void(park_outcome)> on_end) const {
+    exchange_->park(time_out, std::move(on_end));
   }
 
 private:
   std::shared_ptr<http_exchange> exchange_;
 };
 
-/// Must not block.
+/// Serves one request. Called on a thread of the server; it must not block.
 using http_handler = std::function<void(http_request, http_responder)>;
-
-/// ASCII letters of any case are the same.
-bool same_letters(std::string_view a, std::string_view b);
 
 } // namespace perdura::client

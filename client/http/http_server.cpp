@@ -23,10 +23,12 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// How often deadlines are looked at: seconds are at stake.
+// The time between two checks of the deadlines. The time limits are usually
+// several seconds.
 constexpr auto tick_interval = std::chrono::milliseconds(250);
 
-/// A connection is a descriptor; the usual soft limit is 1,024.
+/// Raises the soft limit of file descriptors, usually 1,024, up to the hard
+/// limit: each connection uses one.
 void raise_descriptor_limit(std::size_t wanted) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -42,18 +44,25 @@ void raise_descriptor_limit(std::size_t wanted) {
 
 // --- The worker -------------------------------------------------------------
 
+// The member `context` has the concurrency hint 1: only one thread runs it, so
+// Asio needs no locks in it.
 http_worker::http_worker(http_server_state& state)
-  : server(state), gate(std::make_shared<worker_gate>(context)) {}
+  : server(state), dispatcher(std::make_shared<worker_dispatcher>(context)) {}
 
-void http_worker::adopt(net_socket socket) {
+void http_worker::add_connection(net_socket socket) {
+  // The destructor of `socket` closes the socket.
   if (stopping)
     return;
+  // The share of this thread in `connections_max`.
   const std::size_t most
     = std::max<std::size_t>(server.config.connections_max
                               / std::max<std::size_t>(server.config.threads, 1),
                             1);
   if (connections_.size() >= most)
     close_oldest_idle();
+  // If no connection was idle, the new one is refused: a connection with a
+  // request in progress is not closed for a new one. The refusal is written
+  // without waiting; the socket buffer of a new connection has space for it.
   if (connections_.size() >= most) {
     constexpr std::string_view busy
       = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
@@ -67,19 +76,25 @@ void http_worker::adopt(net_socket socket) {
   connections_.insert(connection);
   server.connections_open.fetch_add(1);
   connection->start();
+  // The first connection starts the timer.
   if (!ticking_)
     tick();
 }
 
-void http_worker::forget(const std::shared_ptr<http_connection>& connection) {
+void http_worker::remove_connection(
+  const std::shared_ptr<http_connection>& connection) {
   if (connections_.erase(connection) == 0)
     return;
+  // Without the lock, `http_server::stop` could miss the notification.
   const std::lock_guard lock(server.mutex);
   server.connections_open.fetch_sub(1);
   server.connection_closed.notify_all();
 }
 
 void http_worker::close_oldest_idle() {
+  // All idle connections have the same time limit, so the one with the earliest
+  // deadline has been idle for the longest time. Called at the limit only, so a
+  // search through all connections is acceptable.
   std::shared_ptr<http_connection> oldest;
   for (const auto& each : connections_)
     if (each->is_idle()
@@ -90,7 +105,8 @@ void http_worker::close_oldest_idle() {
 }
 
 void http_worker::tick() {
-  // Without connections there is nothing to look at.
+  // Without connections there are no deadlines. `add_connection` starts the
+  // timer again.
   ticking_ = !connections_.empty();
   if (!ticking_)
     return;
@@ -98,6 +114,7 @@ void http_worker::tick() {
   timer_.async_wait([this](const error_code& failure) {
     if (failure)
       return;
+    // A copy, because a connection that closes removes itself from the set.
     const auto now = steady_clock::now();
     const std::vector<std::shared_ptr<http_connection>> all(
       connections_.begin(), connections_.end());
@@ -108,6 +125,8 @@ void http_worker::tick() {
 }
 
 void http_worker::drain() {
+  // From now on each connection closes after its response, and `add_connection`
+  // accepts no new connection.
   stopping = true;
   const std::vector<std::shared_ptr<http_connection>> all(connections_.begin(),
                                                           connections_.end());
@@ -116,7 +135,9 @@ void http_worker::drain() {
 }
 
 void http_worker::close_all() {
-  gate->shut();
+  // The dispatcher is closed first, so that no response of another thread
+  // arrives after the connections have been closed.
+  dispatcher->close();
   const std::vector<std::shared_ptr<http_connection>> all(connections_.begin(),
                                                           connections_.end());
   for (const auto& each : all)
@@ -129,6 +150,8 @@ const std::string& http_worker::date() {
                         persistence::system_clock().now())
                         .time_since_epoch()
                         .count();
+  // Many responses are sent in one second, so the date is formatted once for
+  // all of them.
   if (second == date_second_)
     return date_;
   date_second_ = second;
@@ -144,11 +167,14 @@ const std::string& http_worker::date() {
 
 // --- The server -------------------------------------------------------------
 
+/// The server behind `http_server`. The acceptor runs on the thread of the
+/// first worker.
 class http_server::impl {
 public:
   using acceptor_type
     = net::basic_socket_acceptor<net::ip::tcp, net::io_context::executor_type>;
 
+  /// Makes the workers. Their threads start in `serve`.
   explicit impl(http_server_config config) {
     config.threads = std::max<std::size_t>(config.threads, 1);
     state.config = std::move(config);
@@ -158,6 +184,7 @@ public:
     accept_pause.emplace(workers.front()->context);
   }
 
+  /// Binds the port. Connections queue in the kernel until `serve`.
   result<void> listen() {
     const http_server_config& config = state.config;
     const std::string shown
@@ -171,6 +198,8 @@ public:
     const net::ip::tcp::endpoint endpoint(address, config.port);
     acceptor->open(endpoint.protocol(), failure);
     if (!failure)
+      // A restarted server can bind its port at once, although closed
+      // connections remain in TIME_WAIT.
       acceptor->set_option(net::socket_base::reuse_address(true), failure);
     if (!failure)
       acceptor->bind(endpoint, failure);
@@ -183,13 +212,18 @@ public:
     if (failure)
       return error{errc::invalid_argument, "Cannot listen on " + shown + ": "
                                              + failure.message() + "."};
+    // If the configured port is 0, the system has chosen one.
     port = acceptor->local_endpoint(failure).port();
     return {};
   }
 
+  /// Starts one thread for each worker, and begins to accept.
   void serve() {
+    // The storage, the cluster connections and the logs need descriptors too;
+    // 1,024 are reserved for them.
     raise_descriptor_limit(state.config.connections_max + 1024);
     for (auto& worker : workers) {
+      // Without a guard `run` would return when no connection is open.
       guards.emplace_back(worker->context.get_executor());
       threads.emplace_back([&context = worker->context] {
         persistence::enter_thread_role("http");
@@ -199,33 +233,44 @@ public:
     net::post(workers.front()->context, [this] { accept(); });
   }
 
+  /// Accepts one connection and calls itself again. Runs on the thread of the
+  /// first worker. Sockets are assigned to the workers in turn.
   void accept() {
     if (!acceptor->is_open())
       return;
-    http_worker& next = *workers[turn++ % workers.size()];
-    acceptor->async_accept(
-      next.context,
-      [this, &next](const error_code& failure, net_socket socket) {
-        if (failure == net::error::operation_aborted || !acceptor->is_open())
-          return;
-        if (failure) {
-          // Out of descriptors, most likely: others have to be closed first.
-          accept_pause->expires_after(std::chrono::milliseconds(100));
-          accept_pause->async_wait([this](const error_code&) { accept(); });
-          return;
-        }
-        net::post(next.context, [&next, taken = std::move(socket)]() mutable {
-          next.adopt(std::move(taken));
-        });
-        accept();
+    http_worker& next = *workers[next_worker++ % workers.size()];
+    acceptor->async_accept(next.context, [this,
+                                          &next](const error_code& failure,
+                                                 net_socket socket) {
+      // `stop` has closed the acceptor.
+      if (failure == net::error::operation_aborted || !acceptor->is_open())
+        return;
+      if (failure) {
+        // Most likely there is no free descriptor. Wait for other
+        // connections to close.
+        accept_pause->expires_after(std::chrono::milliseconds(100));
+        accept_pause->async_wait([this](const error_code&) { accept(); });
+        return;
+      }
+      // A worker's connections are used on its own thread only.
+      net::post(next.context, [&next, accepted = std::move(socket)]() mutable {
+        next.add_connection(std::move(accepted));
       });
+      accept();
+    });
   }
 
+  /// Stops in the steps below. Blocks until all threads have ended.
   void stop() {
     if (std::exchange(stopped, true))
       return;
+    // `serve` was not called: there are no threads to end.
     if (threads.empty())
       return;
+    // 1. The acceptor closes. 2. Idle connections close, and parked requests
+    // get a response. 3. This thread waits up to `stop_patience` for requests
+    // in progress. 4. All connections close, and the threads end because
+    // nothing is left to run.
     net::post(workers.front()->context, [this] {
       error_code ignored;
       acceptor->close(ignored);
@@ -234,6 +279,8 @@ public:
     for (auto& worker : workers)
       net::post(worker->context, [&worker] { worker->drain(); });
     {
+      // `http_worker::remove_connection` notifies the condition variable each
+      // time a connection is removed.
       std::unique_lock lock(state.mutex);
       state.connection_closed.wait_for(
         lock, state.config.stop_patience,
@@ -241,6 +288,7 @@ public:
     }
     for (auto& worker : workers)
       net::post(worker->context, [&worker] { worker->close_all(); });
+    // `run` returns when `close_all` has been executed and no work is left.
     guards.clear();
     for (std::thread& thread : threads)
       thread.join();
@@ -251,9 +299,11 @@ public:
   std::vector<std::unique_ptr<http_worker>> workers;
   std::optional<acceptor_type> acceptor;
   std::optional<net::steady_timer> accept_pause;
+  /// Each guard keeps the thread of one worker running while the worker has no
+  /// connection.
   std::vector<net::executor_work_guard<net::io_context::executor_type>> guards;
   std::vector<std::thread> threads;
-  std::size_t turn = 0;
+  std::size_t next_worker = 0; ///< Counts connections, for round-robin.
   std::uint16_t port = 0;
   bool stopped = false;
 };

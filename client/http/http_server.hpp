@@ -1,8 +1,8 @@
-/// Sockets and HTTP/1.1; knows nothing of orchestrations.
+/// An HTTP/1.1 server, with TLS if configured. Independent of orchestrations.
 #pragma once
 
 #include "client/http/http_message.hpp"
-#include <perdura/client/api/door_config.hpp>
+#include <perdura/client/api/http_api_config.hpp>
 #include <perdura/persistence/records/error.hpp>
 
 #include <chrono>
@@ -16,35 +16,46 @@ namespace perdura::client {
 
 class tls_context;
 
-/// The door's settings; of them it heeds where to listen and the limits.
-struct http_server_config : door_config {
-  /// Null: nothing is encrypted.
+/// The settings of the HTTP API. The server uses the address, the port, the
+/// number of threads, the limits and `stop_patience`.
+struct http_server_config : http_api_config {
+  /// Null means HTTP without TLS.
   std::shared_ptr<tls_context> tls;
 };
 
+/// Accepts connections on one thread and distributes them over `threads`
+/// threads; a connection stays on its thread. Requests of one connection are
+/// served one after the other.
 class http_server {
 public:
-  /// Binds and listens; callers queue until `serve`.
+  /// Binds the port and listens. Until `serve` is called, the kernel accepts
+  /// connections and queues them.
   /// @error errc::unavailable       The port is in use.
-  /// @error errc::invalid_argument  Not an address of this machine.
+  /// @error errc::invalid_argument  The address is not valid, or is not an
+  ///                                address of this machine.
   static persistence::result<std::unique_ptr<http_server>>
   listen(http_server_config config);
 
-  /// Stops.
+  /// Calls `stop`.
   ~http_server();
 
   http_server(const http_server&) = delete;
   http_server& operator=(const http_server&) = delete;
 
-  /// Begins to answer. The handler is called on the server's threads, and so
-  /// is `refused`, with the status of what never became a request.
+  /// Starts the threads. `handler` and `refused` are called on these threads.
+  /// @param refused  Called for each request that the server answers without
+  ///                 `handler`, because the request is malformed, too large or
+  ///                 too slow, or too many requests are in progress. The
+  ///                 argument is the status code of the response.
   void serve(http_handler handler, std::function<void(int)> refused = {});
 
-  /// Takes no more connections, ends parked requests, lets those under way be
-  /// answered within `stop_patience`, closes. Idempotent.
+  /// Closes the port, ends parked requests, waits up to `stop_patience` for
+  /// the responses of requests in progress, and closes all connections.
+  /// Idempotent.
   void stop();
 
   std::uint16_t port() const;
+  /// The number of open connections.
   std::size_t connections() const;
 
 private:

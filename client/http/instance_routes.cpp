@@ -1,5 +1,6 @@
 #include "client/api/request_checks.hpp"
 #include "client/http/api_call.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -8,12 +9,14 @@ namespace perdura::client {
 
 namespace {
 
-/// No instance can have an ID that none may have.
+/// Whether the error means that there is no such instance. An invalid ID also
+/// means this, because no instance can have it.
 bool is_absent(const error& failure) {
   return failure.code == errc::not_found
          || failure.code == errc::invalid_instance_id;
 }
 
+/// The parts of the status that the query parameters select.
 status_options parse_status_options(const api_call& call) {
   status_options options;
   options.show_input = call.target.flag("showInput", true);
@@ -22,78 +25,98 @@ status_options parse_status_options(const api_call& call) {
   return options;
 }
 
+/// Responds with the status of an instance. The HTTP status code is 202 while
+/// the instance is live, and 200 when it has ended. For a failed instance the
+/// code is 500 if the caller requests it.
 void answer_status(const api_call_ptr& call, orchestration_status status) {
   if (!is_finished(status.status)) {
     // A pending instance has no history to show.
     if (status.status == runtime_status::pending)
       status.has_history = false;
-    call->json(202, to_json(status),
-               {{"Location", call->url()}, {"Retry-After", "5"}});
+    call->respond_json(202, to_json(status),
+                       {{"Location", call->url()}, {"Retry-After", "5"}});
     return;
   }
+  // Status 500 is for callers that check the status code only.
   const bool as_error
     = status.status == runtime_status::failed
       && call->target.flag("returnInternalServerErrorOnFailure", false);
-  call->json(as_error ? 500 : 200, to_json(status));
+  call->respond_json(as_error ? 500 : 200, to_json(status));
 }
 
-void ask_status(const api_call_ptr& call, const std::string& id,
-                const call_options& patience = {}) {
+/// Requests the status and responds with it.
+void respond_with_status(const api_call_ptr& call, const std::string& id,
+                         const call_options& client_options = {}) {
+  // A copy: the callback may run after this function has returned.
   const status_options options = parse_status_options(*call);
-  call->context->client.with(patience).get_status_async(
-    id, options, [call, options](result<orchestration_status> status) {
-      if (!status) {
-        if (is_absent(status.error()))
-          call->empty(404);
-        else
-          call->fail(status.error());
-        return;
-      }
-      if (!options.show_history) {
-        answer_status(call, std::move(*status));
-        return;
-      }
-      // A history may have many megabytes; this thread answers others.
-      auto shared = std::make_shared<orchestration_status>(std::move(*status));
-      run_blocking(call,
-                   [call, shared] { answer_status(call, std::move(*shared)); });
-    });
+  call->context->client.with(client_options)
+    .get_status_async(
+      id, options, [call, options](result<orchestration_status> status) {
+        if (!status) {
+          if (is_absent(status.error()))
+            call->respond_empty(404);
+          else
+            call->fail(status.error());
+          return;
+        }
+        if (!options.show_history) {
+          answer_status(call, std::move(*status));
+          return;
+        }
+        // Writing a history of many megabytes would block this thread, which
+        // also serves other calls.
+        auto shared
+          = std::make_shared<orchestration_status>(std::move(*status));
+        run_blocking(
+          call, [call, shared] { answer_status(call, std::move(*shared)); });
+      });
 }
 
-/// Perdura's own: `waitSeconds` holds the answer back until the instance has
-/// ended, or so long.
-void wait_then_ask(const api_call_ptr& call, const std::string& id,
-                   std::chrono::milliseconds time_out) {
+/// For `waitSeconds`, a parameter that Durable Functions does not have:
+/// responds when the instance has ended or the time-out has elapsed.
+void wait_then_respond(const api_call_ptr& call, const std::string& id,
+                       std::chrono::milliseconds time_out) {
   const std::shared_ptr<api_context> context = call->context;
-  if (!may_wait(call))
+  // Above `waits_max` the request gets 503 at once.
+  if (!check_wait_limit(call))
     return;
   context->waits.fetch_add(1);
+  // This callback and the one passed to `park` below may run at the same time
+  // on two threads. Both respond; `api_call` sends the first response.
   const std::uint64_t number = context->client.wait_async(
     id, [call, context, id](const result<orchestration_status>& ended) {
       context->waits.fetch_sub(1);
-      // Its owner may be lost between the two answers; who waits waits on.
+      // The status that a wait returns has no input, so the status is requested
+      // again. If the owner has become unreachable in the meantime, the second
+      // request waits for the owner.
       if (ended)
-        ask_status(call, id, {.wait_for_owner = true});
+        respond_with_status(call, id, {.wait_for_owner = true});
       else if (is_absent(ended.error()))
-        call->empty(404);
+        call->respond_empty(404);
+      // If the wait was cancelled, the callback that is passed to `park` below
+      // responds.
       else if (ended.code() != errc::cancelled)
         call->fail(ended.error());
     });
-  call->responder().park(time_out, [call, context, id, number](park_end) {
+  call->responder().park(time_out, [call, context, id, number](park_outcome) {
+    // Also called if the caller has disconnected; the response is then dropped.
     context->client.cancel_wait(number);
-    ask_status(call, id);
+    respond_with_status(call, id);
   });
 }
 
+/// Whether a Content-Type is application/json, with or without parameters such
+/// as a charset.
 bool is_json_media_type(std::string_view type) {
   std::string_view bare = type.substr(0, type.find(';'));
   while (bare.ends_with(' ') || bare.ends_with('\t'))
     bare.remove_suffix(1);
-  return same_letters(bare, "application/json");
+  return persistence::equal_ignoring_case(bare, "application/json");
 }
 
-/// The contract's order: no such instance, finished, then what is wrong with
-/// the request.
+/// Refuses an invalid event. As in Durable Functions, the response is 404 if
+/// there is no such instance, 410 if the instance has ended, and otherwise the
+/// response for `failure`.
 void refuse_after_state(const api_call_ptr& call, const std::string& id,
                         const error& failure) {
   call->context->client.get_status_async(
@@ -101,35 +124,39 @@ void refuse_after_state(const api_call_ptr& call, const std::string& id,
     [call, failure](const result<orchestration_status>& status) {
       if (!status)
         if (is_absent(status.error()))
-          call->empty(404);
+          call->respond_empty(404);
         else
           call->fail(status.error());
       else if (is_finished(status->status))
-        call->empty(410);
+        call->respond_empty(410);
       else
         call->fail(failure);
     });
 }
 
+/// Responds to a terminate, suspend, resume, rewind or purge in the form that
+/// Durable Functions has for each.
 void answer_control(const api_call_ptr& call,
                     orchestration_client::operation what,
                     const result<void>& done) {
   using operation = orchestration_client::operation;
   if (done) {
     if (what == operation::purge)
-      call->json(200, "{\"instancesDeleted\":1}");
+      call->respond_json(200, "{\"instancesDeleted\":1}");
     else
-      call->empty(202);
+      call->respond_empty(202);
     return;
   }
   const error& failure = done.error();
   if (is_absent(failure)) {
+    // Durable Functions sends a sentence for a rewind, and no body for the
+    // other operations.
     if (what == operation::rewind)
       call->fail_as_string(404, failure.message);
     else
-      call->empty(404);
+      call->respond_empty(404);
   } else if (failure.code == errc::already_finished) {
-    call->empty(410);
+    call->respond_empty(410);
   } else if (failure.code == errc::not_failed
              || failure.code == errc::not_finished) {
     call->fail_as_string(412, failure.message);
@@ -143,11 +170,12 @@ void answer_control(const api_call_ptr& call,
 void get_instance(const api_call_ptr& call, const std::string& id) {
   const std::string* wait = call->target.find("waitSeconds");
   if (wait == nullptr) {
-    ask_status(call, id);
+    respond_with_status(call, id);
     return;
   }
   unsigned seconds = 0;
   const char* end = wait->data() + wait->size();
+  // The type is unsigned, so a sign is refused.
   const auto [rest, failure] = std::from_chars(wait->data(), end, seconds);
   if (failure != std::errc() || rest != end
       || std::chrono::seconds(seconds) > wait_time_max) {
@@ -156,15 +184,17 @@ void get_instance(const api_call_ptr& call, const std::string& id) {
                   + *wait + "\"."});
     return;
   }
-  wait_then_ask(call, id, std::chrono::seconds(seconds));
+  wait_then_respond(call, id, std::chrono::seconds(seconds));
 }
 
 void raise_event(const api_call_ptr& call, const std::string& id,
                  const std::string& name) {
-  // No body is null: clients send just that for an event without data.
+  // A request without a body raises an event without data.
   std::string data = "null";
   if (!call->request.body.empty()) {
     data = call->request.body;
+    // The sentence of the error below is part of the contract of Durable
+    // Functions.
     if (!is_json_media_type(call->request.header("Content-Type"))) {
       refuse_after_state(call, id,
                          {errc::invalid_argument,
@@ -173,6 +203,8 @@ void raise_event(const api_call_ptr& call, const std::string& id,
       return;
     }
   }
+  // `raise_event_async` makes the same checks. The checks are made here first,
+  // because an invalid event for a missing instance must get 404.
   auto ok = check_payload(data, "event for \"" + id + "\"");
   if (ok)
     ok = check_name(name, "event");
@@ -184,11 +216,11 @@ void raise_event(const api_call_ptr& call, const std::string& id,
     id, name, std::move(data), call->request_id(),
     [call](const result<void>& done) {
       if (done)
-        call->empty(202);
+        call->respond_empty(202);
       else if (is_absent(done.error()))
-        call->empty(404);
+        call->respond_empty(404);
       else if (done.code() == errc::already_finished)
-        call->empty(410);
+        call->respond_empty(410);
       else
         call->fail(done.error());
     });
@@ -196,6 +228,7 @@ void raise_event(const api_call_ptr& call, const std::string& id,
 
 void control_instance(const api_call_ptr& call, const std::string& id,
                       orchestration_client::operation what) {
+  // Only a terminate uses the parameter `recursive`.
   call->context->client.control_async(
     what, id, call->text("reason"), call->target.flag("recursive", false),
     call->request_id(), [call, what](const result<void>& done) {
@@ -203,12 +236,14 @@ void control_instance(const api_call_ptr& call, const std::string& id,
     });
 }
 
+// Requests the status first, so that the response for a missing instance is 404
+// and has no URLs.
 void get_instance_urls(const api_call_ptr& call, const std::string& id) {
   call->context->client.get_status_async(
     id, {.show_input = false},
     [call, id](const result<orchestration_status>& status) {
       if (status)
-        call->json(200, to_json(call->payload_of(id)));
+        call->respond_json(200, to_json(call->payload_of(id)));
       else
         call->fail(status.error());
     });

@@ -1,16 +1,18 @@
 #include "client/http/ip_address.hpp"
 
 #include "client/http/http_message.hpp"
+#include "persistence/records/text.hpp"
 
 #include <boost/asio/ip/address.hpp>
 
 namespace perdura::client {
 
 bool is_loopback(const std::string& address) {
-  if (same_letters(address, "localhost"))
+  if (persistence::equal_ignoring_case(address, "localhost"))
     return true;
   boost::system::error_code failure;
   const auto parsed = boost::asio::ip::make_address(address, failure);
+  // A name is not resolved: it may lead to another address later.
   return !failure && parsed.is_loopback();
 }
 

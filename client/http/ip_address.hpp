@@ -1,17 +1,19 @@
-/// What kind of address a text is; opens no sockets.
+/// Classifies IP addresses in text form. Nothing is resolved.
 #pragma once
 
 #include <string>
 
 namespace perdura::client {
 
-/// Is this an address that only this machine can reach, or its name?
+/// Whether only this machine can reach the address: a loopback address, or the
+/// name "localhost".
 bool is_loopback(const std::string& address);
 
-/// Is it an address at all, and no name?
+/// Whether `text` is a numeric IPv4 or IPv6 address.
 bool is_address(const std::string& text);
 
-/// 0.0.0.0 or ::, which stand for all of this machine's.
+/// Whether the address is 0.0.0.0 or ::, which stand for all addresses of this
+/// machine.
 bool is_any_address(const std::string& address);
 
 } // namespace perdura::client

@@ -9,17 +9,21 @@ using persistence::errc;
 
 namespace {
 
+/// The status code of an error. Codes that are not listed are defects or
+/// storage errors and get 500.
 int status_code_of(errc code) {
   switch (code) {
   case errc::not_found:
     return 404;
   case errc::already_exists:
     return 409;
+  // "Gone": the instance exists but accepts no more operations.
   case errc::already_finished:
     return 410;
   case errc::not_failed:
   case errc::not_finished:
     return 412;
+  // The request itself is wrong; a repeat would fail too.
   case errc::unknown_orchestrator:
   case errc::unknown_activity:
   case errc::invalid_instance_id:
@@ -36,11 +40,13 @@ int status_code_of(errc code) {
     return 413;
   case errc::limit_exceeded:
     return 429;
+  // The node cannot serve the request now; a repeat may succeed.
   case errc::unavailable:
   case errc::shutting_down:
   case errc::overloaded:
   case errc::cancelled:
     return 503;
+  // The operation may have been done or not.
   case errc::timed_out:
   case errc::unknown_outcome:
     return 504;
@@ -56,6 +62,7 @@ int status_code_of(errc code) {
 } // namespace
 
 std::string to_json(const actors::management_payload& payload) {
+  // @source Durable Functions, HttpManagementPayload.
   std::string out = "{\"id\":" + json_string(payload.id);
   const auto add = [&out](const char* key, const std::string& value) {
     out += ",\"";
@@ -74,12 +81,15 @@ std::string to_json(const actors::management_payload& payload) {
   return out + '}';
 }
 
+// The member Code is an addition of Perdura.
 std::string to_json(const persistence::error& failure) {
   return "{\"Message\":" + json_string(failure.message) + ",\"Code\":"
          + json_string(persistence::to_string(failure.code)) + '}';
 }
 
 std::string to_json(const std::vector<orchestration_status>& instances) {
+  // The text holds the whole page in memory; a page has at most 1,000
+  // instances.
   std::string out = "[";
   for (const orchestration_status& each : instances) {
     if (out.size() > 1)
@@ -91,6 +101,7 @@ std::string to_json(const std::vector<orchestration_status>& instances) {
 
 http_response to_response(const persistence::error& failure) {
   http_response response{status_code_of(failure.code), to_json(failure)};
+  // The caller may repeat the request after one second.
   if (response.status == 503)
     response.headers.push_back({"Retry-After", "1"});
   return response;

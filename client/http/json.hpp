@@ -1,4 +1,4 @@
-/// What the HTTP API sends, as JSON text.
+/// The JSON objects and the error responses of the HTTP API.
 #pragma once
 
 #include "client/http/http_message.hpp"
@@ -11,16 +11,18 @@
 
 namespace perdura::client {
 
-/// The object of a 202: id and the management URLs.
+/// The body of a 202: the instance ID and the management URLs.
 std::string to_json(const actors::management_payload& payload);
 
-/// `{"Message": sentence, "Code": "not_found"}`.
+/// The body of an error, e.g. `{"Message": "…", "Code": "not_found"}`.
 std::string to_json(const persistence::error& failure);
 
 std::string to_json(const std::vector<orchestration_status>& instances);
 
-/// The status code that says it best; 503 carries Retry-After.
-/// @source reference: HTTP contract, column 3.x.
+/// The response for an error. The HTTP status follows from `failure.code`, and
+/// the body is the JSON object of the error. A 503 also has the header
+/// Retry-After.
+/// @source Durable Functions, "HTTP API reference".
 http_response to_response(const persistence::error& failure);
 
 } // namespace perdura::client

@@ -10,18 +10,22 @@ namespace {
 
 using operation = orchestration_client::operation;
 
-void tell_readiness(const api_call_ptr& call) {
+/// Answers /readyz, which load balancers query. It requires no key.
+void get_readiness(const api_call_ptr& call) {
   const auto& is_ready = call->context->config.is_ready;
+  // Tests of the API run without a node, and then `is_ready` is empty.
   const bool ready = !is_ready || is_ready();
-  call->json(ready ? 200 : 503,
-             ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
+  call->respond_json(ready ? 200 : 503, ready ? R"({"status":"ready"})"
+                                              : R"({"status":"not ready"})");
 }
 
+/// Calls the function of the route. Every case answers the call, now or later;
+/// there is no default, so that the compiler reports a route that is missing.
 void dispatch(const api_call_ptr& call) {
   const route_match& to = call->route;
-  switch (to.taken->id) {
+  switch (to.entry->id) {
   case route_id::unknown:
-    call->empty(404);
+    call->respond_empty(404);
     return;
   case route_id::start:
     start_orchestration(call, to.function, to.instance);
@@ -66,7 +70,9 @@ void dispatch(const api_call_ptr& call) {
     call->fail({errc::unsupported, "Entities are not supported."});
     return;
   case route_id::make_primary:
-    call->empty(200); // Nothing to lease: a partition has one owner.
+    // The request has no effect: each partition always has one owner, so there
+    // is no primary to choose.
+    call->respond_empty(200);
     return;
   case route_id::instance_urls:
     get_instance_urls(call, to.instance);
@@ -90,34 +96,41 @@ void dispatch(const api_call_ptr& call) {
     get_metrics(call);
     return;
   case route_id::healthz:
-    call->json(200, R"({"status":"ok"})");
+    call->respond_json(200, R"({"status":"ok"})");
     return;
   case route_id::readyz:
-    tell_readiness(call);
+    get_readiness(call);
     return;
   }
 }
 
 } // namespace
 
+// Calls in progress share the context, so it may outlive this object.
 management_api::management_api(orchestration_client client,
                                management_api_config config)
   : context_(
     std::make_shared<api_context>(std::move(client), std::move(config))) {}
 
 management_api::~management_api() {
-  // Calls under way hold the context: its threads end here, not with it.
-  context_->blocking.stop();
+  // The last call in progress may destroy the context on a thread of the pool,
+  // and a thread cannot wait for itself. So the pool is stopped here.
+  context_->blocking_calls.stop();
 }
 
 void management_api::handle(http_request request, http_responder responder) {
+  // The order is: parse the target, find the route, authorize, dispatch. A
+  // refusal is counted and audited like any other response.
   route_match route;
-  caller who{access::none, {}, "unknown"};
+  caller requester{access::none, {}, "unknown"};
   const auto refuse = [&](http_response response) {
-    account_for(*context_, request, route, who, response.status, 0, {});
+    record_response(*context_, request, route, requester, response.status, 0,
+                    {});
     responder.respond(std::move(response));
   };
   auto target = parse_target(request.target);
+  // A target that is not valid gets the route `unknown`, so its refusal is
+  // counted under this route.
   route = find_route(request.method,
                      target ? target->segments : std::vector<std::string>());
   if (!target) {
@@ -126,24 +139,32 @@ void management_api::handle(http_request request, http_responder responder) {
        "In the URL, a % is not followed by two hexadecimal digits."}));
     return;
   }
-  if (auto refusal = context_->keeper.admit(
-        request, *target, route, persistence::system_clock().now(), who)) {
+  // No code of a route runs before the request has been admitted.
+  if (auto refusal = context_->access_rules.admit(
+        request, *target, route, persistence::system_clock().now(),
+        requester)) {
     refuse(std::move(*refusal));
     return;
   }
+  // The function of the route answers the request through the responder of the
+  // `api_call`.
   dispatch(std::make_shared<const api_call>(
     context_, std::move(request), std::move(*target), std::move(route),
-    std::move(who), std::move(responder)));
+    std::move(requester), std::move(responder)));
 }
 
 void management_api::count_refused(int status) {
+  // The target of the request was not parsed, so its route is not known.
   context_->metrics.count(route_id::unknown, status, 0);
 }
 
+// Activities and the C++ client of this process call this function. They have
+// no HTTP request from which an origin could be taken, so the URLs use the
+// configured origin.
 actors::management_payload
 management_api::payload_of(const std::string& id) const {
   return cluster::make_management_payload(
-    links_for(context_, {access::manage, {}, {}}), id);
+    link_base_for(context_, {access::manage, {}, {}}), id);
 }
 
 } // namespace perdura::client

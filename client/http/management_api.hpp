@@ -1,8 +1,8 @@
-/// The Durable Functions HTTP API: which route does what, and what it answers.
-/// Knows orchestrations, but no sockets.
+/// The Durable Functions HTTP API: authorizes each request, finds its route,
+/// and answers it. Independent of sockets.
 #pragma once
 
-#include "client/http/gatekeeper.hpp"
+#include "client/http/access_control.hpp"
 #include "client/http/http_message.hpp"
 #include <perdura/client/api/orchestration_client.hpp>
 #include <perdura/cluster/node/node.hpp>
@@ -14,30 +14,39 @@
 
 namespace perdura::client {
 
+/// The settings of the HTTP API, and the functions by which it reads the state
+/// of its node. The functions are called on any thread.
 struct management_api_config {
-  /// Where the door really is: "http://127.0.0.1:7071".
+  /// Where the HTTP server listens.
   std::string origin = "http://127.0.0.1:7071";
-  /// Where links begin instead; empty: at the address that the caller used,
-  /// if it is this door's for sure.
+  /// Scheme and authority of the URLs in responses. If empty, the URLs use the
+  /// address to which the caller sent its request, or `origin` if that is not
+  /// an address of this node.
   std::string public_url;
-  bool forwarded_headers = false; ///< Believe X-Forwarded-*, for links.
-  gatekeeper_config gatekeeper;
+  /// Take the origin of the URLs from X-Forwarded-Proto and X-Forwarded-Host.
+  bool forwarded_headers = false;
+  access_control_config access_control;
   persistence::duration token_lifetime = std::chrono::hours(24 * 30);
   std::string task_hub = "perdura";
-  std::function<bool()> is_ready; ///< For /readyz; none: always.
-  /// For /metrics.
+  /// For /readyz. If empty, the node is always ready.
+  std::function<bool()> is_ready;
+  /// For /metrics. If empty, the numbers are 0.
   std::function<cluster::node_statistics()> statistics;
   std::function<std::size_t()> connections;
-  /// Of this node alone, for /metrics; none: of all.
+  /// For /metrics: the instances of this node alone. If empty, the instances
+  /// of all nodes are counted.
   std::function<persistence::result<std::array<std::uint64_t, 8>>()> own_counts;
-  /// For /perdura/cluster; none: there is no such page.
+  /// For /perdura/cluster. If empty, that route answers 501.
   std::function<std::vector<cluster::reported_node>()> reports;
-  /// Callers that wait for a completion; 503 beyond.
+  /// Largest number of requests that wait for a completion. Further ones get
+  /// 503.
   std::size_t waits_max = 10'000;
 };
 
 struct api_context;
 
+/// Serves the HTTP API. Thread-safe. Must be destroyed after the HTTP server
+/// that calls it has stopped.
 class management_api {
 public:
   management_api(orchestration_client client, management_api_config config);
@@ -46,13 +55,15 @@ public:
   management_api(const management_api&) = delete;
   management_api& operator=(const management_api&) = delete;
 
-  /// Answers through the responder, now or later; never blocks.
+  /// Answers through the responder, now or later. Does not block.
   void handle(http_request request, http_responder responder);
 
-  /// Refused by the door itself, before there was a whole request.
+  /// Counts a response that the HTTP server sent by itself, without a call of
+  /// `handle`.
   void count_refused(int status);
 
-  /// The URLs of an instance at this door.
+  /// The management URLs of an instance, which lead to this node, for a caller
+  /// that may manage.
   actors::management_payload payload_of(const std::string& id) const;
 
 private:

@@ -1,11 +1,13 @@
-/// What the HTTP door offers, for programs that write clients.
+/// The OpenAPI document of the HTTP API, from which client programs can be
+/// generated.
 #pragma once
 
 #include <string_view>
 
 namespace perdura::client {
 
-/// OpenAPI 3.1: client/http/openapi.json, as it was when this was built.
+/// The content of client/http/openapi.json (OpenAPI 3.1), embedded by the
+/// build.
 extern const std::string_view openapi_document;
 
 } // namespace perdura::client

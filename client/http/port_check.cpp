@@ -12,7 +12,8 @@ namespace perdura::client {
 
 persistence::result<void> check_loopback_port(std::uint16_t port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1; // As who listens sets it: old connections do not count.
+  // As in `http_server`: closed connections in TIME_WAIT do not block a port.
+  const int on = 1;
   sockaddr_in place{};
   place.sin_family = AF_INET;
   place.sin_port = htons(port);
@@ -22,7 +23,10 @@ persistence::result<void> check_loopback_port(std::uint16_t port) {
       && ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
       && ::bind(socket, reinterpret_cast<const sockaddr*>(&place), sizeof place)
            == 0
+      // With SO_REUSEADDR the bind may succeed although another socket has
+      // bound the port; the listen then fails.
       && ::listen(socket, 1) == 0;
+  // `errno` is saved here, because `close` may change it.
   const int why = errno;
   if (socket >= 0)
     ::close(socket);

@@ -1,6 +1,7 @@
 #include "client/http/query_filter.hpp"
 
 #include "client/http/http_message.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -9,11 +10,14 @@ namespace perdura::client {
 
 namespace {
 
+/// The value of a parameter; empty if it is missing.
 std::string text_of(const request_target& target, std::string_view parameter) {
   const std::string* value = target.find(parameter);
   return value == nullptr ? std::string() : *value;
 }
 
+/// Sets `into` to the time in a parameter. If the parameter is missing, `into`
+/// stays empty.
 result<void> parse_time(const request_target& target, const char* parameter,
                         std::optional<timestamp>& into) {
   const std::string text = text_of(target, parameter);
@@ -21,7 +25,8 @@ result<void> parse_time(const request_target& target, const char* parameter,
     return {};
   timestamp time{};
   if (!parse_iso(text, time)) {
-    // "+01:00", not encoded, has arrived as " 01:00".
+    // An offset such as "+01:00" that was sent without percent-encoding has
+    // been decoded to " 01:00".
     std::string with_plus = text;
     if (const auto blank = with_plus.rfind(' ');
         blank != with_plus.npos && blank > 10)
@@ -31,33 +36,37 @@ result<void> parse_time(const request_target& target, const char* parameter,
                                              + " is not an ISO 8601 time: \""
                                              + text + "\"."};
   }
-  // Nothing is older than the epoch; some clients send the year 1.
+  // Some clients send the year 1 as createdTimeFrom for "no limit". The epoch
+  // has the same effect, because no instance is older than the epoch.
   into = std::max(time, timestamp{});
   return {};
 }
 
+/// Adds the statuses from every parameter with the name runtimeStatus.
 result<void> parse_statuses(const request_target& target,
                             std::vector<runtime_status>& into) {
   for (const auto& [name, value] : target.query) {
-    if (!same_letters(name, "runtimeStatus"))
+    if (!persistence::equal_ignoring_case(name, "runtimeStatus"))
       continue;
+    // Each parameter may hold several statuses, separated by commas.
     std::string_view left = value;
     while (!left.empty()) {
       const std::size_t end = left.find(',');
-      std::string_view word = left.substr(0, end);
+      std::string_view item = left.substr(0, end);
       left.remove_prefix(end == left.npos ? left.size() : end + 1);
-      while (word.starts_with(' '))
-        word.remove_prefix(1);
-      while (word.ends_with(' '))
-        word.remove_suffix(1);
-      if (word.empty())
+      while (item.starts_with(' '))
+        item.remove_prefix(1);
+      while (item.ends_with(' '))
+        item.remove_suffix(1);
+      if (item.empty())
         continue;
       runtime_status status{};
-      if (word.size() == 1 && word[0] >= '0' && word[0] <= '7')
-        status = static_cast<runtime_status>(word[0] - '0');
-      else if (!parse_runtime_status(word, status))
+      // Some clients send the number of the status instead of its name.
+      if (item.size() == 1 && item[0] >= '0' && item[0] <= '7')
+        status = static_cast<runtime_status>(item[0] - '0');
+      else if (!parse_runtime_status(item, status))
         return error{errc::invalid_argument,
-                     "runtimeStatus \"" + std::string(word)
+                     "runtimeStatus \"" + std::string(item)
                        + "\" is not known; there are Running, Completed, "
                          "ContinuedAsNew, Failed, Canceled, Terminated, "
                          "Pending and Suspended."};
@@ -84,6 +93,7 @@ result<instance_filter> parse_filter(const request_target& target) {
   const std::string top = text_of(target, "top");
   if (!top.empty()) {
     const char* end = top.data() + top.size();
+    // The range is checked later by `check_filter`.
     const auto [rest, failure] = std::from_chars(top.data(), end, filter.top);
     if (failure != std::errc() || rest != end)
       return error{errc::invalid_argument,

@@ -1,4 +1,4 @@
-/// Which instances a query or a purge is about, as the URL says it.
+/// Parses the filter of a query or a purge from URL parameters.
 #pragma once
 
 #include "client/http/url.hpp"
@@ -6,10 +6,11 @@
 
 namespace perdura::client {
 
-/// createdTimeFrom, createdTimeTo, runtimeStatus (repeated, or with commas),
-/// instanceIdPrefix, name, showInput and top; what is not there does not
-/// limit. Whether `top` is in range is for `check_filter` to say.
-/// @error errc::invalid_argument  A text that is no time, status or number.
+/// Reads createdTimeFrom, createdTimeTo, runtimeStatus (repeated, or separated
+/// by commas), instanceIdPrefix, name, showInput, partial and top. A missing
+/// parameter does not limit the result. The range of `top` is checked by
+/// `check_filter`.
+/// @error errc::invalid_argument  A value is not a time, status or number.
 result<instance_filter> parse_filter(const request_target& target);
 
 } // namespace perdura::client

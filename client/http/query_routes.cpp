@@ -9,11 +9,13 @@ namespace {
 
 using actors::json_string;
 
+// The name that Durable Functions uses for its continuation token.
 constexpr const char* token_header = "x-ms-continuation-token";
+// The header that lists the partitions whose instances are missing in the page.
 constexpr const char* missing_header = "x-perdura-missing-partitions";
 
-/// "3,7,12"
-std::string listed(const std::vector<std::uint32_t>& partitions) {
+/// Partition numbers separated by commas, e.g. "3,7,12".
+std::string comma_separated(const std::vector<std::uint32_t>& partitions) {
   std::string text;
   for (const std::uint32_t each : partitions)
     text += (text.empty() ? "" : ",") + std::to_string(each);
@@ -28,6 +30,8 @@ void list_instances(const api_call_ptr& call) {
     call->fail(filter.error());
     return;
   }
+  // A query is sent to all nodes. The call blocks until they have answered, or
+  // until the client's deadline.
   run_blocking(call, [call, wanted = std::move(*filter)] {
     auto page = call->context->client.list_instances(
       wanted, std::string(call->request.header(token_header)));
@@ -39,8 +43,9 @@ void list_instances(const api_call_ptr& call) {
     if (!page->continuation_token.empty())
       headers.push_back({token_header, page->continuation_token});
     if (!page->missing_partitions.empty())
-      headers.push_back({missing_header, listed(page->missing_partitions)});
-    call->json(200, to_json(page->instances), std::move(headers));
+      headers.push_back(
+        {missing_header, comma_separated(page->missing_partitions)});
+    call->respond_json(200, to_json(page->instances), std::move(headers));
   });
 }
 
@@ -50,20 +55,28 @@ void purge_instances(const api_call_ptr& call) {
     call->fail(filter.error());
     return;
   }
+  // The parameter is required, so that a request without a filter does not
+  // delete everything. The sentence is part of the contract of Durable
+  // Functions.
   if (!filter->created_from) {
     call->fail_as_string(
       400, "Please provide value for 'createdTimeFrom' parameter.");
     return;
   }
   run_blocking(call, [call, wanted = std::move(*filter)] {
+    // Purges the instances one after the other; many instances take long. If a
+    // purge fails, the instances that were purged before stay purged.
     auto purged = call->context->client.purge_all(wanted);
     if (!purged)
       call->fail(purged.error());
     else if (*purged == 0)
-      call->empty(404);
+      call->respond_empty(404);
     else {
-      call->note("deleted", std::to_string(*purged));
-      call->json(200, "{\"instancesDeleted\":" + std::to_string(*purged) + '}');
+      // The audit line has no instance ID, so it shows the number of purged
+      // instances.
+      call->add_audit_field("deleted", std::to_string(*purged));
+      call->respond_json(200, "{\"instancesDeleted\":" + std::to_string(*purged)
+                                + '}');
     }
   });
 }
@@ -71,12 +84,14 @@ void purge_instances(const api_call_ptr& call) {
 void count_instances(const api_call_ptr& call) {
   const bool partial = call->target.flag("partial", false);
   run_blocking(call, [call, partial] {
+    // Sends a request to all nodes; blocks for at most `query_time_max`.
     auto counted = call->context->client.gateway()->count(partial);
     if (!counted) {
       call->fail(counted.error());
       return;
     }
     std::string body = "{";
+    // One member for each status, also for those without instances.
     std::uint64_t total = 0;
     for (std::size_t i = 0; i < counted->counts.size(); ++i) {
       body += json_string(to_string(static_cast<runtime_status>(i))) + ':'
@@ -85,11 +100,13 @@ void count_instances(const api_call_ptr& call) {
     }
     body += "\"total\":" + std::to_string(total);
     if (partial)
-      body += ",\"missingPartitions\":[" + listed(counted->missing) + ']';
-    call->json(200, body + '}');
+      body
+        += ",\"missingPartitions\":[" + comma_separated(counted->missing) + ']';
+    call->respond_json(200, body + '}');
   });
 }
 
+// Shows the instances of this node only.
 void list_stuck(const api_call_ptr& call) {
   run_blocking(call, [call] {
     std::string body = "[";
@@ -98,7 +115,7 @@ void list_stuck(const api_call_ptr& call) {
       body += "{\"instanceId\":" + json_string(id)
               + ",\"message\":" + json_string(why) + '}';
     }
-    call->json(200, body + ']');
+    call->respond_json(200, body + ']');
   });
 }
 

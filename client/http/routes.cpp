@@ -1,6 +1,7 @@
 #include "client/http/routes.hpp"
 
 #include "client/http/http_message.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -9,12 +10,13 @@ namespace perdura::client {
 
 namespace {
 
+// Short names keep the entries of the table readable.
 using enum route_base;
 
 constexpr access read = access::read;
 constexpr access manage = access::manage;
 
-// Those that are asked most come first.
+// The entries are compared in this order. The most frequent routes come first.
 constexpr std::array table{
   route{route_id::get_instance, webhook, "GET", "/instances/{instanceId}", read,
         'g', false},
@@ -47,6 +49,8 @@ constexpr std::array table{
         manage, 'p', true},
   route{route_id::purge_instances, webhook, "DELETE", "/instances", manage, 0,
         true},
+  // Entities exist in Durable Functions only. These routes answer 501, so that
+  // a client gets a clear error instead of 404.
   route{route_id::entities, webhook, "GET", "/entities", read, 0, false},
   route{route_id::entities, webhook, "GET", "/entities/{entityName}", read, 0,
         false},
@@ -70,59 +74,68 @@ constexpr std::array table{
   route{route_id::readyz, site, "GET", "/readyz", access::none, 0, false},
 };
 
-// What leads nowhere wants a key, too: it tells nothing to those without.
-constexpr route nowhere{route_id::unknown, site, "", "", read, 0, false};
+// The route of all other paths. It requires a key, so that a caller without one
+// cannot find out which paths exist.
+constexpr route unknown_route{route_id::unknown, site, "", "", read, 0, false};
 
 constexpr std::array<std::string_view, 4> prefixes{
   "/runtime/webhooks/durabletask", "/admin/extensions/DurableTaskExtension",
   "/runtime/webhooks/DurableTaskExtension",
-  "/durabletask", // The local RPC base of the SDKs for other languages.
+  "/durabletask", // Used by the Durable Functions SDKs of other languages.
 };
 
-/// Takes "/word" off the front of a pattern.
-std::string_view take_word(std::string_view& pattern) {
+/// Removes the first segment from a pattern and returns it without its slash.
+std::string_view next_segment(std::string_view& pattern) {
+  // A pattern is empty or begins with a slash.
   pattern.remove_prefix(1);
   const std::size_t end = std::min(pattern.find('/'), pattern.size());
-  const std::string_view word = pattern.substr(0, end);
+  const std::string_view segment = pattern.substr(0, end);
   pattern.remove_prefix(end);
-  return word;
+  return segment;
 }
 
-/// How many segments the prefix takes, if the path begins with it.
+/// The number of segments of the webhook prefix with which the path begins; 0
+/// if the path begins with none. Whole segments are compared, and no prefix is
+/// the beginning of another, so at most one prefix matches.
 std::size_t prefix_size(const std::vector<std::string>& segments) {
   for (std::string_view prefix : prefixes) {
-    std::size_t taken = 0;
-    while (!prefix.empty() && taken < segments.size()
-           && same_letters(take_word(prefix), segments[taken])) {
-      ++taken;
+    std::size_t matched = 0;
+    while (!prefix.empty() && matched < segments.size()
+           && persistence::equal_ignoring_case(next_segment(prefix),
+                                               segments[matched])) {
+      ++matched;
       if (prefix.empty())
-        return taken;
+        return matched;
     }
   }
   return 0;
 }
 
-/// Fills in what stands for the `{…}`, unless something does not fit.
-bool fits(std::string_view pattern, std::span<const std::string> path,
-          route_match& found) {
+/// Matches a path against a pattern and stores the segments that stand for
+/// `{…}` in `found`. Returns false if the path does not match.
+bool matches(std::string_view pattern, std::span<const std::string> path,
+             route_match& found) {
+  // Segments are compared after decoding, so an encoded letter matches too.
   for (const std::string& segment : path) {
     if (pattern.empty())
       return false;
-    const std::string_view word = take_word(pattern);
-    if (!word.starts_with('{')) {
-      if (!same_letters(word, segment))
+    const std::string_view expected = next_segment(pattern);
+    if (!expected.starts_with('{')) {
+      if (!persistence::equal_ignoring_case(expected, segment))
         return false;
-    } else if (word == "{instanceId}") {
+    } else if (expected == "{instanceId}") {
       found.instance = segment;
-    } else if (word == "{functionName}") {
+    } else if (expected == "{functionName}") {
       found.function = segment;
-    } else if (word == "{eventName}") {
+    } else if (expected == "{eventName}") {
       found.event = segment;
     }
   }
   return pattern.empty();
 }
 
+// Indexed by the number of the route. These names are labels of metrics and
+// fields of audit lines, so they must not change.
 constexpr std::array<std::string_view, route_count> names{
   "unknown",        "start",          "start_bindings", "start_and_wait",
   "get_instance",   "list_instances", "raise_event",    "terminate",
@@ -150,16 +163,21 @@ route_match find_route(std::string_view method,
   const std::span<const std::string> path
     = std::span(segments).subspan(skipped);
   route_match found;
+  // The prefix as the caller wrote it: the URLs in the response use the same
+  // form.
   for (std::size_t i = 0; i < skipped; ++i)
     found.prefix += '/' + segments[i];
-  found.taken = &nowhere;
+  found.entry = &unknown_route;
+  // A linear search through some 30 entries; the frequent ones come first.
   for (const route& each : table) {
     if (each.base != base || (!each.method.empty() && each.method != method))
       continue;
+    // A new match for each entry, because a failed comparison may have stored
+    // segments.
     route_match candidate;
-    if (!fits(each.pattern, path, candidate))
+    if (!matches(each.pattern, path, candidate))
       continue;
-    candidate.taken = &each;
+    candidate.entry = &each;
     candidate.prefix = std::move(found.prefix);
     return candidate;
   }

@@ -1,5 +1,5 @@
-/// Which route a request takes, and what that needs: one table for the
-/// dispatch, the keys, the audit log, the metrics and the API's document.
+/// The table of the routes of the HTTP API. Dispatch, access control, audit
+/// log, metrics and the tests of the OpenAPI document all use this table.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 
 namespace perdura::client {
 
+/// Identifies a route in metrics, logs and dispatch.
 enum class route_id : std::uint8_t {
   unknown,
   start,
@@ -42,38 +43,49 @@ enum class route_id : std::uint8_t {
 inline constexpr std::size_t route_count
   = static_cast<std::size_t>(route_id::readyz) + 1;
 
+/// The right that a route requires, or that a key has. Each right includes
+/// those before it.
 enum class access : std::uint8_t { none, read, manage };
 
-/// Below one of the webhook's prefixes, or at the site's root.
-enum class route_base : std::uint8_t { webhook, site };
+/// Where the pattern of a route begins.
+enum class route_base : std::uint8_t {
+  webhook, ///< After a webhook prefix, such as /runtime/webhooks/durabletask.
+  site,    ///< At the root.
+};
 
+/// One entry of the table.
 struct route {
   route_id id = route_id::unknown;
   route_base base = route_base::site;
-  std::string_view method; ///< Empty: any.
-  /// What the path has after its prefix; `{…}` is any segment.
+  std::string_view method; ///< Empty for any method.
+  /// The path without the prefix. A segment `{…}` matches any segment.
   std::string_view pattern;
   access needed = access::none;
-  /// What a token of an instance must allow; 0: no token is enough.
+  /// The letter by which a token authorizes this route. 0 means that no token
+  /// authorizes this route.
   char operation = 0;
-  bool is_audited = false; ///< It changes something.
+  /// Each call writes a line to the audit log. True for the routes that change
+  /// something.
+  bool is_audited = false;
 };
 
-/// All of them, each pattern on its own.
+/// All routes. Several entries may have the same ID.
 std::span<const route> all_routes();
 
-/// Of metrics and logs, e.g. "raise_event".
+/// The name of a route in metrics and logs, e.g. "raise_event".
 std::string_view to_string(route_id id);
 
+/// The route of a request, and the parts of its path.
 struct route_match {
-  const route* taken = nullptr; ///< Never null; id `unknown` if there is none.
-  std::string prefix;           ///< As it was sent; empty at the root.
+  const route* entry = nullptr; ///< Never null; `unknown` if none matches.
+  std::string prefix; ///< As it was sent; empty without a webhook prefix.
   std::string function;
   std::string instance;
   std::string event;
 };
 
-/// Words of the path in any case; `method` is exact.
+/// Finds the route of a path. The case of the path's fixed segments is
+/// ignored, but not the case of `method`.
 route_match find_route(std::string_view method,
                        const std::vector<std::string>& segments);
 

@@ -10,11 +10,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Seconds with decimals; nothing if it is no number.
+/// Parses seconds with decimals. No value if `text` is null, not a number, or
+/// beyond 1e9 seconds.
 std::optional<milliseconds> parse_seconds(const std::string* text) {
   if (text == nullptr)
     return std::nullopt;
   double seconds = 0;
+  // The whole text must be a number: "2s" is not accepted.
   const char* end = text->data() + text->size();
   const auto [rest, failure] = std::from_chars(text->data(), end, seconds);
   if (failure != std::errc() || rest != end || !std::isfinite(seconds)
@@ -23,16 +25,21 @@ std::optional<milliseconds> parse_seconds(const std::string* text) {
   return milliseconds(std::llround(seconds * 1000));
 }
 
+/// The input of a start: the body as it was sent, or null.
 std::string input_of(const api_call& call) {
   return call.request.body.empty() ? "null" : call.request.body;
 }
 
+/// The options of a start from its query parameters and the Idempotency-Key.
+/// @error errc::invalid_argument  scheduledStartTime is not a time.
 result<start_options> parse_start_options(const api_call& call,
                                           const std::string& id) {
   start_options options;
   options.instance_id = id;
   options.version = call.text("version");
   options.get_or_start = call.target.flag("getOrStart", false);
+  // The start returns as soon as it is durable; this is what the response 202
+  // promises.
   options.until_running = false;
   options.request_id = call.request_id();
   const std::string at = call.text("scheduledStartTime");
@@ -42,6 +49,8 @@ result<start_options> parse_start_options(const api_call& call,
   return options;
 }
 
+/// Starts an instance. Responds with its management URLs, or with its outcome
+/// if `wait` is set.
 void start(const api_call_ptr& call, const std::string& name,
            const std::string& id, const std::optional<wait_times>& wait) {
   auto options = parse_start_options(*call, id);
@@ -49,30 +58,36 @@ void start(const api_call_ptr& call, const std::string& name,
     call->fail(options.error());
     return;
   }
-  if (wait && !may_wait(call))
+  // The limit is checked before the start, so that a request that is refused
+  // with 503 has no effect.
+  if (wait && !check_wait_limit(call))
     return;
   call->context->client.start_async(
     name, input_of(*call), *options, [call, wait](result<std::string> started) {
       if (!started)
         call->fail(started.error());
       else if (wait) {
+        // The audit line contains the instance ID of the path. A generated ID
+        // is added here; `respond_accepted` adds it for the other responses.
         if (call->route.instance.empty())
-          call->note("instance", *started);
+          call->add_audit_field("instance", *started);
         wait_for_outcome(call, *started, wait->time_out);
       } else
-        call->accepted(*started);
+        call->respond_accepted(*started);
     });
 }
 
-/// An ended instance, as the wait routes show it.
+/// Responds with the outcome of an ended instance: its output if it has
+/// completed, otherwise its status object.
 void answer_outcome(const api_call_ptr& call,
                     const orchestration_status& ended) {
   if (ended.status == runtime_status::completed) {
-    call->json(200, ended.output);
+    call->respond_json(200, ended.output);
     return;
   }
-  // A wait brings no input, and the object has one. Its owner may be lost
-  // between the two answers; who waits waits on.
+  // The status that a wait returns has no input, but the response must show the
+  // input. So the status is requested again. If the owner has become
+  // unreachable in the meantime, the second request waits for the owner.
   call->context->client.with({.wait_for_owner = true})
     .get_status_async(
       ended.instance_id, {}, [call](result<orchestration_status> status) {
@@ -80,38 +95,46 @@ void answer_outcome(const api_call_ptr& call,
           call->fail(status.error());
           return;
         }
+        // A failed instance is shown with status 500 only on request, because
+        // the query itself has succeeded.
         const bool as_error
           = status->status == runtime_status::failed
             && call->target.flag("returnInternalServerErrorOnFailure", false);
-        call->json(as_error ? 500 : 200, to_json(*status));
+        call->respond_json(as_error ? 500 : 200, to_json(*status));
       });
 }
 
-/// The bindings of one request, started one after the other.
+/// The bindings of one request. The start of a binding is sent when the start
+/// of the previous binding is durable.
 struct binding_series {
   std::vector<start_binding> bindings;
   bool is_array = false;
-  std::vector<std::string> started;
+  std::vector<std::string> started; ///< Instance IDs, in order.
 };
 
+/// Starts the next binding of a series, or responds if all are started. Each
+/// callback calls this function again, so the bindings start in order.
 void start_next(const api_call_ptr& call,
                 const std::shared_ptr<binding_series>& series) {
   const std::size_t next = series->started.size();
   if (next == series->bindings.size()) {
+    // A single object gets the response of a single start.
     if (!series->is_array) {
-      call->accepted(series->started.front());
+      call->respond_accepted(series->started.front());
       return;
     }
     std::string body = "[";
     for (const std::string& id : series->started)
       body += (body.size() > 1 ? "," : "") + to_json(call->payload_of(id));
-    call->json(202, body + ']');
+    call->respond_json(202, body + ']');
     return;
   }
   const start_binding& binding = series->bindings[next];
   start_options options;
   options.instance_id = binding.instance_id;
   options.until_running = false;
+  // Each binding has a request ID of its own, so that a repeat of the whole
+  // request does not repeat any start.
   if (const std::string key = call->request_id(); !key.empty())
     options.request_id = key + '/' + std::to_string(next);
   call->context->client.start_async(
@@ -120,15 +143,18 @@ void start_next(const api_call_ptr& call,
       if (!started) {
         error failure = started.error();
         if (series->is_array)
-          failure.message
-            = "Binding " + std::to_string(series->started.size() + 1) + " of "
-              + std::to_string(series->bindings.size())
-              + "; those before it are started: " + failure.message;
+          // The instances of the bindings before this one continue to run,
+          // because a series is not a transaction.
+          failure.message = "Binding "
+                            + std::to_string(series->started.size() + 1)
+                            + " of " + std::to_string(series->bindings.size())
+                            + " failed; the bindings before it are started. "
+                            + failure.message;
         call->fail(failure);
         return;
       }
       if (series->is_array)
-        call->note("instance", *started);
+        call->add_audit_field("instance", *started);
       series->started.push_back(std::move(*started));
       start_next(call, series);
     });
@@ -136,17 +162,18 @@ void start_next(const api_call_ptr& call,
 
 } // namespace
 
-bool may_wait(const api_call_ptr& call) {
+bool check_wait_limit(const api_call_ptr& call) {
   if (call->context->waits.load() < call->context->config.waits_max)
     return true;
   call->fail({errc::overloaded,
               "More than " + std::to_string(call->context->config.waits_max)
-                + " callers wait for a completion (waits_max); ask without "
-                  "waiting, or try again."});
+                + " callers wait for a completion (waits_max); send the "
+                  "request without a wait, or try again."});
   return false;
 }
 
 result<std::optional<wait_times>> parse_wait(const api_call& call) {
+  // As in Durable Functions, a wait needs both parameters.
   const auto time_out = parse_seconds(call.target.find("timeout"));
   const auto interval = parse_seconds(call.target.find("pollingInterval"));
   if (!time_out || !interval)
@@ -167,7 +194,9 @@ void start_orchestration(const api_call_ptr& call, const std::string& name,
 }
 
 void start_and_wait(const api_call_ptr& call, const std::string& name) {
-  // As in the sample HttpSyncStart.
+  // The default values are those of the sample HttpSyncStart of Durable
+  // Functions. On this route the caller always waits, so a time-out that is not
+  // a number is refused. `parse_wait`, in contrast, ignores such a time-out.
   wait_times wait{std::chrono::seconds(30), std::chrono::seconds(1)};
   for (auto [parameter, time] : {std::pair("timeout", &wait.time_out),
                                  std::pair("retryInterval", &wait.interval)}) {
@@ -183,7 +212,7 @@ void start_and_wait(const api_call_ptr& call, const std::string& name) {
     }
     *time = *parsed;
   }
-  // A short time-out alone is no contradiction.
+  // A time-out that is shorter than the default interval is valid.
   if (call->target.find("retryInterval") == nullptr)
     wait.interval = std::min(wait.interval, wait.time_out);
   if (auto ok = check_wait(wait.time_out, wait.interval); !ok) {
@@ -201,6 +230,8 @@ void start_bindings(const api_call_ptr& call) {
   }
   auto series = std::make_shared<binding_series>();
   series->bindings = std::move(*bindings);
+  // The form of the response follows that of the body: the response to an array
+  // of one binding is an array.
   const std::size_t first = call->request.body.find_first_not_of(" \t\r\n");
   series->is_array
     = first != std::string::npos && call->request.body[first] == '[';
@@ -213,27 +244,32 @@ void restart_orchestration(const api_call_ptr& call, const std::string& id) {
     call->fail(wait.error());
     return;
   }
-  if (*wait && !may_wait(call))
+  // The limit is checked before the start, as in `start`.
+  if (*wait && !check_wait_limit(call))
     return;
+  // `restart` sends two requests and blocks for both.
   run_blocking(call, [call, id, times = *wait] {
     auto started = call->context->client.restart(
       id, call->target.flag("restartWithNewInstanceId", true));
     if (!started && started.code() == errc::not_found)
-      call->json(400, to_json(started.error())); // As Durable Functions does.
+      call->respond_json(400,
+                         to_json(started.error())); // As in Durable Functions.
     else if (!started)
       call->fail(started.error());
     else if (times) {
       if (*started != id)
-        call->note("new_instance", *started);
+        call->add_audit_field("new_instance", *started);
       wait_for_outcome(call, *started, times->time_out);
     } else
-      call->accepted(*started);
+      call->respond_accepted(*started);
   });
 }
 
 void wait_for_outcome(const api_call_ptr& call, const std::string& id,
                       milliseconds time_out) {
   const std::shared_ptr<api_context> context = call->context;
+  // The wait counts towards `waits_max` until the callback is called. The
+  // callback is called exactly once.
   context->waits.fetch_add(1);
   const std::uint64_t number = context->client.wait_async(
     id, [call, context](result<orchestration_status> ended) {
@@ -241,12 +277,15 @@ void wait_for_outcome(const api_call_ptr& call, const std::string& id,
       if (ended)
         answer_outcome(call, *ended);
       else if (ended.code() == errc::not_found)
-        call->empty(404); // Purged meanwhile.
+        call->respond_empty(404); // The instance was purged during the wait.
       else
-        call->fail(ended.error()); // Of a cancelled one nobody hears.
+        // If the wait was cancelled, this response is dropped.
+        call->fail(ended.error());
     });
-  call->responder().park(time_out, [call, context, id, number](park_end) {
-    call->accepted(id);
+  // The response is sent before the wait is cancelled. The cancellation calls
+  // the callback above, whose response is then dropped.
+  call->responder().park(time_out, [call, context, id, number](park_outcome) {
+    call->respond_accepted(id);
     context->client.cancel_wait(number);
   });
 }

@@ -1,4 +1,4 @@
-/// A server's certificate and key, ready to begin TLS sessions with.
+/// The certificate and key of a TLS server, from which sessions are made.
 #pragma once
 
 #include <perdura/persistence/records/error.hpp>
@@ -10,12 +10,15 @@ struct ssl_ctx_st;
 
 namespace perdura::client {
 
+/// Immutable after `load`, and thread-safe.
 class tls_context {
 public:
-  /// Null if neither file is named. TLS 1.2 and newer.
-  /// @error errc::invalid_argument  One of the two is missing or not PEM, the
-  ///                                key is another certificate's, or others
-  ///                                may read it.
+  /// Loads both files, or returns null if both names are empty. Sessions use
+  /// TLS 1.2 or 1.3.
+  /// @error errc::invalid_argument  Only one file is named, a file is not PEM,
+  ///                                the key does not belong to the
+  ///                                certificate, or other users may read the
+  ///                                key.
   static persistence::result<std::shared_ptr<tls_context>>
   load(const std::filesystem::path& certificate_file,
        const std::filesystem::path& key_file);

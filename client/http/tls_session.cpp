@@ -8,11 +8,14 @@
 
 namespace perdura::client {
 
+// OpenSSL reads from `in_` and writes to `out_`; the connection moves bytes
+// between these buffers and the socket.
 tls_session::tls_session(std::shared_ptr<tls_context> context)
   : context_(std::move(context)),
     session_(SSL_new(context_->native())),
     in_(BIO_new(BIO_s_mem())),
     out_(BIO_new(BIO_s_mem())) {
+  // Gives both buffers to the session, which frees them.
   SSL_set_bio(session_, in_, out_);
   SSL_set_accept_state(session_);
 }
@@ -21,11 +24,14 @@ tls_session::~tls_session() {
   SSL_free(session_);
 }
 
-bool tls_session::receive(std::string_view wire, std::string& text) {
+bool tls_session::receive(std::string_view encrypted, std::string& text) {
   ERR_clear_error();
-  BIO_write(in_, wire.data(), static_cast<int>(wire.size()));
-  // A record holds at most 16 KiB.
+  // A memory buffer grows as needed, so all bytes are accepted.
+  BIO_write(in_, encrypted.data(), static_cast<int>(encrypted.size()));
+  // The size of the text in the largest TLS record.
   std::array<char, std::size_t{16} * 1024> part;
+  // The received bytes may complete several records, or none. The handshake
+  // also proceeds inside SSL_read.
   while (true) {
     const int size
       = SSL_read(session_, part.data(), static_cast<int>(part.size()));
@@ -35,6 +41,7 @@ bool tls_session::receive(std::string_view wire, std::string& text) {
     }
     const int why = SSL_get_error(session_, size);
     ERR_clear_error();
+    // All complete records have been read, or the peer has closed the session.
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_ZERO_RETURN;
   }
 }
@@ -42,7 +49,7 @@ bool tls_session::receive(std::string_view wire, std::string& text) {
 bool tls_session::send(std::string_view text) {
   ERR_clear_error();
   while (!text.empty()) {
-    // What goes to memory never has to wait, but partly may be enough.
+    // A write to memory never blocks, but it may accept only a part.
     const int size
       = SSL_write(session_, text.data(), static_cast<int>(text.size()));
     if (size <= 0) {
@@ -56,16 +63,17 @@ bool tls_session::send(std::string_view text) {
 
 void tls_session::close() {
   ERR_clear_error();
+  // Before the handshake is complete, there is nothing to close.
   if (is_open())
     SSL_shutdown(session_);
   ERR_clear_error();
 }
 
-std::string tls_session::take_wire() {
-  std::string wire(BIO_ctrl_pending(out_), '\0');
-  if (!wire.empty())
-    BIO_read(out_, wire.data(), static_cast<int>(wire.size()));
-  return wire;
+std::string tls_session::take_output() {
+  std::string output(BIO_ctrl_pending(out_), '\0');
+  if (!output.empty())
+    BIO_read(out_, output.data(), static_cast<int>(output.size()));
+  return output;
 }
 
 bool tls_session::is_open() const {
@@ -73,6 +81,8 @@ bool tls_session::is_open() const {
 }
 
 bool tls_session::is_ended() const {
+  // A peer that closes the socket without a close notification has not ended
+  // the session.
   return (SSL_get_shutdown(session_) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 

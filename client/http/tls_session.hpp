@@ -1,5 +1,5 @@
-/// One connection's TLS: what came over the wire in, what was said out, and
-/// back. Knows no sockets.
+/// The TLS session of one connection, over memory buffers: it turns received
+/// bytes into text, and text into bytes to send. Independent of sockets.
 #pragma once
 
 #include "client/http/tls_context.hpp"
@@ -12,36 +12,38 @@ struct ssl_st;
 
 namespace perdura::client {
 
+/// The server's side of a session. Not thread-safe.
 class tls_session {
 public:
-  /// The server's side.
   explicit tls_session(std::shared_ptr<tls_context> context);
   ~tls_session();
 
   tls_session(const tls_session&) = delete;
   tls_session& operator=(const tls_session&) = delete;
 
-  /// Takes what came and adds to `text` what it says.
-  /// False: it is no TLS, or not good enough; an alert may be there to send.
-  bool receive(std::string_view wire, std::string& text);
+  /// Processes received bytes and appends the decrypted text to `text`.
+  /// Returns false if the session has failed, because the bytes are not valid
+  /// TLS or the handshake was refused. `take_output` may then hold an alert.
+  bool receive(std::string_view encrypted, std::string& text);
 
-  /// What is to be sent for it is added to what `take_wire` gives.
+  /// Encrypts `text` for `take_output`. Returns false if the session has
+  /// failed.
   bool send(std::string_view text);
 
-  /// Says that no more will be sent.
+  /// Adds the close notification to the output.
   void close();
 
-  /// What has to go over the wire now, in order.
-  std::string take_wire();
+  /// Removes and returns the bytes to send, in order.
+  std::string take_output();
 
-  bool is_open() const;  ///< The handshake is over.
-  bool is_ended() const; ///< The other side has said that it is done.
+  bool is_open() const;  ///< The handshake is complete.
+  bool is_ended() const; ///< The peer has sent its close notification.
 
 private:
   std::shared_ptr<tls_context> context_;
   ssl_st* session_;
-  bio_st* in_;  ///< Owned by the session.
-  bio_st* out_; ///< Owned by the session.
+  bio_st* in_;  ///< Received bytes. Owned by the session.
+  bio_st* out_; ///< Bytes to send. Owned by the session.
 };
 
 } // namespace perdura::client

@@ -1,4 +1,5 @@
-/// Takes a request's target apart: path segments and query parameters.
+/// Splits the target of an HTTP request into path segments and query
+/// parameters.
 #pragma once
 
 #include <optional>
@@ -9,26 +10,33 @@
 
 namespace perdura::client {
 
-/// What `%hh` stands for; nothing if a `%` is followed by anything else.
-/// `+` is left alone unless it stands for a blank, as in a query.
+/// Decodes `%hh`. Returns no value if a `%` is not followed by two hexadecimal
+/// digits.
+/// @param plus_is_blank  Also decode `+` to a blank, as in a query.
+/// @source RFC 3986, section 2.1.
 std::optional<std::string> percent_decode(std::string_view text,
                                           bool plus_is_blank = false);
 
+/// The parts of a request target.
 struct request_target {
-  std::string path; ///< As sent, without a closing slash.
-  std::vector<std::string> segments;
-  std::vector<std::pair<std::string, std::string>> query; ///< In order.
+  std::string path; ///< As sent, but without a slash at the end.
+  std::vector<std::string> segments; ///< Decoded.
+  /// Decoded names and values, in the order in which they were sent.
+  std::vector<std::pair<std::string, std::string>> query;
 
-  /// The first of that name, in any case; null if there is none.
+  /// The value of the first parameter with this name, whose case is ignored.
+  /// Null if there is none.
   const std::string* find(std::string_view name) const;
-  /// "true" or "false" in any case; anything else is the default.
-  bool flag(std::string_view name, bool otherwise) const;
+
+  /// The value of a boolean parameter: "true" or "false", in upper or lower
+  /// case. Returns `default_value` for any other value and for a missing
+  /// parameter.
+  bool flag(std::string_view name, bool default_value) const;
 };
 
-/// Decodes each segment after it was split off, so that an encoded slash
-/// stays within its segment. Empty segments count, but for the one behind a
-/// closing slash.
-/// Nothing if an escape is broken.
+/// Splits the path at its slashes before it decodes the segments, so that an
+/// encoded slash stays within its segment. Empty segments are kept, except the
+/// one after a slash at the end. Returns no value if an escape is not valid.
 std::optional<request_target> parse_target(std::string_view target);
 
 } // namespace perdura::client

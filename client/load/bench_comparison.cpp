@@ -9,18 +9,20 @@ namespace perdura::client {
 
 namespace {
 
-struct steady_figure {
+/// A figure that is compared, and the increase that is accepted.
+struct compared_figure {
   std::string_view name;
-  std::string_view words; ///< In a sentence.
-  double tolerance;
-  /// What is less than this more is none, whatever the share.
-  double slack;
+  std::string_view text; ///< The name in a sentence.
+  double tolerance;      ///< Accepted increase as a share; 0.15 is 15 %.
+  double slack;          ///< Accepted increase in the figure's own unit.
 };
 
-// Medians of the same binary on one machine differ by some 10 % in CPU, which
-// depends on caches and neighbours, and hardly in what is counted. How many
-// commits the views take depends on time, too: hundredths of one are no news.
-constexpr std::array<steady_figure, 6> steady_figures{
+// Between runs of the same binary on one machine, CPU time differs by about 10
+// %, because it depends on caches and on other processes. Counts hardly differ.
+// The figure views_commits also depends on the time that a run takes. An
+// increase of journal_commits or views_commits by up to 0.02 is always
+// accepted.
+constexpr std::array<compared_figure, 6> compared_figures{
   {{"cpu_us", "CPU", 0.15, 1},
    {"cpu_ns", "CPU", 0.15, 1},
    {"instructions", "instructions", 0.05, 0},
@@ -28,18 +30,22 @@ constexpr std::array<steady_figure, 6> steady_figures{
    {"views_commits", "views commits", 0.05, 0.02},
    {"bytes", "bytes", 0.02, 0}}};
 
-const steady_figure* find_steady(std::string_view name) {
-  for (const steady_figure& each : steady_figures)
+/// Null if figures of this name are not compared.
+const compared_figure* find_compared_figure(std::string_view name) {
+  for (const compared_figure& each : compared_figures)
     if (each.name == name)
       return &each;
   return nullptr;
 }
 
+/// The name of a result in a sentence, e.g. "hello, 16 in flight".
 std::string label_of(const bench_result& result) {
   return result.load.empty() ? result.scenario
                              : result.scenario + ", " + result.load;
 }
 
+/// The result in the report `in` that has the scenario and the load of `as`;
+/// null if there is none.
 const bench_result* find_same(const bench_report& in, const bench_result& as) {
   for (const bench_result& each : in.results)
     if (each.scenario == as.scenario && each.load == as.load)
@@ -47,6 +53,7 @@ const bench_result* find_same(const bench_report& in, const bench_result& as) {
   return nullptr;
 }
 
+/// A share as text: 0.15 is "15 %", or "+15.0 %" with a sign.
 std::string percent(double share, bool with_sign) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), with_sign ? "%+.1f %%" : "%.0f %%",
@@ -54,17 +61,19 @@ std::string percent(double share, bool with_sign) {
   return text.data();
 }
 
+/// Compares the figures of one result. A figure is worse if its increase
+/// exceeds both the tolerance and the slack.
 void compare_result(const bench_result& before, const bench_result& after,
                     std::vector<figure_comparison>& into) {
   for (const bench_figure& each : after.figures) {
-    const steady_figure* steady = find_steady(each.name);
-    const double* was = find_figure(before.figures, each.name);
-    if (steady == nullptr || was == nullptr)
+    const compared_figure* compared = find_compared_figure(each.name);
+    const double* previous = find_figure(before.figures, each.name);
+    if (compared == nullptr || previous == nullptr)
       continue;
-    into.push_back({after.scenario, after.load, each.name, *was, each.value,
-                    steady->tolerance,
-                    each.value > *was * (1 + steady->tolerance)
-                      && each.value - *was > steady->slack});
+    into.push_back({after.scenario, after.load, each.name, *previous,
+                    each.value, compared->tolerance,
+                    each.value > *previous * (1 + compared->tolerance)
+                      && each.value - *previous > compared->slack});
   }
 }
 
@@ -84,8 +93,8 @@ bench_comparison compare(const bench_report& before,
                          const bench_report& after) {
   bench_comparison out;
   for (const bench_result& each : after.results)
-    if (const bench_result* was = find_same(before, each))
-      compare_result(*was, each, out.figures);
+    if (const bench_result* previous = find_same(before, each))
+      compare_result(*previous, each, out.figures);
     else
       out.only_after.push_back(label_of(each));
   for (const bench_result& each : before.results)
@@ -95,8 +104,8 @@ bench_comparison compare(const bench_report& before,
 }
 
 bench_table to_table(const bench_comparison& comparison) {
-  bench_table rows{{"SCENARIO", "LOAD", "FIGURE", "BEFORE", "AFTER", "CHANGE",
-                    "TOLERATED", ""}};
+  bench_table rows{
+    {"SCENARIO", "LOAD", "FIGURE", "BEFORE", "AFTER", "CHANGE", "ALLOWED", ""}};
   for (const figure_comparison& each : comparison.figures)
     rows.push_back(
       {each.scenario, each.load, each.figure, figure_text(each.before),
@@ -109,16 +118,16 @@ std::vector<std::string> to_sentences(const bench_comparison& comparison) {
   std::vector<std::string> out;
   for (const figure_comparison& each : comparison.figures)
     if (each.is_worse)
-      out.push_back(each.scenario + (each.load.empty() ? "" : ", " + each.load)
-                    + ": " + std::string(find_steady(each.figure)->words)
-                    + " went from " + figure_text(each.before) + " to "
-                    + figure_text(each.after) + " ("
-                    + percent(each.change(), true) + ", tolerated are "
-                    + percent(each.tolerance, false) + ").");
+      out.push_back(
+        each.scenario + (each.load.empty() ? "" : ", " + each.load) + ": "
+        + std::string(find_compared_figure(each.figure)->text) + " went from "
+        + figure_text(each.before) + " to " + figure_text(each.after) + " ("
+        + percent(each.change(), true)
+        + ", allowed: " + percent(each.tolerance, false) + ").");
   for (const std::string& each : comparison.only_before)
-    out.push_back(each + ": was not measured this time.");
+    out.push_back(each + ": not measured this time.");
   out.push_back(std::to_string(comparison.figures.size())
-                + " steady figures were compared, "
+                + " figures were compared, "
                 + std::to_string(comparison.worse()) + " got worse.");
   return out;
 }

@@ -9,17 +9,20 @@ namespace perdura::client {
 
 namespace {
 
+// Sizes are in pixels. `left`, `right`, `top` and `bottom` are the margins of a
+// panel around the area with the lines.
 constexpr double panel_width = 720;
 constexpr double panel_height = 320;
 constexpr double left = 70;
-constexpr double right = 90; // The names of the lines stand there.
+constexpr double right = 90; // Space for the names of the lines.
 constexpr double top = 40;
 constexpr double bottom = 50;
 constexpr double name_height = 13;
 
+/// A percentile that is drawn as a line.
 struct drawn_line {
-  std::string_view figure;
-  std::string_view name;
+  std::string_view figure; ///< The name in the report.
+  std::string_view name;   ///< The name in the drawing.
   std::string_view color;
 };
 
@@ -28,16 +31,19 @@ constexpr std::array<drawn_line, 4> lines{{{"p50_ms", "p50", "#1b7837"},
                                            {"p99_ms", "p99", "#b35806"},
                                            {"max_ms", "max", "#b2182b"}}};
 
+/// One load of a scenario.
 struct point {
   double rate = 0;
   const bench_figures* figures = nullptr;
 };
 
+/// The drawing of one scenario.
 struct panel {
   std::string scenario;
-  std::vector<point> points; ///< By rate.
+  std::vector<point> points; ///< In ascending order of the rate.
 };
 
+/// The text with `<` and `&` escaped, as XML requires.
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text)
@@ -54,6 +60,8 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+/// One panel for each scenario. If the report has an open loop, closed loops
+/// are left out, because the rate of a closed loop depends on its latency.
 std::vector<panel> panels_of(const bench_report& report) {
   const bool any_open
     = std::any_of(report.results.begin(), report.results.end(),
@@ -77,8 +85,9 @@ std::vector<panel> panels_of(const bench_report& report) {
   return all;
 }
 
-/// A round number of steps that a person counts in, about five to an axis.
-double step_of(double whole) {
+/// The distance of the grid lines: 1, 2 or 5 times a power of ten, chosen so
+/// that an axis from 0 to `whole` has about five grid lines.
+double grid_step(double whole) {
   const double rough = whole / 5;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   for (const double each : {1.0, 2.0, 5.0})
@@ -87,15 +96,17 @@ double step_of(double whole) {
   return 10 * power;
 }
 
-/// Where things stand within one panel.
+/// Maps rates and latencies to coordinates within one panel. The latency axis
+/// is logarithmic; it begins and ends at a power of ten.
 class axes {
 public:
+  /// `y` is the top of the panel.
   axes(const panel& what, double y) : y_(y) {
     for (const point& each : what.points) {
       rate_max_ = std::max(rate_max_, each.rate * 1.05);
       for (const drawn_line& line : lines)
         if (const double* value = find_figure(*each.figures, line.figure)) {
-          // Below 10 µs there is nothing to see, and no logarithm of 0.
+          // Values below 10 µs are drawn as 10 µs: 0 has no logarithm.
           const double power = std::log10(std::max(*value, 0.01));
           least_ = std::min(least_, std::floor(power));
           most_ = std::max(most_, std::ceil(power));
@@ -115,6 +126,7 @@ public:
     return y_ + panel_height - bottom - share * (panel_height - top - bottom);
   }
 
+  /// Draws the grid and its labels.
   void draw(std::ostream& out) const {
     for (double power = least_; power <= most_; power += 1) {
       const double ms = std::pow(10, power);
@@ -122,24 +134,25 @@ public:
           << panel_width - right << "\"/>\n<text x=\"" << left - 8 << "\" y=\""
           << y(ms) + 4 << "\" text-anchor=\"end\">" << ms << " ms</text>\n";
     }
-    const double floor = y_ + panel_height - bottom;
-    const double step = step_of(rate_max_);
+    const double axis_y = y_ + panel_height - bottom;
+    const double step = grid_step(rate_max_);
     for (double rate = 0; rate <= rate_max_; rate += step)
-      out << "<path class=\"grid\" d=\"M" << x(rate) << ' ' << floor << "V"
+      out << "<path class=\"grid\" d=\"M" << x(rate) << ' ' << axis_y << "V"
           << y_ + top << "\"/>\n<text x=\"" << x(rate) << "\" y=\""
-          << floor + 18 << "\" text-anchor=\"middle\">" << rate
+          << axis_y + 18 << "\" text-anchor=\"middle\">" << rate
           << " /s</text>\n";
   }
 
 private:
   double y_;
-  double rate_max_ = 1;
-  double least_ = 0;
-  double most_ = 0;
+  double rate_max_ = 1; ///< The rate at the right end of the axis.
+  double least_ = 0;    ///< The latency axis begins at 10^least_ ms.
+  double most_ = 0;     ///< The latency axis ends at 10^most_ ms.
 };
 
-/// Returns where its name stands: not below `name_y_max`, so that names of
-/// lines that meet do not.
+/// Draws one percentile and its name. The y coordinate of the name is at most
+/// `name_y_max`, so that the names of lines that meet do not overlap. Returns
+/// the y coordinate of the name.
 double draw_line(std::ostream& out, const panel& what, const axes& at,
                  const drawn_line& line, double name_y_max) {
   std::ostringstream path;
@@ -161,8 +174,8 @@ double draw_line(std::ostream& out, const panel& what, const axes& at,
   }
   if (move == 'M')
     return name_y_max;
-  constexpr double half_a_letter = 4;
-  const double name_y = std::min(last_y + half_a_letter, name_y_max);
+  constexpr double half_letter_height = 4;
+  const double name_y = std::min(last_y + half_letter_height, name_y_max);
   out << "<path class=\"line\" stroke=\"" << line.color << "\" d=\""
       << path.str() << "\"/>\n<text x=\"" << last_x + 10 << "\" y=\"" << name_y
       << "\" fill=\"" << line.color << "\">" << line.name << "</text>\n";
@@ -190,7 +203,8 @@ std::string to_svg(const bench_report& report) {
         << ": latency over rate</text>\n";
     at.draw(out);
     double name_y_max = y + panel_height;
-    for (const drawn_line& line : lines) // from the fastest up
+    // `lines` begins with the lowest percentile.
+    for (const drawn_line& line : lines)
       name_y_max = draw_line(out, all[i], at, line, name_y_max) - name_height;
   }
   out << "</svg>\n";

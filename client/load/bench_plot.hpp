@@ -1,4 +1,5 @@
-/// Draws latencies over rates: how much a node bears shows as a bend.
+/// Draws latency percentiles over the request rate. The rate at which the
+/// curves bend upwards is the highest rate that the node sustains.
 #pragma once
 
 #include "client/load/bench_report.hpp"
@@ -8,9 +9,10 @@
 
 namespace perdura::client {
 
-/// A plain SVG with a panel for each scenario: percentiles in milliseconds,
-/// on a logarithmic axis, over the asked rate; where there is none, over the
-/// one that was reached.
+/// Returns an SVG document with one panel for each scenario. A panel shows p50,
+/// p90, p99 and the maximum in milliseconds on a logarithmic axis. The
+/// horizontal axis shows the requested rate of open loops; if the report has no
+/// open loop, it shows the rate that the closed loops reached.
 std::string to_svg(const bench_report& report);
 
 } // namespace perdura::client

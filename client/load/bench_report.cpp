@@ -1,6 +1,7 @@
 #include "client/load/bench_report.hpp"
 
 #include "client/load/latencies.hpp"
+#include "persistence/records/text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,53 +19,55 @@ using persistence::error;
 
 namespace {
 
-// Raised when a reader of older files must refuse.
+// The format number of the JSON file. It is raised when older versions of
+// Perdura must not read the file.
 constexpr int report_format = 1;
 
-/// What only the file shows.
+/// Figures that are in the JSON file, but not in the table.
 constexpr std::array<std::string_view, 2> not_in_table{"load_cpu_us",
                                                        "resident_mib"};
 
-constexpr std::pair<std::string_view, std::string_view> heads[] = {
+/// Titles of columns whose title is not simply the name of the figure in
+/// capitals.
+constexpr std::pair<std::string_view, std::string_view> column_titles[] = {
   {"rate_per_s", "RATE/S"},
   {"cpu_us", "CPU US"},
   {"journal_commits", "COMMITS"},
   {"views_commits", "VIEWS"},
   {"turns_per_commit", "TURNS/COMMIT"},
-  {"probe_commit_us", "ALONE US"},
   {"failures", "FAILED"},
 };
 
-/// "p50_ms" is P50 MS.
-std::string head_of(std::string_view name) {
-  for (const auto& [figure, head] : heads)
+/// The title of "p50_ms" is "P50 MS".
+std::string column_title(std::string_view name) {
+  for (const auto& [figure, title] : column_titles)
     if (figure == name)
-      return std::string(head);
-  std::string head(name);
-  for (char& c : head)
-    c = c == '_'
-          ? ' '
-          : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return head;
+      return std::string(title);
+  std::string title(name);
+  for (char& c : title)
+    c = c == '_' ? ' ' : persistence::to_upper(c);
+  return title;
 }
 
+/// True if the figure has a column in the table.
 bool is_shown(const bench_figure& figure) {
   return std::find(not_in_table.begin(), not_in_table.end(), figure.name)
          == not_in_table.end();
 }
 
-std::vector<std::string> head_row(const bench_result& result) {
-  std::vector<std::string> row{"SCENARIO", "LOAD", "EACH"};
+/// The column titles of a table that begins with this result.
+std::vector<std::string> title_row(const bench_result& result) {
+  std::vector<std::string> row{"SCENARIO", "LOAD", "UNIT"};
   for (const bench_figure& each : result.figures)
     if (is_shown(each))
-      row.push_back(head_of(each.name));
+      row.push_back(column_title(each.name));
   return row;
 }
 
 ordered_json json_of(const bench_figures& figures) {
   ordered_json all = ordered_json::object();
   for (const bench_figure& each : figures)
-    // Views commits come in ten thousandths; what is less is noise.
+    // Values have six decimals, because views_commits is often below 0.001.
     all[each.name] = std::round(each.value * 1e6) / 1e6;
   return all;
 }
@@ -76,6 +79,7 @@ ordered_json json_of(const bench_report::facts& facts) {
   return all;
 }
 
+/// @throws ordered_json::exception  A figure is not a number.
 bench_figures figures_in(const ordered_json& from) {
   bench_figures all;
   for (const auto& [name, value] : from.items())
@@ -83,6 +87,7 @@ bench_figures figures_in(const ordered_json& from) {
   return all;
 }
 
+/// @throws ordered_json::exception  A fact is not a string.
 bench_report::facts facts_in(const ordered_json& from) {
   bench_report::facts all;
   for (const auto& [name, value] : from.items())
@@ -90,6 +95,7 @@ bench_report::facts facts_in(const ordered_json& from) {
   return all;
 }
 
+/// @throws ordered_json::exception  A member is missing or has another type.
 bench_result result_in(const ordered_json& from) {
   bench_result found;
   found.scenario = from.at("scenario");
@@ -111,7 +117,7 @@ const double* find_figure(const bench_figures& figures, std::string_view name) {
   return nullptr;
 }
 
-bench_figures middle_of(const std::vector<bench_figures>& rounds) {
+bench_figures median_of_rounds(const std::vector<bench_figures>& rounds) {
   bench_figures middle;
   if (rounds.empty())
     return middle;
@@ -119,6 +125,8 @@ bench_figures middle_of(const std::vector<bench_figures>& rounds) {
     std::vector<double> values;
     double sum = 0;
     for (const bench_figures& round : rounds)
+      // A round can lack a figure; the median is then taken over the other
+      // rounds.
       if (const double* value = find_figure(round, each.name)) {
         values.push_back(*value);
         sum += *value;
@@ -159,7 +167,7 @@ std::string to_json(const bench_report& report) {
 
 persistence::result<bench_report> parse_report(std::string_view json) {
   const error foreign{errc::invalid_argument,
-                      "It is no report of `perdura bench --json`."};
+                      "The file is not a report of `perdura bench --json`."};
   const ordered_json from = ordered_json::parse(json, nullptr, false);
   if (!from.is_object() || from.value("perdura_bench", 0) != report_format)
     return foreign;
@@ -192,7 +200,7 @@ std::string figure_text(double value) {
 std::vector<bench_table> to_tables(const std::vector<bench_result>& results) {
   std::vector<bench_table> tables;
   for (const bench_result& each : results) {
-    const std::vector<std::string> head = head_row(each);
+    const std::vector<std::string> head = title_row(each);
     if (tables.empty() || tables.back().front() != head)
       tables.push_back({head});
     std::vector<std::string> row{each.scenario, each.load, each.unit};

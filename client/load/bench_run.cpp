@@ -20,65 +20,79 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// Enough that a stall hits one of them, and a node's door has far more.
+// This number of connections is enough for the requests that become due while a
+// node stalls. A node accepts far more.
 constexpr std::size_t open_loop_connections = 512;
-constexpr std::size_t ended_instances = 1'000; // looked at by `status`
-// Some milliseconds each on a slow disk: a median, and no wait that is felt.
+// Completed instances whose status the scenario `status` reads.
+constexpr std::size_t status_target_count = 1'000;
+// The probe measures this number of commits at a time, which is enough for a
+// median. A commit takes a few milliseconds on a slow disk.
 constexpr std::size_t probe_commits = 25;
-// The longest wait that a node allows, and what it takes to say so.
-constexpr std::chrono::seconds patience{330};
+// The longest wait that a node allows is 300 s. The rest is time for the
+// response to arrive.
+constexpr std::chrono::seconds response_timeout{330};
 
+// The path of the management API.
 const std::string webhook = "/runtime/webhooks/durabletask";
 
+/// One load: a closed loop or an open loop.
 struct load_shape {
-  std::size_t in_flight = 0;
-  double rate = 0; ///< Open loop; 0: closed.
+  std::size_t in_flight = 0; ///< Requests in flight of a closed loop.
+  double rate = 0;           ///< Requests per second of an open loop; else 0.
 
   std::size_t connections() const {
     return rate > 0 ? open_loop_connections : in_flight;
   }
 
+  /// The name of the load in a report, e.g. "16 in flight" or "2000 /s".
   std::string text() const {
     return rate > 0 ? figure_text(rate) + " /s"
                     : std::to_string(in_flight) + " in flight";
   }
 };
 
+/// The loads of one scenario in a plan.
 std::vector<load_shape> shapes_of(const bench_plan& plan,
-                                  const bench_scenario& what) {
+                                  const bench_scenario& scenario) {
   std::vector<load_shape> all;
-  const bool as_it_has = plan.in_flight.empty() && plan.rates.empty();
-  for (const std::size_t each : as_it_has ? what.in_flight : plan.in_flight)
+  const bool use_scenario_defaults
+    = plan.in_flight.empty() && plan.rates.empty();
+  for (const std::size_t each :
+       use_scenario_defaults ? scenario.default_in_flight : plan.in_flight)
     all.push_back({each, 0});
-  // Its requests come in threes, of which only one is measured.
-  if (what.kind != scenario_kind::event)
+  // The event scenario has no open loop: an instance takes three requests that
+  // depend on each other.
+  if (scenario.kind != scenario_kind::event)
     for (const double each : plan.rates)
       all.push_back({0, each});
   return all;
 }
 
-/// One scenario under one load: the connections, and the requests as text.
+/// One scenario under one load: the connections and the texts of the requests.
+/// The texts are built once, so that building them costs no time during the
+/// measurement. `ended` are the instances whose status the scenario `status`
+/// reads.
 class driver {
 public:
-  driver(const bench_scenario& what, const load_shape& shape,
-         const std::vector<load_door>& doors,
+  driver(const bench_scenario& scenario, const load_shape& shape,
+         const std::vector<load_endpoint>& endpoints,
          const std::vector<std::string>& ended)
-    : what_(what), shape_(shape) {
-    if (what.kind == scenario_kind::event) {
-      events_.emplace(doors, shape.in_flight,
+    : scenario_(scenario), shape_(shape) {
+    if (scenario.kind == scenario_kind::event) {
+      events_.emplace(endpoints, shape.in_flight,
                       "bench-" + persistence::random_hex32() + '-');
       return;
     }
-    requests_ = std::make_unique<http_load>(doors, shape.connections());
-    texts_.resize(doors.size());
-    for (std::size_t i = 0; i < doors.size(); ++i) {
-      if (what.kind == scenario_kind::wait)
+    requests_ = std::make_unique<http_load>(endpoints, shape.connections());
+    texts_.resize(endpoints.size());
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+      if (scenario.kind == scenario_kind::wait)
         texts_[i].push_back(
-          request_text(doors[i], "POST", what.target, what.body));
+          request_text(endpoints[i], "POST", scenario.target, scenario.body));
       else
         for (const std::string& id : ended)
           texts_[i].push_back(
-            request_text(doors[i], "GET", webhook + "/instances/" + id));
+            request_text(endpoints[i], "GET", webhook + "/instances/" + id));
     }
   }
 
@@ -86,42 +100,50 @@ public:
     return events_ ? events_->connections() : *requests_;
   }
 
+  /// Runs the load for this time. The fixed delay of the scenario is subtracted
+  /// from the latencies.
   load_outcome run(milliseconds time) {
     if (events_)
       return events_->run(time);
     const auto next = [this](std::size_t connection) -> std::string_view {
-      const auto& all = texts_[requests_->door_of(connection)];
+      const auto& all = texts_[requests_->endpoint_of(connection)];
       return all[++number_ % all.size()];
     };
     const auto check
       = [](std::size_t, int status, std::string_view) { return status == 200; };
-    load_outcome out = shape_.rate > 0
-                         ? requests_->run_at(shape_.rate, time, next, check)
-                         : requests_->run(time, next, check);
-    for (std::uint32_t& each : out.times.all_us)
-      each -= std::min(each, what_.own_us);
+    load_outcome out
+      = shape_.rate > 0
+          ? requests_->run_open_loop(shape_.rate, time, next, check)
+          : requests_->run(time, next, check);
+    for (std::uint32_t& each : out.times.values_us)
+      each -= std::min(each, scenario_.fixed_delay_us);
     return out;
   }
 
 private:
-  const bench_scenario& what_;
+  const bench_scenario& scenario_;
   load_shape shape_;
   std::optional<event_load> events_;
   std::unique_ptr<http_load> requests_;
-  std::vector<std::vector<std::string>> texts_; ///< By door.
-  std::size_t number_ = 0;
+  std::vector<std::vector<std::string>> texts_; ///< By index of the endpoint.
+  std::size_t number_ = 0; ///< Requests so far; selects the next text.
 };
 
+/// The figures of one round. `spent` is the increase of the nodes' counters
+/// during the round; `own_seconds` is the CPU time of this process.
+/// `commits_alone` are the times of single commits in microseconds; empty
+/// without a probe.
 bench_figures figures_of(load_outcome outcome, const node_reading& spent,
-                         double own_seconds, double units_each,
+                         double own_seconds, double units_per_response,
                          const std::vector<double>& commits_alone) {
-  const double units
-    = std::max(1.0, static_cast<double>(outcome.answers) * units_each);
+  // At least 1, because a round can end without a response.
+  const double units = std::max(1.0, static_cast<double>(outcome.responses)
+                                       * units_per_response);
   bench_figures all{
-    {"rate_per_s", outcome.rate() * units_each},
-    {"p50_ms", outcome.times.at(0.5) / 1e3},
-    {"p90_ms", outcome.times.at(0.9) / 1e3},
-    {"p99_ms", outcome.times.at(0.99) / 1e3},
+    {"rate_per_s", outcome.rate() * units_per_response},
+    {"p50_ms", outcome.times.percentile(0.5) / 1e3},
+    {"p90_ms", outcome.times.percentile(0.9) / 1e3},
+    {"p99_ms", outcome.times.percentile(0.99) / 1e3},
     {"max_ms", outcome.times.max() / 1e3},
     {"cpu_us", spent.cpu_seconds * 1e6 / units},
     {"journal_commits", spent.journal_commits / units},
@@ -135,23 +157,29 @@ bench_figures figures_of(load_outcome outcome, const node_reading& spent,
   return all;
 }
 
-/// One that others have left may be there: nobody else's IDs begin so.
-result<std::vector<std::string>> make_ended(const load_door& door) {
+/// Runs the instances whose status the scenario `status` reads, and returns
+/// their IDs. The random prefix makes the IDs differ from those of other
+/// instances.
+/// @error errc::unavailable  Not all instances completed.
+result<std::vector<std::string>>
+run_status_targets(const load_endpoint& endpoint) {
   const std::string prefix = "bench-" + persistence::random_hex32() + '-';
   std::vector<std::string> ids;
-  for (std::size_t i = 0; i < ended_instances; ++i)
+  for (std::size_t i = 0; i < status_target_count; ++i)
     ids.push_back(prefix + std::to_string(i));
-  http_load load({door}, 16);
+  http_load load({endpoint}, 16);
+  // `text` is declared outside of the function below, because http_load
+  // requires that a request stays valid until the function is called again.
   std::size_t number = 0;
   std::string text;
-  // The answer comes with the result: then it has ended.
+  // The node responds with the result, after the instance has completed.
   const load_outcome out = load.run(
     std::chrono::minutes(1),
     [&](std::size_t) {
       text
         = number == ids.size()
             ? std::string()
-            : request_text(door, "POST",
+            : request_text(endpoint, "POST",
                            webhook + "/orchestrators/HelloSequence/"
                              + ids[number++] + "?timeout=30&pollingInterval=1");
       return std::string_view(text);
@@ -159,99 +187,111 @@ result<std::vector<std::string>> make_ended(const load_door& door) {
     [](std::size_t, int status, std::string_view) { return status == 200; });
   if (out.failures != 0 || number != ids.size())
     return error{errc::unavailable,
-                 "The instances that are to be looked at could not be run."};
+                 "The instances for the scenario status could not be run."};
   return ids;
 }
 
-class session {
+/// Runs the loads of a plan one after the other and reports the progress.
+class bench_session {
 public:
-  session(const bench_plan& plan, const bench_target& target,
-          const bench_watch& watch)
-    : plan_(plan), target_(target), watch_(watch) {}
+  bench_session(const bench_plan& plan, const bench_target& target,
+                const bench_observer& observer)
+    : plan_(plan), target_(target), observer_(observer) {}
 
-  result<bench_result> measure(const bench_scenario& what,
+  /// Runs the warm-up and the rounds of one load.
+  result<bench_result> measure(const bench_scenario& scenario,
                                const load_shape& shape) {
-    if (what.kind == scenario_kind::status && ended_.empty()) {
-      auto made = make_ended(target_.doors.front());
+    if (scenario.kind == scenario_kind::status && status_target_ids_.empty()) {
+      auto made = run_status_targets(target_.endpoints.front());
       if (!made)
         return made.error();
-      ended_ = std::move(*made);
+      status_target_ids_ = std::move(*made);
     }
-    driver load(what, shape, target_.doors, ended_);
-    bench_result found{.scenario = what.name,
+    driver load(scenario, shape, target_.endpoints, status_target_ids_);
+    bench_result found{.scenario = scenario.name,
                        .load = shape.text(),
                        .rate_asked = shape.rate,
-                       .unit = what.unit};
-    load.connections().set_patience(patience);
+                       .unit = scenario.unit};
+    load.connections().set_response_timeout(response_timeout);
     load.connections().on_tick([&] {
-      return report(
-        found,
-        std::chrono::duration<double>(steady_clock::now() - began_).count());
+      return report(found, std::chrono::duration<double>(steady_clock::now()
+                                                         - phase_started_at_)
+                             .count());
     });
     if (plan_.warm_up.count() > 0)
-      static_cast<void>(drive(load, plan_.warm_up));
+      static_cast<void>(run_phase(load, plan_.warm_up));
     for (std::size_t i = 0; i < plan_.rounds && !stopped_; ++i) {
-      auto round = measure_round(load, what.units);
+      auto round = measure_round(load, scenario.units_per_response);
       if (!round)
         return round.error();
       found.rounds.push_back(std::move(*round));
     }
     if (stopped_)
       return error{errc::cancelled, "The measurement was stopped."};
-    found.figures = middle_of(found.rounds);
+    found.figures = median_of_rounds(found.rounds);
     return found;
   }
 
 private:
+  /// Reports the progress to the observer; false if the run must stop.
+  /// `seconds` is the time since the phase began. If a phase takes longer than
+  /// planned, the progress stays at the end of its planned time.
   bool report(const bench_result& what, double seconds) {
-    const double most = std::chrono::duration<double>(now_for_).count();
-    if (watch_.progress
-        && !watch_.progress(what.scenario + ", " + what.load,
-                            done_ + std::min(seconds, most)))
+    const double planned = std::chrono::duration<double>(phase_time_).count();
+    if (observer_.progress
+        && !observer_.progress(what.scenario + ", " + what.load,
+                               completed_seconds_ + std::min(seconds, planned)))
       stopped_ = true;
     return !stopped_;
   }
 
-  load_outcome drive(driver& load, milliseconds time) {
-    began_ = steady_clock::now();
-    now_for_ = time;
+  /// Runs a warm-up or a round, and adds its planned time to the progress.
+  load_outcome run_phase(driver& load, milliseconds time) {
+    phase_started_at_ = steady_clock::now();
+    phase_time_ = time;
     load_outcome out = load.run(time);
-    done_ += std::chrono::duration<double>(time).count();
+    completed_seconds_ += std::chrono::duration<double>(time).count();
     return out;
   }
 
-  void try_commits(std::vector<double>& into) {
+  /// Adds the times of some commits without other load. Does nothing without a
+  /// probe.
+  void measure_single_commits(std::vector<double>& into) {
     if (target_.probe == nullptr)
       return;
     const std::vector<double> more = target_.probe->run(probe_commits);
     into.insert(into.end(), more.begin(), more.end());
   }
 
-  result<bench_figures> measure_round(driver& load, double units_each) {
+  /// Reads the nodes' counters before and after the load. The single commits
+  /// are measured outside of that interval, so that they do not share the disk
+  /// with the load.
+  result<bench_figures> measure_round(driver& load, double units_per_response) {
     std::vector<double> commits_alone;
-    try_commits(commits_alone);
-    const auto before = read_nodes(target_.doors);
+    measure_single_commits(commits_alone);
+    const auto before = read_nodes(target_.endpoints);
     if (!before)
       return before.error();
     const double own_before = process_cpu_seconds();
-    load_outcome outcome = drive(load, plan_.time);
+    load_outcome outcome = run_phase(load, plan_.time);
     const double own = process_cpu_seconds() - own_before;
-    const auto after = read_nodes(target_.doors);
+    const auto after = read_nodes(target_.endpoints);
     if (!after)
       return after.error();
-    try_commits(commits_alone);
-    return figures_of(std::move(outcome), *after - *before, own, units_each,
-                      commits_alone);
+    measure_single_commits(commits_alone);
+    return figures_of(std::move(outcome), *after - *before, own,
+                      units_per_response, commits_alone);
   }
 
   const bench_plan& plan_;
   const bench_target& target_;
-  const bench_watch& watch_;
-  std::vector<std::string> ended_;
-  steady_clock::time_point began_;
-  milliseconds now_for_{0};
-  double done_ = 0;
-  bool stopped_ = false;
+  const bench_observer& observer_;
+  std::vector<std::string> status_target_ids_;
+  // A phase is a warm-up or a round.
+  steady_clock::time_point phase_started_at_;
+  milliseconds phase_time_{0};   ///< The planned length of this phase.
+  double completed_seconds_ = 0; ///< Planned seconds of completed phases.
+  bool stopped_ = false;         ///< The observer ended the run.
 };
 
 } // namespace
@@ -266,12 +306,12 @@ double bench_plan::seconds() const {
 }
 
 result<void> run_bench(const bench_plan& plan, const bench_target& target,
-                       const bench_watch& watch,
+                       const bench_observer& observer,
                        const std::function<void(bench_result)>& add) {
-  session all(plan, target, watch);
+  bench_session session(plan, target, observer);
   for (const bench_scenario& each : plan.scenarios)
     for (const load_shape& shape : shapes_of(plan, each)) {
-      auto found = all.measure(each, shape);
+      auto found = session.measure(each, shape);
       if (!found)
         return found.error();
       add(std::move(*found));

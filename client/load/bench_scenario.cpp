@@ -6,21 +6,25 @@ namespace perdura::client {
 
 namespace {
 
-/// @source The sample HttpSyncStart: start, wait, answer with the output.
-std::string started(const std::string& orchestrator, int seconds_max = 30) {
+/// The path and query of a request that starts an instance and waits for its
+/// output, at most `seconds_max`.
+/// @source The sample HttpSyncStart of Durable Functions.
+std::string start_and_wait(const std::string& orchestrator,
+                           int seconds_max = 30) {
   return "/orchestrators/" + orchestrator
          + "/wait?timeout=" + std::to_string(seconds_max);
 }
 
+/// The scenario "sequence-N". `seconds_max` is how long a request may wait.
 bench_scenario sequence_of(int activities, int seconds_max, std::size_t load) {
   const std::string n = std::to_string(activities);
   return {.name = "sequence-" + n,
-          .what = n + " activities one after the other",
+          .description = "runs " + n + " activities in sequence",
           .unit = "activity",
-          .units = static_cast<double>(activities),
-          .target = started("Sequence", seconds_max),
+          .units_per_response = static_cast<double>(activities),
+          .target = start_and_wait("Sequence", seconds_max),
           .body = n,
-          .in_flight = {load}};
+          .default_in_flight = {load}};
 }
 
 } // namespace
@@ -28,48 +32,49 @@ bench_scenario sequence_of(int activities, int seconds_max, std::size_t load) {
 const std::vector<bench_scenario>& bench_scenarios() {
   static const std::vector<bench_scenario> all{
     {.name = "hello",
-     .what = "HelloSequence: three activities in sequence",
-     .target = started("HelloSequence"),
-     .in_flight = {1, 16, 128}},
+     .description = "runs 3 activities in sequence (sample HelloSequence)",
+     .target = start_and_wait("HelloSequence"),
+     .default_in_flight = {1, 16, 128}},
     {.name = "hello-5",
-     .what = "five activities in sequence",
-     .target = started("Sequence"),
+     .description = "runs 5 activities in sequence",
+     .target = start_and_wait("Sequence"),
      .body = "5"},
     {.name = "empty",
-     .what = "Echo: no activity at all",
-     .target = started("Echo"),
+     .description = "runs no activity (sample Echo)",
+     .target = start_and_wait("Echo"),
      .body = R"({"order":17})",
-     .in_flight = {128}},
+     .default_in_flight = {128}},
     {.name = "fan-out",
-     .what = "FanOutFanIn: 100 activities at once",
-     .target = started("FanOutFanIn"),
+     .description = "runs 100 activities in parallel (sample FanOutFanIn)",
+     .target = start_and_wait("FanOutFanIn"),
      .body = "100",
-     .in_flight = {16}},
+     .default_in_flight = {16}},
     {.name = "sub",
-     .what = "Parent: HelloSequence 5 times as children",
-     .target = started("Parent"),
+     .description = "runs 5 HelloSequence sub-orchestrations (sample Parent)",
+     .target = start_and_wait("Parent"),
      .body = "5",
-     .in_flight = {8}},
+     .default_in_flight = {8}},
     {.name = "event",
-     .what = "from raising an event until a parked waiter is answered",
+     .description
+     = "measures the time from raising an event to the end of the instance",
      .kind = scenario_kind::event,
-     .in_flight = {1, 16}},
+     .default_in_flight = {1, 16}},
     {.name = "timer",
-     .what = "Sleep of 5 ms: how much longer it takes, start included",
-     .target = started("Sleep"),
+     .description = "waits for a timer of 5 ms; latencies exclude the 5 ms",
+     .target = start_and_wait("Sleep"),
      .body = "5",
-     .own_us = 5'000},
-    // As many at once, so that an activity's cost can be compared: does it grow
-    // with the history?
+     .fixed_delay_us = 5'000},
+    // Both sequences have the same number in flight, so that the cost of an
+    // activity can be compared between a short and a long history.
     sequence_of(10, 30, 4),
-    // 300 s: the longest wait that a node allows. One that runs alone takes
-    // a commit for each activity.
+    // 300 s is the longest wait that a node allows. The sequence needs at least
+    // one commit for each activity.
     sequence_of(10'000, 300, 4),
     {.name = "status",
-     .what = "GET status of instances that have ended",
+     .description = "reads the status of completed instances",
      .kind = scenario_kind::status,
      .unit = "request",
-     .in_flight = {32}},
+     .default_in_flight = {32}},
   };
   return all;
 }

@@ -1,5 +1,5 @@
-/// What `perdura bench` can ask a node to do: by these names figures are kept
-/// and compared.
+/// The scenarios of `perdura bench`. Reports are stored and compared by
+/// scenario name, so a name must keep its meaning.
 #pragma once
 
 #include <cstddef>
@@ -10,29 +10,33 @@
 
 namespace perdura::client {
 
-/// How one goes about it.
+/// How the requests of a scenario are sent.
 enum class scenario_kind : std::uint8_t {
   wait,   ///< One request starts an instance and waits for its end.
-  event,  ///< A waiter is parked, an event raised; see event_load.hpp.
-  status, ///< Looks at instances that ended before.
+  event,  ///< One request waits, another raises an event; see event_load.
+  status, ///< Each request reads the status of a completed instance.
 };
 
+/// A kind of request to measure, and how its figures are counted.
 struct bench_scenario {
   std::string name;
-  std::string what; ///< For the help, a few words.
+  std::string description; ///< A few words for the help text.
   scenario_kind kind = scenario_kind::wait;
-  std::string unit = "orchestration"; ///< What figures are given for each of.
-  double units = 1;                   ///< So many of them for each answer.
-  std::string target = {};            ///< Of the request, path and query.
-  std::string body = {};
-  /// It takes so long by itself: latencies are what comes on top.
-  std::uint32_t own_us = 0;
-  std::vector<std::size_t> in_flight = {16}; ///< Unless told.
+  std::string unit = "orchestration"; ///< See bench_figure.
+  double units_per_response = 1;      ///< The number of units per response.
+  std::string target = {};            ///< Path and query of the request.
+  std::string body = {};              ///< JSON; empty means no body.
+  /// The time in microseconds that an instance takes by design, e.g. a timer's
+  /// delay. It is subtracted from the latencies.
+  std::uint32_t fixed_delay_us = 0;
+  /// Requests in flight if the command line gives no load.
+  std::vector<std::size_t> default_in_flight = {16};
 };
 
+/// All scenarios, in the order of the help text.
 const std::vector<bench_scenario>& bench_scenarios();
 
-/// Null if there is none of that name.
+/// Returns null if there is no scenario of that name.
 const bench_scenario* find_scenario(std::string_view name);
 
 } // namespace perdura::client

@@ -26,37 +26,48 @@ using persistence::error;
 
 namespace {
 
+// The signals that are blocked in a child node. The child waits for SIGTERM and
+// never handles the other two.
 constexpr std::array child_signals{SIGTERM, SIGINT, SIGHUP};
 
-// Nodes that start together meet in some milliseconds.
-constexpr auto meeting_time_max = std::chrono::seconds(30);
+// How long a node waits for the other nodes. Nodes that start together usually
+// connect within some milliseconds.
+constexpr auto join_time_max = std::chrono::seconds(30);
 
-/// What a child says when it serves, or why it does not. Another byte follows
-/// when it has met the others of its cluster: 1, or 0 if it has not in time.
-struct report {
+/// The first message of a child on the pipe: its HTTP port, or port 0 and the
+/// reason why it does not serve. Later the child writes one more byte: 1 when
+/// it is connected to the other nodes of its cluster, 0 if the connection takes
+/// too long.
+struct startup_report {
   std::uint16_t port = 0;
+  /// Ends with a zero byte. A report is smaller than PIPE_BUF, so the kernel
+  /// writes it as a whole.
   std::array<char, 510> sentence{};
 };
 
+/// Starts a node and runs it until SIGTERM. Runs in the child process. `to` is
+/// the write end of the pipe to the parent.
 [[noreturn]] void serve(node_host_config config, int to) {
-  // A load that dies leaves no node behind.
+  // The kernel kills the node when the load generator dies.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   persistence::set_log_level(persistence::log_level::error);
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
   auto host = node_host::start(std::move(config), functions);
-  report said;
+  startup_report report;
   if (host)
-    said.port = (*host)->http_port();
+    report.port = (*host)->http_port();
   else
-    host.error().message.copy(said.sentence.data(), said.sentence.size() - 1);
-  if (::write(to, &said, sizeof said) != sizeof said || !host)
+    host.error().message.copy(report.sentence.data(),
+                              report.sentence.size() - 1);
+  if (::write(to, &report, sizeof report) != sizeof report || !host)
     std::_Exit(1);
-  // On a thread that ends with the process: SIGTERM is not to wait for it.
+  // The thread is detached: after SIGTERM the process ends without waiting for
+  // it.
   std::thread([to, &node = (*host)->node()] {
-    const char met = node.wait_for_peers(meeting_time_max)
-                     && node.wait_until_admitted(meeting_time_max);
-    static_cast<void>(::write(to, &met, sizeof met) == sizeof met);
+    const char joined = node.wait_for_peers(join_time_max)
+                        && node.wait_until_admitted(join_time_max);
+    static_cast<void>(::write(to, &joined, sizeof joined) == sizeof joined);
   }).detach();
   sigset_t wanted;
   ::sigemptyset(&wanted);
@@ -67,7 +78,8 @@ struct report {
   std::_Exit(0);
 }
 
-/// One that nobody has now.
+/// A port on 127.0.0.1 that no process uses at this moment. Another process can
+/// bind the port before the node does; the node then fails to start.
 std::uint16_t free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in at{};
@@ -94,9 +106,9 @@ persistence::result<std::unique_ptr<child_node>>
 child_node::start(node_host_config config) {
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0)
-    return error{errc::unavailable, "No pipe can be made."};
-  // The node's threads inherit it, so that SIGTERM is waited for, and a
-  // Ctrl-C is the parent's alone.
+    return error{errc::unavailable, "Cannot create a pipe."};
+  // The node's threads inherit this mask, so that only sigwait receives
+  // SIGTERM, and Ctrl-C is handled by the parent alone.
   sigset_t blocked;
   sigset_t before;
   ::sigemptyset(&blocked);
@@ -110,17 +122,19 @@ child_node::start(node_host_config config) {
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::close(pipe[1]);
-  report said;
-  const bool told
-    = pid > 0 && ::read(pipe[0], &said, sizeof said) == sizeof said;
-  if (told && said.port != 0)
-    return std::unique_ptr<child_node>(new child_node(pid, said.port, pipe[0]));
+  startup_report report;
+  const bool has_report
+    = pid > 0 && ::read(pipe[0], &report, sizeof report) == sizeof report;
+  if (has_report && report.port != 0)
+    return std::unique_ptr<child_node>(
+      new child_node(pid, report.port, pipe[0]));
   ::close(pipe[0]);
   if (pid > 0)
     ::waitpid(pid, nullptr, 0);
-  return error{errc::unavailable, told ? said.sentence.data()
-                                       : "A node's process did not begin to "
-                                         "serve."};
+  return error{errc::unavailable, has_report
+                                    ? report.sentence.data()
+                                    : "A node's process ended before it "
+                                      "served."};
 }
 
 child_node::~child_node() {
@@ -131,9 +145,10 @@ child_node::~child_node() {
   ::close(reports_);
 }
 
-bool child_node::meets_others() {
-  char met = 0;
-  return ::read(reports_, &met, sizeof met) == sizeof met && met != 0;
+bool child_node::wait_until_joined() {
+  char joined = 0;
+  return ::read(reports_, &joined, sizeof joined) == sizeof joined
+         && joined != 0;
 }
 
 void child_node::kill() {
@@ -145,7 +160,8 @@ void child_node::kill() {
 }
 
 std::chrono::microseconds child_node::cpu_time() const {
-  // proc(5): fields 14 and 15, behind the name in brackets.
+  // @source proc(5): fields 14 (utime) and 15 (stime). The program's name in
+  // brackets may hold blanks, so fields are counted behind the last bracket.
   std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
   std::string text(std::istreambuf_iterator<char>(file), {});
   text.erase(0, text.rfind(')') + 2);
@@ -165,7 +181,8 @@ std::chrono::microseconds child_node::cpu_time() const {
 persistence::result<std::unique_ptr<child_cluster>>
 child_cluster::start(std::size_t count, const std::filesystem::path& folder,
                      bool as_cluster) {
-  std::error_code ignored; // A node says what is wrong with its folder.
+  // A failure is ignored here: the node reports an unusable folder.
+  std::error_code ignored;
   std::filesystem::create_directories(folder, ignored);
   auto cluster = std::make_unique<child_cluster>();
   for (std::size_t i = 0; i < count; ++i)
@@ -176,7 +193,7 @@ child_cluster::start(std::size_t count, const std::filesystem::path& folder,
     node_host_config config;
     config.node.create_hub = true;
     config.node.data_dir = folder / ("node-" + std::to_string(i + 1));
-    config.door.port = 0;
+    config.http.port = 0;
     if (count > 1 || as_cluster) {
       config.node.hub_id = hub;
       config.node.cluster.nodes = cluster->entries_;
@@ -188,13 +205,14 @@ child_cluster::start(std::size_t count, const std::filesystem::path& folder,
     cluster->nodes_.push_back(std::move(*node));
   }
   for (const auto& each : cluster->nodes_)
-    if (!each->meets_others())
-      return error{errc::unavailable, "The nodes did not meet in time."};
+    if (!each->wait_until_joined())
+      return error{errc::unavailable,
+                   "The nodes did not connect to each other in time."};
   return cluster;
 }
 
-std::vector<load_door> child_cluster::doors() const {
-  std::vector<load_door> all;
+std::vector<load_endpoint> child_cluster::endpoints() const {
+  std::vector<load_endpoint> all;
   for (const auto& each : nodes_)
     all.push_back({.port = each->port()});
   return all;

@@ -1,5 +1,6 @@
-/// Nodes with their HTTP doors in processes of their own, so that their CPU
-/// time is not the load's, and so that they can be killed.
+/// Starts nodes as child processes for benchmarks and tests. A node in its own
+/// process can be killed, and its CPU time is separate from the CPU time of the
+/// load generator.
 #pragma once
 
 #include "client/api/node_host.hpp"
@@ -17,24 +18,29 @@
 
 namespace perdura::client {
 
-/// Private memory of a process that is no file's: what LMDB maps does not
-/// count.
+/// The anonymous memory of a process in MiB (RssAnon). Files that LMDB maps
+/// into the process do not count. 0 if there is no such process.
+/// @source proc(5), /proc/PID/status.
 double anonymous_mib(pid_t pid);
 
+/// One node with the sample functions in a child process. Not thread-safe.
 class child_node {
 public:
-  /// Forks: before this process has threads. Serves the samples. A Ctrl-C
-  /// does not reach it, and it ends with this process.
-  /// @error errc::unavailable  It does not serve; says why.
+  /// Forks a node and returns when the node serves. Call `start` before this
+  /// process has started any thread. Ctrl-C does not stop the node; the kernel
+  /// kills the node when this process dies.
+  /// @error errc::unavailable  The node does not serve; the message says why.
   static persistence::result<std::unique_ptr<child_node>>
   start(node_host_config config);
 
-  /// Asks it to end, and waits until it has.
+  /// Sends SIGTERM and waits until the node has ended. Does nothing to a node
+  /// that `kill` has ended already.
   ~child_node();
 
   child_node(const child_node&) = delete;
   child_node& operator=(const child_node&) = delete;
 
+  /// The port of the node's HTTP endpoint on 127.0.0.1.
   std::uint16_t port() const {
     return port_;
   }
@@ -43,36 +49,39 @@ public:
     return pid_;
   }
 
-  /// User and system time since it began, in steps of 10 ms.
+  /// User and system time of the node since it started, in steps of 10 ms.
   std::chrono::microseconds cpu_time() const;
 
+  /// The anonymous memory of the node in MiB; 0 if it has ended.
   double anonymous_mib() const {
     return client::anonymous_mib(pid_);
   }
 
-  /// Returns when it has met the others of its cluster; false if it has not in
-  /// time, or has ended. To be asked once.
-  bool meets_others();
+  /// Waits until the node is connected to the other nodes of its cluster.
+  /// Returns false if that takes longer than about a minute or if the node has
+  /// ended. Call it at most once.
+  bool wait_until_joined();
 
-  /// SIGKILL.
+  /// Sends SIGKILL and waits until the node has ended.
   void kill();
 
 private:
   child_node(pid_t pid, std::uint16_t port, int reports)
     : pid_(pid), port_(port), reports_(reports) {}
 
-  pid_t pid_;
+  pid_t pid_; ///< -1 after kill().
   std::uint16_t port_;
-  int reports_; ///< The end of a pipe: what else it says.
+  int reports_; ///< The read end of the pipe on which the node reports.
 };
 
-/// One hub on nodes of this machine.
+/// A cluster of child nodes on this machine that share one task hub.
 class child_cluster {
 public:
-  /// In folders of its own below this one. Before this process has threads;
-  /// returns when all serve.
-  /// @error errc::unavailable  One does not; says why.
-  /// One alone has no port for others, unless it is to have one.
+  /// Starts `count` nodes with data directories FOLDER/node-1, FOLDER/node-2, …
+  /// and returns when all are connected. Call `start` before this process has
+  /// started any thread. A single node opens a cluster port only if
+  /// `as_cluster` is true.
+  /// @error errc::unavailable  A node does not serve; the message says why.
   static persistence::result<std::unique_ptr<child_cluster>>
   start(std::size_t count, const std::filesystem::path& folder,
         bool as_cluster = false);
@@ -81,9 +90,10 @@ public:
     return nodes_;
   }
 
-  std::vector<load_door> doors() const;
+  /// The HTTP endpoints of all nodes.
+  std::vector<load_endpoint> endpoints() const;
 
-  /// "node-1=127.0.0.1:7171", …: for those who come by the cluster's port.
+  /// The cluster addresses for cluster_client: "node-1=127.0.0.1:7171", ….
   const std::vector<std::string>& entries() const {
     return entries_;
   }

@@ -15,27 +15,28 @@ namespace perdura::client {
 using namespace persistence;
 using std::chrono::steady_clock;
 
-/// How far the journal has come.
-class commit_probe::durable_place {
+/// The highest durable position of the journal. Thread-safe: the committer
+/// thread advances the position, and run() waits for it.
+class commit_probe::durable_position {
 public:
-  void reach(journal_position place) {
+  void advance(journal_position position) {
     const std::lock_guard lock(mutex_);
-    place_ = std::max(place_, place);
+    position_ = std::max(position_, position);
     changed_.notify_all();
   }
 
-  void wait_for(journal_position place) {
+  void wait_for(journal_position position) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return place_ >= place; });
+    changed_.wait(lock, [&] { return position_ >= position; });
   }
 
 private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  journal_position place_ = 0;
+  journal_position position_ = 0;
 };
 
-commit_probe::commit_probe() : durable_(std::make_unique<durable_place>()) {}
+commit_probe::commit_probe() : durable_(std::make_unique<durable_position>()) {}
 
 commit_probe::~commit_probe() {
   if (journal_)
@@ -52,22 +53,25 @@ commit_probe::open(const std::filesystem::path& folder) {
     return made.error();
   lmdb_journal_options options;
   options.directory = folder;
-  options.room.reserve_bytes = 0;
+  // The probe needs no reserve for a full disk.
+  options.disk_limits.reserve_bytes = 0;
   auto journal = open_lmdb_journal(std::move(options));
   if (!journal)
     return journal.error();
   std::unique_ptr<commit_probe> probe(new commit_probe);
   probe->journal_ = std::move(*journal);
-  probe->journal_->listen(
-    partition_id{0}, [durable = probe->durable_.get()](journal_position place) {
-      durable->reach(place);
-    });
+  // The journal calls the listener on its committer thread.
+  probe->journal_->listen(partition_id{0}, [durable = probe->durable_.get()](
+                                             journal_position position) {
+    durable->advance(position);
+  });
   return probe;
 }
 
 std::vector<double> commit_probe::run(std::size_t count) {
   std::vector<double> times;
   for (std::size_t i = 0; i < count; ++i) {
+    // The turn is built before the clock is read.
     turn_writes turn = typical_turn("probe-", partition_id{0}, ++sequence_,
                                     system_clock().now());
     const auto from = steady_clock::now();

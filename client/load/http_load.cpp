@@ -25,23 +25,27 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto tick_pause = milliseconds(100);
+// How often the tick function runs while no response arrives.
+constexpr auto tick_interval = milliseconds(100);
 
-struct parsed_answer {
+/// A complete response; the members refer to the parsed text.
+struct parsed_response {
   int status = 0;
   std::string_view head;
   std::string_view body;
 };
 
-/// Nothing while it is not whole.
-std::optional<parsed_answer> parse_answer(std::string_view text) {
+/// Parses a response. Returns nothing while the response is incomplete; status
+/// 0 means that the text is no response. The caller has put a zero byte behind
+/// `text`, so that std::atoi and std::strtoull stop there.
+std::optional<parsed_response> parse_response(std::string_view text) {
   const std::size_t head = text.find("\r\n\r\n");
   if (head == text.npos)
     return std::nullopt;
   // "HTTP/1.1 200 OK"
   constexpr std::size_t status_at = 9;
   if (head < status_at)
-    return parsed_answer{};
+    return parsed_response{};
   constexpr std::string_view name = "Content-Length: ";
   const std::size_t at = text.find(name);
   const std::size_t length
@@ -49,29 +53,34 @@ std::optional<parsed_answer> parse_answer(std::string_view text) {
                 : 0;
   if (text.size() < head + 4 + length)
     return std::nullopt;
-  return parsed_answer{std::atoi(text.data() + status_at), text.substr(0, head),
-                       text.substr(head + 4, length)};
+  return parsed_response{std::atoi(text.data() + status_at),
+                         text.substr(0, head), text.substr(head + 4, length)};
 }
 
-void note(load_outcome& out, const load_answer& answer,
-          load_answer::time_point from, const http_load::check_answer& check) {
-  if (answer.status == 0) {
+/// Adds a response to the outcome. The latency counts from `from`. A lost
+/// connection is a failure without a latency.
+void record(load_outcome& out, const load_response& response,
+            load_response::time_point from,
+            const http_load::check_response& check) {
+  if (response.status == 0) {
     ++out.failures;
     return;
   }
-  ++out.answers;
-  out.times.all_us.push_back(static_cast<std::uint32_t>(
-    duration_cast<microseconds>(answer.at - from).count()));
-  if (!check(answer.connection, answer.status, answer.body))
+  ++out.responses;
+  out.times.values_us.push_back(static_cast<std::uint32_t>(
+    duration_cast<microseconds>(response.received_at - from).count()));
+  if (!check(response.connection, response.status, response.body))
     ++out.failures;
 }
 
-int open_socket(const load_door& to) {
+/// Returns a connected socket; -1 if no address of the endpoint accepts the
+/// connection.
+int open_socket(const load_endpoint& endpoint) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (::getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &hints,
-                    &found)
+  if (::getaddrinfo(endpoint.host.c_str(),
+                    std::to_string(endpoint.port).c_str(), &hints, &found)
       != 0)
     return -1;
   int fd = -1;
@@ -89,19 +98,19 @@ int open_socket(const load_door& to) {
 
 } // namespace
 
-std::string load_door::authority() const {
+std::string load_endpoint::authority() const {
   const bool is_v6 = host.find(':') != host.npos;
   return (is_v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
-std::string request_text(const load_door& door, std::string_view method,
+std::string request_text(const load_endpoint& endpoint, std::string_view method,
                          std::string_view target, std::string_view body) {
   std::string text(method);
   text += ' ';
   text += target;
-  text += " HTTP/1.1\r\nHost: " + door.authority() + "\r\n";
-  if (!door.key.empty())
-    text += "x-functions-key: " + door.key + "\r\n";
+  text += " HTTP/1.1\r\nHost: " + endpoint.authority() + "\r\n";
+  if (!endpoint.key.empty())
+    text += "x-functions-key: " + endpoint.key + "\r\n";
   if (method != "GET")
     text += "Content-Type: application/json\r\nContent-Length: "
             + std::to_string(body.size()) + "\r\n";
@@ -112,14 +121,16 @@ std::string request_text(const load_door& door, std::string_view method,
 
 std::string request_text(std::string_view method, std::string_view target,
                          std::string_view body) {
-  return request_text(load_door{}, method, target, body);
+  return request_text(load_endpoint{}, method, target, body);
 }
 
-http_load::http_load(std::vector<load_door> doors, std::size_t connections)
-  : doors_(std::move(doors)),
+http_load::http_load(std::vector<load_endpoint> endpoints,
+                     std::size_t connections)
+  : endpoints_(std::move(endpoints)),
     epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-    part_(std::size_t{64} * 1024),
+    receive_buffer_(std::size_t{64} * 1024),
     connections_(connections) {
+  // Each connection needs a descriptor; the usual soft limit is 1,024.
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65'536);
@@ -127,12 +138,13 @@ http_load::http_load(std::vector<load_door> doors, std::size_t connections)
   for (std::size_t i = 0; i < connections; ++i) {
     connect(i);
     if (connections_[i].socket < 0) {
-      const std::string where = doors_[door_of(i)].authority();
+      const std::string where = endpoints_[endpoint_of(i)].authority();
+      // The destructor does not run for an object whose constructor throws.
       for (connection& each : connections_)
         if (each.socket >= 0)
           ::close(each.socket);
       ::close(epoll_);
-      throw std::runtime_error("nobody answers at " + where + " (connection "
+      throw std::runtime_error("cannot connect to " + where + " (connection "
                                + std::to_string(i + 1) + " of "
                                + std::to_string(connections) + ')');
     }
@@ -140,7 +152,7 @@ http_load::http_load(std::vector<load_door> doors, std::size_t connections)
 }
 
 http_load::http_load(std::uint16_t port, std::size_t connections)
-  : http_load(std::vector<load_door>{{.port = port}}, connections) {}
+  : http_load(std::vector<load_endpoint>{{.port = port}}, connections) {}
 
 http_load::~http_load() {
   for (connection& each : connections_)
@@ -149,33 +161,37 @@ http_load::~http_load() {
   ::close(epoll_);
 }
 
+/// Opens or reopens a connection. If the attempt fails, the socket of the
+/// connection is -1.
 void http_load::connect(std::size_t index) {
-  connection& it = connections_[index];
-  if (it.socket >= 0)
-    ::close(it.socket);
-  it.unread.clear();
-  it.waits = false;
-  it.socket = open_socket(doors_[door_of(index)]);
-  if (it.socket < 0)
+  connection& current = connections_[index];
+  if (current.socket >= 0)
+    ::close(current.socket);
+  current.unread.clear();
+  current.awaits_response = false;
+  current.socket = open_socket(endpoints_[endpoint_of(index)]);
+  if (current.socket < 0)
     return;
+  // Without TCP_NODELAY the kernel may hold back the end of a request.
   const int on = 1;
-  ::setsockopt(it.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(current.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = index;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, it.socket, &event);
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, current.socket, &event);
 }
 
-void http_load::ask(std::size_t index, std::string_view request) {
+void http_load::send(std::size_t index, std::string_view request) {
   connection& to = connections_[index];
   if (to.socket < 0)
-    connect(index); // A node that was away may be back.
-  to.asked_at = steady_clock::now();
-  if (open_++ == 0)
-    heard_at_ = to.asked_at;
-  to.waits = true;
-  // Requests are small: the socket's buffer takes them at once. If nobody is
-  // there, the answer will be missing, and is counted then.
+    connect(index); // The node may be reachable again.
+  to.sent_at = steady_clock::now();
+  if (pending_++ == 0)
+    last_response_at_ = to.sent_at;
+  to.awaits_response = true;
+  // The socket is blocking, but nearly all requests fit into its send buffer,
+  // so that send returns at once. A request that cannot be sent is counted as
+  // a failure when the lost connection is noticed, or at the end of the run.
   while (!request.empty() && to.socket >= 0) {
     const ssize_t sent
       = ::send(to.socket, request.data(), request.size(), MSG_NOSIGNAL);
@@ -185,113 +201,131 @@ void http_load::ask(std::size_t index, std::string_view request) {
   }
 }
 
-void http_load::lose(std::size_t index, time_point now,
-                     const answer_taker& take) {
-  connection& it = connections_[index];
-  const bool waited = it.waits;
-  const time_point asked_at = it.asked_at;
+/// Reopens the connection. A pending request gets a response with status 0.
+void http_load::handle_disconnect(std::size_t index, time_point now,
+                                  const response_handler& handler) {
+  connection& current = connections_[index];
+  const bool waited = current.awaits_response;
+  const time_point sent_at = current.sent_at;
   connect(index);
   if (!waited)
     return;
-  --open_;
-  take({index, 0, {}, {}, asked_at, now});
+  --pending_;
+  handler({index, 0, {}, {}, sent_at, now});
 }
 
+/// Reads the bytes that have arrived on a connection. One read is enough for
+/// nearly all responses; a longer response is collected in `unread` over
+/// several calls.
 void http_load::receive(std::size_t index, time_point now,
-                        const answer_taker& take) {
-  connection& it = connections_[index];
-  // One byte is kept free, so that numbers end somewhere.
-  const ssize_t size
-    = ::recv(it.socket, part_.data(), part_.size() - 1, MSG_DONTWAIT);
+                        const response_handler& handler) {
+  connection& current = connections_[index];
+  // One byte stays free for the zero byte that parse_response needs.
+  const ssize_t size = ::recv(current.socket, receive_buffer_.data(),
+                              receive_buffer_.size() - 1, MSG_DONTWAIT);
   if (size < 0 && errno == EAGAIN)
     return;
   if (size <= 0) {
-    lose(index, now, take);
+    handle_disconnect(index, now, handler);
     return;
   }
-  part_[static_cast<std::size_t>(size)] = '\0';
-  std::string_view text(part_.data(), static_cast<std::size_t>(size));
-  const bool in_parts = !it.unread.empty();
+  receive_buffer_[static_cast<std::size_t>(size)] = '\0';
+  std::string_view text(receive_buffer_.data(), static_cast<std::size_t>(size));
+  const bool in_parts = !current.unread.empty();
   if (in_parts) {
-    it.unread.append(text);
-    text = it.unread;
+    current.unread.append(text);
+    text = current.unread;
   }
-  const auto answer = parse_answer(text);
-  if (!answer) {
+  const auto response = parse_response(text);
+  if (!response) {
     if (!in_parts)
-      it.unread = text;
+      current.unread = text;
     return;
   }
-  // It stays where it is until it is handed on, since `take` may ask again.
-  const std::string kept = std::exchange(it.unread, {});
-  if (!it.waits)
+  // `kept` owns the text until the handler returns, because the handler may
+  // send the next request on this connection, which may clear `unread`.
+  const std::string kept = std::exchange(current.unread, {});
+  // Ignore a response if no request is pending on the connection.
+  if (!current.awaits_response)
     return;
-  it.waits = false;
-  --open_;
-  const auto whole = in_parts ? parse_answer(kept) : answer;
-  take({index, whole->status, whole->head, whole->body, it.asked_at, now});
+  current.awaits_response = false;
+  --pending_;
+  // `response` refers to the text of `unread`, which has moved to `kept`, so
+  // the text is parsed again.
+  const auto whole = in_parts ? parse_response(kept) : response;
+  handler(
+    {index, whole->status, whole->head, whole->body, current.sent_at, now});
 }
 
-bool http_load::is_over(time_point now) {
-  if (now - ticked_at_ >= tick_pause) {
-    ticked_at_ = now;
+/// Calls the tick function if it is due. Returns true if the function ends the
+/// run, or if no response has arrived within the response timeout.
+bool http_load::must_stop(time_point now) {
+  if (now - last_tick_at_ >= tick_interval) {
+    last_tick_at_ = now;
     if (tick_ && !tick_())
       return true;
   }
-  return open_ > 0 && now - heard_at_ > patience_;
+  return pending_ > 0 && now - last_response_at_ > response_timeout_;
 }
 
-bool http_load::wait(nanoseconds most, const answer_taker& take) {
+bool http_load::wait(nanoseconds time_max, const response_handler& handler) {
   std::array<epoll_event, 64> events;
-  // Nanoseconds, because open loops send between milliseconds.
+  // epoll_pwait2 is used because the resolution of epoll_wait is one
+  // millisecond: an open loop at a high rate sends several requests within one
+  // millisecond.
   const nanoseconds pause
-    = std::clamp<nanoseconds>(most, nanoseconds(0), tick_pause);
+    = std::clamp<nanoseconds>(time_max, nanoseconds(0), tick_interval);
   const timespec time{pause.count() / 1'000'000'000,
                       pause.count() % 1'000'000'000};
   const int ready
     = ::epoll_pwait2(epoll_, events.data(), events.size(), &time, nullptr);
   const auto now = steady_clock::now();
   if (ready > 0)
-    heard_at_ = now;
+    last_response_at_ = now;
   for (int i = 0; i < ready; ++i)
-    receive(events[static_cast<std::size_t>(i)].data.u64, now, take);
-  return !is_over(now);
+    receive(events[static_cast<std::size_t>(i)].data.u64, now, handler);
+  return !must_stop(now);
 }
 
 load_outcome http_load::run(milliseconds time, const next_request& next,
-                            const check_answer& check) {
+                            const check_response& check) {
   send_all(next);
-  return answer_all(time, next, check);
+  return run_until_answered(time, next, check);
 }
 
-load_outcome http_load::collect(const check_answer& check) {
-  return answer_all({}, {}, check);
+load_outcome http_load::collect(const check_response& check) {
+  return run_until_answered({}, {}, check);
 }
 
-load_outcome http_load::answer_all(milliseconds time, const next_request& next,
-                                   const check_answer& check) {
+/// Receives responses until none is pending. After each response sends the next
+/// request on the same connection, unless the time is over.
+load_outcome http_load::run_until_answered(milliseconds time,
+                                           const next_request& next,
+                                           const check_response& check) {
   const auto from = steady_clock::now();
   load_outcome out;
-  const auto take = [&](const load_answer& answer) {
-    note(out, answer, answer.asked_at, check);
-    if (answer.at - from >= time)
+  const auto handler = [&](const load_response& response) {
+    record(out, response, response.sent_at, check);
+    if (response.received_at - from >= time)
       return;
-    const std::string_view request = next(answer.connection);
+    const std::string_view request = next(response.connection);
     if (!request.empty())
-      ask(answer.connection, request);
+      send(response.connection, request);
   };
-  while (open_ > 0 && wait(tick_pause, take))
+  while (pending_ > 0 && wait(tick_interval, handler))
     continue;
-  out.failures += open_;
+  out.failures += pending_;
   out.seconds
     = std::chrono::duration<double>(steady_clock::now() - from).count();
   return out;
 }
 
-load_outcome http_load::run_at(double rate, milliseconds time,
-                               const next_request& next,
-                               const check_answer& check) {
+load_outcome http_load::run_open_loop(double rate, milliseconds time,
+                                      const next_request& next,
+                                      const check_response& check) {
   const auto from = steady_clock::now();
+  // The time at which request `number` (counted from 0) is due. It is computed
+  // from the start of the run, so that rounding errors do not add up.
   const auto due = [&](std::uint64_t number) {
     return from
            + nanoseconds(static_cast<std::int64_t>(static_cast<double>(number)
@@ -299,34 +333,44 @@ load_outcome http_load::run_at(double rate, milliseconds time,
   };
   const auto total = static_cast<std::uint64_t>(
     rate * std::chrono::duration<double>(time).count());
-  std::uint64_t sent = 0;
+  std::uint64_t sent = 0; // Also the number of the next request.
   load_outcome out;
+  // The idle connections, used as a stack: the connection that became idle last
+  // is used next, so that at a low rate the same few connections are used again
+  // and again.
   std::vector<std::size_t> idle;
   for (std::size_t i = connections_.size(); i > 0; --i)
     idle.push_back(i - 1);
-  std::vector<time_point> intended(connections_.size());
-  const auto take = [&](const load_answer& answer) {
-    note(out, answer, intended[answer.connection], check);
-    idle.push_back(answer.connection);
+  // When the pending request of each connection was due.
+  std::vector<time_point> due_at(connections_.size());
+  const auto handler = [&](const load_response& response) {
+    record(out, response, due_at[response.connection], check);
+    idle.push_back(response.connection);
   };
-  bool goes_on = true;
-  while (goes_on && (sent < total || open_ > 0)) {
+  bool continues = true;
+  while (continues && (sent < total || pending_ > 0)) {
     const auto now = steady_clock::now();
+    // The nodes cannot sustain the rate: requests that are not sent yet count
+    // as failures.
     if (now - from > 2 * time && sent < total)
       break;
     for (; sent < total && !idle.empty() && due(sent) <= now; ++sent) {
       const std::size_t on = idle.back();
       idle.pop_back();
-      intended[on] = due(sent);
-      ask(on, next(on));
+      due_at[on] = due(sent);
+      send(on, next(on));
     }
+    // Wait until the next request is due, or for a response if there is no idle
+    // connection or no further request.
     const bool may_send = sent < total && !idle.empty();
-    goes_on
-      = wait(may_send ? due(sent) - steady_clock::now() : tick_pause, take);
+    continues = wait(may_send ? due(sent) - steady_clock::now() : tick_interval,
+                     handler);
   }
-  while (goes_on && open_ > 0)
-    goes_on = wait(tick_pause, take);
-  out.failures += total - sent + open_;
+  // If the loop ended early, requests that were sent still get time for their
+  // responses; those without a response are failures.
+  while (continues && pending_ > 0)
+    continues = wait(tick_interval, handler);
+  out.failures += total - sent + pending_;
   out.seconds
     = std::chrono::duration<double>(steady_clock::now() - from).count();
   return out;
@@ -335,7 +379,7 @@ load_outcome http_load::run_at(double rate, milliseconds time,
 void http_load::send_all(const next_request& next) {
   for (std::size_t i = 0; i < connections_.size(); ++i)
     if (const std::string_view request = next(i); !request.empty())
-      ask(i, request);
+      send(i, request);
 }
 
 } // namespace perdura::client

@@ -5,17 +5,18 @@
 
 namespace perdura::client {
 
-double latencies::at(double share) {
-  if (all_us.empty())
+double latencies::percentile(double share) {
+  if (values_us.empty())
     return 0;
-  std::sort(all_us.begin(), all_us.end());
-  const double rank = std::ceil(share * static_cast<double>(all_us.size()));
+  std::sort(values_us.begin(), values_us.end());
+  // The rank counts from 1 (nearest-rank method); `place` is an index.
+  const double rank = std::ceil(share * static_cast<double>(values_us.size()));
   const auto place = static_cast<std::size_t>(std::max(rank, 1.0)) - 1;
-  return all_us[std::min(place, all_us.size() - 1)];
+  return values_us[std::min(place, values_us.size() - 1)];
 }
 
 double latencies::max() {
-  return at(1);
+  return percentile(1);
 }
 
 double median(std::vector<double> values) {

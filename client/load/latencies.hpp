@@ -1,4 +1,4 @@
-/// How long things took, and which of them is slower than most.
+/// Latency samples and their percentiles.
 #pragma once
 
 #include <cstdint>
@@ -6,17 +6,20 @@
 
 namespace perdura::client {
 
-/// In microseconds.
+/// Latencies of one run, in microseconds.
 struct latencies {
-  std::vector<std::uint32_t> all_us;
+  std::vector<std::uint32_t> values_us;
 
-  /// The smallest value that is not exceeded by this share of them: 0.5,
-  /// 0.99, …; 0 if there are none. Sorts.
-  double at(double share);
+  /// The percentile for this share (0.5 is the median, 0.99 is p99): the
+  /// smallest sample x such that at least this share of all samples is less
+  /// than or equal to x. 0 if there are no samples. Sorts the samples.
+  double percentile(double share);
+  /// The highest latency; 0 if there are no samples.
   double max();
 };
 
-/// The middle one, or the mean of the two in the middle; 0 if there are none.
+/// The median: the middle value, or the mean of the two middle values. 0 if
+/// there are no values.
 double median(std::vector<double> values);
 
 } // namespace perdura::client

@@ -1,5 +1,7 @@
 #include "client/load/machine_facts.hpp"
 
+#include "persistence/process/build_info.hpp"
+
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@ namespace perdura::client {
 
 namespace {
 
+/// The first model name in /proc/cpuinfo; "unknown" if there is none.
 std::string cpu_model() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
@@ -19,7 +22,7 @@ std::string cpu_model() {
   return "unknown";
 }
 
-/// A mount point is the path itself, or stands above it.
+/// True if the mount point is the path itself or one of its parents.
 bool holds(const std::string& mount, const std::string& path) {
   return path.starts_with(mount)
          && (mount.ends_with('/') || path.size() == mount.size()
@@ -30,15 +33,17 @@ bool holds(const std::string& mount, const std::string& path) {
 
 std::string file_system_of(std::string_view mountinfo,
                            const std::string& path) {
-  // proc(5): the fifth word is the mount point; behind " - " stands the type.
+  // @source proc(5): the fifth field is the mount point; the file system type
+  // follows " - ". If several mount points hold the path, the longest counts.
+  // If a mount point occurs several times, its last line counts.
   std::istringstream lines{std::string(mountinfo)};
   std::string longest;
   std::string type;
   for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
+    std::istringstream fields(line);
     std::string mount;
     for (int i = 0; i < 5; ++i)
-      words >> mount;
+      fields >> mount;
     const std::size_t at = line.find(" - ");
     if (at == line.npos || mount.size() < longest.size() || !holds(mount, path))
       continue;
@@ -67,16 +72,11 @@ named_facts machine_facts(const std::filesystem::path& folder) {
 }
 
 named_facts build_facts() {
-  return {{"version", PERDURA_VERSION},
-          {"commit", PERDURA_COMMIT},
-          {"compiler",
-#if defined(__clang__)
-           __VERSION__
-#else
-           "g++ " __VERSION__
-#endif
-          },
-          {"build_type", PERDURA_BUILD_TYPE}};
+  const persistence::build_info build = persistence::current_build();
+  return {{"version", build.version},
+          {"commit", build.commit},
+          {"compiler", build.compiler},
+          {"build_type", build.build_type}};
 }
 
 } // namespace perdura::client

@@ -1,5 +1,5 @@
-/// What nodes have done so far, read from their metrics: the difference of
-/// two readings is what the load between them has cost.
+/// Counters of nodes, read from their Prometheus metrics. The difference of two
+/// readings is the cost of the load between them.
 #pragma once
 
 #include "client/http/http_client.hpp"
@@ -10,29 +10,33 @@
 
 namespace perdura::client {
 
+/// Totals since the start of the nodes.
 struct node_reading {
-  double cpu_seconds = 0;
+  double cpu_seconds = 0; ///< User and system time since the process started.
   double resident_bytes = 0;
   double journal_commits = 0;
   double views_commits = 0;
   double turns = 0;
 
-  /// What several nodes have done together.
+  /// Adds the counters of another node.
   node_reading& operator+=(const node_reading& other);
-  /// What was done since; memory stays as it is now.
+  /// The increase since `before`. `resident_bytes` is not a counter: the value
+  /// of this reading is kept.
   node_reading operator-(const node_reading& before) const;
 };
 
-/// The value of a sample in Prometheus' text format; `name` has its labels, if
-/// it has any. 0 if it is not there.
+/// The value of a sample on a page in the Prometheus text format. `name`
+/// includes the labels, e.g. `perdura_instances{status="Running"}`. 0 if the
+/// page has no such sample.
 double sample_of(std::string_view page, std::string_view name);
 
-/// Of such a page; what is not in it is 0.
+/// The reading on a page of metrics. Samples that are missing count as 0.
 node_reading parse_metrics(std::string_view page);
 
-/// All of them in sum.
-/// @error errc::unavailable  One does not answer, or not with its metrics.
+/// Reads the metrics of all endpoints and returns the sum.
+/// @error errc::unavailable  A node does not answer, or does not answer with
+///                           its metrics.
 persistence::result<node_reading>
-read_nodes(const std::vector<load_door>& doors);
+read_nodes(const std::vector<load_endpoint>& endpoints);
 
 } // namespace perdura::client

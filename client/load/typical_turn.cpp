@@ -6,9 +6,11 @@ using namespace persistence;
 
 namespace {
 
-constexpr std::uint32_t events_each = 4; // of a turn
+// Every turn adds this number of history events; see events_of.
+constexpr std::uint32_t events_per_turn = 4;
 const std::string cities[] = {"\"Tokyo\"", "\"Seattle\"", "\"London\""};
 
+/// The result of activity number 1, 2 or 3 as a JSON string.
 std::string hello_to(task_sequence activity) {
   std::string answer = cities[activity - 1];
   answer.insert(1, "Hello ");
@@ -16,8 +18,9 @@ std::string hello_to(task_sequence activity) {
   return answer;
 }
 
-/// A history begins with its execution_started; each turn with an
-/// orchestrator_started.
+/// The history events of one turn; `stage` counts the turns of the instance
+/// from 0. The first turn begins with execution_started; every turn contains
+/// one orchestrator_started and ends with orchestrator_completed.
 std::vector<history_body> events_of(std::uint32_t stage,
                                     const instance_record& record) {
   std::vector<history_body> all;
@@ -27,7 +30,7 @@ std::vector<history_body> events_of(std::uint32_t stage,
   all.emplace_back(orchestrator_started{});
   if (stage > 0)
     all.emplace_back(task_completed{stage, hello_to(stage)});
-  if (stage + 1 < typical_turns_each)
+  if (stage + 1 < typical_turns_per_instance)
     all.emplace_back(task_scheduled{
       .sequence = stage + 1, .name = "SayHello", .input = cities[stage]});
   else
@@ -42,10 +45,10 @@ std::vector<history_body> events_of(std::uint32_t stage,
 
 turn_writes typical_turn(const std::string& prefix, partition_id partition,
                          partition_sequence sequence, timestamp now) {
-  const std::uint64_t number = (sequence - 1) / typical_turns_each;
+  const std::uint64_t number = (sequence - 1) / typical_turns_per_instance;
   const auto stage
-    = static_cast<std::uint32_t>((sequence - 1) % typical_turns_each);
-  const bool is_last = stage + 1 == typical_turns_each;
+    = static_cast<std::uint32_t>((sequence - 1) % typical_turns_per_instance);
+  const bool is_last = stage + 1 == typical_turns_per_instance;
   turn_writes turn;
   turn.partition = partition;
   turn.epoch = 1;
@@ -61,10 +64,10 @@ turn_writes typical_turn(const std::string& prefix, partition_id partition,
   record.created_at = now;
   record.last_updated_at = now;
   record.ended_at = is_last ? now : timestamp{};
-  record.history_count = (stage + 1) * events_each;
+  record.history_count = (stage + 1) * events_per_turn;
   record.output_event = is_last ? record.history_count - 2 : 0;
   record.next_sequence = stage + 2;
-  write.history_first = stage * events_each;
+  write.history_first = stage * events_per_turn;
   for (history_body& each : events_of(stage, record))
     write.history.push_back({now, std::move(each)});
   if (stage > 0)

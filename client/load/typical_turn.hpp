@@ -1,16 +1,17 @@
-/// What a turn of a hello sequence writes: what is committed, encoded and
-/// listed where no node is needed to make it.
+/// Builds the journal turns of a hello sequence without running one. Benchmarks
+/// of the journal and of the codec use these turns as their data.
 #pragma once
 
 #include "persistence/records/turn_writes.hpp"
 
 namespace perdura::client {
 
-/// Four turns make an instance: a start, two activities on, the end.
-inline constexpr std::uint64_t typical_turns_each = 4;
+/// The turns of one instance: the start, one turn for each of the first two
+/// activity results, and the turn that completes the instance.
+inline constexpr std::uint64_t typical_turns_per_instance = 4;
 
-/// The `sequence`-th turn of a partition, from 1. Its instance is called
-/// `prefix` with the partition's number and its own.
+/// Returns turn number `sequence` of a partition, counted from 1. The instance
+/// ID is `prefix`, the partition's number, "-", and the instance's number.
 persistence::turn_writes typical_turn(const std::string& prefix,
                                       persistence::partition_id partition,
                                       persistence::partition_sequence sequence,

@@ -1,15 +1,18 @@
 #include "cluster/node/management_urls.hpp"
 
+#include "persistence/records/text.hpp"
+
 namespace perdura::cluster {
 
+// @source RFC 3986, section 2.3 (unreserved characters) and section 2.1
+//         (upper-case hex digits).
 std::string encode_url_part(std::string_view text) {
   static constexpr char digits[] = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
-    const bool unreserved = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-                            || (c >= '0' && c <= '9') || c == '-' || c == '.'
-                            || c == '_' || c == '~';
+    const bool unreserved = persistence::is_letter_or_digit(c) || c == '-'
+                            || c == '.' || c == '_' || c == '~';
     if (unreserved) {
       out += c;
       continue;
@@ -29,6 +32,8 @@ actors::management_payload make_management_payload(const management_base& base,
   const std::string common
     = "taskHub=" + encode_url_part(base.task_hub)
       + "&connection=" + encode_url_part(base.connection);
+  // `taskHub` and `connection` stand in every URL, because clients of Durable
+  // Functions expect them. The access code is appended last.
   const auto with_code = [&](std::string url, char operation) {
     url += common;
     const std::string code
@@ -37,8 +42,10 @@ actors::management_payload make_management_payload(const management_base& base,
       url += "&code=" + encode_url_part(code);
     return url;
   };
-  const auto with_reason = [&](const char* word, char operation) {
-    return with_code(instance + "/" + word + "?reason={text}&", operation);
+  // Clients replace the placeholders `{text}` and `{eventName}` before they
+  // send the request.
+  const auto with_reason = [&](const char* verb, char operation) {
+    return with_code(instance + "/" + verb + "?reason={text}&", operation);
   };
   actors::management_payload payload;
   payload.id = id;

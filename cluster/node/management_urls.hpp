@@ -1,4 +1,5 @@
-/// Where an instance can be managed over HTTP: the webhook URLs.
+/// Builds the URLs by which clients manage an instance over HTTP (the "webhook"
+/// URLs of Durable Functions).
 #pragma once
 
 #include <perdura/actors/authoring/management_payload.hpp>
@@ -9,23 +10,31 @@
 
 namespace perdura::cluster {
 
-/// What all URLs of a door have in common.
+/// The parts that all management URLs of one HTTP server have in common.
 struct management_base {
-  std::string origin; ///< e.g. "http://127.0.0.1:7071"
-  std::string prefix = "/runtime/webhooks/durabletask";
-  std::string task_hub = "perdura";
-  std::string connection = "Storage"; ///< Accepted and ignored.
-  /// The `code` of a URL that is good for one operation of an instance: 'g'
-  /// get, 'e' raise event, 't' terminate, 'w' rewind, 'p' purge, 'r' restart,
-  /// 's' suspend, 'u' resume. Null, or an empty answer: the URL has none.
+  /// Scheme, host and port of the server, e.g. "http://127.0.0.1:7071".
+  std::string origin;
+  std::string prefix = "/runtime/webhooks/durabletask"; ///< Begins each path.
+  std::string task_hub = "perdura"; ///< The value of the parameter `taskHub`.
+
+  /// The value of the parameter `connection`. The HTTP API accepts and ignores
+  /// the parameter.
+  std::string connection = "Storage";
+
+  /// Returns the access code that a URL carries in the parameter `code`; the
+  /// code is valid for one operation on one instance. Operations: 'g' get, 'e'
+  /// raise event, 't' terminate, 'w' rewind, 'p' purge, 'r' restart, 's'
+  /// suspend, 'u' resume. If the function is null or returns an empty string,
+  /// the URL carries no code.
   std::function<std::string(std::string_view id, char operation)> code_of;
 };
 
-/// @source Durable Functions' HttpManagementPayload, contract §2.9.
+/// The management URLs of the instance `id`.
+/// @source HttpManagementPayload of Durable Functions.
 actors::management_payload make_management_payload(const management_base& base,
                                                    std::string_view id);
 
-/// Percent-encodes everything but RFC 3986's unreserved characters.
+/// Percent-encodes all bytes except the unreserved characters of RFC 3986.
 std::string encode_url_part(std::string_view text);
 
 } // namespace perdura::cluster

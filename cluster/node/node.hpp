@@ -1,9 +1,11 @@
-/// One node: journal, partitions, router, activities, put together.
+/// A node: the part of a hub that one process serves. It has a journal,
+/// partitions, activities, and connections to the other nodes.
 #pragma once
 
+#include <perdura/actors/interface/partition_counters.hpp>
 #include <perdura/cluster/node/node_config.hpp>
 #include <perdura/cluster/node/node_report.hpp>
-#include <perdura/persistence/records/distribution.hpp>
+#include <perdura/persistence/journal/journal_statistics.hpp>
 #include <perdura/persistence/records/error.hpp>
 
 #include <array>
@@ -21,93 +23,124 @@ struct management_payload;
 
 namespace perdura::cluster {
 
-struct node_statistics {
-  std::uint64_t commits = 0;
-  std::uint64_t views_commits = 0;
-  std::uint64_t turns = 0;
-  std::uint64_t journal_bytes = 0;
-  std::uint64_t starts = 0;
-  std::uint64_t orchestration_turns = 0;
-  std::uint64_t replays = 0;
-  std::uint64_t completed = 0;
-  std::uint64_t failed = 0;
-  std::uint64_t terminated = 0;
-  std::uint64_t continued = 0;
-  std::uint64_t activities = 0;
-  std::uint64_t results_stale = 0;
-  std::uint64_t events_discarded = 0;
-  std::uint64_t messages_repeated = 0;
-  std::uint64_t evictions = 0;
-  std::uint64_t instances_live = 0;  ///< In memory now.
-  std::uint64_t outbox_messages = 0; ///< To other partitions, on their way.
-  persistence::distribution commit_turns;
-  persistence::distribution commit_time_us;
+/// Counters of a node since it began, summed over its partitions and the lanes
+/// of its journal.
+struct node_statistics : actors::partition_counters,
+                         persistence::journal_statistics {
+  std::uint64_t instances_live = 0; ///< Instances in memory now.
+
+  /// Messages to other partitions that are not acknowledged yet.
+  std::uint64_t outbox_messages = 0;
 };
 
+/// One node of a hub. Life cycle: `open`, then the setters, then `begin`, then
+/// `stop`. After `begin` all const functions are thread-safe.
 class node {
 public:
-  /// Opens (or creates) the data directory. Nothing runs yet.
-  /// @error errc::storage_missing, storage_in_use, storage_format,
-  ///        storage_foreign, storage_damaged, invalid_argument
+  /// Opens the data directory, or creates a hub in it if `create_hub` is set.
+  /// `functions` holds the orchestrators and activities that this node can run;
+  /// it must not change afterwards. The node runs nothing before `begin`.
+  /// @error errc::invalid_argument  A setting is not valid, or the node list
+  ///                                would move partitions.
+  /// @error errc::storage_missing   There is no hub and `create_hub` is false.
+  /// @error errc::storage_in_use    Another process uses the directory.
+  /// @error errc::storage_format    The directory has another format.
+  /// @error errc::storage_foreign   The directory belongs to another hub or
+  ///                                another node.
+  /// @error errc::storage_damaged   Stored data cannot be read.
   static persistence::result<std::unique_ptr<node>>
   open(node_config config, std::shared_ptr<const actors::registry> functions);
 
-  /// Stops.
+  /// Calls `stop`.
   ~node();
 
   node(const node&) = delete;
   node& operator=(const node&) = delete;
 
-  /// Where this node's URLs begin; before `begin`. Null: no HTTP door.
+  /// Returns the management URLs of an instance. Activities and clients of this
+  /// node get their URLs from this function; if no function is set, the URLs
+  /// are empty.
   using payload_maker
     = std::function<actors::management_payload(const std::string& instance)>;
+
+  /// Call before `begin`.
   void set_payload_maker(payload_maker make);
 
-  /// Told of each attempt of an activity before it runs, on its thread;
-  /// before `begin`. For tracing, and for tests that count.
+  /// Called before each attempt of an activity, on the thread that runs the
+  /// activity. Meant for tracing and for tests.
   using activity_observer
     = std::function<void(const actors::activity_context&)>;
+
+  /// Call before `begin`.
   void set_activity_observer(activity_observer observe);
 
-  /// Where its HTTP door is, for other nodes and clients; before `begin`.
+  /// Sets the URL of this node's HTTP server. The node sends the URL to other
+  /// nodes and clients. Call before `begin`. If the URL is not set, other nodes
+  /// and clients assume that this node has no HTTP server.
   void set_url(std::string url);
 
-  /// Told, on any thread, when the others refuse this node because its data is
-  /// not what it was: it must be stopped. Before `begin`.
+  /// Called when another node refuses this one, because this node used another
+  /// data directory before. The node must then be stopped, but not by this
+  /// callback: the callback runs on a thread of the node and must not block.
   using stop_listener = std::function<void(const persistence::error&)>;
-  void set_stop_listener(stop_listener tell);
 
-  /// Recovers and serves; returns when every partition does.
+  /// Call before `begin`.
+  void set_stop_listener(stop_listener listener);
+
+  /// Recovers all partitions and begins to connect to the other nodes. Returns
+  /// when every partition of this node serves; other nodes may not be connected
+  /// yet. Call once.
+  /// @error errc::storage_damaged  The file `peers` cannot be read.
+  /// @error errc::unavailable      The cluster port cannot be bound.
+  /// @error the first error with which a partition fails to recover
   persistence::result<void> begin();
 
-  /// Takes no more requests, lets running activities end within
-  /// `stop_patience`, makes everything durable, closes. Idempotent.
-  /// Returns the names of the activities that would not end; the process is
-  /// then best ended without destructors.
+  /// Refuses new requests, waits for running activities (at most
+  /// `stop_patience`), makes everything durable and closes the journal. The
+  /// first call returns the names of the activities that have not ended, and
+  /// "an orchestrator that never awaits" if a turn has not ended. Later calls
+  /// do nothing and return an empty list. If the first call returns names, the
+  /// process should end without running destructors, because threads with user
+  /// code still run and may use objects of the program.
   std::vector<std::string> stop();
 
-  /// The door of this process, good until `stop`.
+  /// The gateway to all instances of the hub. May outlive the node; after
+  /// `stop` it answers errc::shutting_down.
   std::shared_ptr<actors::management_gateway> gateway() const;
 
+  /// The settings that were passed to `open`. `task_hub` and `partition_count`
+  /// have the values that are stored in the hub.
   const node_config& config() const;
+
+  /// The ID that is stored in the hub: 32 hex digits.
   const std::string& hub_id() const;
+
+  /// Collects the counters of all partitions and of the journal. Blocks for at
+  /// most two seconds; partitions that have not answered by then are left out.
+  /// All values are 0 after `stop`.
   node_statistics statistics() const;
 
-  /// Instances on this node alone, by runtime status.
+  /// The number of instances on this node alone; the index is the runtime
+  /// status. Blocks.
+  /// @error errc::shutting_down  The node stops or has stopped.
   persistence::result<std::array<std::uint64_t, 8>> own_counts() const;
 
-  /// What each node that owns partitions says of itself. Blocks.
+  /// The report of each node that owns partitions. Blocks until all have
+  /// answered, at most actors::query_time_max.
   std::vector<reported_node> reports() const;
 
-  /// Returns when every other node has been met since `begin`; false if not
-  /// within that time.
+  /// Blocks until every other node that owns partitions is connected; false if
+  /// that takes longer than `time_out`.
   bool wait_for_peers(persistence::duration time_out) const;
 
-  /// Returns when another node has let this one in, which a new directory
-  /// waits for before it serves; false if none has within that time.
+  /// Blocks until this node is admitted; false if that takes longer than
+  /// `time_out`. A node with a new data directory serves only after another
+  /// node has admitted it. A node that needs no admission returns true at once.
   bool wait_until_admitted(persistence::duration time_out) const;
 
-  /// False while it recovers or stops, or when no scheduler thread is spare.
+  /// False if the node does not serve or is not admitted. Also false if
+  /// orchestrators that do not await occupy all scheduler threads and no turn
+  /// has begun for 5 seconds. True otherwise.
   bool is_ready() const;
 
 private:

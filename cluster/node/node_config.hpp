@@ -1,4 +1,5 @@
-/// Every setting of a node, with its default, unit and reason.
+/// The settings of a node, each with its meaning, unit, default and range. The
+/// configuration file has the same settings (see configs/single-node.toml).
 #pragma once
 
 #include <perdura/persistence/records/ids.hpp>
@@ -11,106 +12,153 @@
 
 namespace perdura::cluster {
 
-/// How nodes find and trust each other.
+/// How the nodes of a cluster find and authenticate each other. The defaults
+/// describe a node without a cluster.
 struct cluster_config {
-  /// This node's name among `nodes`, e.g. "node-1"; empty: a node alone.
+  /// This node's name, one of the names in `nodes`, e.g. "node-1": 1 to 64
+  /// characters of a-z, 0-9, - and _. Default: empty, a node without a cluster.
+  /// Fixed when the hub is created.
   std::string node;
 
-  /// All nodes of the hub, this one too, each "NAME=HOST:PORT", e.g.
-  /// "node-1=127.0.0.1:7171". Names are fixed with the hub, addresses are not.
+  /// All nodes of the hub, including this one, each as "NAME=HOST:PORT", e.g.
+  /// "node-1=127.0.0.1:7171". Default: empty. The names of nodes that own
+  /// partitions are fixed when the hub is created; addresses may change.
   std::vector<std::string> nodes;
 
-  /// Where this node listens for the others, "ADDRESS:PORT", the address
-  /// numeric; empty: as its own entry in `nodes` says.
+  /// The address on which this node listens for other nodes and clients, as
+  /// "ADDRESS:PORT" with a numeric address. Default: empty, the address of this
+  /// node's entry in `nodes`. Without TLS it must be a loopback address.
   std::string listen;
 
-  /// PEM: the node's certificate with its chain, its key, and the authority
-  /// whose certificates are trusted. All three or none; without, only loopback
-  /// is allowed, because then nobody shows who he is.
+  /// PEM file with this node's certificate and its chain. The certificate is
+  /// used for connections in both directions. Default: empty.
+  ///
+  /// Set all three files for mutual TLS, or none. Without TLS peers are not
+  /// authenticated.
   std::filesystem::path certificate_file;
+
+  /// PEM file with the private key of that certificate. Default: empty.
   std::filesystem::path key_file;
+
+  /// PEM file with the certificate authority whose certificates are trusted.
+  /// Default: empty.
   std::filesystem::path ca_file;
 
-  /// A node tells the others this often that it is there.
+  /// The time between two heartbeats to each other node. Default: 200 ms; at
+  /// least 1 ms. A shorter time detects failures sooner and costs more CPU
+  /// time.
   persistence::duration heartbeat_interval = std::chrono::milliseconds(200);
 
-  /// One that is silent for longer is taken for down; at least twice
-  /// `heartbeat_interval`.
+  /// A node from which nothing has been received for longer than this counts as
+  /// down: requests to it fail until it is connected again. Default: 1 s; at
+  /// least twice `heartbeat_interval`.
   persistence::duration silence_max = std::chrono::seconds(1);
 
-  /// A request to another node that is not answered by then has an unknown
-  /// outcome. Waits for a completion are not limited.
+  /// A request to another node that is not answered within this time fails with
+  /// errc::unknown_outcome if it would change an instance, and with
+  /// errc::unavailable if it only reads. This limit does not apply to waits for
+  /// the end of an instance. Default: 30 s; at least 1 ms.
   persistence::duration request_time_max = std::chrono::seconds(30);
 
+  /// True for a node without a cluster.
   bool is_alone() const {
     return node.empty();
   }
 
+  /// True if mutual TLS is configured. A node that has only one or two of the
+  /// three files does not start (see `listen_address_of`).
   bool has_tls() const {
     return !certificate_file.empty();
   }
 };
 
+/// The settings of a node. The program reads them from its configuration file,
+/// its options and the environment; ranges are checked there, so a caller that
+/// embeds a node must keep to them.
 struct node_config {
-  /// Holds one hub: its journal and views. Mode 0700, one process at a time.
+  /// The directory of one hub: its journal and its views. Must be set. Created
+  /// with mode 0700; only one process can use it at a time.
   std::filesystem::path data_dir;
 
-  /// Make a hub if `data_dir` is missing or empty; otherwise it is refused.
+  /// Create a hub if `data_dir` is missing or empty. Default: false, which
+  /// means that such a directory is refused with errc::storage_missing.
   bool create_hub = false;
 
-  /// 32 hex digits. When a hub is made: its ID, which all nodes of a cluster
-  /// must be given (empty for a node alone: a random one). Otherwise: the only
-  /// one that is opened (empty: any).
+  /// The hub's ID, 32 hex digits (0-9, a-f). A new hub gets this ID; all nodes
+  /// of a cluster must be given the same one. An existing hub is opened only if
+  /// it has this ID. Default: empty; a new hub without a cluster gets a random
+  /// ID, and any existing hub is opened.
   std::string hub_id;
 
-  /// The hub's name; stands in URLs as `taskHub`. Fixed at its creation.
+  /// The hub's name, shown as `taskHub` in URLs. Default: "perdura". Used only
+  /// when the hub is created; later the stored name applies.
   std::string task_hub = "perdura";
 
-  /// Logical shards, 1 to 4096. Fixed at the hub's creation.
+  /// The number of partitions over which instances are distributed. Default:
+  /// 32; 1 to 4096. Used only when the hub is created; later the stored number
+  /// applies. Each partition runs on one thread at a time, so the number limits
+  /// the parallelism of the hub.
   std::uint32_t partition_count = 32;
 
-  /// "seed": Durable Functions' documentation of 2018 to the letter, where
-  /// the default differs (see the table in the README).
+  /// Behave as the Durable Functions documentation of 2018 states, also where
+  /// the default behavior differs from it; the README lists the differences.
+  /// Default: false.
   bool compat_seed = false;
 
-  /// Events that nobody waits for: dropped instead of kept. On with
-  /// `compat_seed`; an orchestrator's own policy goes first.
+  /// Discard external events that no instance waits for, instead of keeping
+  /// them. Default: false; `compat_seed` implies true. An orchestrator's own
+  /// policy takes precedence.
   bool external_events_discard = false;
 
-  /// Code that does not fit its history: fail the instance instead of holding
-  /// it until code that fits returns.
+  /// Fail an instance whose history does not match the orchestrator's code.
+  /// Default: false, which means that the instance is held until matching code
+  /// is registered.
   bool nondeterminism_fails = false;
 
-  /// Finished instances are purged this long after their end; 0: never. An
-  /// orchestrator's own retention goes first.
+  /// Finished instances are purged this long after their end. Default: 30 days;
+  /// 0 keeps them for ever. An orchestrator's own retention takes precedence.
   persistence::duration retention = std::chrono::hours(24 * 30);
 
-  /// How often expired instances are looked for.
+  /// The time between two searches for finished instances to purge. Default:
+  /// 1 minute; at least 1 ms.
   persistence::duration retention_interval = std::chrono::minutes(1);
 
-  /// Scheduler threads for actors; 0: two more than there are cores, so that
-  /// orchestrators that never await do not stop the node at once.
+  /// The number of threads that run actors and orchestrators. 0 to 4096.
+  /// Default: 0, which means the number of cores plus two. An orchestrator that
+  /// never awaits occupies one thread; because of the two additional threads
+  /// the node continues to run.
   std::size_t scheduler_threads = 0;
 
-  /// Activities at once.
+  /// The maximum number of activities that run at the same time on this node,
+  /// each on a thread of its own. Default: 64; at least 1. Further activities
+  /// wait in a queue.
   std::size_t activities_max = 64;
 
-  /// Idle instances kept in memory, over all partitions.
+  /// The number of idle instances that the node keeps in memory. The number is
+  /// divided evenly between the node's partitions, and each partition keeps at
+  /// least one instance. Default: 4096. An instance that is not in memory is
+  /// loaded and replayed at its next message.
   std::size_t idle_instances_max = 4096;
 
-  /// Idle instances leave memory after this.
+  /// An idle instance leaves memory after this time. Default: 30 s.
   persistence::duration idle_instance_time_max = std::chrono::seconds(30);
 
-  /// A message waits this long for its turn before it is made durable alone.
+  /// A message to an instance waits at most this long for the turn that it
+  /// causes, so that message and turn are committed together. After this time
+  /// the message is committed without the turn, and its sender gets the answer.
+  /// Default: 20 ms; 0 or more.
   persistence::duration turn_wait_max = std::chrono::milliseconds(20);
 
-  /// New starts and events are refused beyond it; 0: only the free disk
-  /// counts.
+  /// Bytes of storage above which new starts and events are refused with
+  /// errc::storage_full. Default: 0, which means that only the free disk space
+  /// limits them.
   std::uint64_t storage_bytes_max = 0;
 
-  /// How long `stop` waits for activities that are running.
+  /// `node::stop` waits for running activities at most this long, and then for
+  /// running turns at most this long again. Default: 10 s; 0 or more.
   persistence::duration stop_patience = std::chrono::seconds(10);
 
+  /// The settings of the cluster. Default: a node without a cluster.
   cluster_config cluster;
 };
 

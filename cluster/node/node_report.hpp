@@ -1,4 +1,4 @@
-/// How one node is, as it says itself: what `perdura cluster status` shows.
+/// The report of a node about itself, as `perdura cluster status` shows it.
 #pragma once
 
 #include <perdura/cluster/placement/placement.hpp>
@@ -11,12 +11,12 @@
 
 namespace perdura::cluster {
 
-/// What a node thinks of another one.
+/// The state of the connection from the reporting node to another one.
 struct peer_report {
   node_id node;
-  bool is_up = false;
-  persistence::timestamp since{}; ///< Up or down since then.
-  std::string why;                ///< Why it is down; empty while it is up.
+  bool is_up = false;             ///< There is a session with the node.
+  persistence::timestamp since{}; ///< When the last session began or ended.
+  std::string why;                ///< Why the node is down; empty if it is up.
 };
 
 template <class I>
@@ -24,20 +24,29 @@ auto inspect(I& f, peer_report& x) {
   return f(x.node, x.is_up, x.since, x.why);
 }
 
+/// The state of one node at the time of the query. Reports are sent between
+/// nodes: the order of the fields in `inspect` is part of the wire format.
 struct node_report {
-  node_id node;
-  std::string version; ///< Of the program.
-  std::string url;     ///< Its HTTP door; empty: none.
+  node_id node;        ///< Empty for a node without a cluster.
+  std::string version; ///< The version of the program.
+  std::string url; ///< The URL of the node's HTTP server; empty if none is set.
   persistence::timestamp started_at{};
-  std::vector<std::uint32_t> partitions; ///< Those it owns.
-  std::vector<std::uint64_t> counts;     ///< Instances, by runtime status.
-  std::uint64_t outbox_messages = 0;     ///< Not yet acknowledged.
-  std::string last_error;                ///< The newest, as logged.
+  std::vector<std::uint32_t> partitions; ///< Owned by the node; ascending.
+
+  /// The number of instances on the node; the index is the runtime status.
+  /// Empty if the instances could not be counted.
+  std::vector<std::uint64_t> counts;
+
+  /// Messages to other partitions that are not acknowledged yet.
+  std::uint64_t outbox_messages = 0;
+  std::string last_error; ///< The newest logged error; empty if there is none.
   persistence::timestamp last_error_at{};
   std::vector<std::string> orchestrators; ///< "Name" or "Name@version".
-  std::vector<std::string> activities;
-  std::vector<peer_report> peers;
-  /// Instances that cannot go on, each with a sentence.
+  std::vector<std::string> activities;    ///< Names of registered activities.
+  std::vector<peer_report> peers;         ///< One entry for each other node.
+
+  /// Instances that cannot continue, each with its ID and a sentence with the
+  /// reason. An entry with an empty ID concerns the whole node.
   std::vector<std::pair<std::string, std::string>> stuck;
 };
 
@@ -48,12 +57,12 @@ auto inspect(I& f, node_report& x) {
            x.activities, x.peers, x.stuck);
 }
 
-/// One node's word, or why there is none.
+/// A node of the placement with its report, or the reason why there is none.
 struct reported_node {
   node_id node;
-  std::vector<std::uint32_t> partitions; ///< As they are placed.
+  std::vector<std::uint32_t> partitions; ///< According to the placement.
   std::optional<node_report> report;
-  std::string why;
+  std::string why; ///< Why there is no report; empty if there is one.
 };
 
 } // namespace perdura::cluster

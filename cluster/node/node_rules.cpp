@@ -6,19 +6,20 @@ namespace perdura::cluster {
 
 using namespace persistence;
 
-result<std::string> version_of(const actors::registry& functions,
-                               const std::string& name,
-                               const std::string& version) {
+result<std::string> resolve_version(const actors::registry& functions,
+                                    const std::string& name,
+                                    const std::string& version) {
   const auto newest = functions.default_version(name);
   if (!newest) {
+    // The message lists names until they fill about 200 bytes.
     std::string known;
     for (const auto* entry : functions.orchestrators())
       if (known.size() < 200)
         known += (known.empty() ? "" : ", ") + entry->name();
-    return error{
-      errc::unknown_orchestrator,
-      "There is no orchestrator \"" + name + "\" on this node. "
-        + (known.empty() ? "It has none." : "It has: " + known + ".")};
+    return error{errc::unknown_orchestrator,
+                 "There is no orchestrator \"" + name + "\" on this node. "
+                   + (known.empty() ? "The node has no orchestrators."
+                                    : "The node has: " + known + ".")};
   }
   if (version.empty())
     return *newest;
@@ -31,6 +32,8 @@ result<std::string> version_of(const actors::registry& functions,
 
 std::map<std::string, bool>
 event_policies_of(const actors::registry& functions) {
+  // `orchestrators` lists every version of a name. If several of them set a
+  // policy, the first in that list counts.
   std::map<std::string, bool> discards;
   for (const auto* entry : functions.orchestrators())
     if (entry->options().external_events)
@@ -40,11 +43,13 @@ event_policies_of(const actors::registry& functions) {
   return discards;
 }
 
-retention_rules rules_of(const node_config& config,
-                         const actors::registry& functions) {
+retention_rules retention_rules_of(const node_config& config,
+                                   const actors::registry& functions) {
   retention_rules rules;
   rules.hub = config.retention;
   rules.interval = config.retention_interval;
+  // If several versions of a name set a retention time, the last in the list
+  // counts.
   for (const auto* entry : functions.orchestrators())
     if (entry->options().retention)
       rules.by_name[entry->name()] = *entry->options().retention;

@@ -1,4 +1,5 @@
-/// What a node's functions and settings say together.
+/// Rules that a node derives from its registered functions and its settings.
+/// All functions are pure: they read only their arguments.
 #pragma once
 
 #include "cluster/node/node_config.hpp"
@@ -14,18 +15,23 @@ class registry;
 
 namespace perdura::cluster {
 
-/// Which version a start gets: the one asked for or the newest.
-/// @error errc::unknown_orchestrator  Says which there are.
-persistence::result<std::string> version_of(const actors::registry& functions,
-                                            const std::string& name,
-                                            const std::string& version);
+/// The version with which an instance of orchestrator `name` starts: `version`,
+/// or the newest one if `version` is empty.
+/// @error errc::unknown_orchestrator  The orchestrator or the version is not
+///                                    registered; the message names the
+///                                    registered ones.
+persistence::result<std::string>
+resolve_version(const actors::registry& functions, const std::string& name,
+                const std::string& version);
 
-/// Which orchestrators say whether events that nobody waits for are dropped;
-/// of the others the hub decides.
+/// The orchestrators that have an event policy of their own, by name: true if
+/// events that the instance does not wait for are discarded, false if they are
+/// kept. The policy of the hub applies to all others.
 std::map<std::string, bool>
 event_policies_of(const actors::registry& functions);
 
-retention_rules rules_of(const node_config& config,
-                         const actors::registry& functions);
+/// The retention times from the settings and from the orchestrators' options.
+retention_rules retention_rules_of(const node_config& config,
+                                   const actors::registry& functions);
 
 } // namespace perdura::cluster

@@ -10,18 +10,24 @@ namespace perdura::cluster {
 
 namespace {
 
-constexpr std::chrono::seconds patience{2};
+// A partition answers within milliseconds if a thread is free to run it. If it
+// does not answer in this time, no thread is free, so a longer wait would not
+// help.
+constexpr std::chrono::seconds survey_time_max{2};
 
+/// The answers so far. Shared by the survey and the callbacks: an answer may
+/// arrive after the survey has returned.
 template <class T>
-struct gathering {
+struct collection {
   std::mutex mutex;
   std::condition_variable changed;
   T found;
-  std::size_t left = 0;
+  std::size_t left = 0; ///< Partitions that have not answered.
 
-  /// False if some have not answered in time.
+  /// Blocks until all partitions have answered. Returns false if some have not
+  /// answered within `survey_time_max`. `lock` holds `mutex` on return.
   bool wait(std::unique_lock<std::mutex>& lock) {
-    return changed.wait_for(lock, patience, [&] { return left == 0; });
+    return changed.wait_for(lock, survey_time_max, [&] { return left == 0; });
   }
 };
 
@@ -30,86 +36,58 @@ struct gathering {
 std::vector<std::pair<std::string, std::string>>
 survey_stuck(const std::vector<actors::partition_actor>& partitions) {
   using list = std::vector<std::pair<std::string, std::string>>;
-  const auto gathered = std::make_shared<gathering<list>>();
-  gathered->left = partitions.size();
+  const auto collected = std::make_shared<collection<list>>();
+  collected->left = partitions.size();
   const auto answer
-    = std::make_shared<std::function<void(list)>>([gathered](const list& one) {
-        const std::lock_guard lock(gathered->mutex);
-        gathered->found.insert(gathered->found.end(), one.begin(), one.end());
-        --gathered->left;
-        gathered->changed.notify_all();
+    = std::make_shared<std::function<void(list)>>([collected](const list& one) {
+        const std::lock_guard lock(collected->mutex);
+        collected->found.insert(collected->found.end(), one.begin(), one.end());
+        --collected->left;
+        collected->changed.notify_all();
       });
   for (const actors::partition_actor& one : partitions)
     caf::anon_send(one, actors::stuck_request{answer});
-  std::unique_lock lock(gathered->mutex);
-  if (!gathered->wait(lock))
-    gathered->found.emplace_back(
-      "", std::to_string(gathered->left)
+  std::unique_lock lock(collected->mutex);
+  if (!collected->wait(lock))
+    collected->found.emplace_back(
+      "", std::to_string(collected->left)
             + " partitions have no thread to run on: orchestrators that "
-              "never await hold them all");
-  return gathered->found;
+              "never await occupy all threads");
+  return collected->found;
 }
 
 actors::partition_figures
 survey_figures(const std::vector<actors::partition_actor>& partitions) {
-  const auto gathered
-    = std::make_shared<gathering<actors::partition_figures>>();
-  gathered->left = partitions.size();
+  const auto collected
+    = std::make_shared<collection<actors::partition_figures>>();
+  collected->left = partitions.size();
   const auto answer
     = std::make_shared<std::function<void(const actors::partition_figures&)>>(
-      [gathered](const actors::partition_figures& one) {
-        const std::lock_guard lock(gathered->mutex);
-        actors::partition_figures& sum = gathered->found;
+      [collected](const actors::partition_figures& one) {
+        const std::lock_guard lock(collected->mutex);
+        actors::partition_figures& sum = collected->found;
         sum.live += one.live;
         sum.outbox_messages += one.outbox_messages;
-        actors::partition_counters& to = sum.counters;
-        const actors::partition_counters& from = one.counters;
-        to.starts += from.starts;
-        to.turns += from.turns;
-        to.replays += from.replays;
-        to.completed += from.completed;
-        to.failed += from.failed;
-        to.terminated += from.terminated;
-        to.continued += from.continued;
-        to.activities += from.activities;
-        to.results_stale += from.results_stale;
-        to.events_discarded += from.events_discarded;
-        to.messages_repeated += from.messages_repeated;
-        to.evictions += from.evictions;
-        --gathered->left;
-        gathered->changed.notify_all();
+        sum.counters += one.counters;
+        --collected->left;
+        collected->changed.notify_all();
       });
   for (const actors::partition_actor& one : partitions)
     caf::anon_send(one, actors::counters_request{answer});
-  std::unique_lock lock(gathered->mutex);
-  static_cast<void>(gathered->wait(lock));
-  return gathered->found;
+  std::unique_lock lock(collected->mutex);
+  // The sum without the partitions that have not answered is good enough for
+  // metrics.
+  static_cast<void>(collected->wait(lock));
+  return collected->found;
 }
 
 node_statistics statistics_of(const actors::partition_figures& figures,
                               const persistence::journal_statistics& disk) {
-  const actors::partition_counters& counted = figures.counters;
   node_statistics sum;
-  sum.starts = counted.starts;
-  sum.orchestration_turns = counted.turns;
-  sum.replays = counted.replays;
-  sum.completed = counted.completed;
-  sum.failed = counted.failed;
-  sum.terminated = counted.terminated;
-  sum.continued = counted.continued;
-  sum.activities = counted.activities;
-  sum.results_stale = counted.results_stale;
-  sum.events_discarded = counted.events_discarded;
-  sum.messages_repeated = counted.messages_repeated;
-  sum.evictions = counted.evictions;
+  static_cast<actors::partition_counters&>(sum) = figures.counters;
+  static_cast<persistence::journal_statistics&>(sum) = disk;
   sum.instances_live = figures.live;
   sum.outbox_messages = figures.outbox_messages;
-  sum.commits = disk.commits;
-  sum.views_commits = disk.views_commits;
-  sum.turns = disk.turns;
-  sum.journal_bytes = disk.bytes;
-  sum.commit_turns = disk.commit_turns;
-  sum.commit_time_us = disk.commit_time_us;
   return sum;
 }
 

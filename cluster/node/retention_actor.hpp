@@ -1,4 +1,4 @@
-/// Purges what ended long ago.
+/// The actor that purges finished instances after their retention time.
 #pragma once
 
 #include "actors/interface/management.hpp"
@@ -13,34 +13,46 @@
 
 namespace perdura::cluster {
 
+/// The retention times: how long finished instances are kept after their end.
+/// The value 0 keeps them for ever.
 struct retention_rules {
-  persistence::duration hub{0}; ///< 0: for ever.
-  /// Orchestrators that have a rule of their own.
+  /// Applies to all orchestrators that are not in `by_name`.
+  persistence::duration hub{0};
+
+  /// The retention time of each orchestrator that has one of its own, by name.
   std::map<std::string, persistence::duration> by_name;
+
+  /// The time between the end of a search for expired instances and the next
+  /// search.
   persistence::duration interval = std::chrono::minutes(1);
 
+  /// True if no rule ever purges an instance.
   bool keeps_everything() const;
 };
 
-/// To itself: it is time to look.
-struct look_for_expired {};
+/// Sent by the actor to itself: search for expired instances now.
+struct purge_expired_now {};
 
 } // namespace perdura::cluster
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::look_for_expired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::purge_expired_now)
 
 namespace perdura::cluster {
 
-using retention_actor = caf::typed_actor<caf::reacts_to<look_for_expired>>;
+using retention_actor = caf::typed_actor<caf::reacts_to<purge_expired_now>>;
 
-/// A page of what this node owns: each looks after its own.
-using own_query = std::function<persistence::result<persistence::instance_page>(
-  const persistence::instance_query&)>;
+/// Returns one page of the instances that this node owns; blocks. Each node
+/// purges only its own instances.
+using local_instance_query
+  = std::function<persistence::result<persistence::instance_page>(
+    const persistence::instance_query&)>;
 
-/// Queries block, so it wants a thread of its own (caf::detached).
+/// The behavior of the actor. Queries block, so the actor must be spawned with
+/// a thread of its own (caf::detached). `gateway` receives the purge requests;
+/// `time` supplies the wall-clock time and must outlive the actor.
 retention_actor::behavior_type
 retention_behavior(retention_actor::pointer self, retention_rules rules,
-                   own_query query,
+                   local_instance_query query,
                    std::shared_ptr<actors::management_gateway> gateway,
                    const persistence::clock* time);
 

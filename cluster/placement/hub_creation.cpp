@@ -4,6 +4,7 @@
 #include "persistence/journal/lmdb_journal.hpp"
 #include "persistence/records/clock.hpp"
 #include "persistence/records/identity.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 
@@ -14,42 +15,40 @@ using persistence::error;
 using persistence::hub_identity;
 using persistence::result;
 
-namespace {
-
-bool is_hub_id(const std::string& text) {
-  return text.size() == 32
-         && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
-} // namespace
-
 result<hub_identity> describe_hub(const node_config& config) {
+  // The directory ID is random, so that the other nodes notice when the
+  // directory is replaced by a new one with the same hub ID and node name.
   hub_identity hub;
   hub.hub_id = config.hub_id;
   hub.name = config.task_hub;
   hub.partition_count = config.partition_count;
   hub.created_at = persistence::system_clock().now();
   hub.directory_id = persistence::random_hex32();
-  if (!hub.hub_id.empty() && !is_hub_id(hub.hub_id))
+  if (!hub.hub_id.empty() && !persistence::is_hex32(hub.hub_id))
     return error{errc::invalid_argument,
                  "\"" + hub.hub_id
-                   + "\" is no ID of a hub: 32 hex digits (0-9, a-f) make "
-                     "one."};
+                   + "\" is not a valid hub ID: a hub ID is 32 hex digits "
+                     "(0-9, a-f)."};
   if (config.cluster.is_alone()) {
     if (hub.hub_id.empty())
       hub.hub_id = persistence::random_hex32();
     return hub;
   }
+  // The nodes create their directories independently of each other, so a random
+  // hub ID would differ on each node.
   if (hub.hub_id.empty())
     return error{errc::invalid_argument,
-                 "The nodes of a cluster make their hub with one ID: hub.id "
-                 "in the configuration of each, 32 hex digits (`openssl rand "
-                 "-hex 16` gives some)."};
+                 "A cluster needs hub.id: the same 32 hex digits in the "
+                 "configuration of each node (`openssl rand -hex 16` prints "
+                 "32 random ones)."};
   auto nodes = parse_nodes(config.cluster.nodes);
   if (!nodes)
     return nodes.error();
+  // A hub is not created if the node could not listen with this configuration.
   if (auto address = listen_address_of(config.cluster); !address)
     return address.error();
+  // Every node computes the same placement, because the result depends only on
+  // the node list and the number of partitions.
   auto placed = place(names_of(*nodes), config.partition_count);
   if (!placed)
     return placed.error();
@@ -70,6 +69,8 @@ result<hub_identity> create_hub(const node_config& config) {
 
 result<void> ensure_hub(const node_config& config) {
   auto hub = persistence::read_hub(config.data_dir);
+  // A hub is created only if there is none. Any other error, such as a damaged
+  // hub, must not lead to a new, empty hub.
   if (!hub && hub.code() == errc::storage_missing && config.create_hub)
     hub = create_hub(config);
   if (!hub)
@@ -80,9 +81,12 @@ result<void> ensure_hub(const node_config& config) {
 placement placement_of(const hub_identity& hub) {
   if (!hub.nodes.empty())
     return {hub.nodes, hub.owners};
+  // A node without a cluster has the empty name and owns every partition.
   return {{""}, std::vector<std::uint32_t>(hub.partition_count, 0)};
 }
 
+// Each message names both what the directory holds and what is configured, so
+// that an operator sees which of the two is wrong.
 result<void> check_hub(const hub_identity& hub, const node_config& config) {
   const std::string where = config.data_dir.string();
   if (!config.hub_id.empty() && config.hub_id != hub.hub_id)
@@ -91,11 +95,12 @@ result<void> check_hub(const hub_identity& hub, const node_config& config) {
   if (hub.node != config.cluster.node)
     return error{errc::storage_foreign,
                  where + " holds the data of "
-                   + (hub.node.empty() ? std::string("a node alone")
+                   + (hub.node.empty() ? std::string("a node without a cluster")
                                        : "node \"" + hub.node + "\"")
-                   + ", and this is "
+                   + ", but this is "
                    + (config.cluster.is_alone()
-                        ? std::string("one (cluster.node is not set)")
+                        ? std::string("a node without a cluster (cluster.node "
+                                      "is not set)")
                         : "node \"" + config.cluster.node + "\"")
                    + "."};
   if (config.cluster.is_alone())

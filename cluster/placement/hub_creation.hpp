@@ -1,4 +1,6 @@
-/// Makes the hub in a node's data directory, alone or as one of a cluster.
+/// Creates the hub in a node's data directory, and checks that an existing hub
+/// fits the configuration. Both apply to a node without a cluster and to each
+/// node of a cluster.
 #pragma once
 
 #include "cluster/node/node_config.hpp"
@@ -7,31 +9,39 @@
 
 namespace perdura::cluster {
 
-/// The hub that the configuration describes: with a random ID if it names none
-/// and the node is alone; in a cluster, with its partitions placed.
-/// @error errc::invalid_argument  No `hub_id` in a cluster, or one that is not
-///                                32 hex digits; a node list that cannot be.
+/// The identity of a new hub according to the configuration; writes nothing.
+/// A node without a cluster gets a random hub ID if `config.hub_id` is empty.
+/// In a cluster the result holds the placement of the partitions. The directory
+/// ID is random, and the creation time is the time of the call.
+/// @error errc::invalid_argument  `hub_id` is not 32 hex digits, or is empty in
+///                                a cluster; the node list, the listening
+///                                address or the TLS files are not valid.
 persistence::result<persistence::hub_identity>
 describe_hub(const node_config& config);
 
-/// Makes it in `config.data_dir`, which must be empty or not there.
-/// @error as describe_hub and persistence::create_hub
+/// Creates the hub in `config.data_dir`, which must be empty or absent. Returns
+/// the identity that was written.
+/// @error the errors of describe_hub and of persistence::create_hub
 persistence::result<persistence::hub_identity>
 create_hub(const node_config& config);
 
-/// Is there a hub in `config.data_dir` that may be served so? Makes it first if
-/// there is none and `config.create_hub` is set.
-/// @error as create_hub, persistence::read_hub and check_hub
+/// Checks that `config.data_dir` holds a hub that this configuration may serve.
+/// Creates the hub first if there is none and `config.create_hub` is set.
+/// @error errc::storage_missing  There is no hub, and `create_hub` is not set.
+/// @error the errors of create_hub, persistence::read_hub and check_hub
 persistence::result<void> ensure_hub(const node_config& config);
 
-/// The placement that is stored in a hub; all on one node "" if it is alone.
+/// The placement that is stored in the hub. In the hub of a node without a
+/// cluster, one node with the name "" owns all partitions.
 placement placement_of(const persistence::hub_identity& hub);
 
-/// May the node be started so? Its name, hub and nodes must be those with
-/// which the hub was made.
-/// @error errc::storage_foreign   Another hub's directory, or another node's.
-/// @error errc::invalid_argument  A list that would move partitions; names
-///                                them.
+/// Checks that the configured hub ID (if any), node name and node list are
+/// those with which the hub was created. Addresses may differ.
+/// @error errc::storage_foreign   The directory belongs to another hub or to
+///                                another node.
+/// @error errc::invalid_argument  The node list is not valid, or a node that
+///                                owns partitions is missing; the message names
+///                                the node and its partitions.
 persistence::result<void> check_hub(const persistence::hub_identity& hub,
                                     const node_config& config);
 

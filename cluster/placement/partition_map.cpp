@@ -4,6 +4,8 @@
 
 namespace perdura::cluster {
 
+// The modulo favours low partitions by less than one part in 2^51, because
+// there are at most 4096 partitions.
 persistence::partition_id partition_of(const persistence::instance_id& id,
                                        std::uint32_t partition_count) {
   return static_cast<persistence::partition_id>(

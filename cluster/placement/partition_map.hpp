@@ -1,4 +1,5 @@
-/// Which partition an instance belongs to: fixed with the hub, for ever.
+/// Maps an instance ID to its partition. The mapping does not change during the
+/// life of a hub.
 #pragma once
 
 #include <perdura/persistence/records/ids.hpp>
@@ -7,9 +8,10 @@
 
 namespace perdura::cluster {
 
-/// XXH3-64 of the ID's bytes, seed 0, modulo the number of partitions.
-/// Golden vectors stand in tests/cluster/partition_map_test.cpp: changing this
-/// loses every instance of every hub.
+/// XXH3-64 of the bytes of the ID, with seed 0, modulo `partition_count` (at
+/// least 1). If the function changed, stored instances would not be found any
+/// more: the golden vectors in tests/cluster/partition_map_test.cpp keep the
+/// function fixed.
 persistence::partition_id partition_of(const persistence::instance_id& id,
                                        std::uint32_t partition_count);
 

@@ -15,10 +15,11 @@ using persistence::result;
 
 namespace {
 
-// The file: this line, then "NODE DIRECTORY" a line each, and ". admitted" once
-// another node has let this one in. People may read it, and take a line out
-// when a node's data is given up.
-constexpr std::string_view head = "perdura peers, format 1";
+// The file is text: this header line, one line "NODE DIRECTORY_ID" for each
+// known node, and the line ". admitted" once another node has admitted this
+// one. An operator who gives up the data of a node removes the line of that
+// node from the files of the other nodes.
+constexpr std::string_view header_line = "perdura peers, format 1";
 constexpr std::string_view admitted_line = ". admitted";
 
 } // namespace
@@ -26,16 +27,18 @@ constexpr std::string_view admitted_line = ". admitted";
 result<std::unique_ptr<peer_register>>
 peer_register::open(const std::filesystem::path& directory) {
   std::unique_ptr<peer_register> made(new peer_register(directory / "peers"));
+  // A new directory has no file; the first admission creates it.
   std::error_code trouble;
   if (!std::filesystem::exists(made->file_, trouble))
     return made;
   std::ifstream in(made->file_);
   const error damaged{errc::storage_damaged,
                       "The file " + made->file_.string()
-                        + " is damaged. It says which data directories the "
-                          "other nodes have; without it they are met anew."};
+                        + " is damaged. It records the data directory of each "
+                          "other node. If you remove the file, the directories "
+                          "are recorded anew when the nodes connect."};
   std::string line;
-  if (!std::getline(in, line) || line != head)
+  if (!std::getline(in, line) || line != header_line)
     return damaged;
   while (std::getline(in, line)) {
     if (line == admitted_line) {
@@ -56,12 +59,16 @@ result<void> peer_register::admit(const peer_hello& hello) {
   if (known != directories_.end()) {
     if (known->second == hello.directory)
       return {};
-    return error{errc::storage_foreign,
-                 "Node \"" + hello.node
-                   + "\" has come with another data directory than before: "
-                     "what it held would be missing. Give it its directory "
-                     "back, or restore it from a backup."};
+    return error{
+      errc::storage_foreign,
+      "Node \"" + hello.node
+        + "\" has connected with another data directory than before: "
+          "the data in its earlier directory would be missing. "
+          "Start it with its earlier directory, or restore that "
+          "from a backup."};
   }
+  // The record is durable before the node is admitted. Otherwise the node could
+  // connect with another directory after a crash of this process.
   directories_[hello.node] = hello.directory;
   auto written = write();
   if (!written)
@@ -69,10 +76,12 @@ result<void> peer_register::admit(const peer_hello& hello) {
   return written;
 }
 
-result<void> peer_register::note_admitted() {
+result<void> peer_register::record_admission() {
   const std::lock_guard lock(mutex_);
   if (was_admitted_)
     return {};
+  // `write` writes the admission only if the flag is set, so the flag is set
+  // first and reset if the write fails.
   was_admitted_ = true;
   auto written = write();
   if (!written)
@@ -87,9 +96,11 @@ bool peer_register::wait_until_admitted(persistence::duration time_out) {
                            [this] { return was_admitted_.load(); });
 }
 
-/// Beside, then into place: whole or not at all.
+/// Replaces the file atomically and durably: writes a new file beside it, syncs
+/// the new file, renames it, and syncs the directory. The caller holds
+/// `mutex_`.
 result<void> peer_register::write() const {
-  std::string text(head);
+  std::string text(header_line);
   text += '\n';
   for (const auto& [node, directory] : directories_)
     text += node + ' ' + directory + '\n';

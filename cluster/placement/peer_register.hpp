@@ -1,5 +1,7 @@
-/// Remembers each other node's data directory, so that one that comes with
-/// another is refused: what it held would be missing, and nobody would know.
+/// Remembers the data directory of each other node in the file `peers` of this
+/// node's own data directory. A node that connects with another directory than
+/// before is refused: the data that it acknowledged would be missing, and its
+/// partitions would answer "not found" for existing instances.
 #pragma once
 
 #include "cluster/transport/envelope.hpp"
@@ -12,28 +14,37 @@
 
 namespace perdura::cluster {
 
+/// The data directories of the other nodes, and whether this node has been
+/// admitted. Thread-safe.
 class peer_register {
 public:
-  /// Reads `directory`/peers, if it is there.
-  /// @error errc::storage_damaged  It is not as it was written.
+  /// Reads the file `peers` in `directory`. If there is no such file, no node
+  /// is recorded yet.
+  /// @error errc::storage_damaged  The file does not have the expected form.
   static persistence::result<std::unique_ptr<peer_register>>
   open(const std::filesystem::path& directory);
 
-  /// Is it the one that it was? A new one is remembered, durably.
-  /// @error errc::storage_foreign  Another directory than the last time.
-  /// @error errc::storage_failed   It cannot be remembered.
+  /// Checks that the node connects with the directory that is recorded for it.
+  /// The directory of a node that is not recorded yet is written to the file,
+  /// durably, before the call returns.
+  /// @error errc::storage_foreign  Another directory is recorded for the node.
+  /// @error errc::storage_failed   The file cannot be written.
   persistence::result<void> admit(const peer_hello& hello);
 
-  /// Whether another node has ever let this one in with this directory.
+  /// True once any other node has admitted this node with this directory, also
+  /// in an earlier run.
   bool was_admitted() const {
     return was_admitted_;
   }
 
-  /// False if none has within that time.
+  /// Blocks until `was_admitted()` is true. Returns false if that takes longer
+  /// than `time_out`.
   bool wait_until_admitted(persistence::duration time_out);
 
-  /// Another node has let this one in; remembered, durably.
-  persistence::result<void> note_admitted();
+  /// Records, durably, that another node has admitted this one.
+  /// @error errc::storage_failed  The file cannot be written; `was_admitted`
+  ///                              returns false again.
+  persistence::result<void> record_admission();
 
 private:
   explicit peer_register(std::filesystem::path file) : file_(std::move(file)) {}
@@ -41,9 +52,9 @@ private:
   persistence::result<void> write() const;
 
   std::filesystem::path file_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<node_id, std::string> directories_;
+  std::mutex mutex_;                ///< Guards `directories_` and the file.
+  std::condition_variable changed_; ///< Signalled when `was_admitted_` changes.
+  std::map<node_id, std::string> directories_; ///< Directory IDs by node.
   std::atomic<bool> was_admitted_{false};
 };
 

@@ -24,23 +24,26 @@ bool is_node_id(const node_id& id) {
             });
 }
 
+/// Checks that all names are valid and that none occurs twice.
 result<void> check_names(const std::vector<node_id>& nodes) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (!is_node_id(nodes[i]))
       return error{errc::invalid_argument,
                    "\"" + nodes[i]
-                     + "\" is no name for a node: 1 to 64 of a-z, 0-9, - and "
-                       "_ make one."};
+                     + "\" is not a valid node name: use 1 to 64 characters of "
+                       "a-z, 0-9, - and _."};
     if (std::find(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(i),
                   nodes[i])
         != nodes.begin() + static_cast<std::ptrdiff_t>(i))
       return error{errc::invalid_argument,
-                   "Node \"" + nodes[i] + "\" is in the list twice."};
+                   "Node \"" + nodes[i] + "\" is in the list of nodes twice."};
   }
   return {};
 }
 
-/// The same on every machine: the number goes in as eight bytes, high first.
+/// The rendezvous weight of a node for a partition: XXH3-64 of the name, a zero
+/// byte, and the partition number as eight bytes in big-endian order. The fixed
+/// byte order makes the weight the same on every machine.
 std::uint64_t weight_of(const node_id& node, std::uint32_t partition) {
   std::string text = node;
   text += '\0';
@@ -49,7 +52,8 @@ std::uint64_t weight_of(const node_id& node, std::uint32_t partition) {
   return XXH3_64bits(text.data(), text.size());
 }
 
-/// "3, 7 and 12"; of many, the first ten.
+/// The partition numbers for an error message, e.g. "3, 7 and 12". If there are
+/// more than ten, the text has the first ten and the number of the others.
 std::string listed(const std::vector<partition_id>& partitions) {
   constexpr std::size_t shown_max = 10;
   std::string text;
@@ -90,21 +94,24 @@ result<placement> place(const std::vector<node_id>& nodes,
   placement out;
   out.nodes = nodes;
   const std::size_t share = partition_count / nodes.size();
-  std::size_t one_more = partition_count % nodes.size(); // nodes
-  std::vector<std::size_t> taken(nodes.size(), 0);
+  // The number of nodes that may still get one partition more than `share`.
+  std::size_t one_more = partition_count % nodes.size();
+  std::vector<std::size_t> placed(nodes.size(), 0);
+  // There is always a node below its share, because the shares of all nodes sum
+  // to `partition_count`. So `best` has a value after the inner loop.
   for (std::uint32_t partition = 0; partition < partition_count; ++partition) {
     std::optional<std::size_t> best;
     std::uint64_t best_weight = 0;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const std::uint64_t weight = weight_of(nodes[i], partition);
-      const bool has_room
-        = taken[i] < share || (taken[i] == share && one_more > 0);
-      if (has_room && (!best || weight > best_weight)) {
+      const bool is_below_share
+        = placed[i] < share || (placed[i] == share && one_more > 0);
+      if (is_below_share && (!best || weight > best_weight)) {
         best = i;
         best_weight = weight;
       }
     }
-    if (++taken[*best] > share)
+    if (++placed[*best] > share)
       --one_more;
     out.owners.push_back(static_cast<std::uint32_t>(*best));
   }
@@ -115,6 +122,7 @@ result<void> check_nodes(const placement& stored,
                          const std::vector<node_id>& configured) {
   if (auto ok = check_names(configured); !ok)
     return ok;
+  // Only owners matter: a node without partitions may leave the list.
   for (const node_id& node : stored.nodes) {
     const auto owned = stored.owned_by(node);
     if (owned.empty()
@@ -123,10 +131,10 @@ result<void> check_nodes(const placement& stored,
       continue;
     return error{errc::invalid_argument,
                  "Node \"" + node
-                   + "\" is missing in the list of nodes, but owns partition"
+                   + "\" is missing from the list of nodes, but owns partition"
                    + (owned.size() == 1 ? " " : "s ") + listed(owned)
                    + "; partitions that hold data cannot be moved. Put the "
-                     "node back, under any address."};
+                     "node back into the list; its address may change."};
   }
   return {};
 }

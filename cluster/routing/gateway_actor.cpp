@@ -6,33 +6,36 @@
 
 namespace perdura::cluster {
 
+// The callback of an entry is called only after the entry has been removed
+// under the mutex. An answer, a cancellation and `close` may therefore compete
+// for one request, and exactly one of them calls the callback.
 std::uint64_t pending_requests::add(actors::instance_id id, callback done,
-                                    claim_ptr claim) {
+                                    send_or_cancel_ptr token) {
   std::unique_lock lock(mutex_);
   const std::uint64_t number = next_++;
   if (!closed_) {
     entries_.emplace(number,
-                     entry{std::move(id), std::move(done), std::move(claim)});
+                     entry{std::move(id), std::move(done), std::move(token)});
     return number;
   }
   actors::management_answer answer;
   answer.code = persistence::errc::shutting_down;
   answer.message = why_;
   answer.id = std::move(id);
-  lock.unlock();
+  lock.unlock(); // `done` may submit another request
   done(std::move(answer));
   return 0;
 }
 
 std::optional<pending_requests::entry>
-pending_requests::take(std::uint64_t number) {
+pending_requests::remove(std::uint64_t number) {
   std::lock_guard lock(mutex_);
   auto it = entries_.find(number);
   if (it == entries_.end())
     return std::nullopt;
-  std::optional<entry> taken = std::move(it->second);
+  std::optional<entry> removed = std::move(it->second);
   entries_.erase(it);
-  return taken;
+  return removed;
 }
 
 void pending_requests::close(const std::string& why) {
@@ -59,49 +62,64 @@ persistence::result<void> pending_requests::check_open() const {
   return {};
 }
 
-node_gateway::node_gateway(gateway_surroundings around,
+node_gateway::node_gateway(gateway_dependencies dependencies,
                            std::shared_ptr<pending_requests> pending)
-  : pending_(std::move(pending)), around_(std::move(around)) {}
+  : pending_(std::move(pending)), dependencies_(std::move(dependencies)) {}
 
-node_gateway::ways node_gateway::ways_now() {
+/// Returns a copy of the routes, so that no lock is held while a request is
+/// sent. Before the admission `local` is null: all requests go to the router,
+/// which refuses them or keeps them until the admission.
+node_gateway::routes node_gateway::current_routes() {
   const std::lock_guard lock(mutex_);
-  return {around_.router, is_let_in_ ? own_ : nullptr};
+  return {dependencies_.router, is_admitted_ ? local_ : nullptr};
 }
 
 namespace {
 
-/// A status needs nobody's turn. A history may have many megabytes: not on a
-/// door's thread.
+/// Returns the request if it asks for a status without history, which the
+/// caller's thread may read from storage; null for any other request. A history
+/// may have many megabytes: reading it would block the caller for long, and the
+/// caller may be a thread of the HTTP server.
 const actors::get_status*
-answered_at_once(const actors::management_request& request) {
+as_direct_status_read(const actors::management_request& request) {
   const auto* asked = std::get_if<actors::get_status>(&request);
   return asked != nullptr && !asked->show_history ? asked : nullptr;
 }
 
 } // namespace
 
+// There are three ways to handle a request. If a request asks for the status of
+// a local instance without its history, this function reads the status. Any
+// other request for a partition of this node is put into that partition's
+// mailbox. Every other request goes to the router. Until this node is admitted,
+// all requests go to the router.
 std::uint64_t node_gateway::submit(actors::management_request request,
-                                   callback done, actors::if_away what) {
-  const ways known = ways_now();
+                                   callback done,
+                                   actors::if_owner_unavailable what) {
+  const routes known = current_routes();
   const actors::instance_id& id = actors::instance_of(request);
-  actors::partition_actor own;
-  if (known.own) {
-    const auto partition = partition_of(id, known.own->partition_count);
-    own = known.own->by_id[persistence::index_of(partition)];
-    if (const auto* asked = answered_at_once(request);
-        asked != nullptr && own) {
-      done(known.own->read(partition, *asked));
+  actors::partition_actor owner;
+  if (known.local) {
+    const auto partition = partition_of(id, known.local->partition_count);
+    owner = known.local->by_id[persistence::index_of(partition)];
+    if (const auto* asked = as_direct_status_read(request);
+        asked != nullptr && owner) {
+      done(known.local->read(partition, *asked));
       return 0;
     }
   }
-  const claim_ptr claim = what == actors::if_away::wait && !own
-                            ? std::make_shared<request_claim>()
-                            : nullptr;
-  const std::uint64_t number = pending_->add(id, std::move(done), claim);
+  // A local partition always accepts the request, so only a request that the
+  // router handles may have to wait for its owner.
+  const send_or_cancel_ptr token
+    = what == actors::if_owner_unavailable::wait && !owner
+        ? std::make_shared<send_or_cancel_token>()
+        : nullptr;
+  const std::uint64_t number = pending_->add(id, std::move(done), token);
   if (number == 0)
-    return 0;
+    return 0; // the gateway is closed; `add` has called `done`
   if (!known.router) {
-    if (const auto entry = pending_->take(number)) {
+    // `remove` fails if `close` has answered the request in the meantime.
+    if (const auto entry = pending_->remove(number)) {
       actors::management_answer answer;
       answer.code = persistence::errc::unavailable;
       answer.id = entry->id;
@@ -110,35 +128,41 @@ std::uint64_t node_gateway::submit(actors::management_request request,
     }
     return 0;
   }
-  actors::management_inbound inbound{{around_.door, number},
+  actors::management_inbound inbound{{dependencies_.gateway_number, number},
                                      std::move(request)};
-  if (own)
-    caf::anon_send(own, std::move(inbound));
-  else if (claim)
-    caf::anon_send(known.router, patient_request{std::move(inbound), claim});
+  if (owner)
+    caf::anon_send(owner, std::move(inbound));
+  else if (token)
+    caf::anon_send(known.router, deferrable_request{std::move(inbound), token});
   else
     caf::anon_send(known.router, std::move(inbound));
   return number;
 }
 
 void node_gateway::cancel(std::uint64_t number) {
-  const auto entry = pending_->take(number);
+  const auto entry = pending_->remove(number);
   if (!entry)
-    return;
+    return; // answered or cancelled before
+  // If the request is a wait, its partition keeps the wait until it is answered
+  // or cancelled. The wait is therefore cancelled in the partition, too. Any
+  // other request that was sent is still executed; only its answer is dropped.
   {
     std::lock_guard lock(mutex_);
-    if (around_.router)
-      caf::anon_send(around_.router,
-                     actors::management_inbound{
-                       {around_.door, number}, actors::cancel_wait{entry->id}});
+    if (dependencies_.router)
+      caf::anon_send(
+        dependencies_.router,
+        actors::management_inbound{{dependencies_.gateway_number, number},
+                                   actors::cancel_wait{entry->id}});
   }
   actors::management_answer answer;
   answer.id = entry->id;
-  if (entry->claim && entry->claim->withdraw()) {
+  // If `withdraw` succeeds, the router can no longer send the request. Only in
+  // this case is it certain that nothing was done.
+  if (entry->token && entry->token->withdraw()) {
     answer.code = persistence::errc::unavailable;
     answer.message = "The owner of \"" + entry->id
-                     + "\" could not be reached in the time allowed. It was "
-                       "not asked; nothing was done.";
+                     + "\" could not be reached in the time allowed. The "
+                       "request was not sent; nothing was done.";
   } else {
     answer.code = persistence::errc::cancelled;
     answer.message = "The request for \"" + entry->id + "\" was cancelled.";
@@ -149,8 +173,10 @@ void node_gateway::cancel(std::uint64_t number) {
 persistence::result<persistence::instance_page>
 node_gateway::query(const persistence::instance_query& query,
                     persistence::duration time_out) {
-  auto page = around_.questions->query(query, time_out);
-  // Its own end is no node that is away.
+  auto page = dependencies_.cluster_query->query(query, time_out);
+  // While this gateway closes, the other nodes appear to be unreachable, so the
+  // query fails with a misleading error. In that case the error of the closed
+  // gateway replaces the misleading one.
   if (auto open = pending_->check_open(); !page && !open)
     return open.error();
   return page;
@@ -158,47 +184,51 @@ node_gateway::query(const persistence::instance_query& query,
 
 persistence::result<actors::instance_counts>
 node_gateway::count(bool partial, persistence::duration time_out) {
-  auto counted = around_.questions->count(partial, time_out);
+  auto counted = dependencies_.cluster_query->count(partial, time_out);
   if (auto open = pending_->check_open(); !counted && !open)
     return open.error();
   return counted;
 }
 
 std::vector<std::pair<std::string, std::string>> node_gateway::stuck() {
-  return around_.questions->stuck();
+  return dependencies_.cluster_query->stuck();
 }
 
 actors::management_payload
 node_gateway::payload_of(const std::string& id) const {
-  return around_.payload_of(id);
+  return dependencies_.payload_of(id);
 }
 
 bool node_gateway::is_seed_compatible() const {
-  return around_.is_seed_compatible();
+  return dependencies_.is_seed_compatible();
 }
 
 void node_gateway::open(router_control_actor router) {
   const std::lock_guard lock(mutex_);
-  around_.router = std::move(router);
+  dependencies_.router = std::move(router);
 }
 
-void node_gateway::open_own(own_partitions_ptr own, bool is_let_in) {
+void node_gateway::set_local_partitions(local_partitions_ptr local,
+                                        bool is_admitted) {
   const std::lock_guard lock(mutex_);
-  own_ = std::move(own);
-  is_let_in_ = is_let_in_ || is_let_in;
+  local_ = std::move(local);
+  is_admitted_ = is_admitted_ || is_admitted;
 }
 
-void node_gateway::let_in() {
+void node_gateway::set_admitted() {
   const std::lock_guard lock(mutex_);
-  is_let_in_ = true;
+  is_admitted_ = true;
 }
 
 void node_gateway::close(const std::string& why) {
-  own_partitions_ptr own; // the partitions are let go outside of the lock
+  // Declared before the lock, so that it is destroyed after the mutex is
+  // released: if it is the last reference, actors are destroyed with it, which
+  // takes long.
+  local_partitions_ptr local;
   {
     std::lock_guard lock(mutex_);
-    around_.router = nullptr;
-    own.swap(own_);
+    dependencies_.router = nullptr;
+    local.swap(local_);
   }
   pending_->close(why);
 }
@@ -207,8 +237,9 @@ actors::gateway_actor::behavior_type
 gateway_behavior(actors::gateway_actor::pointer,
                  std::shared_ptr<pending_requests> pending) {
   return {
+    // No entry is left for a request that was cancelled: its answer is dropped.
     [pending = std::move(pending)](actors::management_reply& reply) {
-      if (auto entry = pending->take(reply.to.correlation))
+      if (auto entry = pending->remove(reply.to.correlation))
         entry->done(std::move(reply.answer));
     },
   };

@@ -1,14 +1,18 @@
-/// The client gateway: takes requests from any thread, routes them to the
-/// owner, and correlates the answers. It lives on this floor because a node
-/// hands one to its activities.
+/// The gateway of a process: accepts management requests from any thread, sends
+/// each to the owner of its instance, and passes each answer to its caller.
+///
+/// The gateway belongs to this layer, not to `client`, because a node gives a
+/// gateway to its activities. The gateway has two sides that share
+/// `pending_requests`: `node_gateway`, which callers use, and an actor that
+/// receives the answers.
 #pragma once
 
 #include "actors/interface/management.hpp"
 #include "actors/interface/messages.hpp"
-#include "cluster/routing/own_partitions.hpp"
-#include "cluster/routing/question_fan.hpp"
-#include "cluster/routing/request_claim.hpp"
+#include "cluster/routing/local_partitions.hpp"
 #include "cluster/routing/router_actor.hpp"
+#include "cluster/routing/scatter_gather_query.hpp"
+#include "cluster/routing/send_or_cancel_token.hpp"
 
 #include <functional>
 #include <memory>
@@ -21,56 +25,72 @@
 
 namespace perdura::cluster {
 
-/// Who waits for which answer. Shared by the gateway's two sides: threads
-/// that ask, and the actor that is answered.
+/// The callbacks of the requests that are not answered yet, by request number.
+/// Thread-safe. Callbacks are called without the lock.
 class pending_requests {
 public:
   using callback = actors::management_gateway::callback;
 
+  /// Adds a request and returns its new number, never 0. After `close`, adds
+  /// nothing, calls `done` with errc::shutting_down and returns 0.
   std::uint64_t add(actors::instance_id id, callback done,
-                    claim_ptr claim = nullptr);
+                    send_or_cancel_ptr token = nullptr);
 
+  /// A request that is not answered yet.
   struct entry {
     actors::instance_id id;
     callback done;
-    claim_ptr claim; ///< Of one that may wait for its owner.
+
+    /// Null if the request does not wait for the owner of its instance.
+    send_or_cancel_ptr token;
   };
 
-  /// Empty if it was answered or cancelled already.
-  std::optional<entry> take(std::uint64_t number);
+  /// Removes and returns an entry. Empty if the request was answered or
+  /// cancelled before. The removal ensures that each callback is called only
+  /// once.
+  std::optional<entry> remove(std::uint64_t number);
 
-  /// Everybody is told that there will be no answer.
+  /// Answers all pending requests, and all later ones, with errc::shutting_down
+  /// and the sentence `why`.
   void close(const std::string& why);
 
-  /// errc::shutting_down with that reason, once it is closed.
+  /// @error errc::shutting_down  `close` was called; the message is its `why`.
   persistence::result<void> check_open() const;
 
 private:
   mutable std::mutex mutex_;
-  std::uint64_t next_ = 1;
+  std::uint64_t next_ = 1; ///< The number of the next request.
   bool closed_ = false;
-  std::string why_;
+  std::string why_; ///< The argument of `close`.
   std::unordered_map<std::uint64_t, entry> entries_;
 };
 
-/// What a gateway asks of its node besides routing.
-struct gateway_surroundings {
-  router_control_actor router;
-  std::uint64_t door = 1;
-  std::shared_ptr<const question_fan> questions;
+/// The parts of the process that a gateway uses. The functions may be called on
+/// any thread, also after the process's node has stopped.
+struct gateway_dependencies {
+  router_control_actor router; ///< Null until `node_gateway::open`.
+
+  /// The value of `reply_to::gateway` in the requests of this gateway. Differs
+  /// between the gateways of a process.
+  std::uint64_t gateway_number = 1;
+  std::shared_ptr<const scatter_gather_query> cluster_query;
+
+  /// See the functions of management_gateway with the same names.
   std::function<actors::management_payload(const std::string&)> payload_of;
   std::function<bool()> is_seed_compatible;
 };
 
-/// The threads' side.
+/// The side of the gateway that callers use. The contract of the overridden
+/// functions stands in management_gateway. Thread-safe. A gateway may outlive
+/// its node; it then answers errc::shutting_down.
 class node_gateway final : public actors::management_gateway {
 public:
-  node_gateway(gateway_surroundings around,
+  node_gateway(gateway_dependencies dependencies,
                std::shared_ptr<pending_requests> pending);
 
   using management_gateway::submit;
   std::uint64_t submit(actors::management_request request, callback done,
-                       actors::if_away what) override;
+                       actors::if_owner_unavailable what) override;
   void cancel(std::uint64_t number) override;
   persistence::result<persistence::instance_page>
   query(const persistence::instance_query& query,
@@ -81,33 +101,42 @@ public:
   actors::management_payload payload_of(const std::string& id) const override;
   bool is_seed_compatible() const override;
 
-  /// The router is there; before, every request is refused.
+  /// Sets the router. Before this call every request is refused with
+  /// errc::unavailable.
   void open(router_control_actor router);
 
-  /// Requests for these go to them straight, past the router; status of their
-  /// instances is read on the caller's thread. Not before the node is let in.
-  void open_own(own_partitions_ptr own, bool is_let_in);
-  void let_in();
+  /// Sets the partitions of this node. Once the node is admitted, requests for
+  /// them bypass the router, and a status without history is read from storage
+  /// on the caller's thread. `is_admitted` is true if the node is admitted
+  /// already. The value false does not revoke an earlier `set_admitted`.
+  void set_local_partitions(local_partitions_ptr local, bool is_admitted);
 
-  /// The node stops: nothing is routed any more, who waits is told.
+  /// Informs the gateway that the node is admitted. May be called before
+  /// `set_local_partitions`, and more than once.
+  void set_admitted();
+
+  /// Called when the node stops. Pending and later requests are answered with
+  /// errc::shutting_down and the sentence `why`.
   void close(const std::string& why);
 
 private:
-  struct ways {
-    router_control_actor router;
-    own_partitions_ptr own;
+  /// The destinations of requests at one moment.
+  struct routes {
+    router_control_actor router; ///< Null before `open` and after `close`.
+    local_partitions_ptr local;  ///< Null if requests must use the router.
   };
 
-  ways ways_now();
+  routes current_routes();
 
   std::shared_ptr<pending_requests> pending_;
-  std::mutex mutex_; ///< Over the router, `own_` and whether it is let in.
-  gateway_surroundings around_;
-  own_partitions_ptr own_;
-  bool is_let_in_ = false;
+  /// Guards `dependencies_.router`, `local_` and `is_admitted_`.
+  std::mutex mutex_;
+  gateway_dependencies dependencies_;
+  local_partitions_ptr local_;
+  bool is_admitted_ = false;
 };
 
-/// The actor's side: one door of the node.
+/// The behavior of the actor that receives the answers and calls the callbacks.
 actors::gateway_actor::behavior_type
 gateway_behavior(actors::gateway_actor::pointer self,
                  std::shared_ptr<pending_requests> pending);

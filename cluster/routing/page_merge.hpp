@@ -1,4 +1,4 @@
-/// Pages of several nodes made one.
+/// Merges the pages of several nodes into one page.
 #pragma once
 
 #include "persistence/views/queries.hpp"
@@ -7,10 +7,13 @@
 
 namespace perdura::cluster {
 
-/// Each page is a node's answer to the same query. Rows keep their order
-/// (created_at, id), at most `top` of them; the token is good on every node.
-/// What a node has not looked at yet is not overtaken: rows behind the place
-/// where the first of them stopped come with a later page.
+/// `pages` are the answers of different nodes to the same query. The merged
+/// page has at most `top` rows in the order (created_at, id), and a
+/// continuation token that is valid on every node.
+///
+/// A node may stop before the end of its rows. Rows after the first position at
+/// which any node stopped are left out of this page and appear in a later one,
+/// so that a walk over all pages skips no row and repeats none.
 persistence::instance_page
 merge_pages(std::vector<persistence::instance_page> pages, std::size_t top);
 

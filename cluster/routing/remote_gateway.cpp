@@ -4,9 +4,9 @@
 #include "cluster/placement/node_list.hpp"
 #include "cluster/placement/partition_map.hpp"
 #include "cluster/routing/gateway_actor.hpp"
-#include "cluster/routing/question_fan.hpp"
 #include "cluster/routing/router_actor.hpp"
 #include "cluster/routing/router_wiring.hpp"
+#include "cluster/routing/scatter_gather_query.hpp"
 #include "cluster/scheduling/actor_scheduler.hpp"
 #include "cluster/transport/caf_transport.hpp"
 
@@ -19,19 +19,27 @@ using namespace persistence;
 
 namespace {
 
-constexpr std::uint64_t client_door = 1;
+// The gateway number of the only gateway of this process.
+constexpr std::uint64_t client_gateway_number = 1;
+
+// The message of errc::shutting_down after `close`.
 constexpr const char* closed_sentence
   = "The gateway to the cluster has been closed.";
 
 } // namespace
 
+/// Owns the actor system, the router and the transport of a client. The public
+/// members are for `remote_gateway`, which does not change them after `begin`.
 class remote_gateway::impl {
 public:
+  /// `caf_config` already has the network modules. Starts the threads of the
+  /// actor system.
   impl(cluster_config cluster,
        std::unique_ptr<caf::actor_system_config> caf_config)
     : cluster_(std::move(cluster)), caf_config_(std::move(caf_config)) {
-    // It only carries messages; answers are handed on at once.
-    use_sparing_scheduler(*caf_config_, 2);
+    // Two threads suffice: a client runs no orchestrations, and callbacks must
+    // not block.
+    install_coalescing_scheduler(*caf_config_, 2);
     system_ = std::make_unique<caf::actor_system>(*caf_config_);
   }
 
@@ -39,55 +47,66 @@ public:
     close();
   }
 
+  /// Spawns the actors and begins to connect. Called once.
   result<void> begin(const std::vector<listed_node>& nodes);
+
+  /// See `remote_gateway::close`. Blocks until all actors have ended.
   void close();
 
-  /// How the nodes look from here; nothing once it is closed.
-  std::vector<peer_report> ask_peers() const;
+  /// The state of the nodes as this process sees it; empty after `close`.
+  std::vector<peer_report> peer_reports() const;
 
   cluster_config cluster_;
   std::shared_ptr<node_gateway> gateway_;
-  std::shared_ptr<question_fan> fan_;
+  std::shared_ptr<scatter_gather_query> cluster_query_;
   std::shared_ptr<cluster_view> view_ = std::make_shared<cluster_view>();
 
 private:
-  /// What the gateway holds of it: it may outlive it.
-  struct reach {
+  /// The gateway's access to the router. Shared with the gateway, which may
+  /// outlive this object.
+  struct router_access {
+    /// Locked shared while `router` is used; locked exclusively by `close`.
     std::shared_mutex mutex;
-    router_control_actor router; ///< Null once it is closed.
+    router_control_actor router; ///< Null after `close`.
   };
 
+  /// Creates the gateway and registers it, with its number, in the router. The
+  /// router must exist.
   void open_gateway();
 
   std::unique_ptr<caf::actor_system_config> caf_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<transport> transport_;
-  std::shared_ptr<reach> reach_ = std::make_shared<reach>();
+  std::shared_ptr<router_access> access_ = std::make_shared<router_access>();
   router_control_actor router_;
-  actors::gateway_actor door_;
-  std::mutex close_mutex_;
-  bool closed_ = false;
+  actors::gateway_actor gateway_actor_;
+  std::mutex close_mutex_; ///< Held during `close`: a second call waits.
+  bool closed_ = false;    ///< Guarded by `close_mutex_`.
 };
 
 void remote_gateway::impl::open_gateway() {
   auto pending = std::make_shared<pending_requests>();
-  door_ = system_->spawn(gateway_behavior, pending);
-  caf::anon_send(router_, door_opened{client_door, door_});
-  question_fan::surroundings fan;
-  fan.view = view_;
-  fan.ask = [way = reach_](const node_id& node, question asked,
-                           question_fan::answer_callback answer) {
-    const std::shared_lock lock(way->mutex);
-    ask_peer(way->router, closed_sentence, node, std::move(asked),
-             std::move(answer));
+  gateway_actor_ = system_->spawn(gateway_behavior, pending);
+  caf::anon_send(router_,
+                 gateway_opened{client_gateway_number, gateway_actor_});
+  // A client has no partitions of its own, so `run_local_query` stays null.
+  scatter_gather_dependencies queries;
+  queries.view = view_;
+  queries.query_peer = [access = access_](const node_id& node, node_query query,
+                                          node_query_callback answer) {
+    const std::shared_lock lock(access->mutex);
+    query_peer(access->router, closed_sentence, node, std::move(query),
+               std::move(answer));
   };
-  fan_ = std::make_shared<question_fan>(std::move(fan));
-  gateway_surroundings around;
-  around.router = router_;
-  around.door = client_door;
-  around.questions = fan_;
-  // At the owner's door, if it has one; without a key's token.
-  around.payload_of = [view = view_](const std::string& id) {
+  cluster_query_ = std::make_shared<scatter_gather_query>(std::move(queries));
+  gateway_dependencies dependencies;
+  dependencies.router = router_;
+  dependencies.gateway_number = client_gateway_number;
+  dependencies.cluster_query = cluster_query_;
+  // The URLs point to the HTTP server of the node that owns the instance, if
+  // that node has one. They have no `code` parameter, because a client does not
+  // know the access keys of the nodes.
+  dependencies.payload_of = [view = view_](const std::string& id) {
     actors::management_payload none;
     none.id = id;
     const placement owners = view->owners();
@@ -102,29 +121,33 @@ void remote_gateway::impl::open_gateway() {
     base.task_hub = owner->task_hub;
     return make_management_payload(base, id);
   };
-  around.is_seed_compatible = [view = view_] {
+  // All nodes are expected to have the same `compat_seed`, so the hello of any
+  // of them is used. Before the first session the answer is false.
+  dependencies.is_seed_compatible = [view = view_] {
     const auto hello = view->any_hello();
     return hello && hello->seed_compatible;
   };
-  gateway_
-    = std::make_shared<node_gateway>(std::move(around), std::move(pending));
+  gateway_ = std::make_shared<node_gateway>(std::move(dependencies),
+                                            std::move(pending));
 }
 
 result<void>
 remote_gateway::impl::begin(const std::vector<listed_node>& nodes) {
-  router_surroundings around;
-  around.met = [view = view_](const peer_hello& hello) { view->met(hello); };
-  around.lost = [view = view_](const node_id& node) { view->lost(node); };
+  router_dependencies dependencies;
+  dependencies.peer_connected
+    = [view = view_](const peer_hello& hello) { view->peer_connected(hello); };
+  dependencies.peer_disconnected
+    = [view = view_](const node_id& node) { view->peer_disconnected(node); };
   router_ = system_->spawn(router_behavior,
                            client_router_config(cluster_, names_of(nodes)),
-                           std::move(around));
-  reach_->router = router_;
+                           std::move(dependencies));
+  access_->router = router_;
   open_gateway();
   caf_transport_config network;
-  network.dial = nodes;
+  network.connect_to = nodes;
   network.tls = cluster_.has_tls();
-  auto opened
-    = open_caf_transport(*system_, std::move(network), listener_of(router_));
+  auto opened = open_caf_transport(*system_, std::move(network),
+                                   make_transport_listener(router_));
   if (!opened)
     return opened.error();
   transport_ = std::move(*opened);
@@ -132,11 +155,14 @@ remote_gateway::impl::begin(const std::vector<listed_node>& nodes) {
   return {};
 }
 
-std::vector<peer_report> remote_gateway::impl::ask_peers() const {
-  const std::shared_lock lock(reach_->mutex);
-  return peers_of(reach_->router);
+std::vector<peer_report> remote_gateway::impl::peer_reports() const {
+  const std::shared_lock lock(access_->mutex);
+  return query_peer_reports(access_->router);
 }
 
+// The order is that of `node::stop`: first the gateway and the transport are
+// closed, so that nothing arrives any more, then the actors and the threads
+// end.
 void remote_gateway::impl::close() {
   const std::lock_guard closing(close_mutex_);
   if (closed_)
@@ -150,20 +176,22 @@ void remote_gateway::impl::close() {
     transport_->close();
   transport_.reset();
   {
-    const std::unique_lock lock(reach_->mutex);
-    reach_->router = nullptr;
+    // The lock waits for the queries that use the router now. Later queries
+    // find that `router` is null.
+    const std::unique_lock lock(access_->mutex);
+    access_->router = nullptr;
   }
   if (router_) {
-    caf::anon_send(router_, partitions_gone{});
+    caf::anon_send(router_, partitions_released{});
     caf::anon_send_exit(router_, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(door_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(gateway_actor_, caf::exit_reason::user_shutdown);
   }
   router_ = nullptr;
-  door_ = nullptr;
-  system_.reset(); // waits for its actors
+  gateway_actor_ = nullptr;
+  system_.reset(); // blocks until all actors have ended
 }
 
-// --- The door ----------------------------------------------------------------
+// --- The public class --------------------------------------------------------
 
 remote_gateway::remote_gateway() = default;
 
@@ -176,7 +204,8 @@ remote_gateway::open(const cluster_config& cluster) {
     return nodes.error();
   if (nodes->empty())
     return error{errc::invalid_argument,
-                 "A gateway wants to know the cluster's nodes."};
+                 "A cluster client needs the cluster's nodes: the list of "
+                 "nodes is empty."};
   auto system = std::make_unique<caf::actor_system_config>();
   if (auto ready = prepare_network(*system, cluster); !ready)
     return ready.error();
@@ -203,15 +232,15 @@ result<void> remote_gateway::wait_until_reachable(duration time_out,
   std::string sentence = names.empty()
                            ? "No node of the cluster can be reached."
                            : "These nodes cannot be reached: " + names + ".";
-  // What a wrong list does wrong, above all.
-  for (const peer_report& peer : impl_->ask_peers())
+  // A reason may be, for example, that an address belongs to another node.
+  for (const peer_report& peer : impl_->peer_reports())
     if (!peer.is_up && !peer.why.empty())
       sentence += " " + peer.node + ": " + peer.why;
   return error{errc::unavailable, std::move(sentence)};
 }
 
 std::vector<reported_node> remote_gateway::reports() const {
-  return impl_->fan_->reports();
+  return impl_->cluster_query_->reports();
 }
 
 void remote_gateway::close() {

@@ -1,5 +1,6 @@
-/// A gateway into a cluster from a process that is no node: it knows the
-/// nodes, asks each partition's owner, and follows them as they go and come.
+/// The gateway of a process that is not a node of the cluster (a client). It
+/// keeps a connection to each node and sends each request to the owner of its
+/// instance.
 #pragma once
 
 #include <perdura/cluster/node/node_config.hpp>
@@ -16,32 +17,42 @@ class management_gateway;
 
 namespace perdura::cluster {
 
+/// The connections of a client process to the nodes. Owns an actor system and
+/// its threads. Thread-safe.
 class remote_gateway {
 public:
-  /// `cluster.node` and `listen` are not used; its certificates are a client's.
-  /// Returns at once; the nodes are reached meanwhile.
-  /// @error errc::invalid_argument  A node list or certificates that cannot be.
+  /// Begins to connect to the nodes of `cluster.nodes`, and returns without
+  /// waiting for a connection; see `wait_until_reachable`. `cluster.node` and
+  /// `cluster.listen` are ignored. `cluster.certificate_file` holds the
+  /// certificate of the client.
+  /// @error errc::invalid_argument  The node list is empty or not valid, or a
+  ///                                certificate file cannot be read.
   static persistence::result<std::unique_ptr<remote_gateway>>
   open(const cluster_config& cluster);
 
-  /// Closes.
+  /// Calls `close`.
   ~remote_gateway();
 
   remote_gateway(const remote_gateway&) = delete;
   remote_gateway& operator=(const remote_gateway&) = delete;
 
-  /// May outlive this; then it answers *shutting_down*.
+  /// The gateway to all instances of the cluster. It may outlive this object;
+  /// it then answers errc::shutting_down.
   std::shared_ptr<actors::management_gateway> gateway() const;
 
-  /// Returns when some node, or all that own partitions, can be asked.
-  /// @error errc::unavailable  Not within the time; says what is missing.
+  /// Blocks until one node is connected or, if `all` is set, until every node
+  /// that owns partitions is connected.
+  /// @error errc::unavailable  The wait took longer than `time_out`; the
+  ///                           message names the missing nodes and the reasons.
   persistence::result<void> wait_until_reachable(persistence::duration time_out,
                                                  bool all = false) const;
 
-  /// What each node that owns partitions says of itself. Blocks.
+  /// The report of each node that owns partitions. Blocks until all have
+  /// answered, at most actors::query_time_max.
   std::vector<reported_node> reports() const;
 
-  /// Who waits is told; idempotent.
+  /// Closes all connections. Pending and later requests are answered with
+  /// errc::shutting_down. Idempotent.
   void close();
 
 private:

@@ -15,62 +15,71 @@ using persistence::result;
 
 namespace {
 
-// Links want to be looked at a few times in a heartbeat; more often is noise.
-constexpr moment tick_min = std::chrono::milliseconds(5);
-constexpr moment tick_max = std::chrono::milliseconds(100);
+// The bounds of the time between two checks of the links. The upper bound is
+// half of the default heartbeat interval, and is also the precision of request
+// time-outs. The lower bound limits the CPU time that the checks cost.
+constexpr steady_time tick_min = std::chrono::milliseconds(5);
+constexpr steady_time tick_max = std::chrono::milliseconds(100);
 
 } // namespace
 
 void router_actor_state::begin(router_control_actor::pointer self,
                                router_config config,
-                               router_surroundings around) {
+                               router_dependencies dependencies) {
   self_ = self;
-  around_ = std::move(around);
+  dependencies_ = std::move(dependencies);
   router_ = std::make_unique<node_router>(std::move(config), *this);
 }
 
-moment router_actor_state::now() const {
-  return std::chrono::duration_cast<moment>(
+// The steady clock is used, because intervals must not change when the wall
+// clock is set.
+steady_time router_actor_state::now() const {
+  return std::chrono::duration_cast<steady_time>(
     std::chrono::steady_clock::now().time_since_epoch());
 }
 
-/// What is to be sent goes when the mailbox is empty: many in one packet.
-void router_actor_state::gather() {
+/// Puts a flush_batch into the actor's own mailbox, behind the messages that
+/// are there now, so that the output of all of them is sent in as few packets
+/// as possible. Called after each message that may produce output.
+void router_actor_state::request_flush() {
   if (flush_posted_ || !router_->has_output())
     return;
   flush_posted_ = true;
   self_->send(self_, flush_batch{});
 }
 
-void router_actor_state::arm() {
+/// Schedules the next check of the links, unless one is scheduled already.
+/// Without a transport there is nothing to check.
+void router_actor_state::schedule_tick() {
   if (ticking_ || transport_ == nullptr)
     return;
   ticking_ = true;
-  const moment left = router_->wake_at() - now();
+  const steady_time left = router_->wake_at() - now();
   self_->delayed_send(self_, std::clamp(left, tick_min, tick_max),
                       router_tick{});
 }
 
 // --- From this process -------------------------------------------------------
 
-void router_actor_state::on_request(management_inbound& x, claim_ptr claim) {
-  router_->take_request(std::move(x), std::move(claim), now());
-  gather();
+void router_actor_state::on_request(management_inbound& x,
+                                    send_or_cancel_ptr token) {
+  router_->handle_request(std::move(x), std::move(token), now());
+  request_flush();
 }
 
 void router_actor_state::on_reply(management_reply& x) {
-  router_->take_reply(x.to, std::move(x.answer));
-  gather();
+  router_->handle_reply(x.to, std::move(x.answer));
+  request_flush();
 }
 
-void router_actor_state::on_message(partition_outward& x) {
-  router_->take_message(std::move(x.message), x.to);
-  gather();
+void router_actor_state::on_message(outbound_partition_message& x) {
+  router_->route_message(std::move(x.message), x.to);
+  request_flush();
 }
 
-void router_actor_state::on_acknowledgement(const acknowledgement_outward& x) {
-  router_->take_acknowledgement(x.note, x.to);
-  gather();
+void router_actor_state::on_acknowledgement(const outbound_acknowledgement& x) {
+  router_->route_acknowledgement(x.note, x.to);
+  request_flush();
 }
 
 void router_actor_state::on_partitions(partitions_ready& x) {
@@ -78,25 +87,30 @@ void router_actor_state::on_partitions(partitions_ready& x) {
   router_->serve(true);
 }
 
-void router_actor_state::on_partitions_gone() {
+// These members hold references to actors that hold references to this router.
+// If the members were not cleared, none of these actors would ever be
+// destroyed.
+void router_actor_state::on_partitions_released() {
   router_->close(now());
   partitions_.clear();
-  doors.clear();
+  gateways.clear();
   transport_.reset();
 }
 
-void router_actor_state::on_question(peer_question& x) {
+void router_actor_state::on_peer_query(peer_query_request& x) {
+  // `x` is stored before the query is sent, because the router may complete the
+  // query within the call.
   const std::uint64_t ticket = ++last_ticket_;
   const node_id node = x.node;
-  question asked = std::move(x.asked);
-  questions_.emplace(ticket, std::move(x));
-  router_->ask(node, std::move(asked), ticket, now());
-  gather();
+  node_query query = std::move(x.query);
+  peer_queries_.emplace(ticket, std::move(x));
+  router_->query_peer(node, std::move(query), ticket, now());
+  request_flush();
 }
 
-void router_actor_state::on_lookup(const lookup_note& x) {
-  router_->looked_up(x.ticket, std::move(*x.answer));
-  gather();
+void router_actor_state::on_local_query_result(const local_query_result& x) {
+  router_->complete_local_query(x.ticket, std::move(*x.answer));
+  request_flush();
 }
 
 void router_actor_state::on_peers(const peers_request& x) const {
@@ -106,28 +120,28 @@ void router_actor_state::on_peers(const peers_request& x) const {
 // --- From the transport ------------------------------------------------------
 
 void router_actor_state::on_transport(transport_ready& x) {
-  transport_ = std::move(x.way);
-  arm();
+  transport_ = std::move(x.new_transport);
+  schedule_tick();
 }
 
-void router_actor_state::on_path(const path_note& x) {
-  if (x.dialled.empty())
+void router_actor_state::on_path(const path_event& x) {
+  if (x.opened_to.empty())
     router_->path_closed(x.path, now());
   else
-    router_->path_opened(x.path, x.dialled, now());
-  gather();
+    router_->path_opened(x.path, x.opened_to, now());
+  request_flush();
 }
 
-void router_actor_state::on_packet(const packet_note& x) {
-  router_->take_packet(x.from, x.bytes, now());
-  gather();
+void router_actor_state::on_packet(const packet_received& x) {
+  router_->receive_packet(x.from, x.bytes, now());
+  request_flush();
 }
 
 void router_actor_state::on_tick() {
   ticking_ = false;
   router_->tick(now());
-  gather();
-  arm();
+  request_flush();
+  schedule_tick();
 }
 
 void router_actor_state::on_flush() {
@@ -139,6 +153,7 @@ void router_actor_state::on_flush() {
 
 void router_actor_state::deliver(persistence::partition_id to,
                                  inbound message) {
+  // A message for a partition that this node does not own is dropped.
   const std::uint32_t index = persistence::index_of(to);
   if (index >= partitions_.size() || !partitions_[index])
     return;
@@ -147,9 +162,9 @@ void router_actor_state::deliver(persistence::partition_id to,
 }
 
 void router_actor_state::answer(reply_to to, management_answer answer) {
-  const auto door = doors.find(to.door);
-  if (door != doors.end())
-    self_->send(door->second, management_reply{to, std::move(answer)});
+  const auto found = gateways.find(to.gateway);
+  if (found != gateways.end())
+    self_->send(found->second, management_reply{to, std::move(answer)});
 }
 
 void router_actor_state::send(path_id to, std::string packet) {
@@ -159,6 +174,8 @@ void router_actor_state::send(path_id to, std::string packet) {
 
 void router_actor_state::peer_returned(
   const std::vector<persistence::partition_id>& its) {
+  // Every local partition may have sent messages to the peer's partitions. All
+  // messages to local partitions share one copy of the list `its`.
   const auto shared
     = std::make_shared<const std::vector<persistence::partition_id>>(its);
   for (const partition_actor& one : partitions_)
@@ -166,70 +183,72 @@ void router_actor_state::peer_returned(
       self_->send(one, actors::peer_returned{shared});
 }
 
-void router_actor_state::look_up(std::uint64_t ticket, question asked) {
-  if (around_.look_up)
-    around_.look_up(router_control_actor(self_), ticket, std::move(asked));
+void router_actor_state::run_local_query(std::uint64_t ticket,
+                                         node_query query) {
+  if (dependencies_.run_local_query)
+    dependencies_.run_local_query(router_control_actor(self_), ticket,
+                                  std::move(query));
 }
 
-void router_actor_state::answered(std::uint64_t ticket,
-                                  result<question_answer> answer) {
-  const auto it = questions_.find(ticket);
-  if (it == questions_.end())
+void router_actor_state::peer_query_completed(
+  std::uint64_t ticket, result<node_query_answer> answer) {
+  const auto it = peer_queries_.find(ticket);
+  if (it == peer_queries_.end())
     return;
-  const peer_question asked = std::move(it->second);
-  questions_.erase(it);
-  (*asked.answer)(std::move(answer));
+  // The entry is erased first, because `answer` runs code of the caller.
+  const peer_query_request request = std::move(it->second);
+  peer_queries_.erase(it);
+  (*request.answer)(std::move(answer));
 }
 
 void router_actor_state::must_stop(const persistence::error& why) {
-  if (around_.must_stop)
-    around_.must_stop(why);
+  if (dependencies_.must_stop)
+    dependencies_.must_stop(why);
 }
 
-void router_actor_state::met(const peer_hello& hello) {
-  if (around_.met)
-    around_.met(hello);
+void router_actor_state::peer_connected(const peer_hello& hello) {
+  if (dependencies_.peer_connected)
+    dependencies_.peer_connected(hello);
 }
 
-void router_actor_state::lost(const node_id& node) {
-  if (around_.lost)
-    around_.lost(node);
+void router_actor_state::peer_disconnected(const node_id& node) {
+  if (dependencies_.peer_disconnected)
+    dependencies_.peer_disconnected(node);
 }
 
-void router_actor_state::log(int level, const std::string& text) {
-  using persistence::log_level;
-  persistence::log(persistence::log_room::cluster,
-                   level >= 4   ? log_level::error
-                   : level == 3 ? log_level::warning
-                                : log_level::info,
-                   text);
+void router_actor_state::log(persistence::log_level level,
+                             const std::string& text) {
+  persistence::log(persistence::log_channel::cluster, level, text);
 }
 
 router_control_actor::behavior_type
 router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
-                router_config config, router_surroundings around) {
+                router_config config, router_dependencies dependencies) {
   auto* state = &self->state;
-  state->begin(self, std::move(config), std::move(around));
+  state->begin(self, std::move(config), std::move(dependencies));
   return {
-    // CAF tries them in this order: the most frequent first.
-    [=](const packet_note& x) { state->on_packet(x); },
+    // CAF compares the type of a message with the handlers in this order, so
+    // the handlers of the most frequent messages come first.
+    [=](const packet_received& x) { state->on_packet(x); },
     [=](management_reply& x) { state->on_reply(x); },
     [=](management_inbound& x) { state->on_request(x, nullptr); },
     [=](flush_batch) { state->on_flush(); },
-    [=](partition_outward& x) { state->on_message(x); },
-    [=](acknowledgement_outward& x) { state->on_acknowledgement(x); },
-    [=](patient_request& x) {
-      state->on_request(x.request, std::move(x.claim));
+    [=](outbound_partition_message& x) { state->on_message(x); },
+    [=](outbound_acknowledgement& x) { state->on_acknowledgement(x); },
+    [=](deferrable_request& x) {
+      state->on_request(x.request, std::move(x.token));
     },
     [=](router_tick) { state->on_tick(); },
     [=](partitions_ready& x) { state->on_partitions(x); },
-    [=](door_opened& x) { state->doors[x.door] = std::move(x.gateway); },
-    [=](partitions_gone) { state->on_partitions_gone(); },
+    [=](gateway_opened& x) {
+      state->gateways[x.gateway_number] = std::move(x.gateway);
+    },
+    [=](partitions_released) { state->on_partitions_released(); },
     [=](transport_ready& x) { state->on_transport(x); },
-    [=](const path_note& x) { state->on_path(x); },
-    [=](peer_question& x) { state->on_question(x); },
+    [=](const path_event& x) { state->on_path(x); },
+    [=](peer_query_request& x) { state->on_peer_query(x); },
     [=](const peers_request& x) { state->on_peers(x); },
-    [=](const lookup_note& x) { state->on_lookup(x); },
+    [=](const local_query_result& x) { state->on_local_query_result(x); },
   };
 }
 

@@ -1,4 +1,5 @@
-/// CAF's worker threads over one queue that spares wake-ups (`run_queue`).
+/// Configures CAF to run its worker threads over one shared queue that
+/// coalesces wake-ups (`run_queue`).
 #pragma once
 
 #include <cstddef>
@@ -9,10 +10,14 @@ class actor_system_config;
 
 namespace perdura::cluster {
 
-/// Systems made with this configuration run their actors on so many threads,
-/// of which as many work at once as there are cores; the others step in for
-/// those that are blocked.
-void use_sparing_scheduler(caf::actor_system_config& system,
-                           std::size_t threads);
+/// Replaces CAF's work-stealing scheduler in every actor system that is made
+/// with this configuration. The system has `threads` worker threads (at least
+/// 1). The number of threads that run jobs at once is at most the number of
+/// cores. The other threads are spare: each runs in place of a thread that is
+/// blocked.
+///
+/// Call it before the actor system is constructed.
+void install_coalescing_scheduler(caf::actor_system_config& system,
+                                  std::size_t threads);
 
 } // namespace perdura::cluster

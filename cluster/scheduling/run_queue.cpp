@@ -10,15 +10,19 @@ namespace perdura::cluster {
 
 namespace {
 
-// Looks without a push after which the watcher rests: an idle node runs no
-// thread at all.
-constexpr int quiet_looks_max = 50;
+// The monitor thread goes to sleep when more than this number of consecutive
+// checks have found no push and no queued job. Then all threads of an idle node
+// sleep.
+constexpr int idle_checks_max = 50;
 
-/// Which thread of which queue this is.
-thread_local run_queue* own_queue = nullptr;
-thread_local std::size_t own_number = 0;
+// The queue and the worker number of the calling thread; null on a thread that
+// is no worker.
+thread_local run_queue* current_queue = nullptr;
+thread_local std::size_t current_worker_index = 0;
 
-void pause_a_moment() {
+/// Tells the processor that the thread spins, so that the other hardware thread
+/// of the core can use its execution units.
+void pause_processor() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
 #endif
@@ -27,12 +31,16 @@ void pause_a_moment() {
 } // namespace
 
 void spin_lock::lock() {
-  // Who holds it may have lost its core: then spinning would keep it off.
+  // The thread that holds the lock may have been descheduled. Further spinning
+  // would keep that thread from running, so the waiting thread gives up its
+  // core.
   constexpr int spins_max = 64;
-  for (int spins = 0; taken_.exchange(true, std::memory_order_acquire);) {
-    while (taken_.load(std::memory_order_relaxed)) {
+  for (int spins = 0; locked_.exchange(true, std::memory_order_acquire);) {
+    // The inner loop reads and does not exchange: an exchange would take the
+    // cache line from the core of the thread that holds the lock.
+    while (locked_.load(std::memory_order_relaxed)) {
       if (++spins < spins_max)
-        pause_a_moment();
+        pause_processor();
       else
         std::this_thread::yield();
     }
@@ -40,15 +48,16 @@ void spin_lock::lock() {
 }
 
 void spin_lock::unlock() {
-  taken_.store(false, std::memory_order_release);
+  locked_.store(false, std::memory_order_release);
 }
 
-// Not std::atomic's wait: it yields its core four times before it sleeps.
-run_queue::seat::seat() {
+// A semaphore is used instead of std::atomic::wait, which in libstdc++ yields
+// the core several times before it sleeps.
+run_queue::worker::worker() {
   ::sem_init(&woken, 0, 0);
 }
 
-run_queue::seat::~seat() {
+run_queue::worker::~worker() {
   ::sem_destroy(&woken);
 }
 
@@ -58,72 +67,87 @@ run_queue::~run_queue() {
 
 void run_queue::open(const run_queue_limits& limits) {
   limits_ = limits;
-  seats_ = std::make_unique<seat[]>(limits.threads);
+  workers_ = std::make_unique<worker[]>(limits.threads);
   parked_.reserve(limits.threads);
-  awake_ = limits.threads; // each sleeps when it finds nothing
+  // Workers start as running; each goes to sleep when it finds no job.
+  awake_ = limits.threads;
   for (std::size_t i = 0; i < limits.threads; ++i)
-    seats_[i].works = true;
-  watcher_ = std::thread([this] { watch(); });
+    workers_[i].is_running = true;
+  monitor_thread_ = std::thread([this] { run_monitor(); });
 }
 
 void run_queue::close() {
   {
-    const std::lock_guard lock(watch_mutex_);
+    const std::lock_guard lock(monitor_mutex_);
     closing_ = true;
   }
-  watch_changed_.notify_all();
-  if (watcher_.joinable())
-    watcher_.join();
+  monitor_changed_.notify_all();
+  if (monitor_thread_.joinable())
+    monitor_thread_.join();
 }
 
-/// Under the lock. `is_pressing`: whatever is awake does not come round.
-run_queue::seat* run_queue::pick_to_wake(bool is_pressing) {
+/// Chooses a sleeping worker and counts it as running. The caller holds `lock_`
+/// and posts the worker's semaphore after it has released `lock_`.
+///
+/// Returns null if no worker is to be woken: if no job is queued, if no worker
+/// sleeps, or if the running workers suffice. Blocked workers do not count as
+/// running. The running workers suffice if there are at least `busy_max` of
+/// them, or if fewer than `backlog_min` jobs are queued for each of them. If no
+/// worker runs, a single queued job is enough to wake one. The monitor sets
+/// `ignores_backlog_min`, because the running workers have had time to take the
+/// queued jobs and have not taken them.
+run_queue::worker* run_queue::pick_to_wake(bool ignores_backlog_min) {
   if (parked_.empty() || jobs_.empty())
     return nullptr;
   const std::size_t working = awake_ - blocked_;
   const bool is_wanted
     = working == 0
       || (working < limits_.busy_max
-          && (is_pressing || jobs_.size() >= limits_.backlog_min * working));
+          && (ignores_backlog_min
+              || jobs_.size() >= limits_.backlog_min * working));
   if (!is_wanted)
     return nullptr;
-  seat& one = seats_[parked_.back()];
+  worker& one = workers_[parked_.back()];
   parked_.pop_back();
-  one.works = true;
+  one.is_running = true;
   ++awake_;
   return &one;
 }
 
-void run_queue::wake(seat& one) {
+void run_queue::wake(worker& one) {
   ::sem_post(&one.woken);
 }
 
+// Semaphores and the condition variable are signalled after the spin lock is
+// released: signalling is a system call.
 void run_queue::push(caf::resumable* job) {
-  seat* sleeper = nullptr;
-  bool rouses_watcher = false;
+  worker* worker_to_wake = nullptr;
+  bool wakes_monitor = false;
   {
     const std::lock_guard lock(lock_);
     jobs_.push_back(job);
     ++pushed_;
-    sleeper = pick_to_wake(false);
-    rouses_watcher = watcher_rests_;
-    watcher_rests_ = false;
+    worker_to_wake = pick_to_wake(false);
+    wakes_monitor = monitor_sleeps_;
+    monitor_sleeps_ = false;
   }
-  if (sleeper != nullptr)
-    wake(*sleeper);
-  if (!rouses_watcher)
+  if (worker_to_wake != nullptr)
+    wake(*worker_to_wake);
+  if (!wakes_monitor)
     return;
   {
-    const std::lock_guard lock(watch_mutex_);
-    watch_due_ = true;
+    const std::lock_guard lock(monitor_mutex_);
+    monitor_wake_requested_ = true;
   }
-  watch_changed_.notify_one();
+  monitor_changed_.notify_one();
 }
 
-caf::resumable* run_queue::pop(std::size_t who) {
-  own_queue = this;
-  own_number = who;
-  seat& own = seats_[who];
+caf::resumable* run_queue::pop(std::size_t worker_index) {
+  // `begin_blocking` reads these two variables, because it has no argument that
+  // names the worker.
+  current_queue = this;
+  current_worker_index = worker_index;
+  worker& own = workers_[worker_index];
   for (;;) {
     {
       const std::lock_guard lock(lock_);
@@ -134,10 +158,13 @@ caf::resumable* run_queue::pop(std::size_t who) {
         ++own.jobs;
         return job;
       }
-      own.works = false;
-      parked_.push_back(who);
+      own.is_running = false;
+      parked_.push_back(worker_index);
       --awake_;
     }
+    // `pick_to_wake` removes this worker from `parked_` and counts it as
+    // running before the semaphore is posted. If another worker has taken the
+    // job in the meantime, the loop puts this worker into `parked_` again.
     while (::sem_wait(&own.woken) != 0 && errno == EINTR) {
     }
   }
@@ -152,41 +179,46 @@ caf::resumable* run_queue::try_pop() {
   return job;
 }
 
-void run_queue::leave(std::size_t who) {
-  seat* sleeper = nullptr;
+void run_queue::retire_worker(std::size_t worker_index) {
+  // The worker may have been chosen to run queued jobs, so another one may have
+  // to be woken in its place.
+  worker* worker_to_wake = nullptr;
   {
     const std::lock_guard lock(lock_);
-    seat& own = seats_[who];
+    worker& own = workers_[worker_index];
     unblock(own);
-    own.works = false;
+    own.is_running = false;
     --awake_;
-    sleeper = pick_to_wake(false);
+    worker_to_wake = pick_to_wake(false);
   }
-  if (sleeper != nullptr)
-    wake(*sleeper);
+  if (worker_to_wake != nullptr)
+    wake(*worker_to_wake);
 }
 
-/// Under the lock.
-void run_queue::unblock(seat& own) {
+/// Counts the worker as not blocked any more. The caller holds `lock_`.
+void run_queue::unblock(worker& own) {
   if (std::exchange(own.is_blocked, false))
     --blocked_;
 }
 
 bool run_queue::begin_blocking() {
-  if (own_queue == nullptr)
+  if (current_queue == nullptr)
     return false;
-  const std::lock_guard lock(own_queue->lock_);
-  seat& own = own_queue->seats_[own_number];
-  if (!own_queue->jobs_.empty() || own.is_blocked)
+  const std::lock_guard lock(current_queue->lock_);
+  worker& own = current_queue->workers_[current_worker_index];
+  // While jobs are queued, only the monitor counts workers as blocked, and it
+  // counts only those that have taken no job for `blocked_after`. If a job
+  // blocks for a shorter time, it does not pay to wake another worker.
+  if (!current_queue->jobs_.empty() || own.is_blocked)
     return false;
   own.is_blocked = true;
-  ++own_queue->blocked_;
+  ++current_queue->blocked_;
   return true;
 }
 
 void run_queue::end_blocking() {
-  const std::lock_guard lock(own_queue->lock_);
-  own_queue->unblock(own_queue->seats_[own_number]);
+  const std::lock_guard lock(current_queue->lock_);
+  current_queue->unblock(current_queue->workers_[current_worker_index]);
 }
 
 std::size_t run_queue::awake() const {
@@ -194,57 +226,65 @@ std::size_t run_queue::awake() const {
   return awake_;
 }
 
-// --- Who watches that nobody is blocked --------------------------------------
+// --- Monitor thread ----------------------------------------------------------
 
-void run_queue::watch() {
+/// The body of the monitor thread. Checks for blocked workers once every
+/// `blocked_after`; sleeps without a time-out while the queue is idle.
+void run_queue::run_monitor() {
   persistence::enter_thread_role("actors-watch");
-  int quiet_looks = 0;
+  int idle_checks = 0;
   std::uint64_t pushed = 0;
-  std::unique_lock waiting(watch_mutex_);
+  std::unique_lock waiting(monitor_mutex_);
   while (!closing_) {
-    if (watch_changed_.wait_for(waiting, limits_.blocked_after,
-                                [this] { return closing_; }))
+    if (monitor_changed_.wait_for(waiting, limits_.blocked_after,
+                                  [this] { return closing_; }))
       return;
+    // The two locks are never held together, so they need no order.
     waiting.unlock();
-    const bool pressed = look();
-    bool rests = false;
+    const bool has_backlog = detect_blocked_workers();
+    bool sleeps = false;
     {
       const std::lock_guard lock(lock_);
-      quiet_looks = pressed || pushed != pushed_ ? 0 : quiet_looks + 1;
+      idle_checks = has_backlog || pushed != pushed_ ? 0 : idle_checks + 1;
       pushed = pushed_;
-      rests = quiet_looks > quiet_looks_max && jobs_.empty();
-      watcher_rests_ = rests;
+      sleeps = idle_checks > idle_checks_max && jobs_.empty();
+      // From here on a push wakes the monitor. If the push comes before the
+      // wait below, `monitor_wake_requested_` ends the wait at once.
+      monitor_sleeps_ = sleeps;
     }
     waiting.lock();
-    if (!rests)
+    if (!sleeps)
       continue;
-    quiet_looks = 0;
-    watch_changed_.wait(waiting, [this] { return closing_ || watch_due_; });
-    watch_due_ = false;
+    idle_checks = 0;
+    monitor_changed_.wait(
+      waiting, [this] { return closing_ || monitor_wake_requested_; });
+    monitor_wake_requested_ = false;
   }
 }
 
-/// Whether jobs wait.
-bool run_queue::look() {
-  seat* sleeper = nullptr;
-  bool pressed = false;
+/// If jobs are queued, marks each running worker that has taken no job since
+/// the last check as blocked, and wakes a spare worker. Returns true if jobs
+/// are queued.
+bool run_queue::detect_blocked_workers() {
+  worker* worker_to_wake = nullptr;
+  bool has_backlog = false;
   {
     const std::lock_guard lock(lock_);
     for (std::size_t i = 0; i < limits_.threads; ++i) {
-      seat& one = seats_[i];
-      if (one.works && !one.is_blocked && one.jobs == one.seen
-          && !jobs_.empty()) {
+      worker& one = workers_[i];
+      if (one.is_running && !one.is_blocked
+          && one.jobs == one.jobs_at_last_check && !jobs_.empty()) {
         one.is_blocked = true;
         ++blocked_;
       }
-      one.seen = one.jobs;
+      one.jobs_at_last_check = one.jobs;
     }
-    pressed = !jobs_.empty();
-    sleeper = pick_to_wake(true);
+    has_backlog = !jobs_.empty();
+    worker_to_wake = pick_to_wake(true);
   }
-  if (sleeper != nullptr)
-    wake(*sleeper);
-  return pressed;
+  if (worker_to_wake != nullptr)
+    wake(*worker_to_wake);
+  return has_backlog;
 }
 
 } // namespace perdura::cluster

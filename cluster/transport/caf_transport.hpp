@@ -1,5 +1,6 @@
-/// The transport over CAF's middleman: one published actor a process, one
-/// connection a pair, TLS where certificates are configured.
+/// The transport over CAF's network module (its "middleman"). Each process
+/// publishes one actor, each pair of processes shares one connection, and TLS
+/// is used if certificates are configured.
 #pragma once
 
 #include "cluster/placement/node_list.hpp"
@@ -16,22 +17,31 @@ class actor_system_config;
 
 namespace perdura::cluster {
 
-/// Before the system is made: loads CAF's network modules with heartbeats and
-/// certificates.
-/// @error errc::invalid_argument  A certificate or key that cannot be read.
+/// Adds CAF's network modules to the configuration of an actor system, with the
+/// heartbeats and certificates of `cluster`. Called before the actor system is
+/// constructed.
+/// @error errc::invalid_argument  A certificate or key file cannot be read.
 persistence::result<void> prepare_network(caf::actor_system_config& system,
                                           const cluster_config& cluster);
 
+/// The addresses of one process.
 struct caf_transport_config {
-  /// Where others may come; empty: nobody dials this process.
+  /// The address on which this process accepts connections; empty means that
+  /// it accepts none.
   std::optional<node_address> listen;
-  /// Dialled for ever, each again when its connection ends.
-  std::vector<listed_node> dial;
-  bool tls = false;
+
+  /// The nodes to which this process connects. After each attempt that fails,
+  /// and after each connection that ends, it tries again; the number of
+  /// attempts is not limited.
+  std::vector<listed_node> connect_to;
+
+  bool tls = false; ///< Use mutual TLS on all connections.
 };
 
-/// Listens, then dials.
-/// @error errc::unavailable  The port cannot be had.
+/// Begins to listen and to connect. `system` must have been configured by
+/// `prepare_network`, and must outlive the transport. The listener may be
+/// called before the function returns.
+/// @error errc::unavailable  The port cannot be bound.
 persistence::result<std::unique_ptr<transport>>
 open_caf_transport(caf::actor_system& system, caf_transport_config config,
                    transport_listener listener);

@@ -10,6 +10,7 @@ using persistence::errc;
 using persistence::error;
 using persistence::result;
 
+// The status is copied by value here, because a shared object cannot be sent.
 remote_answer to_remote(std::uint64_t number,
                         const actors::management_answer& answer) {
   remote_answer out;
@@ -41,6 +42,9 @@ actors::management_answer to_local(remote_answer answer) {
 
 namespace {
 
+// The codec is that of stored records (msgpack). Every type is sent as an array
+// of its fields in the order of `inspect`.
+
 template <class T>
 std::string encoded(const T& what) {
   std::string bytes;
@@ -48,13 +52,15 @@ std::string encoded(const T& what) {
   return bytes;
 }
 
+/// Decodes bytes that another process has sent. Returns an error if the bytes
+/// are not a valid record; `what` names the type in the message.
 template <class T>
 result<T> decoded(std::string_view bytes, const char* what) {
   auto record = persistence::codec_engine::decode_record<T>(bytes);
   if (!record)
     return error{errc::invalid_argument,
-                 std::string("What came from another node is no ") + what + ": "
-                   + record.error().message + "."};
+                 std::string("Data from another node is not a valid ") + what
+                   + ": " + record.error().message + "."};
   return record;
 }
 
@@ -65,7 +71,7 @@ std::string encode_hello(const peer_hello& hello) {
 }
 
 result<peer_hello> decode_hello(std::string_view bytes) {
-  return decoded<peer_hello>(bytes, "greeting");
+  return decoded<peer_hello>(bytes, "hello");
 }
 
 std::string encode_refusal(const peer_refusal& refusal) {
@@ -85,23 +91,27 @@ result<envelope> decode_envelope(std::string_view bytes) {
 }
 
 result<void> check_hello(const peer_hello& ours, const peer_hello& theirs) {
+  // The order of the checks matters: processes with different formats, or nodes
+  // of different hubs, also differ in the later fields, and the message must
+  // name the cause.
   const std::string who
     = theirs.node.empty() ? "The client " : "Node \"" + theirs.node + "\" ";
   if (theirs.format != ours.format)
     return error{errc::storage_format,
-                 who + "speaks wire format " + std::to_string(theirs.format)
-                   + ", this one " + std::to_string(ours.format) + "."};
+                 who + "uses wire format " + std::to_string(theirs.format)
+                   + ", this one uses " + std::to_string(ours.format) + "."};
+  // A client belongs to no hub: it learns the placement from the node.
   if (theirs.node.empty() || ours.node.empty())
     return {};
   if (theirs.hub_id != ours.hub_id)
     return error{errc::storage_foreign,
-                 who + "serves hub " + theirs.hub_id + ", this one hub "
+                 who + "serves hub " + theirs.hub_id + ", this one serves hub "
                    + ours.hub_id
-                   + ". Look at the address, and at its data directory."};
+                   + ". Check its address and its data directory."};
   if (theirs.partition_count != ours.partition_count)
     return error{errc::invalid_argument,
                  who + "has " + std::to_string(theirs.partition_count)
-                   + " partitions, this one "
+                   + " partitions, this one has "
                    + std::to_string(ours.partition_count) + "."};
   if (theirs.owners != ours.owners)
     return error{errc::invalid_argument,

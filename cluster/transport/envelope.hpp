@@ -1,4 +1,8 @@
-/// What nodes say to each other, as bytes: the only thing that crosses.
+/// The messages between processes and their encoding. Only bytes that are
+/// encoded here cross from one process to another.
+///
+/// Every `inspect` below fixes the order in which fields are sent. A change of
+/// a field, or of the order, is a new wire format.
 #pragma once
 
 #include "actors/interface/management.hpp"
@@ -14,20 +18,22 @@
 
 namespace perdura::cluster {
 
-/// Raised when nodes of an older program must refuse.
+/// The version of the encoding. Raised with each change, so that a node with an
+/// older program refuses the session instead of misreading the messages.
 inline constexpr std::uint32_t wire_format = 1;
 
-/// Who speaks: the first word of a session, from both sides.
+/// The first message of each side in a session: identifies its sender, so that
+/// the other side can accept or refuse it.
 struct peer_hello {
   std::uint32_t format = wire_format;
-  std::string hub_id; ///< Of a client: empty, it takes any hub.
-  std::uint32_t partition_count = 0;
-  placement owners;
-  node_id node;          ///< Empty: a client, which owns nothing.
-  std::string directory; ///< hub_identity::directory_id.
-  std::string url;       ///< Where its HTTP door is; empty: it has none.
-  bool seed_compatible = false;
-  std::string task_hub;
+  std::string hub_id; ///< Empty in a client's hello: a client fits any hub.
+  std::uint32_t partition_count = 0; ///< 0 in a client's hello.
+  placement owners;                  ///< Empty in a client's hello.
+  node_id node;          ///< Empty means a client; it owns no partition.
+  std::string directory; ///< hub_identity::directory_id of the sender.
+  std::string url; ///< The URL of the node's HTTP server; empty if none is set.
+  bool seed_compatible = false; ///< node_config::compat_seed of the sender.
+  std::string task_hub;         ///< The hub's name.
 };
 
 template <class I>
@@ -41,12 +47,13 @@ auto inspect(I& f, peer_hello& x) {
            x.url, x.seed_compatible, x.task_hub);
 }
 
-/// The session is not wanted; why, as a sentence.
+/// The answer to a hello whose sender is refused.
 struct peer_refusal {
   persistence::errc code = persistence::errc::internal;
-  std::string why;
-  /// The refused node's data was lost, or it stands in for another: it must
-  /// not serve.
+  std::string why; ///< A sentence with the reason.
+
+  /// The refused node has another data directory than before. It must stop: it
+  /// would answer "not found" for instances of its earlier directory.
   bool must_stop = false;
 };
 
@@ -55,12 +62,16 @@ auto inspect(I& f, peer_refusal& x) {
   return f(x.code, x.why, x.must_stop);
 }
 
+// The decoding functions accept bytes of a peer that is not authenticated.
+// @error errc::invalid_argument  The bytes are not a valid hello or refusal.
+
 std::string encode_hello(const peer_hello& hello);
 persistence::result<peer_hello> decode_hello(std::string_view bytes);
 std::string encode_refusal(const peer_refusal& refusal);
 persistence::result<peer_refusal> decode_refusal(std::string_view bytes);
 
-/// `number` is the asking node's own, and comes back with the answer.
+/// A request for an instance that the receiver owns. `number` is chosen by the
+/// sender and stands in the answer.
 struct remote_request {
   std::uint64_t number = 0;
   actors::management_request request;
@@ -71,8 +82,12 @@ auto inspect(I& f, remote_request& x) {
   return f(x.number, x.request);
 }
 
+/// The answer to a remote_request: a management_answer with the status by
+/// value.
 struct remote_answer {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0; ///< The number of the remote_request.
+
+  // The fields of management_answer; see there.
   persistence::errc code = persistence::errc::ok;
   std::string message;
   persistence::instance_id id;
@@ -88,11 +103,14 @@ auto inspect(I& f, remote_answer& x) {
            x.status);
 }
 
+/// These functions convert an answer between the form inside a process and the
+/// form that is sent. `to_local(to_remote(n, x))` equals `x`.
 remote_answer to_remote(std::uint64_t number,
                         const actors::management_answer& answer);
 actors::management_answer to_local(remote_answer answer);
 
-/// From partition to partition, each at least once.
+/// A message from one partition to another. The sending partition repeats it
+/// until it is acknowledged, so the receiver may see it more than once.
 struct remote_message {
   persistence::partition_id from{};
   persistence::partition_id to{};
@@ -104,7 +122,8 @@ auto inspect(I& f, remote_message& x) {
   return f(x.from, x.to, x.message);
 }
 
-/// `from` has made everything up to `sequence` durable.
+/// Acknowledges to partition `to` that partition `from` has received its
+/// messages up to number `sequence`, and has made them durable.
 struct remote_acknowledgement {
   persistence::partition_id from{};
   persistence::partition_id to{};
@@ -116,9 +135,9 @@ auto inspect(I& f, remote_acknowledgement& x) {
   return f(x.from, x.to, x.sequence);
 }
 
-/// Nobody waits for that request any more.
+/// The caller of a request no longer waits for the answer.
 struct remote_cancel {
-  std::uint64_t number = 0;
+  std::uint64_t number = 0; ///< The number of the remote_request.
 };
 
 template <class I>
@@ -126,28 +145,30 @@ auto inspect(I& f, remote_cancel& x) {
   return f(x.number);
 }
 
-/// How many instances of each status the node owns.
-struct count_question {};
+/// Asks for the number of instances of each status that the node owns.
+struct count_query {};
 
 template <class I>
-auto inspect(I& f, count_question&) {
+auto inspect(I& f, count_query&) {
   return f();
 }
 
-/// How the node is.
-struct report_question {};
+/// Asks for a node_report.
+struct report_query {};
 
 template <class I>
-auto inspect(I& f, report_question&) {
+auto inspect(I& f, report_query&) {
   return f();
 }
 
-/// What a node can be asked about all that it owns.
-using question
-  = std::variant<persistence::instance_query, count_question, report_question>;
+/// A query about all instances that a node owns, or about the node itself.
+/// The index of an alternative is sent over the wire: append, never reorder.
+using node_query
+  = std::variant<persistence::instance_query, count_query, report_query>;
 
+/// The answer to a count_query.
 struct counts_answer {
-  std::vector<std::uint64_t> counts; ///< By runtime status.
+  std::vector<std::uint64_t> counts; ///< The index is the runtime status.
 };
 
 template <class I>
@@ -155,47 +176,55 @@ auto inspect(I& f, counts_answer& x) {
   return f(x.counts);
 }
 
-using question_answer
+/// The index of an alternative is sent over the wire: append, never reorder.
+using node_query_answer
   = std::variant<persistence::instance_page, counts_answer, node_report>;
 
-struct remote_question {
+/// Runs a query on the receiving node. `number` is chosen by the sender and
+/// stands in the answer.
+struct remote_query {
   std::uint64_t number = 0;
-  question asked;
+  node_query query;
 };
 
 template <class I>
-auto inspect(I& f, remote_question& x) {
-  return f(x.number, x.asked);
+auto inspect(I& f, remote_query& x) {
+  return f(x.number, x.query);
 }
 
-struct remote_reply {
-  std::uint64_t number = 0;
+/// The answer to a remote_query.
+struct remote_query_answer {
+  std::uint64_t number = 0; ///< The number of the remote_query.
   persistence::errc code = persistence::errc::ok;
-  std::string message;
-  question_answer answer;
+  std::string message;      ///< A sentence if `code` is not ok.
+  node_query_answer answer; ///< Only valid if `code` is ok.
 };
 
 template <class I>
-auto inspect(I& f, remote_reply& x) {
+auto inspect(I& f, remote_query_answer& x) {
   return f(x.number, x.code, x.message, x.answer);
 }
 
-/// Sent by its place in this list. Append; never reorder.
+/// One message between two processes. The index of an alternative is sent over
+/// the wire: append, never reorder.
 using envelope
   = std::variant<remote_request, remote_cancel, remote_answer, remote_message,
-                 remote_acknowledgement, remote_question, remote_reply>;
+                 remote_acknowledgement, remote_query, remote_query_answer>;
 
 std::string encode_envelope(const envelope& what);
 
-/// Bytes of a stranger, or of a newer node.
-/// @error errc::invalid_argument  They are no envelope.
+/// The bytes may come from a peer that is not authenticated or has a newer
+/// program.
+/// @error errc::invalid_argument  The bytes are not a valid envelope.
 persistence::result<envelope> decode_envelope(std::string_view bytes);
 
-/// May the two be of one cluster? A client and a node always.
-/// @error errc::storage_foreign   Another hub; names both.
-/// @error errc::storage_format    Another wire format.
-/// @error errc::invalid_argument  Another number of partitions, or another
-///                                placement, or not a node of it.
+/// Checks that the two processes may have a session. Between a client and a
+/// node only the wire format must agree; two nodes must belong to one hub.
+/// @error errc::storage_format    The wire formats differ.
+/// @error errc::storage_foreign   The hubs differ; the message names both.
+/// @error errc::invalid_argument  The numbers of partitions or the placements
+///                                differ, both processes have the same name, or
+///                                the other process is not a node of the hub.
 persistence::result<void> check_hello(const peer_hello& ours,
                                       const peer_hello& theirs);
 

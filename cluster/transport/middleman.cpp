@@ -15,31 +15,37 @@ namespace perdura::cluster {
 
 namespace {
 
-/// What is mended of CAF 0.17.6's own.
-class mended_broker final : public caf::io::basp_broker {
+/// CAF's broker (the actor that owns the connections) with two faults of CAF
+/// 0.17.6 corrected.
+class patched_broker final : public caf::io::basp_broker {
 public:
   using basp_broker::basp_broker;
 
-  /// CAF leaves the mailbox of a broker that has ended open: what comes later
-  /// stays there with everything it holds. An attempt to connect is never
-  /// answered then, its socket stays open, and whoever ends the system waits
-  /// without end for the thread of the actor that asked; a message that holds
-  /// the broker itself keeps both for good.
+  /// Closes the mailbox when the broker ends. CAF leaves it open: a message
+  /// that arrives later stays in the mailbox for ever, with everything that it
+  /// refers to. If the message is a request to connect, it is never answered
+  /// and its socket stays open. The shutdown of the actor system then blocks
+  /// for ever, because it waits for the thread of the actor that requested the
+  /// connection. If the message refers to the broker itself, neither the
+  /// message nor the broker is ever released.
   bool cleanup(caf::error&& reason, caf::execution_unit* host) override {
     close_all();
     return caf::scheduled_actor::cleanup(std::move(reason), host);
   }
 
-  /// CAF does not note when it has dialled, so that the next heartbeat would
-  /// close the connection as one that was silent for too long; and not at all
-  /// when it has let somebody in, who may be silent for ever. This comes with
-  /// the first words to either.
+  /// Makes the silence time-out apply to new connections. When CAF opens a
+  /// connection, it records no time of last contact; the next heartbeat would
+  /// therefore close the connection as silent for too long. When CAF accepts a
+  /// connection, it does not track the connection until the first message
+  /// arrives; a peer that sends nothing could therefore stay connected for
+  /// ever. The broker calls `flush` when it sends the first message on a
+  /// connection of either kind; from then on the time-out applies.
   void flush(caf::io::connection_handle to) override {
     constexpr caf::actor_clock::time_point never{};
     const auto found = ctx.find(to);
     if (found == ctx.end()) {
       if (valid(to))
-        begin_waiting_for(to);
+        track_accepted(to);
     } else if (found->second.last_seen == never) {
       found->second.last_seen = clock().now();
     }
@@ -47,62 +53,68 @@ public:
   }
 
 private:
-  /// As CAF does it when it has heard the first word.
-  void begin_waiting_for(caf::io::connection_handle guest) {
+  /// Creates the entry that CAF would create only when the first message
+  /// arrives.
+  void track_accepted(caf::io::connection_handle connection) {
     caf::io::basp::endpoint_context made{};
     made.cstate = caf::io::basp::await_header;
-    made.hdl = guest;
+    made.hdl = connection;
     made.last_seen = clock().now();
-    ctx.emplace(guest, std::move(made));
+    ctx.emplace(connection, std::move(made));
   }
 };
 
-class mended_loop final : public caf::io::network::default_multiplexer {
+/// CAF's event loop, with TCP_USER_TIMEOUT set on each connection without TLS.
+class patched_multiplexer final : public caf::io::network::default_multiplexer {
 public:
   using default_multiplexer::default_multiplexer;
 
   caf::io::scribe_ptr new_scribe(caf::io::network::native_socket fd) override {
-    limit_silence(system(), fd);
+    set_tcp_user_timeout(system(), fd);
     return default_multiplexer::new_scribe(fd);
   }
 };
 
-class mended_middleman final : public caf::io::middleman {
+/// CAF's network module, with the two classes above in place of CAF's own.
+class patched_middleman final : public caf::io::middleman {
 public:
-  explicit mended_middleman(caf::actor_system& system)
+  explicit patched_middleman(caf::actor_system& system)
     : middleman(system), loop_(&system) {}
 
   caf::io::network::multiplexer& backend() override {
     return loop_;
   }
 
-  /// CAF takes the broker that has this name already.
+  /// Spawns the corrected broker under CAF's name for it ("BASP"), so that CAF
+  /// finds it and creates none of its own.
   void start() override {
-    named_broker<mended_broker>(caf::atom("BASP"));
+    named_broker<patched_broker>(caf::atom("BASP"));
     middleman::start();
   }
 
 private:
-  mended_loop loop_;
+  patched_multiplexer loop_;
 };
 
 } // namespace
 
+// CAF takes ownership of the module that the factory returns.
 void load_middleman(caf::actor_system_config& system) {
   system.module_factories.push_back(
     [](caf::actor_system& made_for) -> caf::actor_system::module* {
-      return new mended_middleman(made_for);
+      return new patched_middleman(made_for);
     });
 }
 
-void limit_silence(const caf::actor_system& system, int socket) {
+void set_tcp_user_timeout(const caf::actor_system& system, int socket) {
   const auto silence_max = caf::get_if<caf::timespan>(
     &system.config(), "middleman.connection-timeout");
   if (!silence_max)
     return;
   const auto wanted = static_cast<unsigned>(
     std::chrono::ceil<std::chrono::milliseconds>(*silence_max).count());
-  // Refused, the kernel's own patience stays, which ends as well.
+  // If the kernel refuses the option, the kernel's own limit applies. That
+  // limit is longer, but finite.
   static_cast<void>(::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &wanted,
                                  sizeof(wanted)));
 }

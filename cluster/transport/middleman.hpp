@@ -1,4 +1,6 @@
-/// CAF's middleman, with what its broker forgets mended.
+/// CAF's network module (its "middleman") with two changes: it corrects the
+/// faults of CAF 0.17.6 that middleman.cpp describes, and it has a time-out for
+/// data that the other side does not read.
 #pragma once
 
 namespace caf {
@@ -8,13 +10,15 @@ class actor_system_config;
 
 namespace perdura::cluster {
 
-/// In place of `load<caf::io::middleman>()`.
+/// Adds the corrected module to the configuration; replaces
+/// `load<caf::io::middleman>()`. Called before the actor system is constructed.
 void load_middleman(caf::actor_system_config& system);
 
-/// Lets the kernel end a connection whose other side takes nothing for the
-/// configured silence: else a process that ends would wait for one that is
-/// frozen to read what it is still owed.
+/// Sets TCP_USER_TIMEOUT of a socket to `middleman.connection-timeout`: the
+/// kernel closes the connection if data that was sent stays unacknowledged for
+/// longer. Without this limit a process that shuts down would wait for a frozen
+/// peer to read the data that is still buffered for it. A failure is ignored.
 /// @source tcp(7), TCP_USER_TIMEOUT
-void limit_silence(const caf::actor_system& system, int socket);
+void set_tcp_user_timeout(const caf::actor_system& system, int socket);
 
 } // namespace perdura::cluster

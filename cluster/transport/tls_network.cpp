@@ -28,15 +28,20 @@ using caf::io::network::rw_state;
 using caf::openssl::make_session;
 using caf::openssl::session_ptr;
 
-/// What OpenSSL has against one connection stays in its thread's queue of
-/// errors, where CAF 0.17.6 leaves it; SSL_get_error then takes it for the
-/// next one's, which only had nothing to read yet, and CAF closes that. All
-/// connections of a process share one thread: so a stranger could end them.
+/// A TLS session that empties OpenSSL's error queue before each operation.
+///
+/// The queue belongs to the thread, and CAF 0.17.6 does not empty it. An error
+/// of one connection, such as a failed handshake, stays in the queue;
+/// SSL_get_error then reports that error for the next connection that merely
+/// has nothing to read, and CAF closes that connection. All connections of a
+/// process share one thread, so an unauthenticated peer could close all of
+/// them.
 /// @source SSL_get_error(3): "The current thread's error queue must be empty
 ///         before the TLS/SSL I/O operation is attempted."
-class clean_session {
+class error_clearing_session {
 public:
-  explicit clean_session(session_ptr session) : session_(std::move(session)) {}
+  explicit error_clearing_session(session_ptr session)
+    : session_(std::move(session)) {}
 
   rw_state read_some(std::size_t& got, native_socket socket, void* to,
                      std::size_t bytes) {
@@ -56,7 +61,7 @@ public:
     return session_->must_read_more(socket, threshold);
   }
 
-  /// Whether the last attempt to write something wrote nothing.
+  /// True if the last call of `write_some` had bytes to write and wrote none.
   bool stalled() const {
     return stalled_;
   }
@@ -66,55 +71,68 @@ private:
   bool stalled_ = false;
 };
 
-bool can_be_written(native_socket socket) {
+/// True if the socket's send buffer has free space.
+bool is_writable(native_socket socket) {
   pollfd wanted{socket, POLLOUT, 0};
   return ::poll(&wanted, 1, 0) == 1;
 }
 
-/// Until the other side has said its part of the handshake nothing can be
-/// written, though the socket could be. CAF 0.17.6 tries again and again: who
-/// is silent costs a processor, and the end of its connection is never seen.
-/// This one waits for the next word instead, or for its own end.
-class patient_stream final : public caf::io::network::stream {
+/// The event handler of one TLS connection that does not busy-loop during the
+/// handshake.
+///
+/// Until the other side has sent its part of the handshake, nothing can be
+/// written, although the socket is writable. CAF 0.17.6 then tries to write in
+/// a loop: a silent peer costs a whole core, and the end of its connection is
+/// never noticed. This handler stops waiting for writability in that case (the
+/// write is paused) and resumes the write after the next read. All members are
+/// used on the thread of CAF's event loop only.
+class handshake_aware_stream final : public caf::io::network::stream {
 public:
-  patient_stream(default_multiplexer& loop, native_socket socket,
-                 session_ptr session)
+  handshake_aware_stream(default_multiplexer& loop, native_socket socket,
+                         session_ptr session)
     : stream(loop, socket), session_(std::move(session)) {}
 
   void handle_event(operation what) override {
     handle_event_impl(what, session_);
-    if (what == operation::read && waits_) {
-      waits_ = false;
+    if (what == operation::read && is_write_paused_) {
+      is_write_paused_ = false;
       backend().add(operation::write, fd(), this);
     } else if (what == operation::write && session_.stalled()
-               && can_be_written(fd())) {
-      pauses_ = reads_;
+               && is_writable(fd())) {
+      // A paused write is resumed after the next read. If reading has ended,
+      // there is no next read, so the write is not paused but given up.
+      is_pausing_write_ = is_reading_;
       backend().del(operation::write, fd(), this);
     }
   }
 
-  /// A manager that is let go may be the last that holds this.
+  /// CAF calls this function when the socket is no longer watched for the
+  /// operation; the base class then releases one reference to the connection.
+  /// A paused write keeps its reference until the write resumes or reading
+  /// ends. The last release may destroy this object.
   void removed_from_loop(operation what) override {
     if (what == operation::read) {
-      reads_ = false;
-      if (std::exchange(waits_, false))
+      is_reading_ = false;
+      if (std::exchange(is_write_paused_, false))
         stream::removed_from_loop(operation::write);
-    } else if (what == operation::write && std::exchange(pauses_, false)
-               && reads_) {
-      waits_ = true; // its manager is needed when it goes on
+    } else if (what == operation::write
+               && std::exchange(is_pausing_write_, false) && is_reading_) {
+      is_write_paused_ = true; // keep the reference
       return;
     }
     stream::removed_from_loop(what);
   }
 
 private:
-  clean_session session_;
-  bool reads_ = true;
-  bool pauses_ = false; ///< Until the loop has taken it.
-  bool waits_ = false;
+  error_clearing_session session_;
+  bool is_reading_ = true; ///< The loop watches the socket for input.
+  /// The pause is requested; CAF's loop has not yet removed the operation.
+  bool is_pausing_write_ = false;
+  bool is_write_paused_ = false;
 };
 
-/// One connection.
+/// One connection (a "scribe" in CAF's terms). Like the scribe of caf::openssl,
+/// but with a `handshake_aware_stream`.
 class tls_scribe final : public caf::io::scribe {
 public:
   tls_scribe(default_multiplexer& loop, native_socket socket,
@@ -127,7 +145,8 @@ public:
     if (std::exchange(started_, true))
       return;
     stream_.start(this);
-    // The handshake may have to write before there is anything to say.
+    // Starts the handshake, which may have to write before the program has any
+    // data to send.
     stream_.force_empty_write(this);
   }
 
@@ -172,14 +191,16 @@ public:
 
 private:
   bool started_ = false;
-  patient_stream stream_;
+  handshake_aware_stream stream_;
 };
 
-/// Null if the other side was refused at once; the socket is closed then.
+/// Creates the connection for a socket and takes ownership of the socket.
+/// Returns null, with the socket closed, if the TLS session cannot be created.
+/// `accepted` is true on the side that has accepted the connection.
 caf::io::scribe_ptr make_scribe(caf::actor_system& system, native_socket socket,
                                 bool accepted) {
   static_cast<void>(caf::io::network::nonblocking(socket, true));
-  limit_silence(system, socket);
+  set_tcp_user_timeout(system, socket);
   session_ptr session = make_session(system, socket, accepted);
   if (!session) {
     ::close(socket);
@@ -189,24 +210,27 @@ caf::io::scribe_ptr make_scribe(caf::actor_system& system, native_socket socket,
   return caf::make_counted<tls_scribe>(loop, socket, std::move(session));
 }
 
-/// The port.
+/// The listening port (a "doorman" in CAF's terms). Each accepted connection
+/// becomes a `tls_scribe`.
 class tls_doorman final : public caf::io::network::doorman_impl {
 public:
   using doorman_impl::doorman_impl;
 
   bool new_connection() override {
     if (detached())
-      return false; // its broker has closed it meanwhile
+      return false; // the broker has closed the port in the meantime
     auto scribe
       = make_scribe(parent()->system(), acceptor_.accepted_socket(), true);
     if (!scribe)
-      return true; // the next one may be welcome
+      return true; // continue with the next connection
     const auto handle = scribe->hdl();
     parent()->add_scribe(std::move(scribe));
     return doorman::new_connection(&acceptor_.backend(), handle);
   }
 };
 
+/// The actor that receives CAF's requests to connect and to listen. It creates
+/// TLS sockets.
 class tls_network final : public caf::io::middleman_actor_impl {
 public:
   using middleman_actor_impl::middleman_actor_impl;
@@ -241,6 +265,8 @@ protected:
 
 } // namespace
 
+// The actor is detached, because an attempt to connect blocks. `broker` is the
+// broker that `load_middleman` has registered.
 caf::io::middleman_actor spawn_tls_network(caf::actor_system& system) {
   auto broker
     = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));

@@ -1,5 +1,6 @@
-/// CAF's middleman with TLS, as caf::openssl has it, but that one stranger's
-/// handshake that fails ends nobody else's connection.
+/// TLS connections for CAF's network module. Replaces the manager of
+/// caf::openssl: a failed handshake of an unauthenticated peer closes no other
+/// connection, and a silent peer costs no CPU time.
 #pragma once
 
 #include <caf/io/middleman_actor.hpp>
@@ -10,8 +11,8 @@ class actor_system;
 
 namespace perdura::cluster {
 
-/// With the certificates of the system's configuration. Whoever spawns it ends
-/// it.
+/// Spawns the actor that connects and listens with the certificates of the
+/// system's configuration. The caller must end the actor (`exit_reason::kill`).
 caf::io::middleman_actor spawn_tls_network(caf::actor_system& system);
 
 } // namespace perdura::cluster

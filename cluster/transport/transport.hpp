@@ -1,31 +1,42 @@
-/// The seam between nodes: packets, lost at will, over paths that open and
-/// close. CAF's network stands behind it on a node, a simulated one in tests.
+/// The interface between a process and the network. A process sends packets
+/// over paths, which open and close. Any packet may be lost. The implementation
+/// is CAF's network on nodes and clients, and a simulated network in tests.
 #pragma once
 
-#include "cluster/routing/node_router.hpp"
+#include "cluster/placement/placement.hpp"
+#include "cluster/transport/packet.hpp"
 
 #include <functional>
 #include <string>
 
 namespace perdura::cluster {
 
-/// What a transport tells. Called on threads of its own.
+/// Callbacks of a transport. They are called on the transport's threads and
+/// must not block.
 struct transport_listener {
-  /// A way to a node that was to be dialled. An earlier one is closed before.
+  /// This process has opened a path to a node of the node list. If this process
+  /// had opened an earlier path to the node, that path has closed already. A
+  /// path that another process opens is not reported by this function: the
+  /// listener learns of such a path when the first packet arrives on it.
   std::function<void(path_id, const node_id&)> path_opened;
-  /// Also of paths that others have opened, which begin with a packet.
+
+  /// A path, opened by either side, has closed.
   std::function<void(path_id)> path_closed;
+
+  /// A packet has arrived on a path.
   std::function<void(path_id, std::string packet)> packet;
 };
 
+/// Sends packets; received packets go to a transport_listener.
 class transport {
 public:
   virtual ~transport() = default;
 
-  /// From any thread; never blocks. A packet for a path that is gone is lost.
+  /// Thread-safe; never blocks. A packet for a path that is closed is dropped.
   virtual void send(path_id to, std::string packet) = 0;
 
-  /// Closes all; afterwards the listener is not called any more.
+  /// Closes all paths. After the return the listener is not called any more.
+  /// Idempotent; not safe to call from two threads at once.
   virtual void close() = 0;
 };
 

@@ -14,51 +14,60 @@ namespace perdura::persistence {
 
 namespace {
 
-// Raised if a later layout of records cannot be read by this program.
+// Number of the record layout. It is raised when older programs must refuse
+// newer records.
 constexpr std::uint32_t record_format = 1;
 
-// LMDB's transaction bears 131,072 dirty pages, 512 MiB; a commit stays far
-// below that.
+// An LMDB transaction can hold 131,072 dirty pages, 512 MiB. A commit stays
+// far below that limit.
 constexpr std::size_t commit_bytes_max = 64U << 20U;
 
-// A commit of more turns says that there is much to do: then the thread's are
-// larger, because more gathers while it is woken. Measured at 128 in flight:
-// 54 turns a commit instead of 41, and 97 us an orchestration instead of 109.
-constexpr std::size_t quiet_turns_max = 2;
+// If the last commit contained at most this many turns, the load is light and
+// the calling thread may commit. Under higher load the committer thread
+// commits: more turns are queued while it is being woken, so its commits are
+// larger. In a measurement with 128 orchestrations in flight, the committer
+// thread committed 54 turns at a time instead of 41, and an orchestration
+// needed 97 us of CPU instead of 109 us.
+constexpr std::size_t light_load_turns_max = 2;
 
-// While the views are brought up from a long journal.
+// During recovery the views are flushed whenever this many bytes of turns are
+// in memory, so that a long journal does not have to fit into memory.
 constexpr std::size_t recovery_bytes_max = 64U << 20U;
 
-error damaged_record(journal_position place, std::uint32_t lane,
-                     const std::string& how) {
+/// Returns errc::storage_damaged for a record that cannot be used. `defect`
+/// stands in brackets in the message.
+error damaged_record(journal_position position, std::uint32_t lane,
+                     const std::string& defect) {
   return {errc::storage_damaged,
-          "the journal record at position " + std::to_string(place)
-            + " of lane " + std::to_string(lane) + " is damaged (" + how
+          "the journal record at position " + std::to_string(position)
+            + " of lane " + std::to_string(lane) + " is damaged (" + defect
             + "); keep a copy of the data directory and restore it from a "
               "backup"};
 }
 
 } // namespace
 
-std::string seal_record(const journal_record& record) {
+std::string encode_journal_record(const journal_record& record) {
   std::string bytes;
   encode_to(bytes, record);
   bytes += big_endian(checksum_of(bytes, record.first));
   return bytes;
 }
 
-result<journal_record> open_record(journal_position place, std::uint32_t lane,
-                                   std::string_view bytes) {
+result<journal_record> decode_journal_record(journal_position position,
+                                             std::uint32_t lane,
+                                             std::string_view bytes) {
   if (bytes.size() < checksum_size)
-    return damaged_record(place, lane, "too short");
+    return damaged_record(position, lane, "too short");
   const std::string_view body = bytes.substr(0, bytes.size() - checksum_size);
-  if (parse_big_endian(bytes.substr(body.size())) != checksum_of(body, place))
-    return damaged_record(place, lane, "its checksum does not fit");
+  if (parse_big_endian(bytes.substr(body.size()))
+      != checksum_of(body, position))
+    return damaged_record(position, lane, "its checksum does not match");
   auto record = decode<journal_record>(body);
   if (!record)
     return record.code() == errc::storage_format
              ? record.error()
-             : damaged_record(place, lane, record.error().message);
+             : damaged_record(position, lane, record.error().message);
   if (record->format != record_format)
     return error{errc::storage_format,
                  "the journal was written in record format "
@@ -68,19 +77,23 @@ result<journal_record> open_record(journal_position place, std::uint32_t lane,
   std::uint64_t count = 0;
   for (const partition_turns& turns : record->partitions)
     count += turns.turns.size();
-  if (record->lane != lane || record->first != place || count == 0
+  if (record->lane != lane || record->first != position || count == 0
       || record->count != count)
-    return damaged_record(place, lane, "it belongs elsewhere");
+    return damaged_record(position, lane,
+                          "its lane, position or count does not match");
   return record;
 }
 
-group_committer::group_committer(options how, record_log& log, views& into,
+group_committer::group_committer(options settings, record_log& log,
+                                 views& target,
                                  std::shared_ptr<crash_switch> crash)
-  : how_(how), log_(log), views_(into), crash_(std::move(crash)) {}
+  : options_(settings), log_(log), views_(target), crash_(std::move(crash)) {}
 
 group_committer::~group_committer() {
   if (thread_.joinable()) {
     stopping_ = true;
+    // Taking the lock ensures that the thread either sees `stopping_` or is
+    // already waiting when it is notified.
     { std::lock_guard lock(queue_mutex_); }
     queue_filled_.notify_all();
     thread_.join();
@@ -97,48 +110,60 @@ result<void> group_committer::recover() {
   }
 }
 
+/// Reads the part of the journal that the views do not contain.
+/// @throws storage_exception  The record log cannot be read.
 result<void> group_committer::recover_tail() {
   const journal_position applied = views_.applied();
   journal_position reached = applied;
   const auto newest = log_.last();
   if (!newest && applied > 0)
-    return damaged_record(applied, how_.lane, "the journal is empty");
+    return damaged_record(applied, options_.lane, "the journal is empty");
   if (newest) {
-    // Also when the views hold it already: the tail must be sound.
-    const auto record = open_record(newest->first, how_.lane, newest->bytes);
+    // The newest record is checked even if the views contain it already: a
+    // damaged end of the journal must be found before new turns follow it.
+    const auto record
+      = decode_journal_record(newest->first, options_.lane, newest->bytes);
     if (!record)
       return record.error();
     const journal_position end = record->first + record->count - 1;
     if (end < applied)
-      return damaged_record(record->first, how_.lane,
-                            "the views are ahead of the journal's end");
+      return damaged_record(record->first, options_.lane,
+                            "the views contain later positions than the "
+                            "journal");
   }
   while (auto stored = log_.read(reached + 1)) {
     if (stored->first != reached + 1)
-      return damaged_record(reached + 1, how_.lane, "it is missing");
-    auto record = open_record(stored->first, how_.lane, stored->bytes);
+      return damaged_record(reached + 1, options_.lane, "it is missing");
+    auto record
+      = decode_journal_record(stored->first, options_.lane, stored->bytes);
     if (!record)
       return record.error();
     reached += record->count;
-    if (const auto taken = take_record(std::move(*record)); !taken)
-      return taken;
-    if (views_.waiting().bytes > recovery_bytes_max)
+    if (const auto added = add_to_views(std::move(*record)); !added)
+      return added;
+    if (views_.current_backlog().bytes > recovery_bytes_max)
       if (const auto flushed = views_.flush(); !flushed)
         return flushed;
   }
+  // If the loop has read nothing, the newest record begins at or before
+  // `applied`. It must end exactly there, because a flush never ends inside a
+  // record.
   if (newest && reached == applied && applied > 0) {
-    const auto record = open_record(newest->first, how_.lane, newest->bytes);
+    const auto record
+      = decode_journal_record(newest->first, options_.lane, newest->bytes);
     if (record->first + record->count - 1 != applied)
-      return damaged_record(record->first, how_.lane,
-                            "the views end within it");
+      return damaged_record(record->first, options_.lane,
+                            "the position of the views lies inside it");
   }
+  // New turns get the positions after the last one in the journal.
   std::lock_guard lock(queue_mutex_);
-  last_ = durable_ = reached;
+  last_assigned_ = durable_ = reached;
   return {};
 }
 
-result<void> group_committer::take_record(journal_record&& record) {
-  std::vector<views::weighed_turn> turns;
+/// Decodes the turns of a record and adds them to the views.
+result<void> group_committer::add_to_views(journal_record&& record) {
+  std::vector<views::sized_turn> turns;
   turns.reserve(record.count);
   for (const partition_turns& group : record.partitions) {
     partition_sequence sequence = group.first_sequence;
@@ -147,11 +172,12 @@ result<void> group_committer::take_record(journal_record&& record) {
       if (!turn)
         return turn.code() == errc::storage_format
                  ? turn.error()
-                 : damaged_record(record.first, how_.lane,
+                 : damaged_record(record.first, options_.lane,
                                   turn.error().message);
       if (turn->partition != group.partition || turn->sequence != sequence)
-        return damaged_record(record.first, how_.lane,
-                              "a turn of it belongs elsewhere");
+        return damaged_record(
+          record.first, options_.lane,
+          "the partition or sequence of a turn does not match");
       ++sequence;
       turns.push_back({std::move(*turn), bytes.bytes.size()});
     }
@@ -160,46 +186,50 @@ result<void> group_committer::take_record(journal_record&& record) {
   return {};
 }
 
-// --- The way of a turn -------------------------------------------------------
+// --- Queueing and committing turns -------------------------------------------
 
 journal_position group_committer::enqueue(turn_writes&& turn) {
-  const journal_position place = gather(std::move(turn));
-  gathered(false);
-  return place;
+  const journal_position position = enqueue_deferred(std::move(turn));
+  request_commit(false);
+  return position;
 }
 
-/// Whoever is waited for is woken: the thread looks at the queue by itself
-/// whenever it has committed.
-void group_committer::gathered(bool may_block) {
-  const auto waits_for_thread = [this] {
+/// Wakes the committer thread only if it is idle and turns are queued. If it
+/// is not idle, it looks at the queue again after its commit.
+void group_committer::request_commit(bool may_block) {
+  const auto needs_thread = [this] {
     std::lock_guard lock(queue_mutex_);
     return idle_ && !queue_.empty();
   };
-  if (!waits_for_thread())
+  if (!needs_thread())
     return;
-  if (may_block && views_.has_room(how_.backlog_bytes_max)) {
+  if (may_block && views_.has_capacity(options_.backlog_bytes_max)) {
+    // If another commit is running, this thread does not wait for it.
     std::unique_lock committing(commit_mutex_, std::try_to_lock);
     if (committing)
       commit_queued();
     committing = {};
-    if (!waits_for_thread())
+    if (!needs_thread())
       return;
   }
   queue_filled_.notify_one();
 }
 
-bool group_committer::is_quiet() const {
-  return last_turns_ <= quiet_turns_max;
+bool group_committer::is_lightly_loaded() const {
+  return last_turns_ <= light_load_turns_max;
 }
 
-journal_position group_committer::gather(turn_writes&& turn) {
+journal_position group_committer::enqueue_deferred(turn_writes&& turn) {
+  // The calling thread encodes the turn, outside the lock, so that the
+  // committer thread only concatenates bytes.
   queued_turn item;
   item.bytes.reserve(512);
   encode_to(item.bytes, turn);
   item.turn = std::move(turn);
   std::lock_guard lock(queue_mutex_);
-  // What a replica is sent must have no holes: a wrong number is a defect of
-  // the caller.
+  // The sequences of a partition must have no gaps: `verify_hub` would report
+  // a gap as a lost turn. A turn with another sequence than the next one is a
+  // defect of the caller.
   partition_sequence& sequence = sequences_[index_of(item.turn.partition)];
   if (sequence != 0 && item.turn.sequence != sequence + 1)
     throw std::logic_error(
@@ -208,12 +238,14 @@ journal_position group_committer::gather(turn_writes&& turn) {
       + std::to_string(sequence));
   sequence = item.turn.sequence;
   queue_.push_back(std::move(item));
-  return ++last_;
+  return ++last_assigned_;
 }
 
+/// Distributes a batch over records of at most `journal_record_bytes_max`
+/// bytes. Within a record, turns are grouped by partition and owner epoch.
 std::vector<record_log::record>
-group_committer::fold(std::vector<queued_turn>& batch,
-                      journal_position first) const {
+group_committer::build_records(std::vector<queued_turn>& batch,
+                               journal_position first) const {
   std::vector<record_log::record> records;
   journal_record record;
   std::unordered_map<std::uint32_t, std::size_t> groups;
@@ -221,13 +253,13 @@ group_committer::fold(std::vector<queued_turn>& batch,
   const auto close_record = [&] {
     if (record.count == 0)
       return;
-    records.push_back({record.first, seal_record(record)});
+    records.push_back({record.first, encode_journal_record(record)});
     first += record.count;
   };
   const auto begin_record = [&] {
     record = {};
     record.format = record_format;
-    record.lane = how_.lane;
+    record.lane = options_.lane;
     record.first = first;
     groups.clear();
     size = 0;
@@ -240,12 +272,13 @@ group_committer::fold(std::vector<queued_turn>& batch,
     }
     const auto [found, fresh] = groups.try_emplace(
       index_of(item.turn.partition), record.partitions.size());
+    // A group has one epoch, so a turn of a newer epoch begins another group.
     if (fresh || record.partitions[found->second].epoch != item.turn.epoch) {
       found->second = record.partitions.size();
       record.partitions.push_back(
         {item.turn.partition, item.turn.epoch, item.turn.sequence, {}});
     }
-    // 32: a group's head and a turn's length.
+    // The head of a group and the length of a turn take less than 32 bytes.
     size += item.bytes.size() + 32;
     ++record.count;
     record.partitions[found->second].turns.push_back({std::move(item.bytes)});
@@ -254,25 +287,32 @@ group_committer::fold(std::vector<queued_turn>& batch,
   return records;
 }
 
+/// Makes a batch durable, adds it to the views and calls the listeners, in
+/// this order. The caller holds the commit mutex.
 void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
+  // At an injected crash the function returns at once. As in a real crash, a
+  // batch that is not durable yet is lost. A batch that is durable already is
+  // kept, but its listeners are not called.
   const std::uint64_t n = commits_ + 1;
   if (crash_->crashes_at(crash_point::before_commit, n))
     return;
-  std::vector<views::weighed_turn> turns;
+  std::vector<views::sized_turn> turns;
   std::vector<partition_id> partitions;
   for (const queued_turn& item : batch)
     partitions.push_back(item.turn.partition);
   std::sort(partitions.begin(), partitions.end());
   partitions.erase(std::unique(partitions.begin(), partitions.end()),
                    partitions.end());
+  // The sizes of the encoded turns are copied first, because `build_records`
+  // moves the turns out of the batch.
   std::vector<std::size_t> sizes;
   for (const queued_turn& item : batch)
     sizes.push_back(item.bytes.size());
 
   const journal_position reached = durable_ + batch.size();
-  const auto records = fold(batch, durable_ + 1);
+  const auto records = build_records(batch, durable_ + 1);
   const auto began = std::chrono::steady_clock::now();
-  append(records, trim_records_max);
+  append(records, trim_records_max); // The batch is durable after this.
   const auto took = std::chrono::steady_clock::now() - began;
   commit_time_us_.add(static_cast<std::uint64_t>(
     std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
@@ -285,17 +325,20 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
   if (crash_->crashes_at(crash_point::after_commit, n))
     return;
 
-  if (how_.decode_again) {
+  if (options_.decode_after_commit) {
     for (const record_log::record& record : records)
-      take_record(open_record(record.first, how_.lane, record.bytes).value())
+      add_to_views(
+        decode_journal_record(record.first, options_.lane, record.bytes)
+          .value())
         .value();
   } else {
     for (std::size_t i = 0; i < batch.size(); ++i)
       turns.push_back({std::move(batch[i].turn), sizes[i]});
     views_.add(reached, std::move(turns));
   }
+  // The views contain the turns now, so listeners may read them.
   durable_ = reached;
-  tell(partitions, reached);
+  notify_listeners(partitions, reached);
   if (on_commit_)
     on_commit_();
 }
@@ -305,7 +348,7 @@ std::size_t group_committer::commit() {
   return commit_queued();
 }
 
-/// Under the commit mutex.
+/// Commits the whole queue. The caller holds the commit mutex.
 std::size_t group_committer::commit_queued() {
   std::vector<queued_turn> batch;
   {
@@ -315,7 +358,7 @@ std::size_t group_committer::commit_queued() {
   if (crash_->crashed())
     return 0;
   std::size_t turns = batch.size();
-  // Several commits only when far more has gathered than one should hold.
+  // The whole queue is one batch, unless it exceeds `commit_bytes_max`.
   while (!batch.empty() && !crash_->crashed()) {
     std::size_t size = 0;
     std::size_t count = 0;
@@ -334,30 +377,36 @@ std::size_t group_committer::commit_queued() {
   return turns;
 }
 
+// Appends no records and deletes all old records that may be deleted.
 void group_committer::trim() {
   std::lock_guard committing(commit_mutex_);
   if (!crash_->crashed())
     append({}, static_cast<std::size_t>(-1));
 }
 
+/// Appends and syncs records and deletes old ones. A failed sync cannot be
+/// repeated: the kernel may have dropped the pages that it failed to write.
+/// Therefore any storage error here ends the process.
 void group_committer::append(const std::vector<record_log::record>& records,
                              std::size_t trim_max) {
   try {
     log_.append(records, views_.applied(), trim_max);
   } catch (const storage_exception& e) {
     end_process("the journal could not be written: " + e.reason().message
-                + "; nothing that was not acknowledged is kept, and the next "
-                  "start recovers the rest");
+                + "; everything acknowledged so far is durable, and the next "
+                  "start recovers it");
   }
 }
 
-// --- The thread --------------------------------------------------------------
+// --- The committer thread ----------------------------------------------------
 
 void group_committer::start() {
-  if (!how_.manual)
+  if (!options_.manual)
     thread_ = std::thread([this] { run(); });
 }
 
+/// The loop of the committer thread. After `stopping_` is set, it commits what
+/// is queued and ends.
 void group_committer::run() {
   enter_thread_role("journal");
   for (;;) {
@@ -370,9 +419,9 @@ void group_committer::run() {
         return;
     }
     commit();
-    // A disk that is slower for the views than for the journal slows the
-    // journal down, before memory runs out.
-    views_.await_room(how_.backlog_bytes_max, stopping_);
+    // If flushes of the views are slower than commits, the committer waits
+    // for them here. This bounds the memory used by unflushed turns.
+    views_.await_capacity(options_.backlog_bytes_max, stopping_);
   }
 }
 
@@ -397,8 +446,10 @@ void group_committer::listen(partition_id partition,
   listeners_[index_of(partition)] = std::move(on_durable);
 }
 
-void group_committer::tell(const std::vector<partition_id>& partitions,
-                           journal_position reached) {
+/// Calls the listeners of these partitions. The caller holds the commit mutex,
+/// so that positions are reported in order.
+void group_committer::notify_listeners(
+  const std::vector<partition_id>& partitions, journal_position reached) {
   std::lock_guard lock(listeners_mutex_);
   for (partition_id partition : partitions) {
     const auto found = listeners_.find(index_of(partition));

@@ -1,10 +1,13 @@
-/// One lane's way to the disk: turns queue up, and whatever has gathered while
-/// one sync ran becomes the next commit. No timer, no commit without turns.
+/// Group commit for one lane of the journal. Turns are queued by many
+/// threads; one transaction and one sync make all queued turns durable. While
+/// a sync runs, the next batch accumulates in the queue. No timer delays a
+/// commit, and no commit is made without turns.
+/// @source Group commit as in LevelDB's DBImpl::Write.
 #pragma once
 
-#include "persistence/journal/crash_switch.hpp"
-#include "persistence/journal/journal_record.hpp"
-#include "persistence/records/distribution.hpp"
+#include "persistence/process/crash_switch.hpp"
+#include "persistence/records/histogram.hpp"
+#include "persistence/records/journal_record.hpp"
 #include "persistence/views/views.hpp"
 
 #include <atomic>
@@ -17,68 +20,107 @@
 
 namespace perdura::persistence {
 
-/// A record holds at most this much, unless a single turn is larger.
+/// Largest size of a journal record in bytes. A single turn that is larger
+/// gets a record of its own.
 inline constexpr std::size_t journal_record_bytes_max = 1U << 20U;
 
-/// Records behind the views that one commit may delete.
+/// Maximum number of records that one commit deletes from the beginning of the
+/// journal.
 inline constexpr std::size_t trim_records_max = 256;
 
-/// A record's bytes as they are stored: encoded, then its checksum.
-std::string seal_record(const journal_record& record);
+/// Returns the stored form of a record: the encoded record and its checksum.
+std::string encode_journal_record(const journal_record& record);
 
-/// @error errc::storage_damaged  Checksum, shape, lane or place does not fit.
-result<journal_record> open_record(journal_position place, std::uint32_t lane,
-                                   std::string_view bytes);
+/// Decodes and checks a record that was read at `position` of `lane`.
+/// @error errc::storage_damaged  The checksum, shape, lane, position or number
+///                               of turns does not match.
+/// @error errc::storage_format   The record has another format version.
+result<journal_record> decode_journal_record(journal_position position,
+                                             std::uint32_t lane,
+                                             std::string_view bytes);
 
+/// Assigns positions to turns, writes them to the record log in batches, adds
+/// them to the views and then calls the listeners.
+///
+/// Invariants:
+/// - Positions are dense and in the order of the queue.
+/// - A turn is in the views before its listener is called, so a listener can
+///   read the turns that are reported to it as durable.
+/// - At most one commit runs at a time (`commit_mutex_`).
+///
+/// Bound: while a flush is running and at least `backlog_bytes_max` bytes of
+/// turns wait for the next flush, the committer thread pauses after its commit.
+/// The queue itself is bounded by its callers.
+///
+/// Thread-safe, except that `recover` and `start` are called once, in this
+/// order, before any other function. `log` and `target` must outlive the
+/// committer.
 class group_committer {
 public:
   struct options {
     std::uint32_t lane = 0;
-    bool manual = false;       ///< No thread; `commit` is called.
-    bool decode_again = false; ///< Feed the views from the bytes written.
+    /// If true, no thread is started, and the owner calls `commit`.
+    bool manual = false;
+    /// If true, each record is decoded again after it was written, and the
+    /// result is added to the views instead of the original turns. In tests,
+    /// every commit thus checks the codec.
+    bool decode_after_commit = false;
     std::size_t backlog_bytes_max = 256U << 20U;
   };
 
-  group_committer(options how, record_log& log, views& into,
+  group_committer(options settings, record_log& log, views& target,
                   std::shared_ptr<crash_switch> crash);
+
+  /// Commits what is queued and ends the thread, if one was started.
   ~group_committer();
 
   group_committer(const group_committer&) = delete;
   group_committer& operator=(const group_committer&) = delete;
 
-  /// Feeds the views with what the journal has beyond them, and finds the
-  /// next position. To be called once, first.
-  /// @error errc::storage_damaged  Names the record.
+  /// Adds to the views all turns of the journal that they do not contain yet,
+  /// and determines the next position. Writes nothing to the journal.
+  /// @error errc::storage_damaged  A record is damaged or missing, or the
+  ///                               views contain positions that the journal
+  ///                               does not have. The message names the record.
+  /// @error errc::storage_format   A record has another format version.
   result<void> recover();
 
-  /// Starts the thread, unless manual.
+  /// Starts the committer thread, unless in manual mode.
   void start();
 
+  // The interface `journal` documents the next five functions.
   journal_position enqueue(turn_writes&& turn);
-  journal_position gather(turn_writes&& turn);
-  void gathered(bool may_block);
-  bool is_quiet() const;
+  journal_position enqueue_deferred(turn_writes&& turn);
+  void request_commit(bool may_block);
+  bool is_lightly_loaded() const;
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable);
 
+  /// The newest durable position; 0 means that there is no turn.
   journal_position durable() const {
     return durable_;
   }
 
-  /// Commits all that is queued; returns the number of turns.
+  /// Commits all queued turns on the calling thread.
+  /// @return The number of turns that were queued; 0 if a crash was injected
+  ///         earlier.
   std::size_t commit();
 
-  /// Drops the journal's prefix behind the views now. For tests: otherwise
-  /// it rides along with commits.
+  /// Deletes at once all records whose turns the views contain, except the
+  /// newest record. Used by tests only: in a running node, each commit deletes
+  /// up to `trim_records_max` records.
   void trim();
 
   /// Commits what is queued, then ends the thread.
   void stop();
 
-  /// Called after each commit, on the committer's thread.
+  /// Sets a function that is called after each commit, on the thread that
+  /// made the commit. Must be called before `start`.
   void on_commit(std::function<void()> call) {
     on_commit_ = std::move(call);
   }
+
+  // Counters since construction.
 
   std::uint64_t commits() const {
     return commits_;
@@ -92,56 +134,60 @@ public:
     return bytes_;
   }
 
-  distribution commit_turns() const {
+  histogram commit_turns() const {
     return commit_turns_.now();
   }
 
-  distribution commit_time_us() const {
+  histogram commit_time_us() const {
     return commit_time_us_.now();
   }
 
 private:
   struct queued_turn {
     turn_writes turn;
-    std::string bytes;
+    std::string bytes; ///< `turn`, encoded by the thread that queued it.
   };
 
   void run();
   std::size_t commit_queued();
   void commit_batch(std::vector<queued_turn>&& batch);
-  std::vector<record_log::record> fold(std::vector<queued_turn>& batch,
-                                       journal_position first) const;
+  std::vector<record_log::record> build_records(std::vector<queued_turn>& batch,
+                                                journal_position first) const;
   void append(const std::vector<record_log::record>& records,
               std::size_t trim_max);
   result<void> recover_tail();
-  result<void> take_record(journal_record&& record);
-  void tell(const std::vector<partition_id>& partitions,
-            journal_position reached);
+  result<void> add_to_views(journal_record&& record);
+  void notify_listeners(const std::vector<partition_id>& partitions,
+                        journal_position reached);
 
-  const options how_;
+  const options options_;
   record_log& log_;
   views& views_;
   std::shared_ptr<crash_switch> crash_;
   std::function<void()> on_commit_;
 
+  // Guards the members from here to `idle_`.
   std::mutex queue_mutex_;
   std::condition_variable queue_filled_;
   std::vector<queued_turn> queue_;
-  journal_position last_ = 0; ///< Given out.
+  journal_position last_assigned_ = 0; ///< Position of the last queued turn.
+  /// For each partition, the sequence of its last queued turn.
   std::unordered_map<std::uint32_t, partition_sequence> sequences_;
-  bool idle_ = false; ///< The thread waits for turns.
+  bool idle_ = false; ///< The committer thread waits on `queue_filled_`.
 
-  std::mutex commit_mutex_; // One commit at a time.
+  // Held during a whole commit. Taken before `queue_mutex_`,
+  // `listeners_mutex_` and the locks of the views.
+  std::mutex commit_mutex_;
   std::atomic<journal_position> durable_{0};
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> turns_{0};
-  std::atomic<std::size_t> last_turns_{0}; ///< Of the last commit.
+  std::atomic<std::size_t> last_turns_{0}; ///< Turns in the last commit.
   std::atomic<std::uint64_t> bytes_{0};
-  live_distribution commit_turns_;
-  live_distribution commit_time_us_;
+  atomic_histogram commit_turns_;
+  atomic_histogram commit_time_us_;
 
-  // Held while listeners are called: after `listen` has returned, the old
-  // one is not called any more.
+  // Guards `listeners_`. It is held while listeners are called, so the listener
+  // that `listen` replaces is not called after `listen` has returned.
   std::mutex listeners_mutex_;
   std::unordered_map<std::uint32_t, std::function<void(journal_position)>>
     listeners_;

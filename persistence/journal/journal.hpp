@@ -1,9 +1,11 @@
-/// The seam between what happens and what is remembered. LMDB stands behind
-/// it on a node, a twin in memory in tests, a replicated one later.
+/// The interface to the durable log of turns and to the tables derived from
+/// that log. Nodes use the LMDB implementation; tests and the simulation use
+/// the in-memory implementation.
 #pragma once
 
-#include "persistence/records/distribution.hpp"
+#include "persistence/journal/journal_statistics.hpp"
 #include "persistence/records/turn_writes.hpp"
+#include "persistence/views/partition_snapshot.hpp"
 #include "persistence/views/queries.hpp"
 
 #include <functional>
@@ -12,112 +14,134 @@
 
 namespace perdura::persistence {
 
-struct due_task {
-  timestamp fire_at{};
-  instance_id instance;
-  task_sequence sequence = 0;
-
-  auto operator<=>(const due_task&) const = default;
-};
-
-/// What a partition needs to go on, and no more: it does not grow with the
-/// number of dormant instances.
-struct partition_snapshot {
-  partition_meta meta;
-  std::vector<outbox_message> outbox;    ///< Not acknowledged, in order.
-  std::vector<outbox_mark> outbox_marks; ///< Last sequence given out, per to.
-  std::vector<dedup_mark> marks;
-  std::vector<instance_id> turns_due; ///< record.turn_due is set.
-  std::vector<std::pair<instance_id, task_sequence>> activities; ///< Open.
-};
-
-struct journal_statistics {
-  std::uint64_t commits = 0;       ///< Of the journal, since open.
-  std::uint64_t views_commits = 0; ///< Of the views, since open.
-  std::uint64_t turns = 0;
-  std::uint64_t bytes = 0;
-  distribution commit_turns;   ///< How many turns a commit carried.
-  distribution commit_time_us; ///< Writing and syncing.
-};
-
-/// A lane set's ledger and its views. Whatever it has acknowledged survives
-/// kill -9 and a power cut. Safe to call from any thread, except that turns
-/// of one partition are enqueued by one thread at a time.
+/// Append-only log of turns, divided into lanes, and the views derived from
+/// the log. A lane serves a fixed set of partitions and has its own sequence
+/// of journal positions: dense, in order, from 1. A turn is durable once the
+/// listener of its partition has been called with its position or a later
+/// one; a durable turn survives kill -9 and a power failure.
+///
+/// Thread-safe, with one restriction: the turns of one partition must be
+/// queued by one thread at a time.
+///
+/// If a sync fails, the implementation ends the process, because turns after
+/// the last position that was reported to a listener may be lost. The next
+/// start recovers all durable turns.
 class journal {
 public:
   virtual ~journal() = default;
 
+  /// Identity of the hub that the journal stores; constant while it is open.
   virtual const hub_identity& hub() const = 0;
 
-  /// Queues one turn, whole or not at all, and returns its place. Turns that
-  /// are queued while one sync runs share the next.
+  /// Queues one turn for the next commit and wakes the committer thread if it
+  /// is idle. A turn is committed whole or not at all. Turns that are queued
+  /// while a sync is running share the following commit.
+  /// @return The position of the turn in its lane.
+  /// @throws std::logic_error  `writes.sequence` does not follow the sequence
+  ///                           of the turn that was queued last for the same
+  ///                           partition. Nothing is queued.
   virtual journal_position enqueue(turn_writes writes) = 0;
 
-  /// The same for a caller that puts several together: nobody is woken for
-  /// them before it calls `gathered`.
-  virtual journal_position gather(turn_writes writes) {
+  /// Queues one turn as `enqueue` does, without waking the committer thread.
+  /// The caller queues all turns of a batch and then calls `request_commit`.
+  /// A commit that starts earlier for another reason may include the turn.
+  virtual journal_position enqueue_deferred(turn_writes writes) {
     return enqueue(std::move(writes));
   }
 
-  /// What was gathered for this partition is to be committed: on the caller's
-  /// thread, listeners and all, if it may block and nobody else commits just
-  /// now; that spares two wake-ups where there is little to do.
-  virtual void gathered(partition_id, bool /*may_block*/) {}
+  /// Requests a commit of the turns that `enqueue_deferred` has queued for a
+  /// partition.
+  ///
+  /// With `may_block`, if the committer thread is idle, no other commit is
+  /// running and the views are not far behind, the calling thread makes the
+  /// commit itself and calls the listeners. Under light load this avoids two
+  /// thread wake-ups. Otherwise the call returns at once, after it has woken
+  /// the committer thread if that thread is idle.
+  virtual void request_commit(partition_id, bool /*may_block*/) {}
 
-  /// Whether there is so little to do that it pays to let `gathered` block.
-  virtual bool is_quiet(partition_id) const {
+  /// True if the last commit of the partition's lane contained so few turns
+  /// that `request_commit` should be allowed to block.
+  virtual bool is_lightly_loaded(partition_id) const {
     return false;
   }
 
-  /// `on_durable(p)` tells, on the committer's thread, that everything up to
-  /// `p` of this partition's lane is on disk, in the views' reach, and that
-  /// `read` and `history` answer with it. One listener a partition; it is
-  /// called only for commits that hold turns of that partition.
+  /// Sets the listener of a partition and replaces the previous one, which is
+  /// not called any more once this function has returned.
+  ///
+  /// `on_durable(p)` is called after each commit that contains turns of the
+  /// partition. All turns of the partition's lane up to position `p` are then
+  /// durable, and `read` and `history` include them. The call runs on the
+  /// thread that made the commit (see `request_commit`); it must not block
+  /// and must not call `listen`.
   virtual void listen(partition_id partition,
                       std::function<void(journal_position)> on_durable)
     = 0;
 
-  /// The newest place that is durable in the partition's lane.
+  /// The newest durable position in the partition's lane; 0 means that the
+  /// lane contains no turn.
   virtual journal_position durable(partition_id partition) const = 0;
 
-  /// What is durable of one instance; empty if there is none.
-  /// @error errc::storage_damaged  A row's checksum does not fit.
+  /// The durable state of one instance, without its history; empty if the
+  /// instance does not exist.
+  /// @error errc::storage_damaged  A row cannot be read as it was written. A
+  ///                               damaged row is never reported as absent.
   virtual result<std::optional<stored_instance>>
   read(partition_id partition, const instance_id& id) const = 0;
 
-  /// Durable events of the newest execution from `first` on, at most
-  /// `count_max`; fewer if there are no more.
+  /// Returns at most `count_max` durable events of the instance's newest
+  /// execution, in order and beginning with event `first`. The result is
+  /// shorter if fewer events exist, and empty if the instance does not exist.
+  /// @error errc::storage_damaged  A row cannot be read, or the rows contain
+  ///                               fewer events than the instance's record
+  ///                               states.
   virtual result<std::vector<history_event>>
   history(partition_id partition, const instance_id& id, event_index first = 0,
           std::size_t count_max = static_cast<std::size_t>(-1)) const = 0;
 
-  /// What recovery starts from. Complete for everything durable at the call.
+  // The functions `load`, `due`, `query` and `count` first flush to the views
+  // all turns that are durable when the call begins. They block until that
+  // is done, and their answers are complete for those turns.
+
+  /// Returns the state from which a partition recovers.
+  /// @error errc::storage_damaged  A row cannot be read.
   virtual result<partition_snapshot> load(partition_id partition) = 0;
 
-  /// Timers and scheduled starts with `after` < fire_at ≤ `until`, in order.
-  /// Complete for everything durable at the call.
+  /// Returns the timers and scheduled starts with `after` < fire_at ≤
+  /// `until`, in the order of fire_at.
+  /// @error errc::storage_damaged  A row cannot be read.
   virtual result<std::vector<due_task>> due(partition_id partition,
                                             timestamp after, timestamp until)
     = 0;
 
-  /// One page over the given partitions, merged; complete for everything
-  /// durable at the call. Blocks while the views catch up.
+  /// Returns one page of the instances of the given partitions, ordered by
+  /// (created_at, instance ID).
+  /// @error errc::invalid_argument  `query.top` is not 1 to `page_rows_max`,
+  ///                                or `query.token` is not a token of this
+  ///                                program.
+  /// @error errc::storage_damaged   A row cannot be read.
   virtual result<instance_page>
   query(const std::vector<partition_id>& partitions,
         const instance_query& query)
     = 0;
 
+  /// Returns the number of instances in each status, summed over the given
+  /// partitions.
+  /// @error errc::storage_damaged  A row cannot be read.
   virtual result<status_counts>
   count(const std::vector<partition_id>& partitions) = 0;
 
-  /// New starts and events are refused while this is true (storage_full);
-  /// results, completions, terminate and purge may use the reserve.
+  /// True while the storage is above its limit or its disk reserve has been
+  /// released. The journal still accepts turns: the caller of the journal
+  /// refuses new starts and events with errc::storage_full, and goes on with
+  /// results, completions, terminate and purge.
   virtual bool is_full() const = 0;
 
+  /// The counters since the journal was opened, summed over its lanes.
   virtual journal_statistics statistics() const = 0;
 
-  /// Makes everything queued durable and the views complete, then stops.
-  /// Further calls are errors of the caller.
+  /// Commits all queued turns, flushes the views and ends the threads of the
+  /// journal. No other function may be called afterwards, except `close`,
+  /// which then does nothing.
   virtual void close() = 0;
 };
 

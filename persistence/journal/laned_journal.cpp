@@ -7,64 +7,73 @@
 
 namespace perdura::persistence {
 
-/// Order of members: the committer's thread ends first, then the writer's.
+/// The order of the members matters: they are destroyed in reverse order, so
+/// the committer thread ends first, then the views writer's thread, and the
+/// stores are closed last.
 struct laned_journal::lane {
   std::unique_ptr<record_log> log;
-  views rows;
+  views lane_views;
   views_writer writer;
   group_committer committer;
 
-  lane(std::uint32_t number, const options& how, store s,
+  lane(std::uint32_t number, const options& settings, store s,
        const std::shared_ptr<crash_switch>& crash,
        std::function<void()> measure)
     : log(std::move(s.log)),
-      rows(std::move(s.rows), crash, how.limits.slice_instances_min),
-      writer(rows, how.limits, std::move(measure)),
+      lane_views(std::move(s.rows), crash, settings.limits.slice_instances_min),
+      writer(lane_views, settings.limits, std::move(measure)),
       committer({.lane = number,
-                 .manual = how.manual,
-                 .decode_again = how.decode_again},
-                *log, rows, crash) {
-    if (!how.manual)
-      committer.on_commit([this] { writer.notice(); });
+                 .manual = settings.manual,
+                 .decode_after_commit = settings.decode_after_commit},
+                *log, lane_views, crash) {
+    if (!settings.manual)
+      committer.on_commit([this] { writer.notify_added(); });
   }
 };
 
-laned_journal::laned_journal(hub_identity hub, options how,
+laned_journal::laned_journal(hub_identity hub, options settings,
                              std::vector<store> stores,
                              std::shared_ptr<crash_switch> crash)
-  : hub_(std::move(hub)), how_(std::move(how)), crash_(std::move(crash)) {
+  : hub_(std::move(hub)),
+    options_(std::move(settings)),
+    crash_(std::move(crash)) {
   const auto measure = [this] {
-    if (how_.measure_full)
-      full_ = how_.measure_full();
+    if (options_.measure_full)
+      full_ = options_.measure_full();
   };
+  // The lanes keep copies of `measure`, which refers to `*this`. This is safe,
+  // because a journal is neither copied nor moved.
   std::uint32_t number = 0;
   for (store& s : stores)
-    lanes_.push_back(
-      std::make_unique<lane>(number++, how_, std::move(s), crash_, measure));
+    lanes_.push_back(std::make_unique<lane>(number++, options_, std::move(s),
+                                            crash_, measure));
   measure();
 }
 
 laned_journal::~laned_journal() {
-  // A manual journal is left as a crash would leave it: what is not committed
-  // is forgotten.
-  if (opened_ && !how_.manual && !crashed())
+  // A manual journal is left in the state in which a crash would leave it:
+  // turns that were not committed are lost.
+  if (opened_ && !options_.manual && !crashed())
     close();
 }
 
 result<void> laned_journal::open() {
+  // The views are opened first: recovery begins at the position that they
+  // have reached.
   for (const auto& each : lanes_) {
-    if (const auto opened = each->rows.open(); !opened)
+    if (const auto opened = each->lane_views.open(); !opened)
       return opened;
     if (const auto recovered = each->committer.recover(); !recovered)
       return recovered;
   }
   opened_ = true;
-  if (how_.manual)
+  if (options_.manual)
     return {};
+  // Turns that recovery has added are flushed although no commit follows.
   for (const auto& each : lanes_) {
     each->writer.start();
-    if (each->rows.waiting().bytes > 0)
-      each->writer.notice();
+    if (each->lane_views.current_backlog().bytes > 0)
+      each->writer.notify_added();
     each->committer.start();
   }
   return {};
@@ -76,11 +85,14 @@ laned_journal::lane& laned_journal::lane_of(partition_id partition) const {
 
 std::vector<std::vector<partition_id>>
 laned_journal::by_lane(const std::vector<partition_id>& partitions) const {
+  // Element i lists the partitions of lane i; the list may be empty.
   std::vector<std::vector<partition_id>> lanes(lanes_.size());
   for (partition_id partition : partitions)
     lanes[index_of(partition) % lanes_.size()].push_back(partition);
   return lanes;
 }
+
+// --- Functions that concern one partition are passed to its lane -------------
 
 const hub_identity& laned_journal::hub() const {
   return hub_;
@@ -90,16 +102,17 @@ journal_position laned_journal::enqueue(turn_writes writes) {
   return lane_of(writes.partition).committer.enqueue(std::move(writes));
 }
 
-journal_position laned_journal::gather(turn_writes writes) {
-  return lane_of(writes.partition).committer.gather(std::move(writes));
+journal_position laned_journal::enqueue_deferred(turn_writes writes) {
+  return lane_of(writes.partition)
+    .committer.enqueue_deferred(std::move(writes));
 }
 
-void laned_journal::gathered(partition_id partition, bool may_block) {
-  lane_of(partition).committer.gathered(may_block);
+void laned_journal::request_commit(partition_id partition, bool may_block) {
+  lane_of(partition).committer.request_commit(may_block);
 }
 
-bool laned_journal::is_quiet(partition_id partition) const {
-  return lane_of(partition).committer.is_quiet();
+bool laned_journal::is_lightly_loaded(partition_id partition) const {
+  return lane_of(partition).committer.is_lightly_loaded();
 }
 
 void laned_journal::listen(partition_id partition,
@@ -113,23 +126,25 @@ journal_position laned_journal::durable(partition_id partition) const {
 
 result<std::optional<stored_instance>>
 laned_journal::read(partition_id partition, const instance_id& id) const {
-  return lane_of(partition).rows.read(partition, id);
+  return lane_of(partition).lane_views.read(partition, id);
 }
 
 result<std::vector<history_event>>
 laned_journal::history(partition_id partition, const instance_id& id,
                        event_index first, std::size_t count_max) const {
-  return lane_of(partition).rows.history(partition, id, first, count_max);
+  return lane_of(partition).lane_views.history(partition, id, first, count_max);
 }
 
 result<partition_snapshot> laned_journal::load(partition_id partition) {
-  return lane_of(partition).rows.load(partition);
+  return lane_of(partition).lane_views.load(partition);
 }
 
 result<std::vector<due_task>>
 laned_journal::due(partition_id partition, timestamp after, timestamp until) {
-  return lane_of(partition).rows.due(partition, after, until);
+  return lane_of(partition).lane_views.due(partition, after, until);
 }
+
+// --- Functions that combine the results of several lanes ---------------------
 
 result<instance_page>
 laned_journal::query(const std::vector<partition_id>& partitions,
@@ -145,40 +160,46 @@ laned_journal::query(const std::vector<partition_id>& partitions,
       return parsed.error();
     after = std::move(*parsed);
   }
-  const auto place = [](const instance_row& row) {
+  // The order of rows and positions: (created_at, id).
+  const auto row_key = [](const instance_row& row) {
     return std::tie(row.record.created_at, row.id);
   };
-  const auto position
+  const auto position_key
     = [](const page_position& at) { return std::tie(at.created_at, at.id); };
   instance_page page;
-  // Behind the place where the first lane stopped, rows may be missing.
+  // The earliest position at which a lane ended its page. Beyond it, rows of
+  // that lane may be missing, so the merged page must end there.
   std::optional<page_position> stopped_at;
   const auto shares = by_lane(partitions);
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     if (shares[i].empty())
       continue;
-    auto part = lanes_[i]->rows.query(shares[i], query, after);
+    auto part = lanes_[i]->lane_views.query(shares[i], query, after);
     if (!part)
       return part.error();
     if (part->stopped_at
-        && (!stopped_at || position(*part->stopped_at) < position(*stopped_at)))
+        && (!stopped_at
+            || position_key(*part->stopped_at) < position_key(*stopped_at)))
       stopped_at = part->stopped_at;
     std::move(part->rows.begin(), part->rows.end(),
               std::back_inserter(page.rows));
   }
+  // Each lane has returned its first `top` rows in order; the merged page
+  // keeps the first `top` of all.
   if (lanes_.size() > 1) {
     std::sort(
       page.rows.begin(), page.rows.end(),
-      [&](const auto& a, const auto& b) { return place(a) < place(b); });
+      [&](const auto& a, const auto& b) { return row_key(a) < row_key(b); });
     if (stopped_at)
       std::erase_if(page.rows, [&](const instance_row& row) {
-        return place(row) > position(*stopped_at);
+        return row_key(row) > position_key(*stopped_at);
       });
     if (page.rows.size() > query.top) {
       page.rows.resize(query.top);
       stopped_at = {page.rows.back().record.created_at, page.rows.back().id};
     }
   }
+  // Without `stopped_at`, every lane has returned all its remaining rows.
   if (stopped_at)
     page.token = to_token(*stopped_at);
   return page;
@@ -191,7 +212,7 @@ laned_journal::count(const std::vector<partition_id>& partitions) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     if (shares[i].empty())
       continue;
-    const auto part = lanes_[i]->rows.count(shares[i]);
+    const auto part = lanes_[i]->lane_views.count(shares[i]);
     if (!part)
       return part.error();
     for (std::size_t status = 0; status < counts.size(); ++status)
@@ -208,9 +229,9 @@ journal_statistics laned_journal::statistics() const {
   journal_statistics sum;
   for (const auto& each : lanes_) {
     sum.commits += each->committer.commits();
-    sum.views_commits += each->rows.commits();
+    sum.views_commits += each->lane_views.commits();
     sum.turns += each->committer.turns();
-    sum.bytes += each->committer.bytes();
+    sum.journal_bytes += each->committer.bytes();
     sum.commit_turns += each->committer.commit_turns();
     sum.commit_time_us += each->committer.commit_time_us();
   }
@@ -221,16 +242,21 @@ void laned_journal::close() {
   if (closed_)
     return;
   closed_ = true;
+  // The committer stops first, so that the last flush includes all turns.
   for (const auto& each : lanes_) {
     each->committer.stop();
     each->writer.stop();
     if (crashed())
       continue;
-    if (const auto flushed = each->rows.flush(); !flushed && !crashed())
-      log(log_room::persistence, log_level::error,
-          "the views are behind the journal: " + flushed.error().message);
+    if (const auto flushed = each->lane_views.flush(); !flushed && !crashed())
+      log(log_channel::persistence, log_level::error,
+          "the views could not be flushed while closing: "
+            + flushed.error().message
+            + "; the next start recovers them from the journal");
   }
 }
+
+// --- Manual mode -------------------------------------------------------------
 
 std::size_t laned_journal::commit() {
   std::size_t turns = 0;
@@ -241,15 +267,17 @@ std::size_t laned_journal::commit() {
 
 void laned_journal::flush_views(bool trim) {
   for (const auto& each : lanes_) {
-    const auto flushed = each->rows.flush();
+    // A flush that an injected crash has interrupted is no error; any other
+    // error is thrown, because the function is for tests.
+    const auto flushed = each->lane_views.flush();
     if (crashed())
       return;
     flushed.value();
     if (trim)
       each->committer.trim();
   }
-  if (how_.measure_full)
-    full_ = how_.measure_full();
+  if (options_.measure_full)
+    full_ = options_.measure_full();
 }
 
 bool laned_journal::crashed() const {

@@ -1,5 +1,6 @@
-/// A journal of one or more lanes, each with its own log, views and threads.
-/// What the lanes stand on, LMDB or memory, is passed in.
+/// The implementation of `journal` that all stores share: one or more lanes,
+/// each with its own record log, views and threads. The stores (LMDB or
+/// memory) are passed in.
 #pragma once
 
 #include "persistence/journal/group_committer.hpp"
@@ -11,32 +12,47 @@
 
 namespace perdura::persistence {
 
+/// Partition p belongs to lane p mod (number of lanes). Each call is passed
+/// to the lane of its partition; `query`, `count` and `statistics` combine
+/// the results of several lanes.
 class laned_journal : public manual_journal {
 public:
   struct options {
+    /// If true, no threads are started; see manual_journal.hpp.
     bool manual = false;
-    bool decode_again = false;
+    bool decode_after_commit = false; ///< See `group_committer::options`.
     views_writer::limits limits;
-    std::function<bool()> measure_full; ///< Asked now and then; may be empty.
+    /// Measures whether the storage is full, for `is_full`. Called in the
+    /// constructor, after each flush and periodically, from any lane's
+    /// threads. If empty, the storage is never full.
+    std::function<bool()> measure_full;
   };
 
+  /// The stores of one lane.
   struct store {
     std::unique_ptr<record_log> log;
     std::unique_ptr<row_store> rows;
   };
 
-  laned_journal(hub_identity hub, options how, std::vector<store> stores,
+  /// `stores` has one element for each lane, in the order of lane numbers.
+  laned_journal(hub_identity hub, options settings, std::vector<store> stores,
                 std::shared_ptr<crash_switch> crash);
+
+  /// Calls `close`, unless the journal is in manual mode or a crash was
+  /// injected. In these two cases, uncommitted turns are lost, as in a crash.
   ~laned_journal() override;
 
-  /// Brings the views up from the journals' tails and starts the threads.
+  /// Recovers the views of each lane from the journal and starts the threads.
+  /// To be called once, before any function of `journal`.
+  /// @error errc::storage_damaged  A record or row is damaged or missing.
+  /// @error errc::storage_format   A record has another format version.
   result<void> open();
 
   const hub_identity& hub() const override;
   journal_position enqueue(turn_writes writes) override;
-  journal_position gather(turn_writes writes) override;
-  void gathered(partition_id partition, bool may_block) override;
-  bool is_quiet(partition_id partition) const override;
+  journal_position enqueue_deferred(turn_writes writes) override;
+  void request_commit(partition_id partition, bool may_block) override;
+  bool is_lightly_loaded(partition_id partition) const override;
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable) override;
   journal_position durable(partition_id partition) const override;
@@ -68,7 +84,7 @@ private:
   by_lane(const std::vector<partition_id>& partitions) const;
 
   const hub_identity hub_;
-  const options how_;
+  const options options_;
   std::shared_ptr<crash_switch> crash_;
   std::atomic<bool> full_{false};
   bool opened_ = false;

@@ -4,7 +4,7 @@
 #include "persistence/process/logging.hpp"
 #include "persistence/records/identity.hpp"
 #include "persistence/views/rows.hpp"
-#include "persistence/views/views_update.hpp"
+#include "persistence/views/views_flush.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -23,15 +23,22 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// The file `hub` consists of this text, the format number, a line end, a
+// hub_identity, and the checksum of all bytes before the checksum.
 constexpr std::string_view hub_file_head = "perdura hub, format ";
 
-// More lanes than that only split the batches.
+// An arbitrary limit. Each lane has its own commits and threads, so a large
+// number of lanes only makes the batches smaller.
 constexpr std::uint32_t lane_count_max = 64;
 
+/// Returns errc::storage_failed for a system call. `doing` names the operation
+/// and the file; `code` is errno.
 error failed(const std::string& doing, int code) {
   return {errc::storage_failed, doing + ": " + std::strerror(code)};
 }
 
+/// Syncs a file or a directory. After the sync of a directory, its new entries
+/// survive a power failure.
 result<void> sync_path(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -44,16 +51,19 @@ result<void> sync_path(const fs::path& path) {
   return {};
 }
 
+/// Creates a directory that only its owner can read. An existing directory is
+/// restricted in the same way.
 result<void> make_directory(const fs::path& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return failed("creating the directory " + path.string(), errno);
   if (::chmod(path.c_str(), 0700) != 0)
-    return failed("closing the directory " + path.string() + " to others",
-                  errno);
+    return failed(
+      "restricting the directory " + path.string() + " to its owner", errno);
   return {};
 }
 
-/// Written beside and moved into place, so that it is whole or not there.
+/// Writes the file under a temporary name, syncs it and renames it, so that
+/// after a crash the file `hub` is either complete or absent.
 result<void> write_hub(const fs::path& directory, const hub_identity& hub) {
   std::string text(hub_file_head);
   text += std::to_string(storage_format) + "\n";
@@ -76,6 +86,7 @@ result<void> write_hub(const fs::path& directory, const hub_identity& hub) {
   return sync_path(directory);
 }
 
+/// Creates and syncs the two environments of a lane.
 result<void> create_lane(const fs::path& directory, const hub_identity& hub,
                          std::uint32_t lane) {
   for (const fs::path& path :
@@ -83,6 +94,7 @@ result<void> create_lane(const fs::path& directory, const hub_identity& hub,
         journal_directory(directory, lane), views_directory(directory, lane)})
     if (const auto made = make_directory(path); !made)
       return made;
+  // The partitions of the lane are those with p mod lane_count = lane.
   std::vector<std::pair<partition_id, partition_meta>> partitions;
   for (std::uint32_t i = lane; i < hub.partition_count; i += hub.lane_count)
     partitions.push_back(
@@ -91,11 +103,13 @@ result<void> create_lane(const fs::path& directory, const hub_identity& hub,
     lmdb_log(journal_directory(directory, lane), true);
     lmdb_rows store(views_directory(directory, lane), true);
     const auto rows = store.write();
-    initialise(*rows, hub, lane, storage_format, partitions);
+    write_initial_rows(*rows, hub, lane, storage_format, partitions);
     rows->commit();
   } catch (const storage_exception& e) {
     return e.reason();
   }
+  // LMDB syncs what it commits, but not the entries of the new files in their
+  // directories.
   for (const fs::path& path :
        {journal_directory(directory, lane) / "data.mdb",
         journal_directory(directory, lane), views_directory(directory, lane),
@@ -105,14 +119,17 @@ result<void> create_lane(const fs::path& directory, const hub_identity& hub,
   return {};
 }
 
-error no_hub(const fs::path& directory, const std::string& how) {
+/// Returns errc::storage_missing. `condition` completes the sentence that
+/// begins with the directory, such as "is empty".
+error no_hub(const fs::path& directory, const std::string& condition) {
   return {errc::storage_missing,
-          directory.string() + " " + how
-            + "; create a hub there with `perdura hub create`, or name the "
-              "directory that holds it"};
+          directory.string() + " " + condition
+            + "; create a hub there with `perdura hub create`, or specify the "
+              "directory that contains the hub"};
 }
 
-/// The stores of a lane, once they have been found to belong to the hub.
+/// Opens the stores of a lane and checks that they belong to the hub.
+/// @throws storage_exception  They are damaged or belong to another hub.
 laned_journal::store open_lane(const lmdb_journal_options& options,
                                const hub_identity& hub, std::uint32_t lane) {
   laned_journal::store store;
@@ -145,19 +162,21 @@ laned_journal::store open_lane(const lmdb_journal_options& options,
   return store;
 }
 
-/// Base first, so that the lock is let go of after lanes, threads and
-/// environments are gone.
+/// The first base class of `locked_journal` and therefore destroyed last: the
+/// lock is released after the threads have ended and the environments are
+/// closed.
 struct lock_holder {
   std::unique_ptr<directory_lock> lock;
 };
 
+/// A journal that owns the lock on its data directory.
 class locked_journal : private lock_holder, public laned_journal {
 public:
-  locked_journal(std::unique_ptr<directory_lock> taken, hub_identity owner,
-                 options how, std::vector<store> stores,
+  locked_journal(std::unique_ptr<directory_lock> acquired, hub_identity hub,
+                 options settings, std::vector<store> stores,
                  std::shared_ptr<crash_switch> crash)
-    : lock_holder{std::move(taken)},
-      laned_journal(std::move(owner), std::move(how), std::move(stores),
+    : lock_holder{std::move(acquired)},
+      laned_journal(std::move(hub), std::move(settings), std::move(stores),
                     std::move(crash)) {}
 };
 
@@ -182,19 +201,21 @@ result<void> create_hub(const fs::path& directory, const hub_identity& hub) {
   std::error_code trouble;
   if (fs::exists(directory / "hub", trouble))
     return error{errc::storage_in_use,
-                 directory.string() + " holds a hub already"};
+                 directory.string() + " contains a hub already"};
   if (fs::exists(directory, trouble) && !fs::is_empty(directory, trouble))
     return error{errc::storage_foreign,
                  directory.string()
-                   + " is not empty and holds no hub, or one whose creation "
-                     "did not end; name an empty directory"};
+                   + " is not empty and contains no hub, or a hub whose "
+                     "creation was interrupted; choose an empty directory"};
   if (const auto made = make_directory(directory); !made)
     return made;
   for (std::uint32_t lane = 0; lane < hub.lane_count; ++lane)
     if (const auto made = create_lane(directory, hub, lane); !made)
       return made;
+  // The file `hub` is written last, because it marks the directory as complete.
   if (const auto written = write_hub(directory, hub); !written)
     return written;
+  // Makes the entry of the data directory in its parent durable too.
   const fs::path above = fs::absolute(directory).parent_path();
   return sync_path(above);
 }
@@ -202,17 +223,19 @@ result<void> create_hub(const fs::path& directory, const hub_identity& hub) {
 result<hub_identity> read_hub(const fs::path& directory) {
   std::error_code trouble;
   if (!fs::is_directory(directory, trouble))
-    return no_hub(directory, "is not there");
+    return no_hub(directory, "does not exist");
   if (fs::is_empty(directory, trouble))
     return no_hub(directory, "is empty");
   std::ifstream file(directory / "hub", std::ios::binary);
   if (!file)
-    return no_hub(directory, "holds no hub");
+    return no_hub(directory, "contains no hub");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const error damaged{errc::storage_damaged,
                       "the file " + (directory / "hub").string()
-                        + " is damaged; restore it from a backup, or from the "
-                          "hub rows of the views"};
+                        + " is damaged; restore it from a backup (the views "
+                          "of each lane also contain the hub's identity)"};
+  // The first line is read before the checksum, so that a newer format is
+  // reported as such even if it stores the rest of the file in another way.
   const std::size_t line = text.find('\n');
   if (!text.starts_with(hub_file_head) || line == std::string::npos)
     return damaged;
@@ -253,7 +276,7 @@ open_lmdb_journal(lmdb_journal_options options) {
                    + std::to_string(hub->lane_count)
                    + " lanes; the lane count cannot be changed to "
                    + std::to_string(*options.lane_count)};
-  auto lock = directory_lock::take(options.directory);
+  auto lock = directory_lock::acquire(options.directory);
   if (!lock)
     return lock.error();
   std::vector<laned_journal::store> stores;
@@ -263,6 +286,9 @@ open_lmdb_journal(lmdb_journal_options options) {
   } catch (const storage_exception& e) {
     return e.reason();
   }
+  // `used` keeps pointers to the stores. They stay valid: the stores are not
+  // moved in memory when the journal takes ownership of them, and `used` is
+  // called only while the journal exists.
   const auto used = [parts = [&] {
     std::vector<std::pair<const record_log*, const row_store*>> all;
     for (const laned_journal::store& s : stores)
@@ -274,14 +300,15 @@ open_lmdb_journal(lmdb_journal_options options) {
       bytes += log->bytes_used() + rows->bytes_used();
     return bytes;
   };
-  laned_journal::options how;
-  how.manual = options.manual;
-  how.limits = options.views;
-  how.measure_full
-    = [guard = std::make_shared<disk_guard>(options.directory, options.room,
-                                            used)] { return guard->measure(); };
+  laned_journal::options settings;
+  settings.manual = options.manual;
+  settings.limits = options.views;
+  settings.measure_full = [guard = std::make_shared<disk_guard>(
+                             options.directory, options.disk_limits, used)] {
+    return guard->measure();
+  };
   auto journal = std::make_unique<locked_journal>(
-    std::move(*lock), *hub, std::move(how), std::move(stores),
+    std::move(*lock), *hub, std::move(settings), std::move(stores),
     std::make_shared<crash_switch>(std::move(options.crash)));
   if (const auto opened = journal->open(); !opened)
     return opened.error();
@@ -291,7 +318,7 @@ open_lmdb_journal(lmdb_journal_options options) {
 // --- The lock ----------------------------------------------------------------
 
 result<std::unique_ptr<directory_lock>>
-directory_lock::take(const fs::path& directory) {
+directory_lock::acquire(const fs::path& directory) {
   const fs::path path = directory / "lock";
   const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0)
@@ -300,6 +327,7 @@ directory_lock::take(const fs::path& directory) {
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK)
       return failed("locking " + path.string(), errno);
+    // The process that holds the lock has written its ID into the file.
     std::string owner(32, '\0');
     const ssize_t size = ::pread(fd, owner.data(), owner.size(), 0);
     owner.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
@@ -310,12 +338,15 @@ directory_lock::take(const fs::path& directory) {
                    + (owner.empty() ? "?" : owner)
                    + "; one process at a time can use a data directory"};
   }
+  // The process ID serves the error message above only, so a failure to write
+  // it is logged and ignored.
   const std::string self = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd, 0) != 0
       || ::pwrite(fd, self.data(), self.size(), 0)
            != static_cast<ssize_t>(self.size()))
-    log(log_room::persistence, log_level::warning,
-        "the lock file does not name this process: " + path.string());
+    log(log_channel::persistence, log_level::warning,
+        "the process ID could not be written into the lock file "
+          + path.string());
   return lock;
 }
 

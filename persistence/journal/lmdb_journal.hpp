@@ -1,15 +1,16 @@
-/// The journal on a node's disk.
+/// The journal in a data directory of a node, stored with LMDB: creating,
+/// opening and locking the directory.
 ///
 ///   DIR/            mode 0700
-///     hub           format and identity; written last, by `create_hub`
+///     hub           format number and identity; written when the rest exists
 ///     lock          held with flock while a process uses the directory
-///     reserve       preallocated, see disk_guard.hpp
+///     reserve       preallocated file, see disk_guard.hpp
 ///     lane-0/journal/data.mdb
 ///     lane-0/views/data.mdb
 #pragma once
 
-#include "persistence/journal/crash_switch.hpp"
 #include "persistence/journal/manual_journal.hpp"
+#include "persistence/process/crash_switch.hpp"
 #include "persistence/stores/disk_guard.hpp"
 #include "persistence/stores/lmdb_store.hpp"
 #include "persistence/views/views_writer.hpp"
@@ -21,53 +22,75 @@
 
 namespace perdura::persistence {
 
-/// Of the directory as a whole. Raised when an older program must refuse.
+/// Format number of the data directory as a whole. A program refuses a
+/// directory with another number.
 inline constexpr std::uint32_t storage_format = 1;
 
+/// Options of open_lmdb_journal.
 struct lmdb_journal_options {
   std::filesystem::path directory;
-  std::string hub_id;                      ///< Expected; empty: any.
-  std::optional<std::uint32_t> lane_count; ///< Expected; empty: any.
+  /// The hub that the directory must contain; empty accepts any hub.
+  std::string hub_id;
+  /// The lane count that the hub must have; empty accepts any count.
+  std::optional<std::uint32_t> lane_count;
+  /// Size limits of the LMDB memory maps, for each lane.
   std::uint64_t journal_map_bytes = persistence::journal_map_bytes;
   std::uint64_t views_map_bytes = persistence::views_map_bytes;
-  disk_guard::limits room{.storage_bytes_max = 0,
-                          .reserve_bytes = 64ULL << 20U};
+  disk_guard::limits disk_limits{.storage_bytes_max = 0,
+                                 .reserve_bytes = 64ULL << 20U};
   views_writer::limits views;
 
-  // For tests.
-  bool manual = false; ///< No threads; see manual_journal.hpp.
+  // The following options are for tests.
+  bool manual = false; ///< Start no threads; see manual_journal.hpp.
   crash_hook crash;
 };
 
-/// Creates the hub in a new or empty directory and gives each partition its
-/// incarnation.
-/// @error errc::storage_in_use   There is a hub already.
-/// @error errc::storage_foreign  Something else is there.
-/// @error errc::storage_failed   The disk would not.
-/// @error errc::invalid_argument Partition or lane count out of range.
+/// Creates a hub in a new or empty directory. Each partition gets a random
+/// `partition_meta::incarnation`. The file `hub` is written last, so a creation
+/// that was interrupted leaves a directory that is refused, not a partial hub.
+/// @error errc::storage_in_use   The directory contains a hub already.
+/// @error errc::storage_foreign  The directory contains other files.
+/// @error errc::storage_failed   A system call failed. The message names the
+///                               file.
+/// @error errc::invalid_argument The partition count or the lane count is out
+///                               of range.
 result<void> create_hub(const std::filesystem::path& directory,
                         const hub_identity& hub);
 
-/// @error errc::storage_missing  No directory, an empty one, or no hub in it.
-/// @error errc::storage_format   Another format version; says both.
-/// @error errc::storage_damaged  The file is not as it was written.
+/// Reads the identity of the hub in a directory. Takes no lock.
+/// @error errc::storage_missing  The directory does not exist, is empty, or
+///                               contains no hub.
+/// @error errc::storage_format   The directory has another format number. The
+///                               message contains both numbers.
+/// @error errc::storage_damaged  The file `hub` cannot be read as it was
+///                               written.
 result<hub_identity> read_hub(const std::filesystem::path& directory);
 
-/// Opens a hub, and brings its views up to what is durable. Never deletes or
-/// repairs anything. Errors as of `read_hub`, and
-/// @error errc::storage_in_use   By another process; names it.
-/// @error errc::storage_foreign  Another hub, or lane count, than expected.
+/// Locks a data directory, opens the hub in it and recovers the views to the
+/// last durable position. Never deletes or repairs anything. The directory
+/// stays locked until the journal is destroyed.
+///
+/// Returns the errors of `read_hub` and the following ones:
+/// @error errc::storage_in_use   Another process has locked the directory. The
+///                               message contains its process ID.
+/// @error errc::storage_foreign  The hub or the lane count is not the expected
+///                               one, or a lane belongs to another hub.
+/// @error errc::storage_failed   LMDB or a system call reported an error.
 result<std::unique_ptr<manual_journal>>
 open_lmdb_journal(lmdb_journal_options options);
 
-/// Held while a process uses a data directory; the kernel lets go of it when
-/// the process ends, however it does.
+/// Exclusive lock on a data directory: flock on the file `lock`. The kernel
+/// releases the lock when the process ends for any reason.
 class directory_lock {
 public:
-  /// @error errc::storage_in_use
+  /// Locks without waiting and writes the process ID into the file.
+  /// @error errc::storage_in_use  Another process holds the lock. The message
+  ///                              contains its process ID.
+  /// @error errc::storage_failed  The file cannot be opened or locked.
   static result<std::unique_ptr<directory_lock>>
-  take(const std::filesystem::path& directory);
+  acquire(const std::filesystem::path& directory);
 
+  /// Takes ownership of `file`, a descriptor that holds the lock.
   explicit directory_lock(int file) : file_(file) {}
 
   ~directory_lock();
@@ -79,6 +102,8 @@ private:
   int file_;
 };
 
+/// Each function returns the path of one LMDB environment of a lane, its
+/// journal or its views. `directory` is the data directory.
 std::filesystem::path journal_directory(const std::filesystem::path& directory,
                                         std::uint32_t lane);
 std::filesystem::path views_directory(const std::filesystem::path& directory,

@@ -1,18 +1,21 @@
 #include "persistence/journal/memory_journal.hpp"
 
 #include "persistence/records/identity.hpp"
-#include "persistence/views/views_update.hpp"
+#include "persistence/views/views_flush.hpp"
 
 namespace perdura::persistence {
 
 namespace {
 
+// Written to the row `format`; opening a memory disk does not check it.
 constexpr std::uint32_t memory_format = 1;
 
-// The disk owns what is durable; a journal borrows it.
-class borrowed_rows : public row_store {
+// The memory disk owns the stores and outlives each journal. A journal owns
+// the adapters below, which pass its calls on to the stores and keep the disk
+// alive.
+class memory_disk_rows : public row_store {
 public:
-  borrowed_rows(std::shared_ptr<memory_disk> disk, map_store& rows)
+  memory_disk_rows(std::shared_ptr<memory_disk> disk, map_store& rows)
     : disk_(std::move(disk)), rows_(rows) {}
 
   std::unique_ptr<row_reader> read() const override {
@@ -32,9 +35,11 @@ private:
   map_store& rows_;
 };
 
-class borrowed_log : public record_log {
+/// The adapter for the record log; memory_disk_rows is the one for the row
+/// store.
+class memory_disk_log : public record_log {
 public:
-  borrowed_log(std::shared_ptr<memory_disk> disk, map_log& log)
+  memory_disk_log(std::shared_ptr<memory_disk> disk, map_log& log)
     : disk_(std::move(disk)), log_(log) {}
 
   void append(const std::vector<record>& records, journal_position trim_to,
@@ -61,6 +66,7 @@ private:
 
 } // namespace
 
+// Writes the same first rows as `create_hub` does on disk.
 memory_disk::memory_disk(hub_identity hub) : hub_(std::move(hub)) {
   for (std::uint32_t number = 0; number < hub_.lane_count; ++number) {
     lanes_.push_back(std::make_unique<lane>());
@@ -70,7 +76,7 @@ memory_disk::memory_disk(hub_identity hub) : hub_(std::move(hub)) {
       partitions.push_back(
         {partition_id(i), partition_meta{random_hex32(), 0, 0, {}}});
     const auto rows = lanes_.back()->rows.write();
-    initialise(*rows, hub_, number, memory_format, partitions);
+    write_initial_rows(*rows, hub_, number, memory_format, partitions);
     rows->commit();
   }
 }
@@ -89,21 +95,23 @@ open_memory_journal(std::shared_ptr<memory_disk> disk,
   std::vector<laned_journal::store> stores;
   for (std::uint32_t number = 0; number < disk->hub().lane_count; ++number)
     stores.push_back(
-      {std::make_unique<borrowed_log>(disk, disk->at(number).log),
-       std::make_unique<borrowed_rows>(disk, disk->at(number).rows)});
-  laned_journal::options how;
-  how.manual = true;
-  how.decode_again = true;
-  how.limits.slice_instances_min = 2; // so that crashes fall between slices
+      {std::make_unique<memory_disk_log>(disk, disk->at(number).log),
+       std::make_unique<memory_disk_rows>(disk, disk->at(number).rows)});
+  laned_journal::options settings;
+  settings.manual = true;
+  // Every commit checks that the codec restores the turns that it has written.
+  settings.decode_after_commit = true;
+  // Small slices, so that an injected crash can happen between two slices.
+  settings.limits.slice_instances_min = 2;
   if (options.storage_bytes_max > 0)
-    how.measure_full = [disk, most = options.storage_bytes_max] {
+    settings.measure_full = [disk, most = options.storage_bytes_max] {
       std::uint64_t used = 0;
       for (std::uint32_t i = 0; i < disk->hub().lane_count; ++i)
         used += disk->at(i).log.bytes_used() + disk->at(i).rows.bytes_used();
       return used > most;
     };
   auto journal = std::make_unique<laned_journal>(
-    disk->hub(), std::move(how), std::move(stores),
+    disk->hub(), std::move(settings), std::move(stores),
     std::make_shared<crash_switch>(std::move(options.crash)));
   if (const auto opened = journal->open(); !opened)
     return opened.error();

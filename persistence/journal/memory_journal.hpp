@@ -1,17 +1,19 @@
-/// The journal's twin in memory: the same promises, encoding and views, no
-/// disk. For tests and the simulator.
+/// The in-memory implementation of the journal, for tests and the simulation.
+/// It gives the same guarantees and uses the same encoding, group commit and
+/// views as the LMDB implementation, but stores nothing on disk.
 #pragma once
 
-#include "persistence/journal/crash_switch.hpp"
 #include "persistence/journal/laned_journal.hpp"
+#include "persistence/process/crash_switch.hpp"
 #include "persistence/stores/map_store.hpp"
 
 namespace perdura::persistence {
 
-/// What is durable, and outlives the journals opened on it.
+/// The durable content of a hub. It outlives the journals that are opened on
+/// it, as a disk outlives a process. One journal may be open at a time.
 class memory_disk {
 public:
-  /// An empty hub; each partition gets a random incarnation.
+  /// Creates an empty hub; each partition gets a random incarnation.
   explicit memory_disk(hub_identity hub);
 
   const hub_identity& hub() const {
@@ -23,7 +25,8 @@ public:
     map_store rows;
   };
 
-  /// For tests that look at what is stored or damage it.
+  /// The stores of a lane, for tests that inspect or damage their content.
+  /// @throws std::out_of_range  There is no such lane.
   lane& at(std::size_t number) {
     return *lanes_.at(number);
   }
@@ -33,18 +36,21 @@ private:
   std::vector<std::unique_ptr<lane>> lanes_;
 };
 
-/// A disk for a hub of so many partitions, with random identity.
+/// Creates the durable content of an empty hub with a random ID, the given
+/// number of partitions and one lane.
 std::shared_ptr<memory_disk> make_memory_disk(std::uint32_t partition_count
                                               = 32);
 
+/// Options of open_memory_journal.
 struct memory_journal_options {
   crash_hook crash;
-  std::uint64_t storage_bytes_max = 0; ///< 0: no limit.
+  std::uint64_t storage_bytes_max = 0; ///< 0 means no limit.
 };
 
-/// Opens what is durable on `disk`; turns that an earlier journal had queued
-/// but not committed are gone. Always manual: nothing becomes durable but by
-/// `commit`.
+/// Opens a journal on `disk` and shares ownership of it. Turns that an earlier
+/// journal had queued but not committed are lost. The journal is always in
+/// manual mode: only `commit` makes turns durable.
+/// @error errc::storage_damaged  A record or row is damaged or missing.
 result<std::unique_ptr<manual_journal>>
 open_memory_journal(std::shared_ptr<memory_disk> disk,
                     memory_journal_options options = {});

@@ -1,7 +1,7 @@
 #include "persistence/process/logging.hpp"
 
 #include "persistence/records/clock.hpp"
-#include "persistence/records/steering_text.hpp"
+#include "persistence/records/text.hpp"
 
 #include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
@@ -21,19 +21,24 @@ namespace perdura::persistence {
 
 namespace {
 
-// EX_IOERR of sysexits.h: supervisors tell it from a crash.
+// The number of EX_IOERR in sysexits.h. A supervisor can distinguish a storage
+// error from a crash by this exit code.
 constexpr int exit_code_storage = 74;
 
+/// The lowest level that is written.
 std::atomic<log_level>& threshold() {
   static std::atomic<log_level> level{log_level::info};
   return level;
 }
 
+/// The logger of the audit file; null until `open_audit_file` has succeeded.
 std::atomic<spdlog::logger*>& audit_file() {
   static std::atomic<spdlog::logger*> logger{nullptr};
   return logger;
 }
 
+// A line shows the time in UTC with milliseconds, the level, the channel and
+// the text.
 constexpr const char* line_pattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %n %v";
 
 spdlog::level::level_enum to_spdlog(log_level level) {
@@ -52,11 +57,12 @@ spdlog::level::level_enum to_spdlog(log_level level) {
   return spdlog::level::off;
 }
 
-spdlog::logger& logger_of(log_room room) {
-  if (room == log_room::audit)
+/// Returns the logger that writes the lines of a channel.
+spdlog::logger& logger_of(log_channel channel) {
+  if (channel == log_channel::audit)
     if (spdlog::logger* file = audit_file().load(std::memory_order_acquire))
       return *file;
-  // Never destroyed: a thread may log while the process ends.
+  // Never destroyed, because a thread may log while the process ends.
   static auto* loggers = [] {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
@@ -71,14 +77,16 @@ spdlog::logger& logger_of(log_room room) {
       make("persistence"), make("actors"), make("cluster"), make("client"),
       make("audit")};
   }();
-  return *(*loggers)[static_cast<std::size_t>(room)];
+  return *(*loggers)[static_cast<std::size_t>(channel)];
 }
 
+/// Replaces control characters, line separators and characters that change the
+/// direction of text by escape sequences.
 std::string escaped(std::string_view text) {
   std::string line;
   line.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t size = steering_size(text, at);
+    const std::size_t size = terminal_escape_size(text, at);
     const char c = text[at];
     if (size == 0)
       line += c;
@@ -90,16 +98,15 @@ std::string escaped(std::string_view text) {
       line += "\\t";
     else
       for (const char part : text.substr(at, size)) {
-        const auto byte = static_cast<unsigned char>(part);
         line += "\\x";
-        line += "0123456789abcdef"[byte >> 4U];
-        line += "0123456789abcdef"[byte & 0x0FU];
+        append_hex(line, static_cast<unsigned char>(part));
       }
     at += size == 0 ? 1 : size;
   }
   return line;
 }
 
+/// The line that `newest_error` returns.
 struct newest_line {
   std::mutex mutex;
   logged_error error;
@@ -125,7 +132,8 @@ result<void> open_audit_file(const std::filesystem::path& file) {
   const error failure{errc::invalid_argument, "The audit file \""
                                                 + file.string()
                                                 + "\" cannot be written."};
-  // The sink would let others read it.
+  // The file is created here, because the sink would create it with permissions
+  // that let other users read it.
   const int descriptor
     = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
@@ -138,9 +146,10 @@ result<void> open_audit_file(const std::filesystem::path& file) {
     sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
       line_pattern, spdlog::pattern_time_type::utc));
     auto logger = std::make_unique<spdlog::logger>("audit", std::move(sink));
-    // A line that is lost with the process is worth nothing.
+    // Each line is flushed, so that a crash of the process loses none.
     logger->flush_on(spdlog::level::info);
-    // Never destroyed, like the others: threads may be using the old one.
+    // A logger that is replaced is never destroyed, because other threads may
+    // be using it.
     audit_file().store(logger.release(), std::memory_order_release);
   } catch (const spdlog::spdlog_ex&) {
     return failure;
@@ -148,26 +157,28 @@ result<void> open_audit_file(const std::filesystem::path& file) {
   return {};
 }
 
-bool logs(log_room room, log_level level) {
-  if (room == log_room::audit
+bool is_logged(log_channel channel, log_level level) {
+  if (channel == log_channel::audit
       && audit_file().load(std::memory_order_acquire) != nullptr)
     return level >= log_level::info;
   return level >= threshold().load(std::memory_order_relaxed);
 }
 
-void log(log_room room, log_level level, std::string_view text) {
+void log(log_channel channel, log_level level, std::string_view text) {
   if (level == log_level::error) {
     const std::lock_guard lock(newest().mutex);
     newest().error = {system_clock().now(), escaped(text)};
   }
-  if (level != log_level::off && logs(room, level))
-    logger_of(room).log(to_spdlog(level), "{}", escaped(text));
+  if (level != log_level::off && is_logged(channel, level))
+    logger_of(channel).log(to_spdlog(level), "{}", escaped(text));
 }
 
-void end_process(std::string_view why) {
-  logger_of(log_room::persistence)
-    .log(spdlog::level::critical, "{}", escaped(why));
-  logger_of(log_room::persistence).flush();
+// std::_Exit runs no destructors and no exit handlers, so the line is flushed
+// here.
+void end_process(std::string_view reason) {
+  logger_of(log_channel::persistence)
+    .log(spdlog::level::critical, "{}", escaped(reason));
+  logger_of(log_channel::persistence).flush();
   std::_Exit(exit_code_storage);
 }
 

@@ -1,6 +1,10 @@
-/// What a node tells its operator: one logger a room, lines on stderr.
+/// Log lines for the operator, written to stderr, and the audit log. Each
+/// line shows the time (UTC), the level, the channel and the text.
+///
+/// All functions are thread-safe.
 #pragma once
 
+#include "persistence/process/log_level.hpp"
 #include <perdura/persistence/records/error.hpp>
 #include <perdura/persistence/records/ids.hpp>
 
@@ -11,42 +15,47 @@
 
 namespace perdura::persistence {
 
-enum class log_room : std::uint8_t {
+/// The part of the program that writes a line.
+enum class log_channel : std::uint8_t {
   persistence,
   actors,
   cluster,
   client,
-  audit, ///< One line per management operation, at `info`.
+  audit, ///< One line for each management operation, at the level `info`.
 };
 
-enum class log_level : std::uint8_t { debug, info, warning, error, off };
-
-/// Everything below `level` is dropped. `info` until it is called.
+/// Sets the lowest level that is written; lines below it are dropped. The
+/// initial level is `info`.
 void set_log_level(log_level level);
 
-/// Audit lines go to this file (made with mode 0600) whatever the level is,
-/// and to no other place. At 64 MiB it is moved aside; eight old ones are
-/// kept. Before anything is logged there.
-/// @error errc::invalid_argument  It cannot be written.
+/// Writes audit lines from now on to this file and nowhere else, whatever the
+/// log level is. The file is created with mode 0600. At 64 MiB it is renamed
+/// and a new one is begun; eight old files are kept. To be called before the
+/// first audit line is written.
+/// @error errc::invalid_argument  The file cannot be written.
 result<void> open_audit_file(const std::filesystem::path& file);
 
-bool logs(log_room room, log_level level);
+/// True if a line of this channel and level would be written. Callers use it
+/// to avoid building a text that is then dropped.
+bool is_logged(log_channel channel, log_level level);
 
-/// One line. Control characters in `text` are escaped, so that a reason or an
-/// ID that holds a line break cannot forge a second line.
-void log(log_room room, log_level level, std::string_view text);
+/// Writes one line. Control characters in `text` are escaped, so that a text
+/// from outside that contains a line break cannot forge a second line.
+void log(log_channel channel, log_level level, std::string_view text);
 
+/// A line that was logged at the level `error`.
 struct logged_error {
   timestamp at{};
-  std::string text; ///< Empty: there was none.
+  std::string text; ///< Empty means that no such line was logged.
 };
 
-/// The newest line at `error`, whether it was shown or not.
+/// The newest line at the level `error`, even if the log level is `off`.
 logged_error newest_error();
 
-/// Says why on stderr and ends the process at once, without destructors:
-/// after a failed sync nothing that is in memory may be trusted, and the next
-/// start recovers what is durable.
-[[noreturn]] void end_process(std::string_view why);
+/// Writes the reason to stderr and ends the process at once with exit code 74,
+/// without running destructors. Used after a failed sync: the state in memory
+/// may then differ from the state on disk, and the next start recovers from
+/// the disk.
+[[noreturn]] void end_process(std::string_view reason);
 
 } // namespace perdura::persistence

@@ -7,7 +7,8 @@ namespace perdura::persistence {
 
 void enter_thread_role(const char* name) {
   ::pthread_setname_np(::pthread_self(), name);
-  // A system that refuses only costs the tenth.
+  // The result is ignored: if the system refuses the policy, the program still
+  // works and uses more CPU.
   const sched_param none{};
   ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &none);
 }

@@ -10,6 +10,8 @@ std::uint64_t checksum_of(std::string_view bytes, std::uint64_t seed) {
 
 std::uint64_t row_checksum(std::uint8_t table, std::string_view key,
                            std::string_view payload) {
+  // The checksum of the key, seeded with the table's number, is the seed for
+  // the checksum of the payload.
   return checksum_of(payload, checksum_of(key, table));
 }
 

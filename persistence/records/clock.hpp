@@ -1,19 +1,23 @@
-/// The only reader of the system clock, as a seam.
+/// The wall clock as an interface, so that tests and the simulation can
+/// replace it. clock.cpp is the only reader of the system clock.
 #pragma once
 
 #include <perdura/persistence/records/ids.hpp>
 
 namespace perdura::persistence {
 
+/// A source of the current time. Implementations are thread-safe.
 class clock {
 public:
   virtual ~clock() = default;
 
-  /// Wall clock, UTC. May step back; who needs order takes a maximum.
+  /// The current time of the wall clock, UTC. It may decrease between two
+  /// calls. A caller that needs times which never decrease uses the greatest
+  /// time that it has read so far.
   virtual timestamp now() const = 0;
 };
 
-/// The machine's clock; lives as long as the process.
+/// The machine's clock. Valid until the process ends; thread-safe.
 const clock& system_clock();
 
 } // namespace perdura::persistence

@@ -14,6 +14,7 @@ result<T> decode(std::string_view bytes) {
   return codec_engine::decode_record<T>(bytes);
 }
 
+// The list of types must be the same as in codec.hpp.
 #define PERDURA_CODEC(T)                                                       \
   template void encode_to<T>(std::string&, const T&);                          \
   template result<T> decode<T>(std::string_view);

@@ -1,13 +1,15 @@
-/// Records as bytes: a version byte, then msgpack, written and read through
-/// the one field list that stands beside each record (`inspect`).
+/// Encodes records as bytes and decodes them: a version byte, then msgpack.
+/// Both directions use the one field list (`inspect`) that is defined beside
+/// each record type.
 ///
-/// A record is an array of its fields, a variant [tag, fields], a time int64
-/// microseconds, an enum its number. Fields are only ever appended: a reader
-/// gives missing ones their defaults and skips those it does not know.
+/// A record is a msgpack array of its fields, in the order of its `inspect`.
+/// A variant is [index, fields], a time is an integer in microseconds, an
+/// enumerator is its number. New fields are appended only: a reader sets
+/// missing fields to their defaults and skips fields that it does not know.
 #pragma once
 
-#include "persistence/journal/journal_record.hpp"
 #include "persistence/records/error.hpp"
+#include "persistence/records/journal_record.hpp"
 #include "persistence/records/turn_writes.hpp"
 
 #include <string>
@@ -16,16 +18,22 @@
 
 namespace perdura::persistence {
 
-/// Written to disk as the first byte. Raised only if old readers must refuse.
+/// The first byte of each encoded record. It is raised only for a change that
+/// older programs must refuse to read.
 inline constexpr unsigned char codec_version = 1;
 
-/// Deeper than any record of ours, far below what a stack could not bear.
+/// Deepest nesting of arrays that `decode` accepts. The records of this
+/// program are less deep; the limit protects the stack from damaged input.
 inline constexpr std::size_t codec_depth_max = 32;
 
-/// Appends to `out`, so that one buffer can serve many records.
+/// Appends the encoded record to `out`, so that one buffer can serve many
+/// records.
+/// @throws std::length_error  A string has 2^32 bytes or more, or a list has
+///                            2^32 elements or more.
 template <class T>
 void encode_to(std::string& out, const T& record);
 
+/// Returns the encoded record as a new string.
 template <class T>
 std::string encode(const T& record) {
   std::string out;
@@ -33,14 +41,16 @@ std::string encode(const T& record) {
   return out;
 }
 
-/// Never trusts a length: allocates in proportion to `bytes` alone.
-/// @error errc::storage_damaged  Not what `encode` of any version wrote.
-/// @error errc::storage_format   Another version byte; names both.
+/// Decodes a record. No length in the input is trusted: the memory allocated
+/// is proportional to the size of `bytes`.
+/// @error errc::storage_damaged  `encode` cannot have produced the bytes.
+/// @error errc::storage_format   The version byte differs. The message contains
+///                               both versions.
 template <class T>
 result<T> decode(std::string_view bytes);
 
-// msgpack.hpp costs two seconds a file: codec.cpp alone includes it and
-// instantiates these.
+// These functions are instantiated in codec.cpp only, because they need
+// msgpack.hpp, which adds two seconds to the compilation of a file.
 #define PERDURA_CODEC(T)                                                       \
   extern template void encode_to<T>(std::string&, const T&);                   \
   extern template result<T> decode<T>(std::string_view);

@@ -1,5 +1,6 @@
-/// How records become bytes and come back: for `codec.cpp`, and for those who
-/// put records of their own on the wire. Costs two seconds a file (msgpack).
+/// The templates behind codec.hpp. Include this header only to encode record
+/// types that codec.hpp does not list, such as messages between nodes: it
+/// includes msgpack.hpp, which adds two seconds to the compilation of a file.
 #pragma once
 
 #include "persistence/records/codec.hpp"
@@ -17,7 +18,7 @@
 
 namespace perdura::persistence::codec_engine {
 
-// --- What kinds of field there are ------------------------------------------
+// --- Kinds of fields ---------------------------------------------------------
 
 template <class T>
 struct is_time : std::false_type {};
@@ -61,7 +62,12 @@ struct is_variant : std::false_type {};
 template <class... Ts>
 struct is_variant<std::variant<Ts...>> : std::true_type {};
 
-/// Whether a number names a value of the enum: a row may index an array by it.
+/// True if `number` may be converted to the enumeration E. A damaged or hostile
+/// input can contain any number. For runtime_status, task_kind and
+/// completion_status, only the numbers of their enumerators are accepted,
+/// because callers use these values without a check, for example as indexes of
+/// arrays. For any other enumeration, all numbers from 0 to the maximum of its
+/// underlying type are accepted.
 template <class E>
 bool is_value_of(std::int64_t number) {
   if constexpr (std::is_same_v<E, runtime_status>)
@@ -78,6 +84,7 @@ bool is_value_of(std::int64_t number) {
 
 // --- Writing -----------------------------------------------------------------
 
+/// The output stream that msgpack::packer requires.
 struct appender {
   std::string& out;
 
@@ -86,11 +93,12 @@ struct appender {
   }
 };
 
+/// Encodes records. A writer is passed to `inspect` as its first argument.
 class writer {
 public:
   explicit writer(std::string& out) : sink_{out}, packer_(sink_) {}
 
-  /// Called by `inspect` with all fields of a record.
+  /// Writes a record as an array. Called by `inspect` with all fields.
   template <class... Ts>
   bool operator()(Ts&... fields) {
     packer_.pack_array(sizeof...(fields));
@@ -98,6 +106,7 @@ public:
     return true;
   }
 
+  /// Writes one field. Its C++ type determines the msgpack type.
   template <class T>
   void put(const T& x) {
     if constexpr (std::is_same_v<T, bool>) {
@@ -137,13 +146,15 @@ public:
       packer_.pack_uint64(x.index());
       std::visit([this](const auto& body) { put(body); }, x);
     } else {
-      // `inspect` serves readers too and so takes a mutable record; writing
-      // changes nothing.
+      // `inspect` takes a mutable record, because it serves readers too. The
+      // writer does not change the record.
       inspect(*this, const_cast<T&>(x));
     }
   }
 
 private:
+  /// Returns the size as msgpack stores it.
+  /// @throws std::length_error The size does not fit into 32 bits.
   static std::uint32_t checked_size(std::size_t size) {
     if (size > std::numeric_limits<std::uint32_t>::max())
       throw std::length_error("a field above 4 GiB cannot be written");
@@ -156,6 +167,10 @@ private:
 
 // --- Reading -----------------------------------------------------------------
 
+// Decoding has two steps. The tokenizer checks that the bytes are msgpack and
+// lists the values in it; the reader then fills a record from the list.
+
+/// The msgpack types that the writer produces.
 enum class token_kind : std::uint8_t {
   nil,
   boolean,
@@ -166,17 +181,22 @@ enum class token_kind : std::uint8_t {
   array,
 };
 
+/// One value in the input, or the beginning of an array.
 struct token {
   token_kind kind = token_kind::nil;
-  std::uint64_t number = 0; ///< Value, or size of text, binary and array.
+  /// The size in bytes of text or binary data, the number of elements of an
+  /// array, or the value of any other token.
+  std::uint64_t number = 0;
+  /// For text and binary data: the bytes in the input. Otherwise null.
   const char* data = nullptr;
 };
 
-/// Turns bytes into a flat list of tokens. Each stands for at least one byte
-/// that was really there, so a claimed length allocates nothing.
+/// Converts bytes to a flat list of tokens. Each token stands for at least one
+/// byte of the input, so false sizes in a damaged input cannot make the list
+/// longer than the input. The functions return false to stop the parser.
 struct tokenizer : msgpack::null_visitor {
   std::vector<token> tokens;
-  std::size_t depth = 0;
+  std::size_t depth = 0; ///< Number of arrays that are open.
 
   bool add(token_kind kind, std::uint64_t number, const char* data = nullptr) {
     tokens.push_back({kind, number, data});
@@ -216,7 +236,7 @@ struct tokenizer : msgpack::null_visitor {
     return true;
   }
 
-  // Never written by us.
+  // The writer produces none of the following types.
   bool visit_float32(float) {
     return false;
   }
@@ -234,28 +254,36 @@ struct tokenizer : msgpack::null_visitor {
   }
 };
 
+/// Fills records from tokens. A reader is passed to `inspect` as its first
+/// argument. After the first mismatch the content of the record is undefined
+/// and `complete` returns false.
 class reader {
 public:
   explicit reader(const std::vector<token>& tokens)
     : next_(tokens.data()), end_(tokens.data() + tokens.size()) {}
 
+  /// Reads an array into the fields of a record. Called by `inspect` with all
+  /// fields. Fields that the array does not have keep their values; elements
+  /// beyond the last field are skipped.
   template <class... Ts>
   bool operator()(Ts&... fields) {
-    std::uint64_t left = take_array();
+    std::uint64_t left = expect_array();
     (get_field(fields, left), ...);
     for (; left > 0 && !failed_; --left)
       skip();
     return !failed_;
   }
 
+  /// Reads one field. A number that does not fit into the type of the field is
+  /// a mismatch.
   template <class T>
   void get(T& x) {
     if (failed_)
       return;
     if constexpr (std::is_same_v<T, bool>) {
-      x = take(token_kind::boolean).number != 0;
+      x = expect(token_kind::boolean).number != 0;
     } else if constexpr (std::is_enum_v<T>) {
-      const std::uint64_t number = take(token_kind::natural).number;
+      const std::uint64_t number = expect(token_kind::natural).number;
       if (number > static_cast<std::uint64_t>(
             std::numeric_limits<std::int64_t>::max())
           || !is_value_of<T>(static_cast<std::int64_t>(number)))
@@ -263,21 +291,21 @@ public:
       else
         x = static_cast<T>(number);
     } else if constexpr (std::is_unsigned_v<T>) {
-      const std::uint64_t number = take(token_kind::natural).number;
+      const std::uint64_t number = expect(token_kind::natural).number;
       if (number > std::numeric_limits<T>::max())
         fail();
       else
         x = static_cast<T>(number);
     } else if constexpr (std::is_same_v<T, std::string>) {
-      const token t = take(token_kind::text);
+      const token t = expect(token_kind::text);
       x.assign(t.data ? t.data : "", t.data ? t.number : 0);
     } else if constexpr (std::is_same_v<T, encoded_turn>) {
-      const token t = take(token_kind::binary);
+      const token t = expect(token_kind::binary);
       x.bytes.assign(t.data ? t.data : "", t.data ? t.number : 0);
     } else if constexpr (is_time<T>::value) {
-      x = T(typename T::duration(take_signed()));
+      x = T(typename T::duration(expect_signed()));
     } else if constexpr (is_duration<T>::value) {
-      x = T(take_signed());
+      x = T(expect_signed());
     } else if constexpr (is_optional<T>::value) {
       if (next_ != end_ && next_->kind == token_kind::nil) {
         ++next_;
@@ -286,14 +314,16 @@ public:
         get(x.emplace());
       }
     } else if constexpr (is_vector<T>::value) {
-      const std::uint64_t size = take_array();
+      const std::uint64_t size = expect_array();
       x.clear();
-      // An empty record is one byte; do not let it claim hundreds.
+      // The input may be damaged, so `size` may be far too large. Therefore
+      // space for at most 64 elements is reserved; the list grows as elements
+      // are read.
       x.reserve(std::min<std::uint64_t>(size, 64));
       for (std::uint64_t i = 0; i < size && !failed_; ++i)
         get(x.emplace_back());
     } else if constexpr (is_map<T>::value) {
-      const std::uint64_t size = take_array();
+      const std::uint64_t size = expect_array();
       x.clear();
       for (std::uint64_t i = 0; i < size && !failed_; ++i) {
         std::pair<typename T::key_type, typename T::mapped_type> item;
@@ -309,11 +339,14 @@ public:
     }
   }
 
+  /// True if all tokens were read and all of them matched.
   bool complete() const {
     return !failed_ && next_ == end_;
   }
 
 private:
+  /// Reads the next field if the array has further elements. `left` is the
+  /// number of these elements; it is decremented.
   template <class T>
   void get_field(T& field, std::uint64_t& left) {
     if (left == 0 || failed_)
@@ -322,12 +355,13 @@ private:
     get(field);
   }
 
+  /// Reads a variant, which is stored as [index, fields].
   template <class... Ts>
   void get_variant(std::variant<Ts...>& x) {
-    std::uint64_t left = take_array();
+    std::uint64_t left = expect_array();
     if (left < 2)
       return fail();
-    const std::uint64_t tag = take(token_kind::natural).number;
+    const std::uint64_t tag = expect(token_kind::natural).number;
     if (failed_ || tag >= sizeof...(Ts))
       return fail();
     emplace_at(x, tag, std::index_sequence_for<Ts...>());
@@ -335,12 +369,14 @@ private:
       skip();
   }
 
+  /// Reads the alternative with the index `tag`.
   template <class V, std::size_t... Is>
   void emplace_at(V& x, std::uint64_t tag, std::index_sequence<Is...>) {
     ((tag == Is ? get(x.template emplace<Is>()) : void()), ...);
   }
 
-  token take(token_kind kind) {
+  /// Consumes the next token; fails if it is of another kind.
+  token expect(token_kind kind) {
     if (failed_ || next_ == end_ || next_->kind != kind) {
       fail();
       return {kind, 0, nullptr};
@@ -348,14 +384,18 @@ private:
     return *next_++;
   }
 
-  std::uint64_t take_array() {
-    return take(token_kind::array).number;
+  /// Consumes the beginning of an array and returns its number of elements. The
+  /// number is not checked: the input may have fewer tokens.
+  std::uint64_t expect_array() {
+    return expect(token_kind::array).number;
   }
 
-  std::int64_t take_signed() {
+  /// Consumes an integer. msgpack stores negative and other integers as
+  /// different types.
+  std::int64_t expect_signed() {
     if (!failed_ && next_ != end_ && next_->kind == token_kind::negative)
       return static_cast<std::int64_t>((next_++)->number);
-    const std::uint64_t number = take(token_kind::natural).number;
+    const std::uint64_t number = expect(token_kind::natural).number;
     if (number > static_cast<std::uint64_t>(
           std::numeric_limits<std::int64_t>::max())) {
       fail();
@@ -364,6 +404,7 @@ private:
     return static_cast<std::int64_t>(number);
   }
 
+  /// Skips one value, including its elements if it is an array.
   void skip() {
     std::uint64_t open = 1;
     while (open > 0) {
@@ -385,16 +426,19 @@ private:
   bool failed_ = false;
 };
 
-inline error damaged(const char* how) {
-  return {errc::storage_damaged, std::string("a record is ") + how};
+/// Returns errc::storage_damaged with the message "a record is `defect`".
+inline error damaged(const char* defect) {
+  return {errc::storage_damaged, std::string("a record is ") + defect};
 }
 
+/// Appends the version byte and the encoded record to `out`.
 template <class T>
 void encode_record(std::string& out, const T& record) {
   out.push_back(static_cast<char>(codec_version));
   writer(out).put(record);
 }
 
+/// Checks the version byte and decodes the record. Errors as for `decode`.
 template <class T>
 result<T> decode_record(std::string_view bytes) {
   if (bytes.size() < 2)
@@ -411,7 +455,7 @@ result<T> decode_record(std::string_view bytes) {
   try {
     if (!msgpack::parse(bytes.data(), bytes.size(), offset, visitor)
         || offset != bytes.size())
-      return damaged("not whole");
+      return damaged("incomplete");
   } catch (const msgpack::parse_error&) {
     return damaged("not msgpack");
   }
@@ -419,7 +463,7 @@ result<T> decode_record(std::string_view bytes) {
   reader source(visitor.tokens);
   source.get(record);
   if (!source.complete())
-    return damaged("of another shape than expected");
+    return damaged("not of the expected type");
   return record;
 }
 

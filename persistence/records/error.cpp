@@ -2,6 +2,11 @@
 
 namespace perdura::persistence {
 
+// The switches in `to_string` and `sentence_of` have no default case, so that
+// the compiler warns about a code without a name or a sentence. The line after
+// each switch handles numbers that are not error codes of this program, for
+// example from a newer peer node.
+
 std::string_view to_string(errc code) {
   switch (code) {
   case errc::ok:
@@ -81,13 +86,13 @@ std::string_view to_string(errc code) {
 std::string_view sentence_of(errc code) {
   switch (code) {
   case errc::ok:
-    return "It worked.";
+    return "Success.";
   case errc::not_found:
     return "There is no instance with this ID.";
   case errc::already_exists:
     return "A live instance has this ID.";
   case errc::already_finished:
-    return "The instance has ended; nothing can reach it any more.";
+    return "The instance has ended.";
   case errc::not_failed:
     return "Only a failed instance can be rewound.";
   case errc::not_finished:
@@ -108,47 +113,48 @@ std::string_view sentence_of(errc code) {
   case errc::payload_too_large:
     return "The payload is too large.";
   case errc::invalid_argument:
-    return "An argument is not acceptable.";
+    return "An argument is not valid.";
   case errc::timed_out:
-    return "The time allowed has passed.";
+    return "The time allowed for the request has passed.";
   case errc::cancelled:
     return "The operation was cancelled.";
   case errc::unavailable:
-    return "The owner cannot be reached now; try again.";
+    return "The partition's owner cannot be reached now; try again later.";
   case errc::shutting_down:
     return "The node is shutting down.";
   case errc::overloaded:
-    return "Too much work is under way; try again.";
+    return "Too many requests are in progress; try again later.";
   case errc::limit_exceeded:
     return "A limit on the instance is reached.";
   case errc::storage_full:
-    return "The storage is full; purge finished instances or make room.";
+    return "The storage is full; purge finished instances or free disk space.";
   case errc::unknown_outcome:
-    return "The owner was lost before it answered: it may be done or not.";
+    return "The connection to the partition's owner was lost before it "
+           "answered; the request may or may not have been carried out.";
   case errc::storage_failed:
-    return "The storage could not be used.";
+    return "The storage reported an error.";
   case errc::storage_damaged:
     return "The storage is damaged.";
   case errc::storage_format:
-    return "The storage was written by another format version.";
+    return "The storage has another format version.";
   case errc::storage_in_use:
     return "Another process uses this data directory.";
   case errc::storage_missing:
     return "There is no hub in this directory.";
   case errc::storage_foreign:
-    return "The directory holds another hub than the expected one.";
+    return "The directory contains a different hub than expected.";
   case errc::epoch_fenced:
-    return "A newer owner of the partition exists.";
+    return "The partition has a newer owner.";
   case errc::unauthorized:
-    return "The node wants a key.";
+    return "The node requires a key.";
   case errc::forbidden:
-    return "This is not allowed.";
+    return "This request is not permitted.";
   case errc::nondeterministic:
-    return "The orchestrator decided otherwise than its history says.";
+    return "The orchestrator's decisions differ from its history.";
   case errc::task_failed:
     return "A task failed.";
   case errc::unsupported:
-    return "This is not supported.";
+    return "This request is not supported.";
   case errc::internal:
     return "This is a defect of Perdura.";
   }

@@ -6,7 +6,7 @@ namespace perdura::persistence {
 
 namespace {
 
-// In the order of history_body.
+// The names are in the order of the types in `history_body`.
 constexpr std::array<const char*, std::variant_size_v<history_body>> names{
   "OrchestratorStarted",
   "ExecutionStarted",

@@ -1,4 +1,5 @@
-/// What happened to one execution, in order: the vocabulary of its history.
+/// The events of an execution's history. A history records, in order,
+/// everything from which the orchestrator's code can be replayed.
 /// @source Event names as in durabletask-protobuf's HistoryEvent.
 #pragma once
 
@@ -11,10 +12,10 @@
 
 namespace perdura::persistence {
 
-/// Why a task or an instance failed.
+/// The reason for which a task or an instance failed.
 struct failure_details {
-  std::string type;    ///< e.g. "std::runtime_error", "limit_exceeded"
-  std::string message; ///< As thrown; what the orchestrator sees.
+  std::string type;    ///< E.g. "std::runtime_error" or "limit_exceeded".
+  std::string message; ///< The exception's message; shown to the orchestrator.
 
   bool operator==(const failure_details&) const = default;
 };
@@ -24,11 +25,11 @@ auto inspect(Inspector& f, failure_details& x) {
   return f(x.type, x.message);
 }
 
-/// Where a child's outcome goes. `instance` empty: no parent.
+/// The parent to which a child instance sends its result.
 struct parent_link {
-  instance_id instance;
-  execution_id execution;
-  task_sequence sequence = 0;
+  instance_id instance;       ///< Empty means that there is no parent.
+  execution_id execution;     ///< The parent's execution.
+  task_sequence sequence = 0; ///< The parent's task that waits for the child.
 
   bool operator==(const parent_link&) const = default;
 };
@@ -38,43 +39,49 @@ auto inspect(Inspector& f, parent_link& x) {
   return f(x.instance, x.execution, x.sequence);
 }
 
-/// A turn begins; its time is the event's time and `current_time()`.
+/// A turn begins. The time of this event is what `current_time()` returns in
+/// the turn.
 struct orchestrator_started {
   bool operator==(const orchestrator_started&) const = default;
 };
 
-/// Always event 0. `input` is JSON text, verbatim.
+/// The start of the execution: event 0 of each history.
 struct execution_started {
-  std::string name;
-  std::string version; ///< Empty: the unversioned orchestrator.
-  std::string input;
+  std::string name;    ///< The orchestrator's name.
+  std::string version; ///< Empty means the unversioned orchestrator.
+  std::string input;   ///< JSON text, as the client sent it.
   execution_id execution;
   parent_link parent;
-  timestamp scheduled_at{};     ///< Epoch: at once.
-  std::uint32_t generation = 0; ///< Continue-as-new so far.
+  timestamp scheduled_at{}; ///< The epoch means an immediate start.
+  /// Number of executions before this one that ended with continue-as-new.
+  std::uint32_t generation = 0;
 
   bool operator==(const execution_started&) const = default;
 };
 
-/// One attempt of one activity call.
+/// One attempt of an activity call was scheduled.
 struct task_scheduled {
   task_sequence sequence = 0;
-  std::string name;
-  std::string input;
-  std::uint32_t attempt = 1;
-  duration time_out{0};       ///< Start to close; 0: none.
-  duration start_time_out{0}; ///< Until a worker takes it; 0: none.
+  std::string name;          ///< The activity's name.
+  std::string input;         ///< JSON text.
+  std::uint32_t attempt = 1; ///< Counted from 1.
+  duration time_out{0};      ///< Limit from start to result; 0 means no limit.
+  /// Limit from scheduling until a worker starts the attempt; 0 means no
+  /// limit.
+  duration start_time_out{0};
 
   bool operator==(const task_scheduled&) const = default;
 };
 
+/// An activity returned a result.
 struct task_completed {
   task_sequence sequence = 0;
-  std::string result;
+  std::string result; ///< JSON text.
 
   bool operator==(const task_completed&) const = default;
 };
 
+/// An attempt of an activity failed.
 struct task_failed {
   task_sequence sequence = 0;
   failure_details failure;
@@ -82,6 +89,7 @@ struct task_failed {
   bool operator==(const task_failed&) const = default;
 };
 
+/// The orchestrator created a timer.
 struct timer_created {
   task_sequence sequence = 0;
   timestamp fire_at{};
@@ -89,30 +97,35 @@ struct timer_created {
   bool operator==(const timer_created&) const = default;
 };
 
+/// A timer has fired.
 struct timer_fired {
   task_sequence sequence = 0;
+  /// The time at which the timer was due. The event may have a later time.
   timestamp fire_at{};
 
   bool operator==(const timer_fired&) const = default;
 };
 
+/// The orchestrator started a child instance.
 struct sub_orchestration_instance_created {
   task_sequence sequence = 0;
-  std::string name;
-  std::string version; ///< Empty: the newest the child's node knows.
-  instance_id instance;
-  std::string input;
+  std::string name;     ///< The name of the child's orchestrator.
+  std::string version;  ///< Empty means the newest version on the child's node.
+  instance_id instance; ///< The ID of the child.
+  std::string input;    ///< JSON text.
 
   bool operator==(const sub_orchestration_instance_created&) const = default;
 };
 
+/// A child instance completed.
 struct sub_orchestration_instance_completed {
   task_sequence sequence = 0;
-  std::string result;
+  std::string result; ///< JSON text.
 
   bool operator==(const sub_orchestration_instance_completed&) const = default;
 };
 
+/// A child instance failed or was terminated.
 struct sub_orchestration_instance_failed {
   task_sequence sequence = 0;
   failure_details failure;
@@ -120,42 +133,48 @@ struct sub_orchestration_instance_failed {
   bool operator==(const sub_orchestration_instance_failed&) const = default;
 };
 
+/// An external event arrived.
 struct event_raised {
-  std::string name; ///< As raised; compared case-insensitively (ASCII).
-  std::string input;
+  /// The name as it was sent. Names match without regard to ASCII letter case.
+  std::string name;
+  std::string input; ///< JSON text.
 
   bool operator==(const event_raised&) const = default;
 };
 
+/// The orchestrator sent an event to another instance.
 struct event_sent {
   task_sequence sequence = 0;
-  instance_id instance;
+  instance_id instance; ///< The ID of the destination.
   std::string name;
   std::string input;
 
   bool operator==(const event_sent&) const = default;
 };
 
+/// The instance was suspended. `reason` is plain text from the client.
 struct execution_suspended {
   std::string reason;
 
   bool operator==(const execution_suspended&) const = default;
 };
 
+/// The instance was resumed. `reason` is plain text from the client.
 struct execution_resumed {
   std::string reason;
 
   bool operator==(const execution_resumed&) const = default;
 };
 
-/// `reason` is a JSON string: it is the instance's output.
+/// The instance was terminated. `reason` is a JSON string and becomes the
+/// instance's output.
 struct execution_terminated {
   std::string reason;
 
   bool operator==(const execution_terminated&) const = default;
 };
 
-/// A task that a rewind runs again: its old number and its new one.
+/// A task that a rewind runs again under a new number.
 struct task_rerun {
   task_sequence old_sequence = 0;
   task_sequence new_sequence = 0;
@@ -168,27 +187,34 @@ auto inspect(Inspector& f, task_rerun& x) {
   return f(x.old_sequence, x.new_sequence);
 }
 
-/// The failed execution goes on. Replay skips what is void; the turn that
-/// failed begins at `turn_first` (its orchestrator_started) and is run again
-/// as the next turn; numbers for new decisions start at `next_sequence`.
+/// A failed execution was rewound and continues. The turn that failed is run
+/// again as the next turn.
 struct execution_rewound {
   std::string reason;
+  /// The orchestrator_started event of the turn that failed.
   event_index turn_first = 0;
-  std::vector<event_index> voided; ///< Failures, and the execution_completed.
-  std::vector<task_rerun> reruns;  ///< Activities; children keep theirs.
+  /// Earlier events that replay skips: the failures that the rewind undoes
+  /// and the execution_completed event.
+  std::vector<event_index> voided;
+  /// Activities that run again. Child instances that run again are not listed,
+  /// because they keep their number.
+  std::vector<task_rerun> reruns;
+  /// The number of the first new decision.
   task_sequence next_sequence = 0;
 
   bool operator==(const execution_rewound&) const = default;
 };
 
+/// The numbers are those of `runtime_status` and are stored.
 enum class completion_status : std::uint8_t { completed = 1, failed = 3 };
 
-/// The end. `result` is JSON text; of a failure it is a JSON string with the
-/// sentence that stands in the instance's output.
+/// The orchestrator's code returned or threw an exception.
 struct execution_completed {
   completion_status status = completion_status::completed;
+  /// The instance's output as JSON text; after a failure, a JSON string with
+  /// the sentence that describes the failure.
   std::string result;
-  failure_details failure; ///< Empty unless failed.
+  failure_details failure; ///< Empty unless the execution failed.
 
   bool operator==(const execution_completed&) const = default;
 };
@@ -200,15 +226,18 @@ struct continue_as_new {
   bool operator==(const continue_as_new&) const = default;
 };
 
-/// A turn ends. `failures_taken`: tasks whose failure the code (or a retry
-/// policy) has been given in this turn; a later rewind leaves those alone.
+/// A turn ends.
 struct orchestrator_completed {
-  std::vector<task_sequence> failures_taken;
+  /// Tasks whose failure was delivered in this turn, to the orchestrator's
+  /// code or to a retry policy. A later rewind does not run these tasks again,
+  /// unless this is the turn that failed.
+  std::vector<task_sequence> failures_received;
 
   bool operator==(const orchestrator_completed&) const = default;
 };
 
-/// The place in this list is the tag on disk. Append; never reorder.
+/// The index of a type in this list is stored on disk as its tag. New types
+/// are appended; the order never changes.
 using history_body = std::variant<
   orchestrator_started, execution_started, task_scheduled, task_completed,
   task_failed, timer_created, timer_fired, sub_orchestration_instance_created,
@@ -217,14 +246,16 @@ using history_body = std::variant<
   execution_terminated, execution_rewound, execution_completed, continue_as_new,
   orchestrator_completed>;
 
+/// One entry of a history.
 struct history_event {
-  timestamp time{};
+  timestamp time{}; ///< When the partition received or recorded the event.
   history_body body;
 
   bool operator==(const history_event&) const = default;
 };
 
-// One field list per record; fields are only ever appended.
+// One field list for each type, in the order on disk. New fields are appended;
+// the codec reads a missing field as its default.
 template <class I>
 auto inspect(I& f, orchestrator_started&) {
   return f();
@@ -319,7 +350,7 @@ auto inspect(I& f, continue_as_new& x) {
 
 template <class I>
 auto inspect(I& f, orchestrator_completed& x) {
-  return f(x.failures_taken);
+  return f(x.failures_received);
 }
 
 template <class I>
@@ -327,7 +358,8 @@ auto inspect(I& f, history_event& x) {
   return f(x.time, x.body);
 }
 
-/// The event's name as it stands in the HTTP history, e.g. "TaskCompleted".
+/// The event's name in the history that the HTTP API returns, e.g.
+/// "TaskCompleted".
 const char* name_of(const history_body& body);
 
 } // namespace perdura::persistence

@@ -1,9 +1,12 @@
 #include "persistence/records/keys.hpp"
 
+#include "persistence/records/text.hpp"
+
 namespace perdura::persistence {
 
 namespace {
 
+// Indexed by the number of the table.
 constexpr std::array<const char*, table_count> table_names{
   "meta",       "partitions",   "instances",  "due",
   "activities", "turns_due",    "by_created", "by_status",
@@ -12,24 +15,28 @@ constexpr std::array<const char*, table_count> table_names{
 
 constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63U;
 
+/// Appends the lowest `Bytes` bytes of a number, most significant byte first.
 template <int Bytes>
 void put(std::string& key, std::uint64_t number) {
   for (int shift = (Bytes - 1) * 8; shift >= 0; shift -= 8)
     key.push_back(static_cast<char>((number >> shift) & 0xFFU));
 }
 
+/// Appends the number of a partition, which is below `partition_count_max`.
 void put_partition(std::string& key, partition_id partition) {
   put<2>(key, index_of(partition));
 }
 
 void put_time(std::string& key, timestamp time) {
-  // Flipping the sign bit orders negative numbers before positive ones.
+  // Inverting the sign bit orders negative numbers before positive ones.
   put<8>(key, static_cast<std::uint64_t>(time.time_since_epoch().count())
                 ^ sign_bit);
 }
 
+/// Removes a big-endian number from the front of a key and returns it. The
+/// key must be long enough.
 template <int Bytes>
-std::uint64_t take(std::string_view& key) {
+std::uint64_t consume(std::string_view& key) {
   std::uint64_t number = 0;
   for (int i = 0; i < Bytes; ++i)
     number = (number << 8U) | static_cast<unsigned char>(key[i]);
@@ -37,11 +44,12 @@ std::uint64_t take(std::string_view& key) {
   return number;
 }
 
-timestamp take_time(std::string_view& key) {
+timestamp consume_time(std::string_view& key) {
   return timestamp(
-    duration(static_cast<std::int64_t>(take<8>(key) ^ sign_bit)));
+    duration(static_cast<std::int64_t>(consume<8>(key) ^ sign_bit)));
 }
 
+/// Begins a key with a partition, and reserves `size` bytes for the whole key.
 std::string begin_key(partition_id partition, std::size_t size) {
   std::string key;
   key.reserve(size);
@@ -79,6 +87,8 @@ std::string count_key(partition_id partition, runtime_status status) {
   return key;
 }
 
+// The reserved space is large enough for a whole key: after the prefix, a kind
+// and a number may follow.
 std::string instance_prefix(partition_id partition, const instance_id& id) {
   std::string key = begin_key(partition, id.size() + 12);
   key += id;
@@ -86,6 +96,8 @@ std::string instance_prefix(partition_id partition, const instance_id& id) {
   return key;
 }
 
+// The ID lies between the partition and the first 0 byte after it. In a key of
+// another layout the result is some part of the key.
 instance_id id_of_instance_key(std::string_view key) {
   const std::string_view rest
     = key.substr(std::min<std::size_t>(key.size(), 2));
@@ -160,6 +172,8 @@ std::string big_endian(std::uint64_t number) {
   return key;
 }
 
+// Increases the last byte. A last byte of 0xFF cannot be increased: it is
+// removed, and the byte before it is increased instead.
 std::string after_prefix(std::string prefix) {
   while (!prefix.empty() && prefix.back() == '\xFF')
     prefix.pop_back();
@@ -171,53 +185,57 @@ std::string after_prefix(std::string prefix) {
 std::optional<std::uint64_t> parse_big_endian(std::string_view bytes) {
   if (bytes.size() != 8)
     return {};
-  return take<8>(bytes);
+  return consume<8>(bytes);
 }
 
 std::optional<timestamp> parse_time_key(std::string_view bytes) {
   if (bytes.size() != 8)
     return {};
-  return take_time(bytes);
+  return consume_time(bytes);
 }
 
-std::optional<std::uint64_t> number_of(std::string_view instances_key) {
-  if (instances_key.size() < 8)
+std::optional<std::uint64_t> number_of(std::string_view key) {
+  if (key.size() < 8)
     return {};
-  return parse_big_endian(instances_key.substr(instances_key.size() - 8));
+  return parse_big_endian(key.substr(key.size() - 8));
 }
 
-std::optional<due_place> parse_due_key(std::string_view key) {
+// The key is: partition (2 bytes), time (8), ID, a 0 byte, sequence (4).
+std::optional<due_key_parts> parse_due_key(std::string_view key) {
   if (key.size() < 15)
     return {};
   key.remove_prefix(2);
-  due_place place;
-  place.fire_at = take_time(key);
-  place.id = key.substr(0, key.size() - 5);
+  due_key_parts parts;
+  parts.fire_at = consume_time(key);
+  parts.id = key.substr(0, key.size() - 5);
   key.remove_prefix(key.size() - 4);
-  place.sequence = static_cast<task_sequence>(take<4>(key));
-  return place;
+  parts.sequence = static_cast<task_sequence>(consume<4>(key));
+  return parts;
 }
 
-std::optional<task_place> parse_activity_key(std::string_view key) {
+// The key is: partition (2 bytes), ID, a 0 byte, sequence (4).
+std::optional<activity_key_parts> parse_activity_key(std::string_view key) {
   if (key.size() < 7)
     return {};
-  task_place place;
-  place.id = key.substr(2, key.size() - 7);
+  activity_key_parts parts;
+  parts.id = key.substr(2, key.size() - 7);
   key.remove_prefix(key.size() - 4);
-  place.sequence = static_cast<task_sequence>(take<4>(key));
-  return place;
+  parts.sequence = static_cast<task_sequence>(consume<4>(key));
+  return parts;
 }
 
-std::optional<created_place> parse_created_key(std::string_view key,
-                                               bool with_status) {
+std::optional<created_key_parts> parse_created_key(std::string_view key,
+                                                   bool with_status) {
+  // The key is: partition (2 bytes), status (1 byte, only in by_status), time
+  // (8), ID.
   const std::size_t head = with_status ? 3 : 2;
   if (key.size() < head + 8)
     return {};
   key.remove_prefix(head);
-  created_place place;
-  place.created_at = take_time(key);
-  place.id = key;
-  return place;
+  created_key_parts parts;
+  parts.created_at = consume_time(key);
+  parts.id = key;
+  return parts;
 }
 
 std::string readable(std::string_view key) {
@@ -228,8 +246,7 @@ std::string readable(std::string_view key) {
       text += c;
     } else {
       text += "\\x";
-      text += "0123456789abcdef"[byte >> 4U];
-      text += "0123456789abcdef"[byte & 0x0FU];
+      append_hex(text, byte);
     }
   }
   return text;

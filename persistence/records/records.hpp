@@ -1,9 +1,15 @@
-/// What is remembered besides history: the rows of the views.
+/// The records that the views store besides the history: instances and their
+/// open work, messages between partitions, and the identity of partitions and
+/// hubs.
+///
+/// The field lists (`inspect`) define the layout on disk and between nodes:
+/// new fields are appended, existing ones keep their order.
 #pragma once
 
 #include "persistence/records/error.hpp"
 #include "persistence/records/history_event.hpp"
 #include "persistence/records/ids.hpp"
+#include "persistence/records/runtime_status.hpp"
 
 #include <map>
 #include <optional>
@@ -13,45 +19,32 @@
 
 namespace perdura::persistence {
 
-/// Written to disk and, by number, in the wire contract. Append; never
-/// renumber.
-enum class runtime_status : std::uint8_t {
-  running = 0,
-  completed = 1,
-  continued_as_new = 2,
-  failed = 3,
-  canceled = 4,
-  terminated = 5,
-  pending = 6,
-  suspended = 7,
-};
-
-constexpr bool is_finished(runtime_status status) {
-  return status == runtime_status::completed || status == runtime_status::failed
-         || status == runtime_status::terminated
-         || status == runtime_status::canceled;
-}
-
-/// The head of an instance: constant in size, written whole by each turn.
+/// The main row of an instance. Each turn writes the whole record, whose size
+/// does not grow with the history.
 struct instance_record {
-  std::string name;
-  std::string version;
-  execution_id execution;
+  std::string name;       ///< The orchestrator's name.
+  std::string version;    ///< The orchestrator's version; may be empty.
+  execution_id execution; ///< The newest execution.
   runtime_status status = runtime_status::pending;
-  runtime_status status_resumed = runtime_status::pending; ///< While suspended.
+  /// While the instance is suspended: its status after a resume.
+  runtime_status status_resumed = runtime_status::pending;
   timestamp created_at{};      ///< When the start was accepted.
-  timestamp last_updated_at{}; ///< The last committed turn.
-  timestamp ended_at{};        ///< Epoch while alive.
-  timestamp scheduled_at{};
+  timestamp last_updated_at{}; ///< Time of the last committed turn.
+  timestamp ended_at{};        ///< The epoch while the instance is live.
+  timestamp scheduled_at{};    ///< The epoch means an immediate start.
   parent_link parent;
-  event_index history_count = 0;   ///< Events so far.
-  std::uint64_t history_bytes = 0; ///< Payload bytes in them.
-  event_index output_event = 0;    ///< The event that holds it; 0: none yet.
-  task_sequence next_sequence = 1; ///< After the last turn.
-  inbox_sequence next_inbox = 1;
+  event_index history_count = 0;   ///< Events in the newest execution.
+  std::uint64_t history_bytes = 0; ///< Payload bytes in these events.
+  event_index output_event = 0;    ///< The event with the output; 0 means none.
+  task_sequence next_sequence = 1; ///< Number of the next decision.
+  inbox_sequence next_inbox = 1;   ///< Number of the next inbox message.
+  /// Number of executions that ended with continue-as-new since the start.
   std::uint32_t generation = 0;
-  bool turn_due = false; ///< Recovery dispatches a turn.
-  std::string held;      ///< Why no turn can run (code does not fit); empty.
+  bool turn_due = false; ///< A turn must run after a recovery.
+  /// Why the instance is held: the text states that the code does not match
+  /// the history or that the orchestrator is not registered. Empty if the
+  /// instance is not held.
+  std::string held;
 
   bool operator==(const instance_record&) const = default;
 };
@@ -64,6 +57,7 @@ auto inspect(I& f, instance_record& x) {
            x.next_sequence, x.next_inbox, x.generation, x.turn_due, x.held);
 }
 
+/// Stored by number. Append new kinds; never renumber.
 enum class task_kind : std::uint8_t {
   activity = 1,
   timer = 2,
@@ -72,15 +66,15 @@ enum class task_kind : std::uint8_t {
   scheduled_start = 5,
 };
 
-/// Something an instance waits for. Input stands in history at
-/// `scheduled_event`.
+/// A task that an instance has scheduled and that has not ended.
 struct open_task {
   task_kind kind = task_kind::activity;
-  std::string name;    ///< Activity, orchestrator or event name.
-  timestamp fire_at{}; ///< Timers and scheduled starts.
-  instance_id child;   ///< Sub-orchestrations.
+  std::string name; ///< The name of the activity, child orchestrator or event.
+  timestamp fire_at{}; ///< Set for timers and scheduled starts only.
+  instance_id child;   ///< Set for sub-orchestrations only.
+  /// The history event that scheduled the task and contains its input.
   event_index scheduled_event = 0;
-  std::uint32_t attempt = 1;
+  std::uint32_t attempt = 1; ///< Counted from 1.
 
   bool operator==(const open_task&) const = default;
 };
@@ -90,8 +84,9 @@ auto inspect(I& f, open_task& x) {
   return f(x.kind, x.name, x.fire_at, x.child, x.scheduled_event, x.attempt);
 }
 
-/// A message that is stored before a turn takes it: an event nobody waits for
-/// yet, a result while suspended or failed.
+/// A message that is stored before a turn delivers it: an external event for
+/// which the orchestrator does not wait yet, or a task result that arrives
+/// while the instance is suspended or failed.
 struct inbox_message {
   history_event event;
 
@@ -103,11 +98,13 @@ auto inspect(I& f, inbox_message& x) {
   return f(x.event);
 }
 
-/// What a repeated request is answered with.
+/// The answer to a client's request, kept so that a repeat with the same
+/// request ID gets the same answer.
 struct request_record {
   request_id id;
   errc code = errc::ok;
-  std::string detail; ///< The message, or the ID of a started instance.
+  /// The error message or, for a start, the ID of the started instance.
+  std::string detail;
   execution_id execution;
 
   bool operator==(const request_record&) const = default;
@@ -118,21 +115,26 @@ auto inspect(I& f, request_record& x) {
   return f(x.id, x.code, x.detail, x.execution);
 }
 
-/// All that is known of one instance but its history.
+/// The durable state of one instance, without its history.
 struct stored_instance {
   instance_record record;
-  std::string custom_status = "null";
+  std::string custom_status = "null"; ///< JSON text.
   std::map<task_sequence, open_task> tasks;
   std::map<inbox_sequence, inbox_message> inbox;
-  std::vector<request_record> requests; ///< The last `requests_kept`.
+  /// The newest `requests_kept_max` answers, oldest first.
+  std::vector<request_record> requests;
 
   bool operator==(const stored_instance&) const = default;
 };
 
-inline constexpr std::size_t requests_kept = 128;
+/// Maximum number of answers that are kept for each instance. A request that is
+/// repeated after at least this many other requests to the instance is carried
+/// out again.
+inline constexpr std::size_t requests_kept_max = 128;
 
 // --- Messages from one partition to another ---------------------------------
 
+/// Starts a child instance.
 struct child_start {
   std::string name;
   std::string version;
@@ -142,17 +144,19 @@ struct child_start {
   bool operator==(const child_start&) const = default;
 };
 
-/// To the parent: `to_instance` is the parent's ID.
+/// Reports to the parent, which is the addressed instance, that a child has
+/// ended.
 struct child_ended {
-  execution_id execution; ///< The parent's.
-  task_sequence sequence = 0;
+  execution_id execution;     ///< The parent's execution.
+  task_sequence sequence = 0; ///< The parent's task that waits for the child.
   bool failed = false;
-  std::string result;
-  failure_details failure;
+  std::string result;      ///< JSON text; empty if `failed`.
+  failure_details failure; ///< Empty unless `failed`.
 
   bool operator==(const child_ended&) const = default;
 };
 
+/// Rewinds a failed child, because its parent is rewound.
 struct child_rewind {
   std::string reason;
   parent_link parent;
@@ -160,6 +164,7 @@ struct child_rewind {
   bool operator==(const child_rewind&) const = default;
 };
 
+/// Terminates a child, because its parent was terminated.
 struct child_terminate {
   std::string reason;
   parent_link parent;
@@ -167,6 +172,7 @@ struct child_terminate {
   bool operator==(const child_terminate&) const = default;
 };
 
+/// Raises an event that another instance sent.
 struct event_send {
   std::string name;
   std::string input;
@@ -199,14 +205,16 @@ auto inspect(I& f, event_send& x) {
   return f(x.name, x.input);
 }
 
-/// The place in this list is the tag on disk. Append; never reorder.
+/// The index of a type in this list is stored on disk as its tag. New types
+/// are appended; the order never changes.
 using outbox_body = std::variant<child_start, child_ended, child_rewind,
                                  child_terminate, event_send>;
 
-/// Kept until the destination has acknowledged it. `sequence` is dense per
-/// (source, destination), from 1.
+/// A message to another partition, stored by the source until the destination
+/// has acknowledged it.
 struct outbox_message {
   partition_id to{};
+  /// Numbered from 1 without gaps, for each pair of source and destination.
   std::uint64_t sequence = 0;
   instance_id to_instance;
   outbox_body body;
@@ -219,7 +227,10 @@ auto inspect(I& f, outbox_message& x) {
   return f(x.to, x.sequence, x.to_instance, x.body);
 }
 
-/// The newest message taken from `from`: the receiver takes only mark + 1.
+/// The sequence number of the newest message that the destination has accepted
+/// from partition `from`; stored by the destination. The destination accepts
+/// only the message with the next number, so each message takes effect once and
+/// in order.
 struct dedup_mark {
   partition_id from{};
   std::uint64_t sequence = 0;
@@ -232,7 +243,10 @@ auto inspect(I& f, dedup_mark& x) {
   return f(x.from, x.sequence);
 }
 
-/// Messages to `to` up to `sequence` were acknowledged and are forgotten.
+/// The sequence number of a message to partition `to`. In a turn, it is the
+/// number of the newest message that the destination has acknowledged, and the
+/// messages up to this number are deleted. In a snapshot, it is the last number
+/// assigned.
 struct outbox_mark {
   partition_id to{};
   std::uint64_t sequence = 0;
@@ -245,12 +259,13 @@ auto inspect(I& f, outbox_mark& x) {
   return f(x.to, x.sequence);
 }
 
-/// The head of a partition.
+/// The incarnation of a partition and the state after its last turn.
 struct partition_meta {
-  std::string incarnation; ///< Random, 32 hex digits, written at creation.
-  owner_epoch epoch = 0;
-  partition_sequence sequence = 0; ///< Of the last turn.
-  timestamp now{};                 ///< Of the last turn.
+  /// 32 random hexadecimal digits, written when the hub is created.
+  std::string incarnation;
+  owner_epoch epoch = 0;           ///< Epoch of the last turn.
+  partition_sequence sequence = 0; ///< Sequence of the last turn.
+  timestamp now{};                 ///< Time of the last turn; never decreases.
 
   bool operator==(const partition_meta&) const = default;
 };
@@ -260,19 +275,23 @@ auto inspect(I& f, partition_meta& x) {
   return f(x.incarnation, x.epoch, x.sequence, x.now);
 }
 
-/// The head of a data directory.
+/// Identifies the hub that a data directory stores, and the node to which the
+/// directory belongs. It does not change after the creation of the hub.
 struct hub_identity {
-  std::string hub_id; ///< Random, 32 hex digits.
+  std::string hub_id; ///< 32 random hexadecimal digits.
   std::string name;   ///< The task hub's name, e.g. "perdura".
   std::uint32_t partition_count = 32;
   std::uint32_t lane_count = 1;
   timestamp created_at{};
-  /// Of a cluster: whose directory this is, and how partitions were placed.
-  std::string node;                  ///< Empty: a node alone.
-  std::vector<std::string> nodes;    ///< In the order of the hub's making.
-  std::vector<std::uint32_t> owners; ///< By partition: an index into `nodes`.
-  /// Random, 32 hex digits: another directory of the same node and hub has
-  /// another one, so that the others notice when data was lost.
+  /// The node to which the directory belongs. Empty for a node without a
+  /// cluster.
+  std::string node;
+  /// The nodes of the cluster when the hub was created, and for each partition
+  /// the index in `nodes` of its owner.
+  std::vector<std::string> nodes;
+  std::vector<std::uint32_t> owners;
+  /// 32 random hexadecimal digits. A directory that replaces a lost one of the
+  /// same node and hub has another ID, so that peers detect the loss.
   std::string directory_id;
 
   bool operator==(const hub_identity&) const = default;

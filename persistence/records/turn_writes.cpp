@@ -9,25 +9,27 @@ namespace perdura::persistence {
 
 namespace {
 
-/// Erases from `items` what `next` takes or puts again.
-template <class Items, class Taken, class Key>
-void erase_superseded(Items& items, const Taken& taken, Key key_of_taken,
+/// Erases from `items` the entries that the next write removes (`removed`) or
+/// writes again (`put`).
+template <class Items, class Removed, class Key>
+void erase_superseded(Items& items, const Removed& removed, Key key_of_removed,
                       const Items& put) {
-  if (items.empty() || (taken.empty() && put.empty()))
+  if (items.empty() || (removed.empty() && put.empty()))
     return;
-  std::vector<std::uint64_t> gone;
-  gone.reserve(taken.size() + put.size());
-  for (const auto& x : taken)
-    gone.push_back(key_of_taken(x));
+  std::vector<std::uint64_t> superseded;
+  superseded.reserve(removed.size() + put.size());
+  for (const auto& x : removed)
+    superseded.push_back(key_of_removed(x));
   for (const auto& x : put)
-    gone.push_back(x.first);
-  std::sort(gone.begin(), gone.end());
+    superseded.push_back(x.first);
+  std::sort(superseded.begin(), superseded.end());
   std::erase_if(items, [&](const auto& x) {
-    return std::binary_search(gone.begin(), gone.end(),
+    return std::binary_search(superseded.begin(), superseded.end(),
                               static_cast<std::uint64_t>(x.first));
   });
 }
 
+/// Moves all elements of `from` to the end of `to`.
 template <class T>
 void append(std::vector<T>& to, std::vector<T>&& from) {
   if (to.empty())
@@ -37,7 +39,8 @@ void append(std::vector<T>& to, std::vector<T>&& from) {
               std::make_move_iterator(from.end()));
 }
 
-/// Events of `next` replace those at their places and follow the others.
+/// Appends the events of `next` to those of `first`. If both contain an event
+/// with the same index, the event of `next` replaces the one of `first`.
 void merge_history(instance_write& first, instance_write& next) {
   if (next.history.empty())
     return;
@@ -62,27 +65,30 @@ void merge_history(instance_write& first, instance_write& next) {
 
 } // namespace
 
-void remember(std::vector<request_record>& kept,
-              const std::vector<request_record>& more) {
+void append_requests(std::vector<request_record>& kept,
+                     const std::vector<request_record>& more) {
   if (more.empty())
     return;
   std::unordered_set<std::string_view> ids;
-  // From the back: the last of equal IDs counts.
+  // The loop begins at the back, so that of several records with the same ID
+  // the last one is kept.
   std::vector<const request_record*> fresh;
-  for (auto i = more.rbegin(); i != more.rend() && fresh.size() < requests_kept;
-       ++i)
+  for (auto i = more.rbegin();
+       i != more.rend() && fresh.size() < requests_kept_max; ++i)
     if (ids.insert(i->id).second)
       fresh.push_back(&*i);
   std::erase_if(kept,
                 [&](const request_record& x) { return ids.contains(x.id); });
-  const std::size_t room = requests_kept - fresh.size();
-  if (kept.size() > room)
+  const std::size_t free_places = requests_kept_max - fresh.size();
+  if (kept.size() > free_places)
     kept.erase(kept.begin(),
-               kept.begin() + static_cast<std::ptrdiff_t>(kept.size() - room));
+               kept.begin()
+                 + static_cast<std::ptrdiff_t>(kept.size() - free_places));
   for (auto i = fresh.rbegin(); i != fresh.rend(); ++i)
     kept.push_back(**i);
 }
 
+// The order of the changes is documented at instance_write.
 void apply(std::optional<stored_instance>& state, const instance_write& write) {
   if (write.removed)
     state.reset();
@@ -101,11 +107,11 @@ void apply(std::optional<stored_instance>& state, const instance_write& write) {
     state->tasks.erase(closed.sequence);
   for (const auto& [sequence, task] : write.tasks_opened)
     state->tasks.insert_or_assign(sequence, task);
-  for (inbox_sequence taken : write.inbox_taken)
-    state->inbox.erase(taken);
+  for (inbox_sequence sequence : write.inbox_removed)
+    state->inbox.erase(sequence);
   for (const auto& [sequence, message] : write.inbox_put)
     state->inbox.insert_or_assign(sequence, message);
-  remember(state->requests, write.requests);
+  append_requests(state->requests, write.requests);
 }
 
 instance_write without_history(const instance_write& from) {
@@ -117,21 +123,24 @@ instance_write without_history(const instance_write& from) {
   copy.custom_status = from.custom_status;
   copy.tasks_closed = from.tasks_closed;
   copy.tasks_opened = from.tasks_opened;
-  copy.inbox_taken = from.inbox_taken;
+  copy.inbox_removed = from.inbox_removed;
   copy.inbox_put = from.inbox_put;
   copy.requests = from.requests;
   return copy;
 }
 
 void merge(instance_write& first, instance_write&& next) {
-  // Whatever was put into an instance that does not exist is void, and so is
-  // what came before a removal.
+  // If `next` removes the instance, `first` has no effect any more. If `first`
+  // removed the instance without a new record, the removal was its only
+  // effect. In both cases the result is `next` with `removed` set.
   if (next.removed || (first.removed && !first.record)) {
     const bool removed = true;
     first = std::move(next);
     first.removed = removed;
     return;
   }
+  // A reset deletes the history and the tasks of `first`, but not its inbox
+  // messages, custom status and requests, which are merged below.
   if (next.reset) {
     first.reset = true;
     first.history_first = next.history_first;
@@ -143,6 +152,8 @@ void merge(instance_write& first, instance_write&& next) {
     erase_superseded(
       first.tasks_opened, next.tasks_closed,
       [](const task_closed& x) { return x.sequence; }, next.tasks_opened);
+    // A closed task stays listed even if `first` has opened it: if a flush was
+    // interrupted by a crash, the rows may already contain the task.
     append(first.tasks_closed, std::move(next.tasks_closed));
     append(first.tasks_opened, std::move(next.tasks_opened));
   }
@@ -151,14 +162,14 @@ void merge(instance_write& first, instance_write&& next) {
   if (next.custom_status)
     first.custom_status = std::move(next.custom_status);
   erase_superseded(
-    first.inbox_put, next.inbox_taken, [](inbox_sequence x) { return x; },
+    first.inbox_put, next.inbox_removed, [](inbox_sequence x) { return x; },
     next.inbox_put);
-  append(first.inbox_taken, std::move(next.inbox_taken));
+  append(first.inbox_removed, std::move(next.inbox_removed));
   append(first.inbox_put, std::move(next.inbox_put));
   if (first.requests.empty())
     first.requests = std::move(next.requests);
   else
-    remember(first.requests, next.requests);
+    append_requests(first.requests, next.requests);
 }
 
 } // namespace perdura::persistence

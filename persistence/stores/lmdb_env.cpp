@@ -17,19 +17,22 @@ namespace perdura::persistence {
 
 namespace {
 
-// LMDB's slots for readers; each costs 64 bytes of the lock file.
+// Maximum number of read transactions that are open at the same time. Each uses
+// a slot of 64 bytes in the lock file.
 constexpr unsigned readers_max = 1022;
 
-// The file may end this many pages before the last one in use: LMDB does not
-// write pages that were taken and given back within one transaction. The file
-// is made longer by as many before it is mapped, so that a damaged size leads
-// into zeros and not beyond its end.
+// A sound file may end up to this many pages before the last page in use,
+// because LMDB does not write pages that were allocated and freed within one
+// transaction. Before the file is mapped, it is extended to this many pages
+// after the last page in use. If a damaged size makes LMDB read these pages, it
+// reads zeros and does not access memory beyond the end of the file.
 constexpr std::uint64_t loose_pages_max = 64;
 
-// Layout of a page's head, and of a meta page behind it.
+// Sizes, byte offsets and values of the fields in the head of a page and in the
+// meta data that follows the head of a meta page.
 constexpr std::size_t page_head_size = 16;
 constexpr std::size_t page_flags_at = 10;
-constexpr std::size_t page_count_at = 12; // Overflow pages only.
+constexpr std::size_t page_count_at = 12; // Only in overflow pages.
 constexpr std::uint16_t overflow_flag = 0x04;
 constexpr std::uint16_t meta_flag = 0x08;
 constexpr std::uint32_t meta_magic = 0xBEEFC0DE;
@@ -40,20 +43,24 @@ constexpr std::size_t last_page_at = 136;
 constexpr std::size_t txnid_at = 144;
 constexpr std::size_t meta_end = 152;
 
+/// Reads a number in the byte order of the machine, as LMDB stores it.
 template <class T>
-T read_at(const char* bytes, std::size_t place) {
+T read_at(const char* bytes, std::size_t offset) {
   T value{};
-  std::memcpy(&value, bytes + place, sizeof(T));
+  std::memcpy(&value, bytes + offset, sizeof(T));
   return value;
 }
 
-error damaged(const std::filesystem::path& file, const std::string& how) {
+/// Returns errc::storage_damaged for a data file.
+error damaged(const std::filesystem::path& file, const std::string& defect) {
   return {errc::storage_damaged,
-          "the file " + file.string() + " is damaged (" + how
+          "the file " + file.string() + " is damaged (" + defect
             + "); nothing was changed; keep a copy and restore it from a "
               "backup"};
 }
 
+/// Throws the storage_exception for an error code of LMDB. `doing` names the
+/// operation that failed.
 [[noreturn]] void fail(const std::filesystem::path& directory, int code,
                        const char* doing) {
   const std::string place = "the store in " + directory.string();
@@ -81,8 +88,10 @@ error damaged(const std::filesystem::path& file, const std::string& how) {
   }
 }
 
-// LMDB asserts where its pages make no sense. Its frames hold nothing that
-// must be unwound, and a transaction that fails so is aborted.
+// LMDB calls this function if an assertion about its page structure fails. The
+// exception passes through LMDB's C functions. That is safe, because they own
+// nothing that must be released, and the destructor of the transaction aborts
+// the transaction.
 void on_assert(MDB_env* env, const char* what) {
   const char* path = "?";
   mdb_env_get_path(env, &path);
@@ -99,8 +108,9 @@ std::string_view to_view(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-/// Opening one environment twice in a process goes unnoticed by LMDB and
-/// breaks its locks.
+/// The environments that this process has open, by canonical path. LMDB does
+/// not detect that one process opens an environment twice, and closing one of
+/// the two would release the file locks of both.
 class open_registry {
 public:
   static open_registry& instance() {
@@ -108,6 +118,7 @@ public:
     return registry;
   }
 
+  /// Adds an environment. Returns false if it is registered already.
   bool enter(const std::string& name) {
     std::lock_guard lock(mutex_);
     return names_.insert(name).second;
@@ -123,8 +134,9 @@ private:
   std::set<std::string> names_;
 };
 
-/// A data size or place that was damaged must not lead beyond the mapped
-/// file, which would end the process.
+/// True if `bytes` lie within one page or one sequence of overflow pages. A
+/// damaged size or offset in a page could point beyond the mapped file, and
+/// reading there would end the process.
 bool lies_within_page(std::string_view bytes, std::size_t page_size) {
   const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
   const std::uintptr_t offset = address % page_size;
@@ -138,6 +150,7 @@ bool lies_within_page(std::string_view bytes, std::size_t page_size) {
                    * page_size;
 }
 
+/// Closes a file descriptor at the end of the scope.
 struct file_closer {
   int fd = -1;
 
@@ -147,21 +160,23 @@ struct file_closer {
   }
 };
 
+/// The fields of a meta page that are checked.
 struct meta_page {
-  std::uint64_t page_size = 0;
-  std::uint64_t last_page = 0;
-  std::uint64_t txnid = 0;
+  std::uint64_t page_size = 0; ///< In bytes.
+  std::uint64_t last_page = 0; ///< Number of the last page in use.
+  std::uint64_t txnid = 0;     ///< Transaction that wrote this meta page.
 };
 
+/// Reads and checks the meta page at the byte offset `offset` of the file.
 result<meta_page> read_meta(const std::filesystem::path& file, int fd,
-                            std::uint64_t place) {
+                            std::uint64_t offset) {
   std::array<char, meta_end> head{};
-  if (::pread(fd, head.data(), head.size(), static_cast<off_t>(place))
+  if (::pread(fd, head.data(), head.size(), static_cast<off_t>(offset))
       != static_cast<ssize_t>(head.size()))
     return damaged(file, "it is too short for its meta pages");
   if (read_at<std::uint32_t>(head.data(), magic_at) != meta_magic
       || (read_at<std::uint16_t>(head.data(), page_flags_at) & meta_flag) == 0)
-    return damaged(file, "a meta page is not one of LMDB");
+    return damaged(file, "a meta page does not have LMDB's format");
   const auto version = read_at<std::uint32_t>(head.data(), version_at);
   if (version != 1)
     return damaged(file, "its LMDB version is " + std::to_string(version)
@@ -173,26 +188,29 @@ result<meta_page> read_meta(const std::filesystem::path& file, int fd,
   return meta;
 }
 
-/// The newest meta page, once both have been found sound.
+/// Checks both meta pages and returns the newer one. LMDB writes them
+/// alternately, so that the older one is intact if writing the newer one is
+/// interrupted.
 result<meta_page> newest_meta(const std::filesystem::path& file, int fd) {
   const auto first = read_meta(file, fd, 0);
   if (!first)
     return first.error();
   if (first->page_size < 512 || first->page_size > 65536
       || (first->page_size & (first->page_size - 1)) != 0)
-    return damaged(file, "its page size makes no sense");
+    return damaged(file, "its page size is not valid");
   const auto second = read_meta(file, fd, first->page_size);
   if (!second)
     return second.error();
   const meta_page& newest = second->txnid > first->txnid ? *second : *first;
   if (second->page_size != first->page_size)
     return damaged(file, "its meta pages differ in page size");
-  // Far beyond any map of ours: 16 TiB of 4 KiB pages.
+  // 2^32 pages of 4 KiB are 16 TiB, more than any map that this program sets.
   if (newest.last_page > (std::uint64_t{1} << 32U) || newest.last_page < 1)
-    return damaged(file, "its number of pages makes no sense");
+    return damaged(file, "its number of pages is not valid");
   return newest;
 }
 
+/// Returns the size of an open file in bytes; 0 if it cannot be determined.
 std::uint64_t file_size(int fd) {
   struct stat status {};
 
@@ -200,8 +218,8 @@ std::uint64_t file_size(int fd) {
                                    : 0;
 }
 
-/// See `loose_pages_max`.
-void lengthen(const std::filesystem::path& file) {
+/// Extends the file as described at `loose_pages_max`.
+void extend_file(const std::filesystem::path& file) {
   const file_closer closer{::open(file.c_str(), O_RDWR | O_CLOEXEC)};
   if (closer.fd < 0)
     return;
@@ -212,8 +230,8 @@ void lengthen(const std::filesystem::path& file) {
     = (meta->last_page + 1 + loose_pages_max) * meta->page_size;
   if (file_size(closer.fd) < length
       && ::ftruncate(closer.fd, static_cast<off_t>(length)) != 0)
-    log(log_room::persistence, log_level::warning,
-        "the file " + file.string() + " could not be made longer");
+    log(log_channel::persistence, log_level::warning,
+        "the file " + file.string() + " could not be extended");
 }
 
 } // namespace
@@ -236,9 +254,9 @@ result<void> check_lmdb_file(const std::filesystem::path& file) {
 
 // --- The environment ---------------------------------------------------------
 
-lmdb_env::lmdb_env(const options& how) : directory_(how.directory) {
+lmdb_env::lmdb_env(const options& settings) : directory_(settings.directory) {
   const auto file = directory_ / "data.mdb";
-  if (!how.create)
+  if (!settings.create)
     if (const auto sound = check_lmdb_file(file); !sound)
       throw storage_exception(sound.error());
   std::error_code ignored;
@@ -247,11 +265,12 @@ lmdb_env::lmdb_env(const options& how) : directory_(how.directory) {
     throw storage_exception(
       {errc::storage_in_use, "the store in " + directory_.string()
                                + " is open in this process already"});
+  // From here on, an error must remove the registration again.
   try {
-    if (!how.create)
-      lengthen(file);
-    open(how);
-    open_tables(how);
+    if (!settings.create)
+      extend_file(file);
+    open(settings);
+    open_tables(settings);
   } catch (...) {
     if (env_)
       mdb_env_close(env_);
@@ -265,44 +284,48 @@ lmdb_env::~lmdb_env() {
   open_registry::instance().leave(registered_);
 }
 
-void lmdb_env::open(const options& how) {
+void lmdb_env::open(const options& settings) {
   if (const int rc = mdb_env_create(&env_))
-    fail(directory_, rc, "creating");
+    fail(directory_, rc, "creating the environment");
   mdb_env_set_assert(env_, on_assert);
   mdb_env_set_maxreaders(env_, readers_max);
-  mdb_env_set_maxdbs(env_, static_cast<unsigned>(how.tables.size()) + 1);
-  if (const int rc = mdb_env_set_mapsize(env_, how.map_bytes))
-    fail(directory_, rc, "setting the map's size");
-  // Never MDB_NOSYNC, MDB_NOMETASYNC or MDB_WRITEMAP.
+  mdb_env_set_maxdbs(env_, static_cast<unsigned>(settings.tables.size()) + 1);
+  if (const int rc = mdb_env_set_mapsize(env_, settings.map_bytes))
+    fail(directory_, rc, "setting the size of the memory map");
+  // The durability rule forbids MDB_NOSYNC, MDB_NOMETASYNC and MDB_WRITEMAP.
   if (const int rc = mdb_env_open(env_, directory_.c_str(), MDB_NOTLS, 0600))
-    fail(directory_, rc, "opening");
+    fail(directory_, rc, "opening the environment");
+  // Frees the reader slots of processes that were killed. Such slots would keep
+  // old pages from being reused.
   int dead = 0;
   mdb_reader_check(env_, &dead);
   if (dead > 0)
-    log(log_room::persistence, log_level::info,
+    log(log_channel::persistence, log_level::info,
         "cleared " + std::to_string(dead)
-          + " readers that ended without a "
-            "word from "
+          + " reader slots of processes that ended abnormally, in "
           + directory_.string());
   MDB_stat stat{};
   mdb_env_stat(env_, &stat);
   page_size_ = stat.ms_psize;
 }
 
-void lmdb_env::open_tables(const options& how) {
+void lmdb_env::open_tables(const options& settings) {
   MDB_txn* txn = nullptr;
-  const unsigned read_only = how.create ? 0 : MDB_RDONLY;
+  const unsigned read_only = settings.create ? 0 : MDB_RDONLY;
   if (const int rc = mdb_txn_begin(env_, nullptr, read_only, &txn))
-    fail(directory_, rc, "beginning");
+    fail(directory_, rc, "beginning a transaction");
   const auto open_one = [&](const char* name) {
     MDB_dbi dbi = 0;
     unsigned flags = 0;
-    int rc = mdb_dbi_open(txn, name, name && how.create ? MDB_CREATE : 0, &dbi);
+    int rc
+      = mdb_dbi_open(txn, name, name && settings.create ? MDB_CREATE : 0, &dbi);
+    // Every hub has all tables, so a missing table is damage.
     if (rc == MDB_NOTFOUND)
       rc = MDB_CORRUPTED;
     if (rc == 0)
       rc = mdb_dbi_flags(txn, dbi, &flags);
-    // None of ours has flags: another order of keys would hide rows.
+    // The tables of this program have no flags. A damaged flag could make
+    // LMDB search in another key order, and rows would seem to be absent.
     if (rc == 0 && flags != 0)
       rc = MDB_CORRUPTED;
     if (rc != 0) {
@@ -311,11 +334,12 @@ void lmdb_env::open_tables(const options& how) {
     }
     tables_.push_back(dbi);
   };
-  if (how.tables.empty())
+  if (settings.tables.empty())
     open_one(nullptr);
-  for (const std::string& name : how.tables)
+  for (const std::string& name : settings.tables)
     open_one(name.c_str());
-  // Also when reading: only so do the tables stay open.
+  // A read transaction is committed too: only then do the table handles stay
+  // open after it.
   if (const int rc = mdb_txn_commit(txn))
     fail(directory_, rc, "opening the tables");
 }
@@ -323,7 +347,7 @@ void lmdb_env::open_tables(const options& how) {
 std::uint64_t lmdb_env::bytes_used() const {
   MDB_txn* txn = nullptr;
   if (const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn))
-    fail(directory_, rc, "beginning");
+    fail(directory_, rc, "beginning a transaction");
   std::uint64_t pages = 0;
   for (unsigned dbi : tables_) {
     MDB_stat stat{};
@@ -341,7 +365,7 @@ lmdb_transaction::lmdb_transaction(const lmdb_env& env, mode m)
   : env_(env), mode_(m) {
   const unsigned flags = m == mode::read ? MDB_RDONLY : 0;
   if (const int rc = mdb_txn_begin(env_.env_, nullptr, flags, &txn_))
-    fail(env_.directory_, rc, "beginning");
+    fail(env_.directory_, rc, "beginning a transaction");
 }
 
 lmdb_transaction::~lmdb_transaction() {
@@ -358,7 +382,8 @@ lmdb_transaction::get(unsigned table_number, std::string_view key) const {
     return {};
   if (rc != 0)
     fail(env_.directory_, rc, "reading");
-  // A writer's pages lie elsewhere, and hold what it has just put.
+  // In a write transaction, changed pages lie outside the map, so their
+  // addresses cannot be checked in this way.
   if (mode_ == mode::read && !lies_within_page(to_view(v), env_.page_size_))
     fail(env_.directory_, MDB_CORRUPTED, "reading");
   return to_view(v);
@@ -388,6 +413,8 @@ void lmdb_transaction::erase(unsigned table_number, std::string_view key) {
     fail(env_.directory_, rc, "erasing");
 }
 
+// LMDB frees the transaction even if the commit fails, so it must not be
+// aborted afterwards.
 void lmdb_transaction::commit() {
   const int rc = mdb_txn_commit(txn_);
   txn_ = nullptr;
@@ -404,7 +431,7 @@ lmdb_cursor::lmdb_cursor(const lmdb_transaction& txn, unsigned table_number)
   : txn_(txn) {
   if (const int rc
       = mdb_cursor_open(txn.txn_, txn.env_.tables_[table_number], &cursor_))
-    fail(txn.env_.directory_, rc, "walking");
+    fail(txn.env_.directory_, rc, "moving a cursor");
 }
 
 lmdb_cursor::~lmdb_cursor() {
@@ -419,22 +446,26 @@ bool lmdb_cursor::move(int operation, std::string_view key) {
   if (rc == MDB_NOTFOUND)
     return false;
   if (rc != 0)
-    fail(txn_.env_.directory_, rc, "walking");
+    fail(txn_.env_.directory_, rc, "moving a cursor");
   key_ = to_view(k);
   value_ = to_view(v);
+  // As in `lmdb_transaction::get`, addresses can be checked only in a read
+  // transaction.
   const std::size_t page_size = txn_.env_.page_size_;
   if (key_.size() > key_size_max
       || (txn_.mode_ == lmdb_transaction::mode::read
           && (!lies_within_page(key_, page_size)
               || !lies_within_page(value_, page_size))))
-    fail(txn_.env_.directory_, MDB_CORRUPTED, "walking");
+    fail(txn_.env_.directory_, MDB_CORRUPTED, "moving a cursor");
   return true;
 }
 
+// LMDB does not accept an empty key.
 bool lmdb_cursor::seek(std::string_view key) {
   return key.empty() ? move(MDB_FIRST) : move(MDB_SET_RANGE, key);
 }
 
+// If no key is at or after `key`, the last row of the table is the result.
 bool lmdb_cursor::seek_before(std::string_view key) {
   return move(MDB_SET_RANGE, key) ? move(MDB_PREV) : move(MDB_LAST);
 }

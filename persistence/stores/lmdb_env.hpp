@@ -1,5 +1,6 @@
-/// LMDB as values that close themselves. `lmdb_env.cpp` is the only file that
-/// includes lmdb.h; everything here throws `storage_exception`.
+/// LMDB environments, transactions and cursors as C++ objects that close
+/// themselves. `lmdb_env.cpp` is the only file that includes lmdb.h. All
+/// functions report errors of LMDB as `storage_exception`.
 #pragma once
 
 #include "persistence/stores/row_store.hpp"
@@ -17,52 +18,74 @@ struct MDB_cursor;
 
 namespace perdura::persistence {
 
-/// Looks at a data file before LMDB maps it: a truncated one would end the
-/// process with SIGBUS, not with an error.
-/// @error errc::storage_damaged  Header, meta pages or length do not fit.
+/// Checks the header, the meta pages and the length of a data file before
+/// LMDB maps it. Reading a mapped page beyond the end of a truncated file
+/// would end the process with SIGBUS instead of returning an error.
+/// @error errc::storage_damaged  The file is missing, a meta page is not valid,
+///                               or the file is shorter than the meta pages
+///                               require.
 /// @source LMDB 0.9.24 mdb.c, struct MDB_page and struct MDB_meta.
 result<void> check_lmdb_file(const std::filesystem::path& file);
 
+/// One open LMDB environment and its tables. Transactions may be begun from
+/// any thread and must not outlive the environment.
 class lmdb_env {
 public:
   struct options {
-    std::filesystem::path directory; ///< Holds data.mdb and lock.mdb.
-    /// Set once, large and sparse: resizing under a reader unmaps its pages.
+    /// Contains the files data.mdb and lock.mdb. The directory must exist.
+    std::filesystem::path directory;
+    /// Size of the memory map and so the largest size of the data file. It is
+    /// set once, to a large value: the file is sparse, and changing the size
+    /// while a reader is active would unmap the reader's pages.
     std::uint64_t map_bytes = 0;
-    std::vector<std::string> tables; ///< Empty: one unnamed table.
-    bool create = false;             ///< Otherwise it must be there.
+    /// Names of the tables; table number i is tables[i]. Empty means one
+    /// unnamed table with the number 0.
+    std::vector<std::string> tables;
+    /// If true, the data file and the tables are created if they do not exist.
+    /// If false, a missing file or table is an error.
+    bool create = false;
   };
 
-  /// Default flags, so a commit is durable when it returns; MDB_NOTLS,
-  /// because readers may move between threads.
-  /// @throws storage_exception  storage_in_use if this process has it open:
-  ///                            LMDB would not notice, and lose its locks.
-  explicit lmdb_env(const options& how);
+  /// Opens the environment with LMDB's default sync flags, so that a commit
+  /// is durable when it returns, and with MDB_NOTLS, so that a read
+  /// transaction may move between threads.
+  /// @throws storage_exception  errc::storage_in_use if this process has the
+  ///                            environment open already: LMDB does not
+  ///                            detect a second opening, and closing one
+  ///                            object would release the locks of both.
+  ///                            errc::storage_damaged if `check_lmdb_file`
+  ///                            fails or a table is missing.
+  ///                            errc::storage_format if another LMDB version
+  ///                            wrote the file.
+  ///                            errc::storage_failed for other errors.
+  explicit lmdb_env(const options& settings);
   ~lmdb_env();
 
   lmdb_env(const lmdb_env&) = delete;
   lmdb_env& operator=(const lmdb_env&) = delete;
 
-  /// Bytes in pages that hold something.
+  /// Bytes in the pages of all tables. Free pages do not count.
   std::uint64_t bytes_used() const;
 
 private:
   friend class lmdb_transaction;
   friend class lmdb_cursor;
 
-  void open(const options& how);
-  void open_tables(const options& how);
+  void open(const options& settings);
+  void open_tables(const options& settings);
 
   std::filesystem::path directory_;
-  std::string registered_;
+  std::string registered_; ///< Path under which this object is registered.
   MDB_env* env_ = nullptr;
   std::size_t page_size_ = 4096;
-  std::vector<unsigned> tables_;
+  std::vector<unsigned> tables_; ///< LMDB's handles, by table number.
 };
 
 class lmdb_cursor;
 
-/// A write transaction begins and ends on one thread; a reader may move.
+/// A read or write transaction; aborted on destruction unless committed. A
+/// write transaction begins and ends on one thread; a read transaction may
+/// move between threads.
 class lmdb_transaction {
 public:
   enum class mode { read, write };
@@ -73,19 +96,24 @@ public:
   lmdb_transaction(const lmdb_transaction&) = delete;
   lmdb_transaction& operator=(const lmdb_transaction&) = delete;
 
+  /// The value of a key; empty if the key does not exist. The value points
+  /// into a page. It is valid until the transaction ends; in a write
+  /// transaction, only until the next change.
   std::optional<std::string_view> get(unsigned table_number,
                                       std::string_view key) const;
   void put(unsigned table_number, std::string_view key, std::string_view value);
 
-  /// The key must lie behind all others: no search, and full pages.
+  /// Writes a row whose key is greater than all keys of the table
+  /// (MDB_APPEND). LMDB then does not search for the place of the key, and it
+  /// fills pages completely.
   void append(unsigned table_number, std::string_view key,
               std::string_view value);
 
-  /// What is not there is not missed.
+  /// Removes a key if it exists.
   void erase(unsigned table_number, std::string_view key);
 
-  /// Returns when all is on disk.
-  /// @throws storage_exception  storage_failed. The caller must end the
+  /// Commits and syncs; returns when all changes are durable.
+  /// @throws storage_exception  errc::storage_failed. The caller must end the
   ///                            process: a failed sync cannot be repeated.
   void commit();
 
@@ -97,7 +125,7 @@ private:
   MDB_txn* txn_ = nullptr;
 };
 
-/// Lives no longer than its transaction.
+/// A cursor over one table. It must not outlive its transaction.
 class lmdb_cursor : public row_cursor {
 public:
   lmdb_cursor(const lmdb_transaction& txn, unsigned table_number);
@@ -121,6 +149,8 @@ public:
   }
 
 private:
+  /// Performs an MDB_cursor_op, passed as int because lmdb.h is not included
+  /// here, and checks that the row lies within the mapped file.
   bool move(int operation, std::string_view key = {});
 
   const lmdb_transaction& txn_;

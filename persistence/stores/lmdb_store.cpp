@@ -4,6 +4,7 @@ namespace perdura::persistence {
 
 namespace {
 
+/// The names of all tables, in the order of the table numbers.
 std::vector<std::string> table_names() {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < table_count; ++i)
@@ -15,6 +16,7 @@ unsigned number_of_table(table t) {
   return static_cast<unsigned>(t);
 }
 
+/// A read transaction of the tables.
 class lmdb_reader : public row_reader {
 public:
   explicit lmdb_reader(const lmdb_env& env)
@@ -33,8 +35,11 @@ private:
   lmdb_transaction txn_;
 };
 
-/// Reads from a reader of its own, whose pages can be checked before they are
-/// touched; a flush never reads what it has written.
+/// A write transaction of the tables. Reads go through a separate read
+/// transaction, because the address of a row can be checked only in a read
+/// transaction (see `lmdb_transaction::get`). Reads therefore do not see the
+/// changes of this transaction. This is sufficient for the only user, a flush:
+/// no slice of a flush reads a row that the same slice has written.
 class lmdb_writer : public row_writer {
 public:
   explicit lmdb_writer(const lmdb_env& env)
@@ -66,6 +71,8 @@ private:
   lmdb_transaction txn_;
 };
 
+/// Returns the position of the cursor's record.
+/// @throws storage_exception  The key is not a position.
 journal_position position_of(const lmdb_cursor& cursor) {
   const auto position = parse_big_endian(cursor.key());
   if (!position)
@@ -99,18 +106,25 @@ lmdb_log::lmdb_log(const std::filesystem::path& directory, bool create,
 
 void lmdb_log::append(const std::vector<record>& records,
                       journal_position trim_to, std::size_t trim_max) {
+  // The new records are written and old records are deleted in one transaction,
+  // so that only one sync is necessary.
   lmdb_transaction txn(env_, lmdb_transaction::mode::write);
   for (const record& r : records)
     txn.append(0, big_endian(r.first), r.bytes);
+  // The beginning of the log is searched only if it may contain records that
+  // end at or before `trim_to`.
   const bool done = trim_to > trimmed_to_ && trim(txn, trim_to, trim_max);
   txn.commit();
   if (done)
     trimmed_to_ = trim_to;
 }
 
-/// Whether nothing is left to drop.
+/// Deletes up to `trim_max` records that end at or before `trim_to`.
+/// @return True if no such record is left.
 bool lmdb_log::trim(lmdb_transaction& txn, journal_position trim_to,
                     std::size_t trim_max) const {
+  // The keys are collected before any record is deleted, because a deletion
+  // would invalidate the cursor.
   std::vector<std::string> keys;
   bool done = true;
   {
@@ -118,7 +132,7 @@ bool lmdb_log::trim(lmdb_transaction& txn, journal_position trim_to,
     bool more = cursor.first();
     while (more) {
       std::string key(cursor.key());
-      // A record ends where the next begins; the newest is kept.
+      // A record ends where the next one begins. The newest record is kept.
       more = cursor.next();
       if (!more || position_of(cursor) > trim_to + 1)
         break;

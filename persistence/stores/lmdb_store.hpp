@@ -1,4 +1,6 @@
-/// The row store and the record log on LMDB, one environment each.
+/// The LMDB implementation of the row store and the record log. Each uses an
+/// LMDB environment of its own, so that a commit of one does not wait for a
+/// write transaction of the other.
 #pragma once
 
 #include "persistence/stores/lmdb_env.hpp"
@@ -7,18 +9,21 @@
 
 namespace perdura::persistence {
 
-// Sparse: what is not used costs address space only.
+// Default sizes of the memory maps. The files are sparse: the unused part of
+// a map costs address space only.
 inline constexpr std::uint64_t views_map_bytes = 1ULL << 40U;
 inline constexpr std::uint64_t journal_map_bytes = 256ULL << 30U;
 
+/// The tables of a lane, one LMDB table each.
 class lmdb_rows : public row_store {
 public:
+  /// @throws storage_exception  As the constructor of `lmdb_env`.
   lmdb_rows(const std::filesystem::path& directory, bool create,
             std::uint64_t map_bytes = views_map_bytes);
 
   std::unique_ptr<row_reader> read() const override;
 
-  /// Reads within it see the rows as they were when it began.
+  /// Reads in this transaction see the rows as they were when it began.
   std::unique_ptr<row_writer> write() override;
   std::uint64_t bytes_used() const override;
 
@@ -26,8 +31,11 @@ private:
   lmdb_env env_;
 };
 
+/// The record log of a lane: one unnamed LMDB table, whose keys are the
+/// positions of the records as 64-bit big-endian numbers.
 class lmdb_log : public record_log {
 public:
+  /// @throws storage_exception  As the constructor of `lmdb_env`.
   lmdb_log(const std::filesystem::path& directory, bool create,
            std::uint64_t map_bytes = journal_map_bytes);
 
@@ -42,7 +50,9 @@ private:
             std::size_t trim_max) const;
 
   lmdb_env env_;
-  journal_position trimmed_to_ = 0; ///< Nothing more to drop up to here.
+  /// All records that end at or before this position have been deleted, except
+  /// possibly the newest record. Used only by the thread that appends.
+  journal_position trimmed_to_ = 0;
 };
 
 } // namespace perdura::persistence

@@ -6,6 +6,8 @@ namespace perdura::persistence {
 
 namespace {
 
+/// A cursor over one map. `at_` is `end()` while there is no current row. A
+/// change of the map invalidates the cursor if it removes the current row.
 class map_cursor : public row_cursor {
 public:
   explicit map_cursor(const row_map& rows) : rows_(rows), at_(rows.end()) {}
@@ -44,6 +46,7 @@ private:
   row_map::const_iterator at_;
 };
 
+/// Returns the value of a key; empty if the map does not contain the key.
 std::optional<std::string_view> find(const row_map& rows,
                                      std::string_view key) {
   const auto i = rows.find(key);
@@ -54,6 +57,8 @@ std::optional<std::string_view> find(const row_map& rows,
 
 } // namespace
 
+/// Holds a shared lock for its whole lifetime, so that no writer changes the
+/// maps while it reads.
 class map_store::reader : public row_reader {
 public:
   explicit reader(const map_store& store)
@@ -74,12 +79,14 @@ private:
   std::shared_lock<std::shared_mutex> lock_;
 };
 
-/// Changes the maps at once and keeps what they held, to put it back if there
-/// is no commit.
+/// Changes the maps immediately and records the previous values, which the
+/// destructor restores unless the transaction was committed.
 class map_store::writer : public row_writer {
 public:
   explicit writer(map_store& store) : store_(store), lock_(store.mutex_) {}
 
+  /// Restores the previous values in reverse order; after `commit` there are
+  /// none.
   ~writer() override {
     for (auto i = undo_.rbegin(); i != undo_.rend(); ++i)
       if (i->before)
@@ -116,12 +123,14 @@ public:
   }
 
 private:
+  /// The value of a row before a change; empty if the row did not exist.
   struct change {
     table t;
     std::string key;
     std::optional<std::string> before;
   };
 
+  /// Records the current value of a row, so that it can be restored.
   void remember_row(table t, std::string_view key) {
     std::optional<std::string> before;
     if (const auto value = find(store_.rows(t), key))
@@ -156,7 +165,7 @@ void map_log::append(const std::vector<record>& records,
   std::lock_guard lock(mutex_);
   for (const record& r : records)
     records_.emplace_hint(records_.end(), r.first, r.bytes);
-  // A record ends where the next one begins; the last one is always kept.
+  // A record ends where the next one begins. The newest record is kept.
   for (; trim_max > 0 && records_.size() > 1
          && std::next(records_.begin())->first <= trim_to + 1;
        --trim_max)

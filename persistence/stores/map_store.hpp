@@ -1,5 +1,6 @@
-/// The row store and the record log in memory: what "durable" means to the
-/// twin of the journal.
+/// The in-memory implementation of the row store and the record log, for the
+/// in-memory journal. "Durable" here means: kept in the object, which
+/// outlives the journals that use it.
 #pragma once
 
 #include "persistence/stores/row_store.hpp"
@@ -14,13 +15,15 @@ namespace perdura::persistence {
 
 using row_map = std::map<std::string, std::string, std::less<>>;
 
+/// One map for each table. Thread-safe: an open reader holds a shared lock
+/// and an open writer an exclusive lock, so a writer waits for all readers.
 class map_store : public row_store {
 public:
   std::unique_ptr<row_reader> read() const override;
   std::unique_ptr<row_writer> write() override;
   std::uint64_t bytes_used() const override;
 
-  /// For tests that damage a row.
+  /// The rows of a table, without a lock; for tests that damage a row.
   row_map& rows(table t) {
     return tables_[static_cast<std::size_t>(t)];
   }
@@ -33,6 +36,7 @@ private:
   std::array<row_map, table_count> tables_;
 };
 
+/// The records by their first position. Thread-safe.
 class map_log : public record_log {
 public:
   void append(const std::vector<record>& records, journal_position trim_to,
@@ -41,7 +45,7 @@ public:
   std::optional<record> last() const override;
   std::uint64_t bytes_used() const override;
 
-  /// For tests that damage a record or count them.
+  /// The records, without a lock; for tests that damage or count records.
   std::map<journal_position, std::string>& records() {
     return records_;
   }

@@ -1,5 +1,9 @@
-/// Tables of rows in transactions: what the views need of a store. LMDB and a
-/// map in memory stand behind it, so the views are written once.
+/// The two interfaces between the journal and a storage engine: tables of
+/// rows in transactions, which the views use, and a log of records. LMDB
+/// (lmdb_store.hpp) and an in-memory map (map_store.hpp) implement both.
+///
+/// All functions report errors of the store as `storage_exception`; a damaged
+/// or unreadable row is never reported as an absent row.
 #pragma once
 
 #include "persistence/records/error.hpp"
@@ -15,8 +19,9 @@
 
 namespace perdura::persistence {
 
-/// Thrown below the views and caught at their door, where it becomes a
-/// result: a walk over rows would otherwise be nothing but tests.
+/// An error of the store. It is thrown only below the public functions of
+/// `views` and `journal`, which catch it and return a `result`. With
+/// exceptions, code that reads many rows needs no check after each row.
 class storage_exception : public std::exception {
 public:
   explicit storage_exception(error reason) : reason_(std::move(reason)) {}
@@ -33,77 +38,104 @@ private:
   error reason_;
 };
 
-/// Walks one table in key order. Key and value live until the next move, or
-/// the next change made in the transaction.
+/// Iterates over one table in key order. The cursor must not outlive the
+/// transaction that created it.
 class row_cursor {
 public:
   virtual ~row_cursor() = default;
 
-  /// To the first row at or after `key`; false if there is none.
+  /// Moves to the first row whose key is equal to or greater than `key`.
+  /// @return False if there is no such row. `key` and `value` must then not
+  ///         be called. `seek_before` and `next` return the same.
   virtual bool seek(std::string_view key) = 0;
 
-  /// To the last row before `key`.
+  /// Moves to the last row whose key is less than `key`.
   virtual bool seek_before(std::string_view key) = 0;
 
+  /// Moves to the row after the current one.
   virtual bool next() = 0;
+
+  /// Key and value of the current row. Both stay valid until the next move or
+  /// the next change in the same transaction.
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
 };
 
-/// One moment of the store.
+/// A read transaction: sees the store as it was when the transaction began,
+/// and ends with the object.
 class row_reader {
 public:
   virtual ~row_reader() = default;
+
+  /// The value of a row; empty if the table has no such key. The value stays
+  /// valid until the transaction ends; in a write transaction, only until the
+  /// next change.
   virtual std::optional<std::string_view> get(table t,
                                               std::string_view key) const = 0;
+
+  /// Creates a cursor over a table. It has no current row until its first move.
   virtual std::unique_ptr<row_cursor> walk(table t) const = 0;
 };
 
-/// Changes that happen together, at `commit`, or not at all.
+/// A write transaction. Its changes become visible and durable together, at
+/// `commit`; if the object is destroyed without `commit`, nothing changes.
+/// Callers must not rely on reading their own changes: the LMDB
+/// implementation reads the rows as they were when the transaction began.
 class row_writer : public row_reader {
 public:
+  /// Writes a row and replaces an existing one.
   virtual void put(table t, std::string_view key, std::string_view value) = 0;
+
+  /// Removes a row if it exists.
   virtual void erase(table t, std::string_view key) = 0;
 
-  /// Returns when all is durable.
+  /// Makes the changes durable; returns after the sync. The object must not
+  /// be used afterwards.
   virtual void commit() = 0;
 };
 
+/// The tables of one lane.
 class row_store {
 public:
   virtual ~row_store() = default;
+
+  /// Begins a read transaction. Many may be open at a time, in any threads.
   virtual std::unique_ptr<row_reader> read() const = 0;
 
-  /// One writer at a time; it begins and ends on one thread.
+  /// Begins a write transaction. Only one is open at a time: a second call
+  /// blocks until the first transaction has ended. A transaction begins and
+  /// ends on the same thread.
   virtual std::unique_ptr<row_writer> write() = 0;
 
-  /// Bytes in use, without free pages.
+  /// Bytes in use; free pages inside the store's file do not count.
   virtual std::uint64_t bytes_used() const = 0;
 };
 
-/// The journal's records in order of position. One thread appends.
+/// The records of one lane's journal, in the order of their positions. One
+/// thread at a time appends; any thread may read.
 class record_log {
 public:
   virtual ~record_log() = default;
 
   struct record {
-    journal_position first = 0;
+    journal_position first = 0; ///< Position of the first turn in the record.
     std::string bytes;
   };
 
-  /// Appends all, forgets at most `trim_max` records that end at or before
-  /// `trim_to`, and returns when this is durable.
+  /// Appends `records`, deletes at most `trim_max` of the oldest records that
+  /// end at or before `trim_to`, and returns after one sync has made both
+  /// durable. The newest record is never deleted.
   virtual void append(const std::vector<record>& records,
                       journal_position trim_to, std::size_t trim_max)
     = 0;
 
-  /// The first record at or after `from`; empty at the end.
+  /// The first record that begins at or after `from`; empty if there is none.
   virtual std::optional<record> read(journal_position from) const = 0;
 
-  /// The newest record. It is never trimmed, so only a journal that never
-  /// had a commit has none.
+  /// The newest record; empty only if nothing was ever appended.
   virtual std::optional<record> last() const = 0;
 
+  /// Bytes in use; free pages inside the store's file do not count.
   virtual std::uint64_t bytes_used() const = 0;
 };
 

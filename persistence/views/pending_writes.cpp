@@ -10,6 +10,7 @@ void pending_writes::add(turn_writes&& turn, std::size_t bytes) {
   partition.epoch = turn.epoch;
   partition.sequence = turn.sequence;
   partition.now = turn.now;
+  // Later writes to an instance are merged into the first one.
   for (instance_write& write : turn.instances) {
     auto [i, fresh] = partition.instances.try_emplace(write.id);
     if (fresh) {
@@ -19,6 +20,8 @@ void pending_writes::add(turn_writes&& turn, std::size_t bytes) {
       merge(i->second, std::move(write));
     }
   }
+  // The last sequence assigned is kept in `outbox_heads`, because the messages
+  // themselves are removed when they are acknowledged.
   for (outbox_message& message : turn.outbox) {
     const std::uint32_t to = index_of(message.to);
     std::uint64_t& head = partition.outbox_heads[to];
@@ -30,6 +33,7 @@ void pending_writes::add(turn_writes&& turn, std::size_t bytes) {
     const std::uint32_t to = index_of(mark.to);
     std::uint64_t& reached = partition.outbox_acknowledged[to];
     reached = std::max(reached, mark.sequence);
+    // Acknowledged messages need not be written at all.
     partition.outbox.erase(partition.outbox.lower_bound({to, 0}),
                            partition.outbox.upper_bound({to, reached}));
   }

@@ -1,5 +1,6 @@
-/// What is durable in the journal but not in the views yet, folded: one write
-/// an instance, however many turns it had.
+/// Durable turns that are not in the views' tables yet. They are merged into
+/// one write for each instance, even if several turns have changed the
+/// instance.
 #pragma once
 
 #include "persistence/records/turn_writes.hpp"
@@ -9,27 +10,36 @@
 
 namespace perdura::persistence {
 
+/// The merged turns of one partition.
 struct pending_partition {
+  // These three values are those of the last turn that was added.
   owner_epoch epoch = 0;
   partition_sequence sequence = 0;
   timestamp now{};
+
   std::unordered_map<instance_id, instance_write> instances;
+  /// Messages that are not acknowledged, by destination and sequence.
   std::map<std::pair<std::uint32_t, std::uint64_t>, outbox_message> outbox;
-  std::map<std::uint32_t, std::uint64_t> outbox_acknowledged; ///< By `to`.
-  std::map<std::uint32_t, std::uint64_t> outbox_heads;        ///< By `to`.
-  std::map<std::uint32_t, std::uint64_t> marks;               ///< By `from`.
+  /// The newest acknowledged sequence, by destination.
+  std::map<std::uint32_t, std::uint64_t> outbox_acknowledged;
+  /// The last sequence assigned, by destination.
+  std::map<std::uint32_t, std::uint64_t> outbox_heads;
+  /// The last sequence accepted, by source partition.
+  std::map<std::uint32_t, std::uint64_t> marks;
 };
 
+/// Not thread-safe: `views` guards the object to which turns are being added.
 class pending_writes {
 public:
-  /// Takes one turn; `bytes` is what it weighs. Turns of a partition come in
-  /// order.
+  /// Merges one turn into the writes. Turns of one partition must be added in
+  /// the order of their sequence. `bytes` is the size of the encoded turn.
   void add(turn_writes&& turn, std::size_t bytes);
 
   bool empty() const {
     return partitions_.empty();
   }
 
+  /// Sum of the sizes of all turns added, before merging.
   std::size_t bytes() const {
     return bytes_;
   }
@@ -42,7 +52,8 @@ public:
     return partitions_;
   }
 
-  /// Null if nothing is pending for it.
+  /// The merged write of an instance; null if no turn has changed it. Valid
+  /// until the next `add`.
   const instance_write* find(partition_id partition,
                              const instance_id& id) const;
 

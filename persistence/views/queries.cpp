@@ -2,62 +2,48 @@
 
 #include "persistence/records/checksum.hpp"
 #include "persistence/records/keys.hpp"
+#include "persistence/records/text.hpp"
 
 namespace perdura::persistence {
 
 namespace {
 
-// First byte of a token. A later layout takes another.
+// First byte of a token. A change of the layout requires another number.
 constexpr char token_version = 1;
 constexpr std::size_t token_checksum_size = 4;
 
+/// The first bytes of the checksum of `bytes`. They detect texts that are not
+/// tokens; they do not protect against forgery.
 std::string checksum_bytes(std::string_view bytes) {
   return big_endian(checksum_of(bytes)).substr(0, token_checksum_size);
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  return -1;
-}
-
 error not_a_token() {
   return {errc::invalid_argument,
-          "the continuation token is not one that this hub gave out"};
+          "the continuation token is not valid; use the token of the previous "
+          "page without changes"};
 }
 
 } // namespace
 
-// Hex: a token travels in headers and URLs, and no door need escape it.
+// A token is hexadecimal, so that it needs no escaping in HTTP headers and
+// URLs.
 std::string to_token(const page_position& position) {
   std::string bytes(1, token_version);
   bytes += time_key(position.created_at);
   bytes += position.id;
   bytes += checksum_bytes(bytes);
-  std::string token;
-  token.reserve(bytes.size() * 2);
-  for (char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    token.push_back("0123456789abcdef"[byte >> 4U]);
-    token.push_back("0123456789abcdef"[byte & 0x0FU]);
-  }
-  return token;
+  return to_hex(bytes);
 }
 
 result<page_position> parse_token(const std::string& token) {
-  // Longest: version, time, the longest ID, checksum.
+  // The longest token: version, time, an ID of 256 bytes, checksum.
   if (token.size() % 2 != 0 || token.size() > 2 * (1 + 8 + 256 + 4))
     return not_a_token();
-  std::string bytes;
-  for (std::size_t i = 0; i < token.size(); i += 2) {
-    const int high = hex_value(token[i]);
-    const int low = hex_value(token[i + 1]);
-    if (high < 0 || low < 0)
-      return not_a_token();
-    bytes.push_back(static_cast<char>(high * 16 + low));
-  }
+  const auto decoded = from_hex(token);
+  if (!decoded)
+    return not_a_token();
+  const std::string& bytes = *decoded;
   if (bytes.size() < 1 + 8 + token_checksum_size
       || bytes.front() != token_version)
     return not_a_token();

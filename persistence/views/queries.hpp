@@ -1,4 +1,4 @@
-/// What may be asked about many instances at once.
+/// Queries over many instances: filters, pages and continuation tokens.
 #pragma once
 
 #include "persistence/records/error.hpp"
@@ -11,17 +11,20 @@
 
 namespace perdura::persistence {
 
-/// Filters are joined by "and"; both ends of the created range are included.
+/// A query. An instance is returned if it passes all filters that are set.
 struct instance_query {
-  std::optional<timestamp> created_from;
-  std::optional<timestamp> created_to;
-  std::vector<runtime_status> statuses; ///< Any of them; empty: all.
-  std::string id_prefix;
-  std::string name;                      ///< Orchestrator; empty: all.
-  std::optional<timestamp> ended_before; ///< Finished at or before it.
-  std::size_t top = 100;                 ///< Rows a page, 1 to `page_rows_max`.
-  std::string token; ///< From the page before; empty: from the start.
-  /// Nodes that are away are left out and named, instead of an error.
+  std::optional<timestamp> created_from; ///< Created at or after this time.
+  std::optional<timestamp> created_to;   ///< Created at or before this time.
+  std::vector<runtime_status> statuses;  ///< Any of these; empty means all.
+  std::string id_prefix; ///< The ID begins with this; empty means all.
+  std::string name;      ///< The orchestrator's name; empty means all.
+  /// Only instances that are finished and ended at or before this time.
+  std::optional<timestamp> ended_before;
+  std::size_t top = 100; ///< Maximum rows of a page, 1 to `page_rows_max`.
+  std::string token; ///< The previous page's token; empty for the first page.
+  /// Used if a node cannot be reached. If true, the page leaves out the
+  /// partitions of the node and lists them as missing. If false, the query
+  /// returns an error.
   bool partial = false;
 };
 
@@ -31,15 +34,17 @@ auto inspect(I& f, instance_query& x) {
            x.ended_before, x.top, x.token, x.partial);
 }
 
-/// Largest page; also the default page of the C++ client's iteration.
+/// Maximum number of rows in a page. The C++ client also uses it as the default
+/// page size of an iteration.
 inline constexpr std::size_t page_rows_max = 1000;
 
+/// One instance in a page.
 struct instance_row {
   instance_id id;
   instance_record record;
-  std::string custom_status;
-  std::string input;  ///< JSON text.
-  std::string output; ///< JSON text; "null" if there is none yet.
+  std::string custom_status; ///< JSON text.
+  std::string input;         ///< JSON text.
+  std::string output;        ///< JSON text; "null" if there is none yet.
 };
 
 template <class I>
@@ -47,13 +52,17 @@ auto inspect(I& f, instance_row& x) {
   return f(x.id, x.record, x.custom_status, x.input, x.output);
 }
 
-/// Ordered by (created_at, id). An instance present during the whole walk
-/// appears exactly once. `token` empty: the last page; a page may be short,
-/// or empty, although a token follows.
+/// One page of a query, ordered by (created_at, id). An instance that exists
+/// and passes the filters during the whole iteration over the pages appears in
+/// exactly one of them.
 struct instance_page {
   std::vector<instance_row> rows;
+  /// Requests the next page; empty after the last page. A page with a token
+  /// may have fewer rows than `top`, or none.
   std::string token;
-  std::vector<std::uint32_t> missing; ///< Partitions nobody answered for.
+  /// Partitions that are not included, because their owners could not be
+  /// reached. Empty unless the query allows a partial page.
+  std::vector<std::uint32_t> missing;
 };
 
 template <class I>
@@ -61,8 +70,9 @@ auto inspect(I& f, instance_page& x) {
   return f(x.rows, x.token, x.missing);
 }
 
-/// Where a walk stands: after (created_at, id). The token is its text,
-/// stateless and valid on every node.
+/// The position at which a page ended; the next page begins after it. A token
+/// is the text form of a position. It refers to no state on a node, so it is
+/// valid on every node of the hub and does not expire.
 struct page_position {
   timestamp created_at{};
   instance_id id;
@@ -72,10 +82,10 @@ struct page_position {
 
 std::string to_token(const page_position& position);
 
-/// @error errc::invalid_argument  Not a token of ours.
+/// @error errc::invalid_argument  `to_token` did not produce the text.
 result<page_position> parse_token(const std::string& token);
 
-/// Number of instances by status, indexed by runtime_status.
+/// Number of instances in each status, indexed by runtime_status.
 using status_counts = std::array<std::uint64_t, 8>;
 
 } // namespace perdura::persistence

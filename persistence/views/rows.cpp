@@ -10,26 +10,27 @@ std::uint64_t read_checksum(std::string_view row) {
 
 } // namespace
 
-void throw_damaged(table t, std::string_view key, std::string_view how) {
+void throw_damaged(table t, std::string_view key, std::string_view defect) {
   throw storage_exception(
     {errc::storage_damaged,
      std::string("the row ") + readable(key) + " of table " + name_of(t)
-       + " is damaged (" + std::string(how)
+       + " is damaged (" + std::string(defect)
        + "); stop the node, keep a copy of the data directory, run `perdura "
          "check`, and restore it from a backup"});
 }
 
-std::string_view opened(table t, std::string_view key, std::string_view row) {
+std::string_view checked_payload(table t, std::string_view key,
+                                 std::string_view row) {
   if (row.size() < checksum_size)
     throw_damaged(t, key, "too short");
   const std::string_view payload = row.substr(checksum_size);
   if (row_checksum(static_cast<std::uint8_t>(t), key, payload)
       != read_checksum(row))
-    throw_damaged(t, key, "its checksum does not fit");
+    throw_damaged(t, key, "its checksum does not match");
   return payload;
 }
 
-void row_putter::seal_and_put(table t, std::string_view key) {
+void typed_row_writer::put_with_checksum(table t, std::string_view key) {
   const std::string_view payload
     = std::string_view(buffer_).substr(checksum_size);
   const std::uint64_t sum

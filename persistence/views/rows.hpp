@@ -1,4 +1,8 @@
-/// Typed rows over a row store: a checksum, a version byte, msgpack.
+/// Typed rows on top of a row store. A row is stored as a checksum (8 bytes),
+/// the codec's version byte, and msgpack.
+///
+/// The functions report damage by throwing `storage_exception`, as the row
+/// store does.
 #pragma once
 
 #include "persistence/records/checksum.hpp"
@@ -9,19 +13,21 @@
 
 namespace perdura::persistence {
 
-/// Names the place and what to do about it.
+/// Throws errc::storage_damaged with a sentence that names the row, the defect
+/// and the steps to take.
 [[noreturn]] void throw_damaged(table t, std::string_view key,
-                                std::string_view how);
+                                std::string_view defect);
 
-/// The payload of a row as it was stored.
-/// @throws storage_exception  The checksum does not fit.
-std::string_view opened(table t, std::string_view key, std::string_view row);
+/// Checks the checksum of a row and returns its payload, a view into `row`.
+/// @throws storage_exception  The checksum does not match.
+std::string_view checked_payload(table t, std::string_view key,
+                                 std::string_view row);
 
-/// Decodes a row's payload.
-/// @throws storage_exception  Damaged, or of another format version.
+/// Checks and decodes a row.
+/// @throws storage_exception  The row is damaged or has another format version.
 template <class T>
 T decode_row(table t, std::string_view key, std::string_view row) {
-  result<T> value = decode<T>(opened(t, key, row));
+  result<T> value = decode<T>(checked_payload(t, key, row));
   if (!value) {
     if (value.code() == errc::storage_format)
       throw storage_exception(value.error());
@@ -30,6 +36,8 @@ T decode_row(table t, std::string_view key, std::string_view row) {
   return std::move(value).value();
 }
 
+/// Reads, checks and decodes a row; empty if the key does not exist.
+/// @throws storage_exception  As `decode_row`.
 template <class T>
 std::optional<T> get_row(const row_reader& rows, table t,
                          std::string_view key) {
@@ -39,16 +47,18 @@ std::optional<T> get_row(const row_reader& rows, table t,
   return decode_row<T>(t, key, *row);
 }
 
-/// Writes rows through one buffer, since bringing up a batch writes many.
-class row_putter {
+/// Encodes rows and writes them. One buffer is reused for all rows, because a
+/// flush writes many.
+class typed_row_writer {
 public:
-  explicit row_putter(row_writer& rows) : rows_(rows) {}
+  explicit typed_row_writer(row_writer& rows) : rows_(rows) {}
 
+  /// Writes a row and replaces an existing one.
   template <class T>
   void put(table t, std::string_view key, const T& value) {
     buffer_.assign(checksum_size, '\0');
     encode_to(buffer_, value);
-    seal_and_put(t, key);
+    put_with_checksum(t, key);
   }
 
   row_writer& rows() {
@@ -57,7 +67,8 @@ public:
 
   static constexpr std::size_t no_limit = static_cast<std::size_t>(-1);
 
-  /// False, and nothing is written, if it takes more bytes than that.
+  /// Writes the row if its encoded value has at most `bytes_max` bytes.
+  /// @return False if it has more; nothing is written then.
   template <class T>
   bool put_within(table t, std::string_view key, const T& value,
                   std::size_t bytes_max) {
@@ -65,15 +76,15 @@ public:
     encode_to(buffer_, value);
     if (buffer_.size() - checksum_size > bytes_max)
       return false;
-    seal_and_put(t, key);
+    put_with_checksum(t, key);
     return true;
   }
 
 private:
-  void seal_and_put(table t, std::string_view key);
+  void put_with_checksum(table t, std::string_view key);
 
   row_writer& rows_;
-  std::string buffer_;
+  std::string buffer_; ///< Space for the checksum, then the encoded value.
 };
 
 /// Calls `visit(key, row)` for all rows whose key begins with `prefix`.
@@ -86,7 +97,7 @@ void for_each_row(const row_reader& rows, table t, const std::string& prefix,
     visit(cursor->key(), cursor->value());
 }
 
-// Keys of table::meta.
+// Keys of `table::meta`.
 inline constexpr std::string_view format_key = "format";
 inline constexpr std::string_view hub_key = "hub";
 inline constexpr std::string_view lane_key = "lane";

@@ -2,7 +2,7 @@
 
 #include "persistence/process/logging.hpp"
 #include "persistence/views/rows.hpp"
-#include "persistence/views/views_update.hpp"
+#include "persistence/views/views_flush.hpp"
 
 #include <algorithm>
 
@@ -10,7 +10,7 @@ namespace perdura::persistence {
 
 namespace {
 
-/// Where exceptions below the views end.
+/// Runs `work` and converts a storage exception to a result.
 template <class F>
 auto guarded(F work) -> result<decltype(work())> {
   try {
@@ -20,10 +20,12 @@ auto guarded(F work) -> result<decltype(work())> {
   }
 }
 
-/// Moves to the first row from `prefix` on; false if there is none. Damage in a
-/// page's keys can lead a search astray, past a row that is there; then the
-/// rows around the place are not in order.
-bool seek_in_order(row_cursor& cursor, const std::string& prefix) {
+/// Moves to the first row whose key is at or after `prefix`; false if there is
+/// none. A damaged key in a page can make LMDB's binary search miss a row that
+/// exists. In that case the rows before and after the result are not in order,
+/// which this function detects.
+/// @throws storage_exception  The rows are not in order.
+bool seek_checked(row_cursor& cursor, const std::string& prefix) {
   const bool has_before = cursor.seek_before(prefix);
   if (has_before && cursor.key() >= prefix)
     throw_damaged(table::instances, cursor.key(), "it is out of order");
@@ -33,19 +35,23 @@ bool seek_in_order(row_cursor& cursor, const std::string& prefix) {
   return found;
 }
 
+/// Checks the order of the rows around a key that was not found.
 void confirm_absent(const row_reader& rows, const std::string& prefix) {
-  seek_in_order(*rows.walk(table::instances), prefix);
+  seek_checked(*rows.walk(table::instances), prefix);
 }
 
+/// Reads the state of an instance from the rows; empty if it does not exist.
+/// @throws storage_exception  A row is damaged or missing.
 std::optional<stored_instance> read_instance(const row_reader& rows,
                                              partition_id partition,
                                              const instance_id& id) {
   std::optional<stored_instance> state;
   const std::string prefix = instance_prefix(partition, id);
   const auto cursor = rows.walk(table::instances);
+  // The record is the first row of an instance, and the history is last.
   bool has_history = false;
   std::string last_key;
-  for (bool more = seek_in_order(*cursor, prefix);
+  for (bool more = seek_checked(*cursor, prefix);
        more && cursor->key().starts_with(prefix); more = cursor->next()) {
     const std::string_view key = cursor->key();
     const std::string_view row = cursor->value();
@@ -86,17 +92,18 @@ std::optional<stored_instance> read_instance(const row_reader& rows,
       throw_damaged(table::instances, key, "its kind is unknown");
     }
   }
-  // History comes last: a key that was damaged may have ended the walk early.
+  // The history rows are the last rows of an instance. If the walk has not
+  // reached them, a damaged key may have ended it early.
   if (state && !has_history
       && (state->record.history_count > 0
           || !cursor->seek_before(after_prefix(prefix))
           || cursor->key() != last_key))
-    throw_damaged(table::instances, last_key, "rows behind it are missing");
+    throw_damaged(table::instances, last_key, "the rows after it are missing");
   return state;
 }
 
-/// Events as the rows have them; none may be missing of those that the record
-/// counts.
+/// Reads events from the rows, and checks that the rows contain as many events
+/// as the record of the instance states.
 std::vector<history_event> read_whole_history(const row_reader& rows,
                                               partition_id partition,
                                               const instance_id& id,
@@ -112,19 +119,21 @@ std::vector<history_event> read_whole_history(const row_reader& rows,
   } else if (record->history_count > first
              && events.size() < std::min<std::size_t>(
                   count_max, record->history_count - first)) {
-    throw_damaged(table::instances, key, "events that it counts are missing");
+    throw_damaged(table::instances, key,
+                  "history events that it counts are missing");
   }
   return events;
 }
 
-/// What `write` makes of events `first` … that were read before it.
+/// Applies the history changes of `write` to `events`, which begin with event
+/// `first` and were read from an older state.
 void overlay(std::vector<history_event>& events, event_index first,
              std::size_t count_max, const instance_write& write) {
   if (write.removed || write.reset)
     events.clear();
-  std::uint64_t place = write.history_first;
+  std::uint64_t next_event = write.history_first;
   for (const history_event& event : write.history) {
-    const std::uint64_t at = place++;
+    const std::uint64_t at = next_event++;
     if (at < first)
       continue;
     const std::uint64_t index = at - first;
@@ -137,19 +146,23 @@ void overlay(std::vector<history_event>& events, event_index first,
   }
 }
 
-/// Whether nothing that was there before shows through.
-bool stands_alone(const instance_write& write) {
+/// True if the write replaces the instance, so that the result of applying it
+/// does not depend on the rows or on earlier writes.
+bool supersedes_rows(const instance_write& write) {
   return write.removed && write.record;
 }
 
 } // namespace
 
-/// The rows and what is pending of one instance, taken together.
-struct views::moment {
-  std::unique_ptr<row_reader> rows; ///< Null: what is pending stands alone.
-  std::shared_ptr<const pending_writes> generation; // Keeps `flushing` alive.
-  const instance_write* flushing = nullptr;
-  std::optional<instance_write> active;
+/// The three sources of an instance's state at one moment, in the order in
+/// which they are applied.
+struct views::instance_snapshot {
+  /// Null if a write in memory replaces the instance.
+  std::unique_ptr<row_reader> rows;
+  /// The owner of the write to which `flushing` points.
+  std::shared_ptr<const pending_writes> generation;
+  const instance_write* flushing = nullptr; ///< Null if there is none.
+  std::optional<instance_write> active;     ///< Empty if there is none.
 };
 
 views::views(std::unique_ptr<row_store> rows,
@@ -167,28 +180,33 @@ result<void> views::open() {
     return applied.error();
   if (!*applied)
     return error{errc::storage_damaged,
-                 "the views do not say how far they have come"};
+                 "the views do not contain the position that they have "
+                 "reached"};
   std::lock_guard lock(mutex_);
   applied_ = active_last_ = **applied;
   return {};
 }
 
-void views::add(journal_position last, std::vector<weighed_turn>&& turns) {
+void views::add(journal_position last, std::vector<sized_turn>&& turns) {
   std::lock_guard lock(mutex_);
-  for (weighed_turn& t : turns)
+  for (sized_turn& t : turns)
     active_.add(std::move(t.turn), t.bytes);
   active_last_ = last;
 }
 
 result<void> views::flush() {
   std::lock_guard lock(flush_mutex_);
-  // Twice: what a failed attempt has left goes first.
+  // Two passes are necessary if an earlier flush has failed: the first one
+  // writes the turns of that flush, the second one writes the active turns.
   for (int i = 0; i < 2; ++i)
     if (const auto flushed = flush_one(); !flushed)
       return flushed;
   return {};
 }
 
+/// Writes the turns of a failed flush or, if there is none, the active turns.
+/// After an error the turns stay in `flushing_`, and the next flush writes them
+/// again. The caller holds `flush_mutex_`.
 result<void> views::flush_one() {
   if (crash_->crashed())
     return error{errc::shutting_down, "the journal has crashed"};
@@ -196,6 +214,7 @@ result<void> views::flush_one() {
   journal_position last = 0;
   {
     std::lock_guard lock(mutex_);
+    // `flushing_` is set here only if an earlier flush has failed.
     if (!flushing_) {
       if (active_.empty())
         return {};
@@ -206,12 +225,13 @@ result<void> views::flush_one() {
     generation = flushing_;
     last = flushing_last_;
   }
-  // A slice costs two waits for the disk and the pages that all of them touch:
-  // where much waits, it pays to take more at a time.
+  // Each slice has fixed costs: it waits for the disk twice and writes the
+  // pages that every slice changes. The slices are therefore larger if there
+  // are many instances to write.
   const std::size_t slice
     = std::clamp(generation->instance_count() / 16, slice_instances_min_,
                  slice_instances_min_ * 8);
-  bringing_up work(*generation, last);
+  views_flush work(*generation, last);
   for (bool whole = false; !whole;) {
     const std::uint64_t n = commits_ + 1;
     if (crash_->crashes_at(crash_point::before_views_commit, n))
@@ -221,9 +241,9 @@ result<void> views::flush_one() {
       whole = work.slice(*rows, slice);
       rows->commit();
     } catch (const storage_exception& e) {
-      // A sync that failed cannot be repeated, and a full map cannot be healed
-      // from here: what is durable in the journal is recovered at the next
-      // start.
+      // A failed sync cannot be repeated, and a full map cannot be enlarged
+      // while it is in use. The process therefore ends, and its next start
+      // recovers the views from the journal.
       if (e.reason().code == errc::storage_failed)
         end_process("the views could not be written: " + e.reason().message);
       return e.reason();
@@ -232,12 +252,14 @@ result<void> views::flush_one() {
     if (crash_->crashes_at(crash_point::after_views_commit, n))
       return error{errc::shutting_down, "the journal has crashed"};
   }
+  // `flushing_` is reset under the mutex, so a read either applies `flushing_`
+  // or begins its read transaction after the last commit of this flush.
   {
     std::lock_guard lock(mutex_);
     flushing_.reset();
     applied_ = last;
   }
-  room_.notify_all();
+  capacity_freed_.notify_all();
   return {};
 }
 
@@ -246,56 +268,62 @@ journal_position views::applied() const {
   return applied_;
 }
 
-views::backlog views::waiting() const {
+views::backlog views::current_backlog() const {
   std::lock_guard lock(mutex_);
   return {active_.bytes(), active_.instance_count()};
 }
 
-/// Under the lock.
+/// The caller holds `mutex_`.
 bool views::is_below(std::size_t bytes_max) const {
   return !flushing_ || active_.bytes() < bytes_max;
 }
 
-bool views::has_room(std::size_t bytes_max) const {
+bool views::has_capacity(std::size_t bytes_max) const {
   std::lock_guard lock(mutex_);
   return is_below(bytes_max);
 }
 
-void views::await_room(std::size_t bytes_max, const std::atomic<bool>& stop) {
+void views::await_capacity(std::size_t bytes_max,
+                           const std::atomic<bool>& stop) {
   std::unique_lock lock(mutex_);
-  room_.wait(lock, [&] { return stop || is_below(bytes_max); });
+  capacity_freed_.wait(lock, [&] { return stop || is_below(bytes_max); });
 }
 
-views::moment views::look(partition_id partition, const instance_id& id,
-                          bool with_history) const {
+/// Copies what memory contains for the instance and begins a read transaction,
+/// both under the mutex, so that no turn is missed or seen only in part.
+views::instance_snapshot views::take_snapshot(partition_id partition,
+                                              const instance_id& id,
+                                              bool with_history) const {
   std::lock_guard lock(mutex_);
-  moment m;
-  bool is_whole = false;
+  instance_snapshot snapshot;
+  bool needs_no_rows = false;
   if (const instance_write* write = active_.find(partition, id)) {
-    m.active = with_history ? *write : without_history(*write);
-    is_whole = stands_alone(*write);
+    // A copy, because `active_` may change after the mutex is released.
+    snapshot.active = with_history ? *write : without_history(*write);
+    needs_no_rows = supersedes_rows(*write);
   }
-  if (flushing_ && !is_whole) {
-    m.generation = flushing_;
-    m.flushing = flushing_->find(partition, id);
-    is_whole = m.flushing != nullptr && stands_alone(*m.flushing);
+  if (flushing_ && !needs_no_rows) {
+    snapshot.generation = flushing_;
+    snapshot.flushing = flushing_->find(partition, id);
+    needs_no_rows
+      = snapshot.flushing != nullptr && supersedes_rows(*snapshot.flushing);
   }
-  if (!is_whole)
-    m.rows = rows_->read();
-  return m;
+  if (!needs_no_rows)
+    snapshot.rows = rows_->read();
+  return snapshot;
 }
 
 result<std::optional<stored_instance>>
 views::read(partition_id partition, const instance_id& id) const {
   return guarded([&] {
-    const moment m = look(partition, id, false);
+    const instance_snapshot snapshot = take_snapshot(partition, id, false);
     std::optional<stored_instance> state;
-    if (m.rows)
-      state = read_instance(*m.rows, partition, id);
-    if (m.flushing)
-      apply(state, *m.flushing);
-    if (m.active)
-      apply(state, *m.active);
+    if (snapshot.rows)
+      state = read_instance(*snapshot.rows, partition, id);
+    if (snapshot.flushing)
+      apply(state, *snapshot.flushing);
+    if (snapshot.active)
+      apply(state, *snapshot.active);
     return state;
   });
 }
@@ -305,14 +333,15 @@ result<std::vector<history_event>> views::history(partition_id partition,
                                                   event_index first,
                                                   std::size_t count_max) const {
   return guarded([&] {
-    const moment m = look(partition, id, true);
+    const instance_snapshot snapshot = take_snapshot(partition, id, true);
     std::vector<history_event> events;
-    if (m.rows)
-      events = read_whole_history(*m.rows, partition, id, first, count_max);
-    if (m.flushing)
-      overlay(events, first, count_max, *m.flushing);
-    if (m.active)
-      overlay(events, first, count_max, *m.active);
+    if (snapshot.rows)
+      events
+        = read_whole_history(*snapshot.rows, partition, id, first, count_max);
+    if (snapshot.flushing)
+      overlay(events, first, count_max, *snapshot.flushing);
+    if (snapshot.active)
+      overlay(events, first, count_max, *snapshot.active);
     return events;
   });
 }
@@ -330,6 +359,7 @@ result<partition_snapshot> views::load(partition_id partition) {
       snapshot.outbox.push_back(
         decode_row<outbox_message>(table::outbox, key, row));
     });
+    // Returns the second partition of a key that `pair_key` has built.
     const auto other = [](std::string_view key) {
       return partition_id(
         static_cast<std::uint32_t>(static_cast<unsigned char>(key[2]) << 8U)
@@ -348,8 +378,9 @@ result<partition_snapshot> views::load(partition_id partition) {
       snapshot.turns_due.emplace_back(key.substr(prefix.size()));
     });
     for_each_row(*rows, table::activities, prefix, [&](auto key, auto) {
-      if (auto place = parse_activity_key(key))
-        snapshot.activities.emplace_back(std::move(place->id), place->sequence);
+      if (auto key_parts = parse_activity_key(key))
+        snapshot.activities.emplace_back(std::move(key_parts->id),
+                                         key_parts->sequence);
     });
     return snapshot;
   });
@@ -366,14 +397,16 @@ result<std::vector<due_task>> views::due(partition_id partition,
     const auto rows = rows_->read();
     const auto cursor = rows->walk(table::due);
     const std::string prefix = partition_key(partition);
+    // `after` is exclusive, so the walk begins one microsecond later.
     for (bool more = cursor->seek(prefix + time_key(after + duration(1)));
          more && cursor->key().starts_with(prefix); more = cursor->next()) {
-      auto place = parse_due_key(cursor->key());
-      if (!place)
+      auto key_parts = parse_due_key(cursor->key());
+      if (!key_parts)
         throw_damaged(table::due, cursor->key(), "its key is too short");
-      if (place->fire_at > until)
+      if (key_parts->fire_at > until)
         break;
-      tasks.push_back({place->fire_at, std::move(place->id), place->sequence});
+      tasks.push_back(
+        {key_parts->fire_at, std::move(key_parts->id), key_parts->sequence});
     }
     return tasks;
   });

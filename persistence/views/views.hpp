@@ -1,17 +1,18 @@
-/// The tables that answer questions, brought up to date from the journal in
-/// large batches, and in between the durable turns they do not hold yet.
+/// The views of one lane: tables derived from the journal, from which all
+/// reads and queries are answered. Durable turns first accumulate in memory;
+/// a flush writes a large batch of them to the tables.
 ///
 ///   journal commit ──► active ──(flush)──► flushing ──► rows
 ///                        └──────────┬──────────┘          │
-///   read, history: rows, then flushing, then active, by `apply`
+///   `read` and `history` combine: rows, then flushing, then active
 ///
-/// `apply` is idempotent, so a read that sees rows which hold `flushing`
-/// already, and `flushing` too, is right.
+/// `apply` is idempotent. A read always applies all of `flushing`, and is
+/// correct even if the rows contain a part of `flushing` already.
 #pragma once
 
-#include "persistence/journal/crash_switch.hpp"
-#include "persistence/journal/journal.hpp"
+#include "persistence/process/crash_switch.hpp"
 #include "persistence/stores/row_store.hpp"
+#include "persistence/views/partition_snapshot.hpp"
 #include "persistence/views/pending_writes.hpp"
 #include "persistence/views/views_query.hpp"
 
@@ -21,48 +22,70 @@
 
 namespace perdura::persistence {
 
+/// Thread-safe, except that `open` is called once, before any other function,
+/// and that `add` is called by one thread at a time.
+///
+/// Invariants:
+/// - Each turn that was added is in exactly one of `active_`, `flushing_` and
+///   the rows, or, during a flush, in `flushing_` and the rows.
+/// - The rows contain all turns up to the position `applied()`. This position
+///   is also stored; the last transaction of a flush updates it. If a flush is
+///   interrupted by a crash, the next start applies all turns after the stored
+///   position again.
+///
+/// If a flush fails with errc::storage_failed, the process ends: a failed sync
+/// cannot be repeated, and the journal still contains the turns.
 class views {
 public:
-  /// A turn and what it weighs.
-  struct weighed_turn {
+  /// A turn and the size of its encoding in bytes. The size of the backlog is
+  /// the sum of these sizes.
+  struct sized_turn {
     turn_writes turn;
     std::size_t bytes = 0;
   };
 
-  /// A flush writes so many instances in one transaction, or a sixteenth of
-  /// what waits, up to eight times as many.
+  /// Each transaction of a flush writes one sixteenth of all instances of the
+  /// flush, but at least `slice_instances_min` instances and at most 8 ×
+  /// `slice_instances_min` instances.
   views(std::unique_ptr<row_store> rows, std::shared_ptr<crash_switch> crash,
         std::size_t slice_instances_min);
 
-  /// Reads how far the rows have come.
-  /// @error errc::storage_damaged, errc::storage_format
+  /// Reads the applied position from the store; see `applied`.
+  /// @error errc::storage_damaged  The position is missing or damaged.
+  /// @error errc::storage_format   Its row has another format version.
   result<void> open();
 
-  /// Durable turns up to `last`, in order. From now on reads answer with
-  /// them.
-  void add(journal_position last, std::vector<weighed_turn>&& turns);
+  /// Adds durable turns, in the order of their positions; `last` is the
+  /// position of the last one. From then on `read` and `history` include them.
+  void add(journal_position last, std::vector<sized_turn>&& turns);
 
-  /// Brings the rows up to everything added before the call, in slices of one
-  /// synced transaction each; none if there is nothing.
+  /// Writes to the rows everything that was added before the call. Each slice
+  /// of the flush is one synced transaction. If nothing was added, there is no
+  /// transaction. Only one flush runs at a time; others wait for it.
+  /// @error errc::storage_damaged  A row that had to be read is damaged.
+  /// @error errc::shutting_down    The journal has crashed (tests only).
   result<void> flush();
 
-  /// The rows hold everything up to here.
+  /// The rows contain all turns up to this position.
   journal_position applied() const;
 
-  /// Weight and number of instances waiting in memory.
+  /// The turns in memory that no flush has begun to write.
   struct backlog {
     std::size_t bytes = 0;
-    std::size_t instances = 0;
+    std::size_t instances = 0; ///< Instances that these turns change.
   };
 
-  backlog waiting() const;
+  backlog current_backlog() const;
 
-  /// False: what waits for the rows is more than that, and they are slow.
-  bool has_room(std::size_t bytes_max) const;
+  /// False if a flush is running and the turns that wait for the next flush
+  /// have reached `bytes_max` bytes.
+  bool has_capacity(std::size_t bytes_max) const;
 
-  /// Returns when less than `bytes_max` waits to be flushed, or on `stop`.
-  void await_room(std::size_t bytes_max, const std::atomic<bool>& stop);
+  /// Blocks until `has_capacity(bytes_max)` is true or `stop` is set. A change
+  /// of `stop` is noticed at the end of the running flush.
+  void await_capacity(std::size_t bytes_max, const std::atomic<bool>& stop);
 
+  /// Number of synced transactions since construction.
   std::uint64_t commits() const {
     return commits_;
   }
@@ -71,7 +94,10 @@ public:
     return *rows_;
   }
 
-  // As in journal.hpp; all but the first two flush first.
+  // The interface `journal` documents the next six functions. `read` and
+  // `history` combine the rows with the turns in memory; the other four flush
+  // first and then read only the rows.
+
   result<std::optional<stored_instance>> read(partition_id partition,
                                               const instance_id& id) const;
   result<std::vector<history_event>> history(partition_id partition,
@@ -81,16 +107,17 @@ public:
   result<partition_snapshot> load(partition_id partition);
   result<std::vector<due_task>> due(partition_id partition, timestamp after,
                                     timestamp until);
+  /// `after` is the position at which the previous page ended.
   result<scanned_page> query(const std::vector<partition_id>& partitions,
                              const instance_query& query,
                              const std::optional<page_position>& after);
   result<status_counts> count(const std::vector<partition_id>& partitions);
 
 private:
-  struct moment;
+  struct instance_snapshot;
 
-  moment look(partition_id partition, const instance_id& id,
-              bool with_history) const;
+  instance_snapshot take_snapshot(partition_id partition, const instance_id& id,
+                                  bool with_history) const;
   result<void> flush_one();
   bool is_below(std::size_t bytes_max) const;
 
@@ -99,15 +126,21 @@ private:
   const std::size_t slice_instances_min_;
   std::atomic<std::uint64_t> commits_{0};
 
-  std::mutex flush_mutex_; // One flush at a time; taken before mutex_.
+  std::mutex flush_mutex_; // Held during a flush. Taken before `mutex_`.
 
+  // Guards the members below. A read holds this mutex while it begins its read
+  // transaction and copies the turns in memory, so that no flush can end
+  // between these two steps.
   mutable std::mutex mutex_;
-  std::condition_variable room_;
+  std::condition_variable capacity_freed_;
   pending_writes active_;
-  journal_position active_last_ = 0;
+  journal_position active_last_ = 0; ///< Last position in `active_`.
+  /// The turns that the running flush writes. Null if no flush is running and
+  /// none has failed. Immutable, so readers may keep it after releasing the
+  /// mutex.
   std::shared_ptr<const pending_writes> flushing_;
-  journal_position flushing_last_ = 0;
-  journal_position applied_ = 0;
+  journal_position flushing_last_ = 0; ///< Last position in `flushing_`.
+  journal_position applied_ = 0;       ///< See `applied`.
 };
 
 } // namespace perdura::persistence

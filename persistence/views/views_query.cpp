@@ -11,33 +11,37 @@ namespace perdura::persistence {
 
 namespace {
 
-// Reading a record costs about as much as so many index entries.
+// The cost of reading a record, in index entries; see `page_entries_max`.
 constexpr std::size_t record_cost = 5;
 
-// As many instances with a prefix are found through their IDs; of more the
-// indexes know sooner which come first. To find that there are more takes
-// some 1.5 ms.
+// If at most this many instances have the ID prefix of a query, they are found
+// by their IDs and sorted. If there are more, walking an index in the order of
+// creation is faster. The search by ID stops when it finds one more instance
+// than this number. A search that is stopped takes about 1.5 ms.
 constexpr std::size_t prefix_instances_max = 2'000;
 
-/// One index range: a partition, or one status of a partition.
+/// A cursor over one range of an index: the instances of a partition, or those
+/// of a partition in one status, in the order of (created_at, id).
 struct stream {
   partition_id partition{};
   table t = table::by_created;
-  std::string end; ///< First key behind the range; empty: none.
+  std::string end; ///< First key after the range; empty means no limit.
   std::unique_ptr<row_cursor> cursor;
-  created_place at;
+  created_key_parts at; ///< Parts of the current row's key.
 
+  /// Parses the key of the cursor's row; false if it is beyond the range.
   bool load() {
     if (!end.empty() && cursor->key() >= end)
       return false;
-    auto place = parse_created_key(cursor->key(), t == table::by_status);
-    if (!place)
+    auto parts = parse_created_key(cursor->key(), t == table::by_status);
+    if (!parts)
       throw_damaged(t, cursor->key(), "its key is too short");
-    at = std::move(*place);
+    at = std::move(*parts);
     return true;
   }
 };
 
+/// The order of the priority queue: the stream with the earliest row is first.
 struct later {
   bool operator()(const stream* a, const stream* b) const {
     return std::tie(a->at.created_at, a->at.id)
@@ -45,12 +49,15 @@ struct later {
   }
 };
 
+/// Reads one page. The streams of all partitions and statuses are merged by a
+/// priority queue, so that rows come in the order of (created_at, id).
 class scanner {
 public:
   scanner(const row_reader& rows, const instance_query& query,
           const std::optional<page_position>& after)
     : rows_(rows), query_(query), after_(after) {}
 
+  /// Reads the page. Called once.
   scanned_page run(const std::vector<partition_id>& partitions) {
     if (auto found = find_by_prefix(partitions))
       return page_of(std::move(*found));
@@ -60,6 +67,8 @@ public:
     std::size_t bytes = 0;
     page_position last;
     while (!order_.empty()) {
+      // The limits are checked before an entry is read, so that `stopped_at` is
+      // set only if there is a further entry.
       if (page.rows.size() >= query_.top || cost >= page_entries_max
           || bytes >= page_bytes_max) {
         page.stopped_at = last;
@@ -84,12 +93,14 @@ public:
   }
 
 private:
+  /// An instance that was found by its ID; `row` is filled in step by step.
   struct candidate {
     partition_id partition{};
     instance_row row;
   };
 
-  /// Whose IDs begin so; empty if those are too many.
+  /// Finds the instances whose IDs begin with the query's prefix. Returns no
+  /// value if the query has no prefix or too many instances have it.
   std::optional<std::vector<candidate>>
   with_prefix(const std::vector<partition_id>& partitions) const {
     if (query_.id_prefix.empty())
@@ -105,7 +116,7 @@ private:
         candidate& one = found.emplace_back();
         one.partition = partition;
         one.row.id = id_of_instance_key(cursor->key());
-        // Behind all rows of this one.
+        // Moves beyond all rows of this instance.
         more
           = cursor->seek(after_prefix(instance_prefix(partition, one.row.id)));
       }
@@ -113,7 +124,8 @@ private:
     return found;
   }
 
-  /// All that fit, in order; empty if the ID says too little.
+  /// Returns all instances that pass the filters, in the order of a page, or
+  /// no value if the ID prefix does not narrow the search enough.
   std::optional<std::vector<candidate>>
   find_by_prefix(const std::vector<partition_id>& partitions) const {
     auto found = with_prefix(partitions);
@@ -136,6 +148,9 @@ private:
     return found;
   }
 
+  /// Checks all filters and the position after which the page begins. Used for
+  /// rows that were found by ID; streams check these conditions in several
+  /// places.
   bool fits(const instance_row& row) const {
     const instance_record& record = row.record;
     return (!after_
@@ -152,6 +167,7 @@ private:
            && fits_record(record);
   }
 
+  /// Makes the page from instances that pass the filters, in their order.
   scanned_page page_of(std::vector<candidate> found) const {
     scanned_page page;
     std::size_t bytes = 0;
@@ -168,6 +184,8 @@ private:
     return page;
   }
 
+  /// Opens one stream for each partition, or for each partition and status if
+  /// the query filters by status.
   void open_streams(const std::vector<partition_id>& partitions) {
     for (partition_id partition : partitions)
       if (query_.statuses.empty())
@@ -179,6 +197,8 @@ private:
       order_.push(&s);
   }
 
+  /// The statuses of the filter without repetitions: two streams over the same
+  /// range would return each row twice.
   std::vector<runtime_status> distinct_statuses() const {
     std::vector<runtime_status> statuses = query_.statuses;
     std::sort(statuses.begin(), statuses.end());
@@ -187,6 +207,8 @@ private:
     return statuses;
   }
 
+  /// Opens a stream over by_status or, without a status, over by_created. A
+  /// range without rows gets no stream.
   void open_stream(partition_id partition,
                    std::optional<runtime_status> status) {
     const auto key = [&](timestamp created_at, const instance_id& id) {
@@ -194,6 +216,8 @@ private:
                     : created_key(partition, created_at, id);
     };
     const timestamp from = query_.created_from.value_or(timestamp::min());
+    // The stream begins at the lower end of the time range or after the last
+    // row of the previous page, whichever is later.
     std::string begin = key(from, {});
     bool skip = false;
     if (after_ && key(after_->created_at, after_->id) >= begin) {
@@ -203,7 +227,8 @@ private:
     stream s;
     s.partition = partition;
     s.t = status ? table::by_status : table::by_created;
-    // Nothing that ended in time was created later than that.
+    // An instance that ended at or before a time was also created at or before
+    // this time, so `ended_before` limits the time of creation too.
     const timestamp to
       = std::min(query_.created_to.value_or(timestamp::max()),
                  query_.ended_before.value_or(timestamp::max()));
@@ -219,7 +244,7 @@ private:
       streams_.push_back(std::move(s));
   }
 
-  /// What can be told without reading the record.
+  /// Checks the filters that need no more than the index row.
   bool fits_index(const stream& s) const {
     if (!s.at.id.starts_with(query_.id_prefix))
       return false;
@@ -228,26 +253,29 @@ private:
                 == query_.name;
   }
 
+  /// Checks the filters that need the record.
   bool fits_record(const instance_record& record) const {
     return !query_.ended_before
            || (is_finished(record.status)
                && record.ended_at <= *query_.ended_before);
   }
 
+  /// Reads the instance of a stream's current row. The payloads are read only
+  /// if the record passes the filters.
   instance_row read_row(const stream& s) const {
     instance_row row;
     row.id = s.at.id;
     const std::string key = instance_key(s.partition, row.id, row_kind::record);
     auto record = get_row<instance_record>(rows_, table::instances, key);
     if (!record)
-      throw_damaged(s.t, s.cursor->key(), "it names no instance");
+      throw_damaged(s.t, s.cursor->key(), "its instance does not exist");
     row.record = std::move(*record);
     if (fits_record(row.record))
       read_payloads(s.partition, row);
     return row;
   }
 
-  /// What a row shows besides its record.
+  /// Reads the custom status, the input and the output of an instance.
   void read_payloads(partition_id partition, instance_row& row) const {
     row.custom_status
       = get_row<std::string>(
@@ -255,6 +283,7 @@ private:
           instance_key(partition, row.id, row_kind::custom_status))
           .value_or("null");
     row.output = "null";
+    // execution_started is among the first two events.
     for (const history_event& event :
          read_history(rows_, partition, row.id, 0, 2))
       if (const auto* started = std::get_if<execution_started>(&event.body))
@@ -265,6 +294,7 @@ private:
         read_output(event, row);
   }
 
+  /// Sets the output if the event ends an execution.
   static void read_output(const history_event& event, instance_row& row) {
     if (const auto* x = std::get_if<execution_completed>(&event.body))
       row.output = x->result;
@@ -275,6 +305,7 @@ private:
   const row_reader& rows_;
   const instance_query& query_;
   const std::optional<page_position>& after_;
+  /// A deque, because `order_` points to the elements.
   std::deque<stream> streams_;
   std::priority_queue<stream*, std::vector<stream*>, later> order_;
 };
@@ -293,24 +324,25 @@ read_history(const row_reader& rows, partition_id partition,
              const instance_id& id, event_index first, std::size_t count_max) {
   const std::string prefix = instance_key(partition, id, row_kind::history);
   const auto cursor = rows.walk(table::instances);
-  // The chunk that holds `first` is the last one that begins at or before it.
+  // A history row contains consecutive events. Event `first` is in the last
+  // row that begins at or before it.
   bool more = cursor->seek_before(instance_key(partition, id, row_kind::history,
                                                std::uint64_t{first} + 1))
               && cursor->key().starts_with(prefix);
   if (!more)
     more = cursor->seek(prefix) && cursor->key().starts_with(prefix);
   std::vector<history_event> events;
-  std::uint64_t place = first;
+  std::uint64_t next_event = first;
   for (; more && events.size() < count_max;
        more = cursor->next() && cursor->key().starts_with(prefix)) {
     const std::uint64_t begin = number_of(cursor->key()).value_or(0);
     auto chunk = decode_row<std::vector<history_event>>(
       table::instances, cursor->key(), cursor->value());
-    if (begin > place)
+    if (begin > next_event)
       throw_damaged(table::instances, cursor->key(),
                     "events before it are missing");
-    for (std::uint64_t i = place - begin;
-         i < chunk.size() && events.size() < count_max; ++i, ++place)
+    for (std::uint64_t i = next_event - begin;
+         i < chunk.size() && events.size() < count_max; ++i, ++next_event)
       events.push_back(std::move(chunk[i]));
   }
   return events;

@@ -1,4 +1,4 @@
-/// One page over the instances of some partitions, at one moment.
+/// Reads one page of a query, or the history of one instance, from the rows.
 #pragma once
 
 #include "persistence/stores/row_store.hpp"
@@ -6,27 +6,33 @@
 
 namespace perdura::persistence {
 
-/// A page costs at most this many index entries, so that a filter that fits
-/// few instances gives a short page and a token, not a long read transaction.
+/// Limit of the work for one page, in index entries: examining an index entry
+/// costs 1, and reading an instance's record costs 5 more. If few instances
+/// pass the filter, the page is therefore short and has a token for the next
+/// page, and no read transaction stays open for long.
 inline constexpr std::size_t page_entries_max = 20'000;
 
-/// A page ends early when its payloads reach this size.
+/// A page ends early when its inputs and outputs reach this size in bytes.
 inline constexpr std::size_t page_bytes_max = 8U << 20U;
 
+/// The part of a page that one lane contributes.
 struct scanned_page {
   std::vector<instance_row> rows;
-  /// The last instance looked at, if others follow it.
+  /// The last instance examined; empty if no instance follows it.
   std::optional<page_position> stopped_at;
 };
 
+/// Returns the page of the given partitions that begins after `after`.
 /// @throws storage_exception  A row is damaged.
 scanned_page scan(const row_reader& rows,
                   const std::vector<partition_id>& partitions,
                   const instance_query& query,
                   const std::optional<page_position>& after);
 
-/// Events `first` … of one instance, at most `count_max`, as the rows have
-/// them.
+/// Returns events of one instance from event `first` on, at most `count_max`.
+/// Turns that are not in the rows yet are not included.
+/// @throws storage_exception A row is damaged, or the numbers of the events
+///   have a gap.
 std::vector<history_event>
 read_history(const row_reader& rows, partition_id partition,
              const instance_id& id, event_index first, std::size_t count_max);

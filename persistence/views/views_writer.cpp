@@ -5,9 +5,9 @@
 
 namespace perdura::persistence {
 
-views_writer::views_writer(views& target, limits when,
+views_writer::views_writer(views& target, limits settings,
                            std::function<void()> measure)
-  : views_(target), when_(when), measure_(std::move(measure)) {}
+  : views_(target), limits_(settings), measure_(std::move(measure)) {}
 
 views_writer::~views_writer() {
   stop();
@@ -17,14 +17,16 @@ void views_writer::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void views_writer::notice() {
-  const views::backlog waiting = views_.waiting();
-  const bool much
-    = waiting.bytes >= when_.bytes || waiting.instances >= when_.instances;
+void views_writer::notify_added() {
+  const views::backlog backlog = views_.current_backlog();
+  const bool is_full
+    = backlog.bytes >= limits_.bytes || backlog.instances >= limits_.instances;
+  // The thread waits for the first turns after a flush, and then for a full
+  // backlog. Other turns need no notification.
   std::lock_guard lock(mutex_);
-  const bool wake = !dirty_ || (much && !much_);
+  const bool wake = !dirty_ || (is_full && !batch_is_full_);
   dirty_ = true;
-  much_ = much_ || much;
+  batch_is_full_ = batch_is_full_ || is_full;
   if (wake)
     changed_.notify_one();
 }
@@ -39,26 +41,33 @@ void views_writer::stop() {
     thread_.join();
 }
 
+/// The loop of the thread. It holds `mutex_` except while it flushes or
+/// measures.
 void views_writer::run() {
   enter_thread_role("views");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (!changed_.wait_for(lock, when_.measure,
+    if (!changed_.wait_for(lock, limits_.measure,
                            [this] { return dirty_ || stopping_; })) {
       lock.unlock();
       measure_();
       lock.lock();
       continue;
     }
-    changed_.wait_for(lock, when_.age, [this] { return much_ || stopping_; });
+    // Turns were added: waits until the backlog is full or old enough.
+    changed_.wait_for(lock, limits_.age,
+                      [this] { return batch_is_full_ || stopping_; });
     if (stopping_)
       return;
-    dirty_ = much_ = false;
+    // Reset before the flush: turns that are added during it belong to the next
+    // one.
+    dirty_ = batch_is_full_ = false;
     lock.unlock();
+    // A flush fails with errc::shutting_down only if a test injects a crash;
+    // the test process must then continue.
     const auto flushed = views_.flush();
     if (!flushed && flushed.code() != errc::shutting_down)
-      end_process("the views cannot be brought up to date: "
-                  + flushed.error().message);
+      end_process("the views could not be flushed: " + flushed.error().message);
     measure_();
     lock.lock();
   }

@@ -18,16 +18,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A pool with its functions, and what it has delivered.
-class pool_under_test {
+/// An activity pool with its functions, and the results that it has delivered.
+class pool_fixture {
 public:
   registry& functions() {
     return *functions_;
   }
 
   void open(std::size_t activities_max = 64) {
-    activity_pool_surroundings around;
-    around.time = &persistence::system_clock();
+    activity_pool_dependencies around;
+    around.clock = &persistence::system_clock();
     around.functions = functions_;
     around.deliver = [this](activity_result result) {
       const std::lock_guard lock(mutex_);
@@ -58,7 +58,8 @@ public:
     return outcomes_[sequence];
   }
 
-  /// How often each was delivered, when so many were.
+  /// Waits until results of `count` activities have been delivered. Returns how
+  /// often the result of each activity was delivered.
   std::map<task_sequence, int> deliveries(std::size_t count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return delivered_.size() >= count; });
@@ -75,7 +76,8 @@ private:
   std::map<task_sequence, history_body> outcomes_;
 
 public:
-  std::unique_ptr<activity_pool> pool; ///< Ends first.
+  /// Last member, so that it is destroyed first.
+  std::unique_ptr<activity_pool> pool;
 };
 
 bool timed_out(const history_body& outcome) {
@@ -85,9 +87,10 @@ bool timed_out(const history_body& outcome) {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(activity_pools, pool_under_test)
+BOOST_FIXTURE_TEST_SUITE(activity_pool_suite, pool_fixture)
 
-BOOST_AUTO_TEST_CASE(every_activity_is_delivered_once) {
+// Runs five thousand short activities; each result must arrive exactly once.
+BOOST_AUTO_TEST_CASE(every_result_is_delivered_once) {
   std::atomic<int> ran{0};
   functions().add_activity("Short", [&] { ++ran; });
   open();
@@ -99,11 +102,12 @@ BOOST_AUTO_TEST_CASE(every_activity_is_delivered_once) {
   BOOST_TEST(ran == static_cast<int>(many));
 }
 
-// Short ones share few threads; one that blocks must not hold the rest.
-BOOST_AUTO_TEST_CASE(one_that_blocks_keeps_nobody_waiting) {
-  std::latch over(1);
+// Short activities share a few worker threads. A worker whose activity blocks
+// must not delay the others.
+BOOST_AUTO_TEST_CASE(blocking_activities_do_not_delay_others) {
+  std::latch release(1);
   functions().add_activity("Short", [] {}).add_activity("Blocks", [&] {
-    over.wait();
+    release.wait();
   });
   open();
   for (std::uint32_t i = 1; i <= 5; ++i) {
@@ -113,12 +117,14 @@ BOOST_AUTO_TEST_CASE(one_that_blocks_keeps_nobody_waiting) {
     for (std::uint32_t n = 0; n < 20; ++n)
       outcome_of(1'000 * i + n);
   }
-  over.count_down();
+  release.count_down();
   for (std::uint32_t i = 1; i <= 5; ++i)
     outcome_of(100 + i);
 }
 
-BOOST_AUTO_TEST_CASE(as_many_run_at_once_as_may) {
+// Eight activities wait for each other, so they finish only if all eight run at
+// the same time.
+BOOST_AUTO_TEST_CASE(concurrency_reaches_the_limit) {
   std::latch all_there(8);
   functions().add_activity("Meets", [&] { all_there.arrive_and_wait(); });
   open(8);
@@ -127,11 +133,12 @@ BOOST_AUTO_TEST_CASE(as_many_run_at_once_as_may) {
   deliveries(8);
 }
 
-// Also when what is very short has found a scheduler's thread.
-BOOST_AUTO_TEST_CASE(no_more_run_at_once_than_may) {
+// The limit also holds for very short activities, which the pool runs on a
+// thread of the scheduler.
+BOOST_AUTO_TEST_CASE(concurrency_stays_within_the_limit) {
   std::atomic<int> now{0};
   std::atomic<int> most{0};
-  std::latch over(1);
+  std::latch release(1);
   const auto enter = [&] {
     const int here = ++now;
     int seen = most;
@@ -146,25 +153,26 @@ BOOST_AUTO_TEST_CASE(no_more_run_at_once_than_may) {
                   })
     .add_activity("Blocks", [&] {
       enter();
-      over.wait();
+      release.wait();
       --now;
     });
   open(1);
   for (std::uint32_t i = 1; i <= 500; ++i) {
     submit(i, "Short");
     if (i % 100 != 0)
-      outcome_of(i); // one by one: usually very short
+      outcome_of(i); // the wait lets the pool measure short runs
   }
   deliveries(500);
   submit(501, "Blocks");
   for (std::uint32_t i = 502; i <= 600; ++i)
     submit(i, "Short");
-  over.count_down();
+  release.count_down();
   deliveries(600);
   BOOST_TEST(most == 1);
 }
 
-BOOST_AUTO_TEST_CASE(no_more_run_at_once_than_their_name_allows) {
+// A limit can be set for each activity name.
+BOOST_AUTO_TEST_CASE(concurrency_stays_within_the_limit_of_the_name) {
   std::atomic<int> now{0};
   std::atomic<int> most{0};
   functions().add_activity(
@@ -185,30 +193,33 @@ BOOST_AUTO_TEST_CASE(no_more_run_at_once_than_their_name_allows) {
   BOOST_TEST(most <= 2);
 }
 
-BOOST_AUTO_TEST_CASE(one_that_takes_too_long_fails_and_its_end_is_dropped) {
-  std::latch over(1);
+// The activity learns from its cancellation flag that it has timed out; when it
+// ends later, its result is dropped.
+BOOST_AUTO_TEST_CASE(timed_out_activity_fails_and_its_late_end_is_dropped) {
+  std::latch release(1);
   std::atomic<bool> was_told{false};
   functions().add_activity("Long", [&](activity_context& ctx) {
-    over.wait();
+    release.wait();
     was_told = ctx.cancellation_requested();
   });
   open();
   submit(1, "Long", 5ms);
   BOOST_TEST(timed_out(outcome_of(1)));
-  over.count_down();
+  release.count_down();
   BOOST_TEST(pool->wait_idle(10s));
   BOOST_TEST(was_told);
   BOOST_TEST(deliveries(1)[1] == 1);
 }
 
-BOOST_AUTO_TEST_CASE(one_that_finds_no_worker_in_time_fails) {
-  std::latch over(1);
+// The only worker is busy when the limit for the start of an activity expires.
+BOOST_AUTO_TEST_CASE(activity_without_a_worker_in_time_fails) {
+  std::latch release(1);
   std::latch begun(1);
   functions()
     .add_activity("Blocks",
                   [&] {
                     begun.count_down();
-                    over.wait();
+                    release.wait();
                   })
     .add_activity("Short", [] {});
   open(1);
@@ -216,23 +227,25 @@ BOOST_AUTO_TEST_CASE(one_that_finds_no_worker_in_time_fails) {
   begun.wait();
   submit(2, "Short", {}, 5ms);
   BOOST_TEST(timed_out(outcome_of(2)));
-  over.count_down();
+  release.count_down();
   outcome_of(1);
 }
 
-BOOST_AUTO_TEST_CASE(what_ends_after_the_close_is_not_delivered) {
+// An activity is still running when the pool is closed. Its name can be read
+// for a log line, and its result is dropped.
+BOOST_AUTO_TEST_CASE(result_after_close_is_not_delivered) {
   std::latch begun(1);
-  std::latch over(1);
+  std::latch release(1);
   functions().add_activity("Blocks", [&] {
     begun.count_down();
-    over.wait();
+    release.wait();
   });
   open();
   submit(1, "Blocks");
   begun.wait();
   pool->close();
   BOOST_TEST(pool->running_names().front() == "Blocks of \"order-17\"");
-  over.count_down();
+  release.count_down();
   BOOST_TEST(pool->wait_idle(10s));
   BOOST_TEST(deliveries(0).empty());
 }

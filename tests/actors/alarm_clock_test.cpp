@@ -13,9 +13,11 @@ namespace perdura::actors {
 
 using namespace std::chrono_literals;
 
-BOOST_AUTO_TEST_SUITE(alarm_clocks)
+BOOST_AUTO_TEST_SUITE(alarm_clock_suite)
 
-BOOST_AUTO_TEST_CASE(an_alarm_rings_once_and_not_too_early) {
+// The alarm is set to 5 ms; it must fire exactly once, and not before 5 ms have
+// passed.
+BOOST_AUTO_TEST_CASE(alarm_fires_once_and_not_early) {
   alarm_clock clock;
   std::latch rung(1);
   std::atomic<int> count{0};
@@ -31,7 +33,8 @@ BOOST_AUTO_TEST_CASE(an_alarm_rings_once_and_not_too_early) {
   BOOST_TEST(count == 1);
 }
 
-BOOST_AUTO_TEST_CASE(a_sooner_time_wakes_the_clock_that_sleeps_until_a_later) {
+// An earlier alarm is set while the clock thread sleeps until a late one.
+BOOST_AUTO_TEST_CASE(earlier_alarm_wakes_the_sleeping_clock) {
   alarm_clock clock;
   std::latch rung(2);
   alarm_clock::alarm& late = clock.add([] {});
@@ -40,11 +43,12 @@ BOOST_AUTO_TEST_CASE(a_sooner_time_wakes_the_clock_that_sleeps_until_a_later) {
   clock.set(late, 1h);
   clock.set(same, 1h);
   clock.set(soon, 1ms);
-  clock.set(same, 2ms); // the same alarm, set anew
+  clock.set(same, 2ms); // replaces 1 h
   rung.wait();
 }
 
-BOOST_AUTO_TEST_CASE(what_was_set_before_is_void) {
+// The alarm was set to 2 ms and then to 1 h, so it must not fire.
+BOOST_AUTO_TEST_CASE(setting_an_alarm_replaces_its_earlier_time) {
   alarm_clock clock;
   std::latch rung(1);
   std::atomic<int> first{0};
@@ -57,8 +61,9 @@ BOOST_AUTO_TEST_CASE(what_was_set_before_is_void) {
   BOOST_TEST(first == 0);
 }
 
-// Set again and again by their owners while the clock runs: none is lost.
-BOOST_AUTO_TEST_CASE(many_owners_set_their_alarms_at_once) {
+// Eight threads set their alarms again and again while the clock thread runs.
+// Every alarm must fire.
+BOOST_AUTO_TEST_CASE(concurrent_sets_lose_no_alarm) {
   alarm_clock clock;
   constexpr int owners = 8;
   constexpr int rounds = 50;

@@ -17,7 +17,7 @@ using perdura::actors::json_bytes_max;
 using perdura::actors::json_string;
 using perdura::persistence::errc;
 
-bool taken(std::string_view text) {
+bool accepted(std::string_view text) {
   return static_cast<bool>(check_json(text));
 }
 
@@ -31,7 +31,9 @@ std::string nested(std::size_t levels) {
   return text;
 }
 
-/// No verdict if a number is beyond a double: both stop reading there.
+/// True if the parser accepts the text. This function and the next one return
+/// nullopt if a number is beyond the range of a double, because the parsers
+/// stop at such a number.
 std::optional<bool> nlohmann_reads(const std::string& text) {
   try {
     return !nlohmann::json::parse(text).is_discarded();
@@ -54,7 +56,9 @@ std::optional<bool> simdjson_reads(simdjson::dom::parser& parser,
 
 BOOST_AUTO_TEST_SUITE(json_text_check)
 
-BOOST_AUTO_TEST_CASE(whole_values_of_every_kind_are_taken) {
+// The check accepts objects, arrays, strings with escapes, numbers and
+// literals, with white space around them.
+BOOST_AUTO_TEST_CASE(complete_values_of_every_kind_are_accepted) {
   const std::vector<std::string> texts
     = {"null",
        "true",
@@ -75,10 +79,13 @@ BOOST_AUTO_TEST_CASE(whole_values_of_every_kind_are_taken) {
        R"({"a":{"b":[1,2,{"c":null}]}})",
        R"({"":0})"};
   for (const std::string& text : texts)
-    BOOST_TEST(taken(text), text << ": " << check_json(text).error().message);
+    BOOST_TEST(accepted(text),
+               text << ": " << check_json(text).error().message);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_one_whole_value_is_refused) {
+// The check refuses incomplete values, trailing bytes, and extensions of JSON
+// such as comments.
+BOOST_AUTO_TEST_CASE(text_that_is_not_one_complete_value_is_refused) {
   const std::vector<std::string> texts = {"",
                                           " ",
                                           "nul",
@@ -134,7 +141,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_one_whole_value_is_refused) {
     BOOST_TEST((check_json(text).code() == errc::invalid_json), text);
 }
 
-BOOST_AUTO_TEST_CASE(the_refusal_names_the_place_and_what_was_expected) {
+// Bytes are counted from 0.
+BOOST_AUTO_TEST_CASE(error_names_the_byte_and_the_expected_token) {
   BOOST_TEST(check_json(R"({"a" 1})").error().message
              == "invalid JSON at byte 5: expected ':'");
   BOOST_TEST(check_json("[1, 2").error().message
@@ -143,27 +151,30 @@ BOOST_AUTO_TEST_CASE(the_refusal_names_the_place_and_what_was_expected) {
              == "invalid JSON at byte 3: expected UTF-8");
 }
 
-// Payloads are kept verbatim: nobody here computes with them.
-BOOST_AUTO_TEST_CASE(numbers_of_any_size_are_taken) {
-  BOOST_TEST(taken("123456789012345678901234567890"));
-  BOOST_TEST(taken("-18446744073709551616"));
-  BOOST_TEST(taken("1e400"));
-  BOOST_TEST(taken("1e-99999"));
-  BOOST_TEST(taken("0." + std::string(5000, '3')));
+// Payloads are stored as text and no number is converted.
+BOOST_AUTO_TEST_CASE(numbers_of_any_size_are_accepted) {
+  BOOST_TEST(accepted("123456789012345678901234567890"));
+  BOOST_TEST(accepted("-18446744073709551616"));
+  BOOST_TEST(accepted("1e400"));
+  BOOST_TEST(accepted("1e-99999"));
+  BOOST_TEST(accepted("0." + std::string(5000, '3')));
 }
 
-BOOST_AUTO_TEST_CASE(names_may_repeat) {
-  BOOST_TEST(taken(R"({"a":1,"a":2})"));
+// The check does not compare the member names of an object.
+BOOST_AUTO_TEST_CASE(duplicate_member_names_are_accepted) {
+  BOOST_TEST(accepted(R"({"a":1,"a":2})"));
 }
 
-BOOST_AUTO_TEST_CASE(half_of_a_surrogate_pair_is_refused) {
-  BOOST_TEST(!taken(R"("\ud83d")"));
-  BOOST_TEST(!taken(R"("\ude00")"));
-  BOOST_TEST(!taken(R"("\ud83d\u0041")"));
-  BOOST_TEST(!taken(R"("\ud83dx")"));
+BOOST_AUTO_TEST_CASE(unpaired_surrogate_is_refused) {
+  BOOST_TEST(!accepted(R"("\ud83d")"));
+  BOOST_TEST(!accepted(R"("\ude00")"));
+  BOOST_TEST(!accepted(R"("\ud83d\u0041")"));
+  BOOST_TEST(!accepted(R"("\ud83dx")"));
 }
 
-BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_refused) {
+// The check refuses overlong forms, surrogates, truncated sequences and a byte
+// order mark.
+BOOST_AUTO_TEST_CASE(invalid_utf8_is_refused) {
   const std::vector<std::string> sequences = {"\x80",
                                               "\xC3",
                                               "\xC0\xAF",
@@ -175,35 +186,38 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_refused) {
                                               "\xE2\x82"};
   for (const std::string& sequence : sequences)
     BOOST_TEST((check_json('"' + sequence + '"').code() == errc::invalid_json));
-  BOOST_TEST(!taken("\xEF\xBB\xBF{}")); // a byte order mark
+  BOOST_TEST(!accepted("\xEF\xBB\xBF{}")); // a byte order mark
 }
 
-BOOST_AUTO_TEST_CASE(nesting_ends_at_the_limit) {
-  BOOST_TEST(taken(nested(64)));
+// The limit is 64 levels. A deep text must not overflow the stack.
+BOOST_AUTO_TEST_CASE(nesting_beyond_the_limit_is_refused) {
+  BOOST_TEST(accepted(nested(64)));
   BOOST_TEST((check_json(nested(65)).code() == errc::json_too_deep));
   BOOST_TEST(
     (check_json(std::string(100'000, '[')).code() == errc::json_too_deep));
   BOOST_TEST(
     (check_json("[[1]]", json_bytes_max, 1).code() == errc::json_too_deep));
-  BOOST_TEST(taken("[" + std::string(1000, ' ') + "[],[],[[]]]"));
+  BOOST_TEST(accepted("[" + std::string(1000, ' ') + "[],[],[[]]]"));
 }
 
-BOOST_AUTO_TEST_CASE(size_ends_at_the_limit) {
+BOOST_AUTO_TEST_CASE(text_beyond_the_size_limit_is_refused) {
   const std::string at_limit = '"' + std::string(json_bytes_max - 2, 'x') + '"';
-  BOOST_TEST(taken(at_limit));
+  BOOST_TEST(accepted(at_limit));
   BOOST_TEST((check_json(at_limit + " ").code() == errc::payload_too_large));
   BOOST_TEST((check_json("123", 2).code() == errc::payload_too_large));
 }
 
-// Where no number is beyond a double, all three readers are of one mind.
-BOOST_AUTO_TEST_CASE(two_parsers_agree_on_damaged_texts) {
+// Damages a valid text at random. The check and two JSON parsers must agree
+// whether the result is valid, except for numbers beyond the range of a double,
+// which those parsers refuse.
+BOOST_AUTO_TEST_CASE(check_agrees_with_nlohmann_and_simdjson) {
   const std::string whole
     = R"({"id":"order-17","n":[1,-2.5e3,0,true,null],"s":"\u00e9\n\ud83d\ude00",)"
       "\"deep\":{\"a\":[[],{}]},\"t\":\"gr\xC3\xBC\xC3\x9F\"}";
   const std::string bytes = "{}[]:,\"\\ 0-.eEtfnu19d8\x7F\x80\xC3\n";
   std::mt19937 random(17);
   simdjson::dom::parser parser;
-  std::size_t taken_count = 0;
+  std::size_t accepted_count = 0;
   for (int i = 0; i < 20'000; ++i) {
     std::string text = whole;
     for (unsigned n = random() % 3; n-- > 0;) {
@@ -220,17 +234,18 @@ BOOST_AUTO_TEST_CASE(two_parsers_agree_on_damaged_texts) {
         text.insert(at, 1, byte);
       }
     }
-    const bool ours = taken(text);
+    const bool ours = accepted(text);
     BOOST_REQUIRE_MESSAGE(nlohmann_reads(text).value_or(ours) == ours, text);
     BOOST_REQUIRE_MESSAGE(simdjson_reads(parser, text).value_or(ours) == ours,
                           text);
-    taken_count += ours ? 1 : 0;
+    accepted_count += ours ? 1 : 0;
   }
-  BOOST_TEST(taken_count > 5'000U);
-  BOOST_TEST(taken_count < 15'000U);
+  BOOST_TEST(accepted_count > 5'000U);
+  BOOST_TEST(accepted_count < 15'000U);
 }
 
-BOOST_AUTO_TEST_CASE(any_text_becomes_a_json_string) {
+// Bytes that are not UTF-8 become U+FFFD.
+BOOST_AUTO_TEST_CASE(json_string_quotes_any_text) {
   BOOST_TEST(json_string("") == R"("")");
   BOOST_TEST(json_string("a\"b\\c/\b\f\n\r\t") == R"("a\"b\\c/\b\f\n\r\t")");
   BOOST_TEST(json_string(std::string_view("\0\x1F", 2)) == R"("\u0000\u001f")");
@@ -239,14 +254,16 @@ BOOST_AUTO_TEST_CASE(any_text_becomes_a_json_string) {
   BOOST_TEST(json_string("\xE2\x82") == "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
-BOOST_AUTO_TEST_CASE(a_quoted_text_is_taken_and_reads_back) {
+// Random bytes are quoted; bytes that are not UTF-8 are replaced, so only valid
+// UTF-8 parses back to the same text.
+BOOST_AUTO_TEST_CASE(quoted_text_is_valid_json_and_parses_back) {
   std::mt19937 random(23);
   for (int i = 0; i < 2'000; ++i) {
     std::string text(random() % 12, '\0');
     for (char& byte : text)
       byte = static_cast<char>(random() % 256);
     const std::string quoted = json_string(text);
-    BOOST_REQUIRE(taken(quoted));
+    BOOST_REQUIRE(accepted(quoted));
     if (simdjson::validate_utf8(text.data(), text.size()))
       BOOST_REQUIRE(nlohmann::json::parse(quoted).get<std::string>() == text);
   }

@@ -3,15 +3,19 @@
 
 #include <boost/test/unit_test.hpp>
 
-// Policies and limits that an instance lives under.
+// Policies and limits of instances: unknown orchestrators, event policies,
+// nondeterminism, and the limits of buffers, history and request IDs.
 
 namespace perdura::tests {
+
+using namespace actors;
+using namespace persistence;
 
 namespace {
 
 using namespace std::chrono_literals;
 
-task<json> tidy(orchestration_context& ctx) {
+task<json> awaits_two_events(orchestration_context& ctx) {
   json payload = co_await ctx.wait_for_external_event<json>("Go");
   const json second = co_await ctx.wait_for_external_event<json>("Go");
   co_return json::array({payload, second});
@@ -28,7 +32,7 @@ task<int> sleeps(orchestration_context& ctx) {
   co_return 1;
 }
 
-task<int> greedy(orchestration_context& ctx) {
+task<int> creates_endless_timers(orchestration_context& ctx) {
   for (;;) {
     std::vector<pending<void>> timers;
     for (int i = 0; i < 9'000; ++i)
@@ -37,10 +41,10 @@ task<int> greedy(orchestration_context& ctx) {
   }
 }
 
-struct limits {
-  ~limits() {
-    for (const std::string& complaint : node.complaints)
-      BOOST_ERROR(complaint);
+struct limits_fixture {
+  ~limits_fixture() {
+    for (const std::string& violation : node.violations)
+      BOOST_ERROR(violation);
   }
 
   static std::shared_ptr<registry>
@@ -48,20 +52,20 @@ struct limits {
     auto all = std::make_shared<registry>();
     add_test_functions(*all);
     all
-      ->add_orchestrator("Tidy", tidy,
+      ->add_orchestrator("AwaitsTwoEvents", awaits_two_events,
                          {.external_events = external_event_policy::discard})
       .add_orchestrator("Release", release)
-      .add_orchestrator("Greedy", greedy);
+      .add_orchestrator("EndlessTimers", creates_endless_timers);
     return all;
   }
 
   static node_options options() {
-    node_options how;
-    how.partitions = 1;
-    how.functions = functions(gives);
-    how.adjust
+    node_options options;
+    options.partitions = 1;
+    options.functions = functions(gives);
+    options.adjust
       = [](partition_config& config) { config.nondeterminism_fails = true; };
-    return how;
+    return options;
   }
 
   errc start(const std::string& name, const std::string& input = "null") {
@@ -89,50 +93,58 @@ struct limits {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(partition_limits, limits)
+BOOST_FIXTURE_TEST_SUITE(partition_limits, limits_fixture)
 
-BOOST_AUTO_TEST_CASE(an_unknown_orchestrator_is_refused) {
-  BOOST_TEST((start("Nobody") == errc::unknown_orchestrator));
+// The start is refused, and no instance is stored.
+BOOST_AUTO_TEST_CASE(unknown_orchestrator_is_refused) {
+  BOOST_TEST((start("Missing") == errc::unknown_orchestrator));
   BOOST_TEST(!node.stored("i"));
 }
 
-BOOST_AUTO_TEST_CASE(with_discard_only_awaited_events_are_kept) {
-  BOOST_TEST((start("Tidy") == errc::ok));
+// An orchestrator with the policy `discard` waits for "Go" twice. Events of
+// other names are acknowledged and dropped.
+BOOST_AUTO_TEST_CASE(discard_policy_keeps_only_awaited_events) {
+  BOOST_TEST((start("AwaitsTwoEvents") == errc::ok));
   BOOST_TEST((raise("Other", "1") == errc::ok));
   BOOST_TEST(node.stored("i")->inbox.empty());
-  BOOST_TEST((raise("go", "2") == errc::ok)); // names have no case
+  BOOST_TEST((raise("go", "2") == errc::ok)); // event names ignore case
   BOOST_TEST((raise("Other", "3") == errc::ok));
   BOOST_TEST((raise("GO", "4") == errc::ok));
-  node.settle();
+  node.run_until_idle();
   BOOST_TEST(row().output == "[2,4]");
   BOOST_TEST(node.partition(partition_id{0}).state().counters.events_discarded
              == 2U);
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_does_not_fit_can_fail_the_instance) {
+// Setup: `on_nondeterminism` is "fail", and other code is deployed while the
+// instance waits for an event. The instance fails. After the original code is
+// deployed again, the instance can be rewound.
+BOOST_AUTO_TEST_CASE(nondeterministic_code_can_fail_the_instance) {
   BOOST_TEST((start("Release") == errc::ok));
-  node.settle();
+  node.run_until_idle();
   node.set_functions(functions(sleeps));
   node.crash_and_recover();
-  // The end comes first: the event is refused, not lost.
+  // The instance fails before the event is delivered, so the event is refused.
   BOOST_TEST((raise("Go", "1") == errc::already_finished));
   BOOST_TEST((row().record.status == runtime_status::failed));
   BOOST_TEST(row().output.find("Give") != std::string::npos, row().output);
-  // The program that fits returns.
+  // The original code is deployed again.
   node.set_functions(functions(gives));
   node.crash_and_recover();
-  BOOST_TEST((node.ask(rewind_instance{"i", "mended", "r"}).code == errc::ok));
+  BOOST_TEST((node.ask(rewind_instance{"i", "fixed", "r"}).code == errc::ok));
   BOOST_TEST((raise("Go", "1") == errc::ok));
-  node.settle();
+  node.run_until_idle();
   BOOST_TEST(row().output == "1");
 }
 
-BOOST_AUTO_TEST_CASE(a_full_buffer_refuses_by_its_name) {
+// Events without a wait fill the buffer of the instance up to its limit; the
+// next one is refused.
+BOOST_AUTO_TEST_CASE(full_event_buffer_refuses_and_names_its_limit) {
   BOOST_TEST((start("Waits") == errc::ok));
   std::vector<deterministic_node::ticket> open;
   for (std::size_t i = 0; i <= buffered_events_max; ++i)
     open.push_back(node.submit(raise_event{"i", "Other", "1", {}}));
-  node.settle();
+  node.run_until_idle();
   BOOST_TEST((node.answer_to(open[buffered_events_max - 1])->code == errc::ok));
   const management_answer* over = node.answer_to(open[buffered_events_max]);
   BOOST_TEST((over->code == errc::limit_exceeded));
@@ -142,14 +154,16 @@ BOOST_AUTO_TEST_CASE(a_full_buffer_refuses_by_its_name) {
     (node.ask(terminate_instance{"i", "", false, {}}).code == errc::ok));
 }
 
-BOOST_AUTO_TEST_CASE(a_history_that_grows_too_long_fails_by_its_limit) {
-  BOOST_TEST((start("Greedy") == errc::ok));
+// The orchestrator creates 9,000 timers in each turn until its history exceeds
+// the limit of events.
+BOOST_AUTO_TEST_CASE(oversized_history_fails_and_names_its_limit) {
+  BOOST_TEST((start("EndlessTimers") == errc::ok));
   BOOST_TEST(node.run_until([&] {
-    const live_instance* live = node.live("i");
-    return live != nullptr && live->stored
-           && is_finished(live->stored->record.status);
+    const loaded_instance* live = node.live("i");
+    return live != nullptr && live->durable
+           && is_finished(live->durable->record.status);
   }));
-  node.settle();
+  node.run_until_idle();
   BOOST_TEST((row().record.status == runtime_status::failed));
   BOOST_TEST(row().output.find("history_events_max") != std::string::npos,
              row().output);
@@ -157,14 +171,17 @@ BOOST_AUTO_TEST_CASE(a_history_that_grows_too_long_fails_by_its_limit) {
              <= history_events_max + 10'000);
 }
 
-BOOST_AUTO_TEST_CASE(the_last_128_requests_are_remembered) {
+// After 129 requests, the ID of the first one is forgotten, so a repeat of the
+// first request is a new event. A repeat of the second request has no effect,
+// even after a crash.
+BOOST_AUTO_TEST_CASE(last_128_request_ids_are_remembered) {
   BOOST_TEST((start("Waits") == errc::ok));
   for (int i = 0; i <= 128; ++i)
     raise("E", std::to_string(i), "request-" + std::to_string(i));
   node.crash_and_recover();
   raise("E", "again", "request-1");
   BOOST_TEST(node.stored("i")->inbox.size() == 129U);
-  raise("E", "again", "request-0"); // too long ago
+  raise("E", "again", "request-0"); // a new event
   BOOST_TEST(node.stored("i")->inbox.size() == 130U);
 }
 

@@ -6,11 +6,14 @@
 
 #include <algorithm>
 
-// Rewind through the whole partition, with real orchestrators: what has
-// succeeded never runs again, what failed does, and the code is none the
-// wiser. Each story is also told with a crash after every request.
+// Rewind of failed instances on a partition with real orchestrators. Activities
+// that succeeded never run again; those that failed do. Each scenario runs
+// twice: without crashes, and with a crash after every request.
 
 namespace perdura::tests {
+
+using namespace actors;
+using namespace persistence;
 
 namespace {
 
@@ -46,7 +49,8 @@ task<std::string> with_timer(orchestration_context& ctx) {
   co_return done;
 }
 
-/// Awaits its ten in order: it fails when the first of them has failed.
+/// Starts ten activities and awaits them in order. Fails when it awaits the
+/// first activity that has failed.
 task<std::string> fan_out(orchestration_context& ctx) {
   std::vector<pending<std::string>> all;
   for (int i = 0; i < 10; ++i)
@@ -69,14 +73,15 @@ task<std::string> approvals(orchestration_context& ctx) {
   co_return done;
 }
 
-/// Three releases of one orchestrator.
+// Three releases of one orchestrator: with a bug, with the bug fixed, and with
+// other decisions.
 task<std::string> buggy(orchestration_context& ctx) {
   const std::string a = "a";
   std::string done = co_await ctx.call_activity<std::string>("Step", a);
   throw std::logic_error("a bug");
 }
 
-task<std::string> mended(orchestration_context& ctx) {
+task<std::string> fixed(orchestration_context& ctx) {
   const std::string a = "a";
   std::string done = co_await ctx.call_activity<std::string>("Step", a);
   const std::string b = "b";
@@ -91,10 +96,10 @@ task<std::string> changed(orchestration_context& ctx) {
 }
 
 std::shared_ptr<registry>
-make_functions(std::shared_ptr<switchboard> switches,
+make_functions(std::shared_ptr<step_control> control,
                task<std::string> (*release)(orchestration_context&) = buggy) {
   auto functions = std::make_shared<registry>();
-  add_test_functions(*functions, std::move(switches));
+  add_test_functions(*functions, std::move(control));
   functions->add_orchestrator("Catches", catches)
     .add_orchestrator("Retries", retries)
     .add_orchestrator("WithTimer", with_timer)
@@ -104,31 +109,32 @@ make_functions(std::shared_ptr<switchboard> switches,
   return functions;
 }
 
-/// Told twice: calm, and with a crash after every request.
-struct rewinds {
-  void tell(const std::function<void()>& story) {
+/// Runs a scenario twice: without crashes, and with a crash after every
+/// request.
+struct rewind_fixture {
+  void run_twice(const std::function<void()>& orchestration_outcome) {
     for (const bool crashes : {false, true})
-      BOOST_TEST_CONTEXT((crashes ? "with crashes" : "calm")) {
-        restless = crashes;
+      BOOST_TEST_CONTEXT((crashes ? "with crashes" : "without crashes")) {
+        crashes_after_requests = crashes;
         requests = 0;
-        switches = std::make_shared<switchboard>();
-        node_options how;
-        how.functions = make_functions(switches);
-        node = std::make_unique<deterministic_node>(std::move(how));
-        story();
-        node->settle();
-        for (const std::string& complaint : node->complaints)
-          BOOST_ERROR(complaint);
+        control = std::make_shared<step_control>();
+        node_options options;
+        options.functions = make_functions(control);
+        node = std::make_unique<deterministic_node>(std::move(options));
+        orchestration_outcome();
+        node->run_until_idle();
+        for (const std::string& violation : node->violations)
+          BOOST_ERROR(violation);
       }
   }
 
-  request_id next() {
+  request_id next_request_id() {
     return "request-" + std::to_string(++requests);
   }
 
   errc ask(management_request request) {
     const management_answer answer = node->ask(std::move(request));
-    if (restless)
+    if (crashes_after_requests)
       node->crash_and_recover();
     return answer.code;
   }
@@ -139,16 +145,16 @@ struct rewinds {
     start.id = id;
     start.name = name;
     start.input = input;
-    start.request = next();
+    start.request = next_request_id();
     start.execution = "execution-of-" + id;
     BOOST_REQUIRE((ask(start) == errc::ok));
   }
 
   errc rewind(const instance_id& id) {
-    return ask(rewind_instance{id, "mended", next()});
+    return ask(rewind_instance{id, "fixed", next_request_id()});
   }
 
-  void ends(const instance_id& id, runtime_status status) {
+  void expect_status(const instance_id& id, runtime_status status) {
     BOOST_REQUIRE((ask(wait_instance{id}) == errc::ok));
     const auto stored = node->stored(id);
     BOOST_REQUIRE(stored);
@@ -159,205 +165,229 @@ struct rewinds {
                           id << " is " << to_text(stored->record));
   }
 
-  void fails(const instance_id& id) {
-    ends(id, runtime_status::failed);
+  void expect_failed(const instance_id& id) {
+    expect_status(id, runtime_status::failed);
   }
 
-  void completes(const instance_id& id, const std::string& output) {
-    ends(id, runtime_status::completed);
+  void expect_completed(const instance_id& id, const std::string& output) {
+    expect_status(id, runtime_status::completed);
     get_status question;
     question.id = id;
     BOOST_TEST(node->ask(question).status->row.output == output);
   }
 
   std::unique_ptr<deterministic_node> node;
-  std::shared_ptr<switchboard> switches;
-  bool restless = false;
+  std::shared_ptr<step_control> control;
+  bool crashes_after_requests = false;
   unsigned requests = 0;
 };
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(partition_rewind, rewinds)
+BOOST_FIXTURE_TEST_SUITE(partition_rewind, rewind_fixture)
 
-BOOST_AUTO_TEST_CASE(a_failure_that_was_caught_stays_caught) {
-  tell([&] {
-    switches->failures = {{"a", -1}, {"c", 1}};
+// The failure of step a was caught before step c failed. After the rewind only
+// step c runs again, although step a would succeed now.
+BOOST_AUTO_TEST_CASE(caught_failure_stays_caught) {
+  run_twice([&] {
+    control->failures = {{"a", -1}, {"c", 1}};
     start("i", "Catches");
-    fails("i");
-    switches->failures["a"] = 0; // it would succeed now, and is not asked
+    expect_failed("i");
+    control->failures["a"] = 0; // step a would succeed now
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"caughtbc\"");
-    BOOST_TEST(switches->calls["a"] == 1);
-    BOOST_TEST(switches->calls["b"] == 1);
-    BOOST_TEST(switches->calls["c"] == 2);
+    expect_completed("i", "\"caughtbc\"");
+    BOOST_TEST(control->calls["a"] == 1);
+    BOOST_TEST(control->calls["b"] == 1);
+    BOOST_TEST(control->calls["c"] == 2);
   });
 }
 
-BOOST_AUTO_TEST_CASE(an_exhausted_retry_policy_gets_a_new_budget) {
-  tell([&] {
-    switches->failures = {{"a", 5}};
+// Three attempts have failed; after the rewind, three more are allowed.
+BOOST_AUTO_TEST_CASE(exhausted_retry_policy_gets_new_attempts) {
+  run_twice([&] {
+    control->failures = {{"a", 5}};
     start("i", "Retries");
-    fails("i");
-    BOOST_TEST(switches->calls["a"] == 3);
+    expect_failed("i");
+    BOOST_TEST(control->calls["a"] == 3);
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"a\"");
-    BOOST_TEST(switches->calls["a"] == 6);
+    expect_completed("i", "\"a\"");
+    BOOST_TEST(control->calls["a"] == 6);
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_new_budget_can_be_exhausted_too) {
-  tell([&] {
-    switches->failures = {{"a", 6}};
+// Six attempts fail; after the second rewind the seventh succeeds.
+BOOST_AUTO_TEST_CASE(new_attempts_can_be_exhausted_too) {
+  run_twice([&] {
+    control->failures = {{"a", 6}};
     start("i", "Retries");
-    fails("i");
+    expect_failed("i");
     BOOST_TEST((rewind("i") == errc::ok));
-    fails("i");
-    BOOST_TEST(switches->calls["a"] == 6);
+    expect_failed("i");
+    BOOST_TEST(control->calls["a"] == 6);
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"a\"");
-    BOOST_TEST(switches->calls["a"] == 7);
+    expect_completed("i", "\"a\"");
+    BOOST_TEST(control->calls["a"] == 7);
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_pending_timer_keeps_its_time) {
-  tell([&] {
-    switches->failures = {{"a", 1}};
+// Setup: the instance fails while a timer of one hour runs, and is rewound
+// after ten minutes.
+BOOST_AUTO_TEST_CASE(pending_timer_keeps_its_fire_time) {
+  run_twice([&] {
+    control->failures = {{"a", 1}};
     const timestamp begun = node->clock.now();
     start("i", "WithTimer");
-    fails("i");
-    node->pass(10min);
+    expect_failed("i");
+    node->advance_time(10min);
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"a\"");
+    expect_completed("i", "\"a\"");
     BOOST_TEST((node->clock.now() >= begun + 1h));
     BOOST_TEST((node->clock.now() < begun + 61min));
   });
 }
 
-BOOST_AUTO_TEST_CASE(an_overdue_timer_fires_at_once) {
-  tell([&] {
-    switches->failures = {{"a", 1}};
+// Setup: the instance fails while a timer of one hour runs, and is rewound
+// after two hours.
+BOOST_AUTO_TEST_CASE(overdue_timer_fires_at_once) {
+  run_twice([&] {
+    control->failures = {{"a", 1}};
     start("i", "WithTimer");
-    fails("i");
-    node->pass(2h);
-    const timestamp mended_at = node->clock.now();
+    expect_failed("i");
+    node->advance_time(2h);
+    const timestamp rewound_at = node->clock.now();
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"a\"");
-    BOOST_TEST((node->clock.now() < mended_at + 1s));
+    expect_completed("i", "\"a\"");
+    BOOST_TEST((node->clock.now() < rewound_at + 1s));
   });
 }
 
-BOOST_AUTO_TEST_CASE(what_ran_on_in_a_fan_out_is_not_run_again) {
-  // Two of ten have failed; three end after the instance has failed, one of
-  // them badly, or are still running when it is rewound.
+// Activities 2 and 5 of a fan-out fail. If `late` is false, activities
+// 7, 8 and 9 end after the instance has failed; if `late` is true, they still
+// run when the instance is rewound. Activity 8 fails too. Only activities 2, 5
+// and 8 run again.
+BOOST_AUTO_TEST_CASE(activities_that_succeeded_do_not_run_again) {
+
   for (const bool late : {false, true})
-    tell([&] {
-      switches->failures = {{"2", 1}, {"5", 1}, {"8", 1}};
+    run_twice([&] {
+      control->failures = {{"2", 1}, {"5", 1}, {"8", 1}};
       const auto running = [](const activity_work_item& item) {
-        return item.sequence >= 8 && item.sequence <= 10; // "7", "8", "9"
+        return item.sequence >= 8 && item.sequence <= 10; // steps "7" to "9"
       };
       node->holds_activity = running;
       start("i", "FanOut");
-      fails("i");
+      expect_failed("i");
       if (!late)
         node->holds_activity = nullptr;
-      node->settle(); // what is not held ends, "5" badly
+      // All activities except the held ones finish now. Step "5" fails.
+      node->run_until_idle();
       BOOST_TEST((rewind("i") == errc::ok));
-      node->settle();
+      node->run_until_idle();
       node->holds_activity = nullptr;
       if (late) {
-        // "8" fails now: that is a failure after the rewind.
-        fails("i");
+        // Step "8" fails after the rewind.
+        expect_failed("i");
         BOOST_TEST((rewind("i") == errc::ok));
       }
-      completes("i", "\"0123456789\"");
+      expect_completed("i", "\"0123456789\"");
       for (int i = 0; i < 10; ++i) {
         const bool failed = i == 2 || i == 5 || i == 8;
-        BOOST_TEST(switches->calls[std::to_string(i)] == (failed ? 2 : 1), i);
+        BOOST_TEST(control->calls[std::to_string(i)] == (failed ? 2 : 1), i);
       }
     });
 }
 
-BOOST_AUTO_TEST_CASE(a_failed_grandchild_is_rewound_with_its_parents) {
-  tell([&] {
-    switches->failures = {{"b", 1}};
+// A rewind of the parent rewinds its failed child and grandchild.
+BOOST_AUTO_TEST_CASE(failed_grandchild_is_rewound_with_its_parents) {
+  run_twice([&] {
+    control->failures = {{"b", 1}};
     start("i", "Family", R"({"name":"Family","count":1,
       "input":{"name":"Steps","input":["a","b"],"count":1}})");
-    fails("i");
-    fails("i-0");
-    fails("i-0-0");
+    expect_failed("i");
+    expect_failed("i-0");
+    expect_failed("i-0-0");
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", R"([[["a","b"]]])");
-    completes("i-0-0", R"(["a","b"])");
-    BOOST_TEST(switches->calls["a"] == 1);
-    BOOST_TEST(switches->calls["b"] == 2);
+    expect_completed("i", R"([[["a","b"]]])");
+    expect_completed("i-0-0", R"(["a","b"])");
+    BOOST_TEST(control->calls["a"] == 1);
+    BOOST_TEST(control->calls["b"] == 2);
     node->check_at_rest();
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_child_rewound_on_its_own_answers_the_parents_rewind) {
-  tell([&] {
-    switches->failures = {{"b", 1}};
+// The child was rewound by a client and has completed. When the parent is
+// rewound, it receives the outcome of the child.
+BOOST_AUTO_TEST_CASE(child_rewound_alone_completes_the_rewound_parent) {
+  run_twice([&] {
+    control->failures = {{"b", 1}};
     start("i", "Family", R"({"name":"Steps","input":["a","b"],"count":1})");
-    fails("i");
+    expect_failed("i");
     BOOST_TEST((rewind("i-0") == errc::ok));
-    completes("i-0", R"(["a","b"])");
-    node->settle();
+    expect_completed("i-0", R"(["a","b"])");
+    node->run_until_idle();
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", R"([["a","b"]])");
-    BOOST_TEST(switches->calls["b"] == 2);
+    expect_completed("i", R"([["a","b"]])");
+    BOOST_TEST(control->calls["b"] == 2);
     node->check_at_rest();
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_child_that_fails_again_fails_its_parent_again) {
-  tell([&] {
-    switches->failures = {{"b", 2}};
+// The step of the child fails twice, so two rewinds of the parent are
+// necessary.
+BOOST_AUTO_TEST_CASE(child_failing_again_fails_its_parent_again) {
+  run_twice([&] {
+    control->failures = {{"b", 2}};
     start("i", "Family", R"({"name":"Steps","input":["a","b"],"count":1})");
-    fails("i");
+    expect_failed("i");
     BOOST_TEST((rewind("i") == errc::ok));
-    fails("i");
+    expect_failed("i");
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", R"([["a","b"]])");
-    BOOST_TEST(switches->calls["a"] == 1);
-    BOOST_TEST(switches->calls["b"] == 3);
+    expect_completed("i", R"([["a","b"]])");
+    BOOST_TEST(control->calls["a"] == 1);
+    BOOST_TEST(control->calls["b"] == 3);
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_purged_child_fails_its_parent_again) {
-  tell([&] {
-    switches->failures = {{"a", 1}};
+// A child that was purged cannot be rewound.
+BOOST_AUTO_TEST_CASE(purged_child_fails_its_parent_again) {
+  run_twice([&] {
+    control->failures = {{"a", 1}};
     start("i", "Family", R"({"name":"Steps","input":["a"],"count":1})");
-    fails("i");
+    expect_failed("i");
     BOOST_TEST((ask(purge_instance{"i-0"}) == errc::ok));
     BOOST_TEST((rewind("i") == errc::ok));
-    fails("i");
+    expect_failed("i");
     node->check_at_rest();
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_bug_is_mended_by_a_new_program) {
-  tell([&] {
+// The first release throws. The fixed release continues after the rewind
+// without repeating the activity.
+BOOST_AUTO_TEST_CASE(new_code_completes_a_rewound_instance) {
+  run_twice([&] {
     start("i", "Release");
-    fails("i");
-    node->set_functions(make_functions(switches, mended));
+    expect_failed("i");
+    node->set_functions(make_functions(control, fixed));
     node->crash_and_recover();
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"ab\"");
-    BOOST_TEST(switches->calls["a"] == 1);
+    expect_completed("i", "\"ab\"");
+    BOOST_TEST(control->calls["a"] == 1);
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_program_that_does_not_fit_holds_the_instance) {
-  tell([&] {
+// Setup: a release with other decisions is deployed before the rewind. The
+// instance is held, with a reason, and continues when matching code is
+// deployed.
+BOOST_AUTO_TEST_CASE(mismatching_code_holds_the_instance) {
+  run_twice([&] {
     start("i", "Release");
-    fails("i");
-    node->set_functions(make_functions(switches, changed));
+    expect_failed("i");
+    node->set_functions(make_functions(control, changed));
     node->crash_and_recover();
     BOOST_TEST((rewind("i") == errc::ok));
-    node->pass(1min);
-    auto stuck = node->partition(node->where("i")).stuck();
-    if (stuck.empty()) { // it has been evicted: its record says it
+    node->advance_time(1min);
+    auto stuck = node->partition(node->partition_of("i")).stuck();
+    if (stuck.empty()) {
+      // The instance was evicted; its stored record contains the reason.
       const auto stored = node->stored("i");
       BOOST_REQUIRE(stored);
       BOOST_TEST(stored->record.held.find("Other") != std::string::npos,
@@ -367,117 +397,130 @@ BOOST_AUTO_TEST_CASE(a_program_that_does_not_fit_holds_the_instance) {
                  stuck.front().second);
     }
     BOOST_TEST((node->stored("i")->record.status == runtime_status::running));
-    // The program that fits comes, and it goes on by itself.
-    node->set_functions(make_functions(switches, mended));
+    // With matching code the instance continues without a request.
+    node->set_functions(make_functions(control, fixed));
     node->crash_and_recover();
-    completes("i", "\"ab\"");
+    expect_completed("i", "\"ab\"");
     BOOST_TEST(node->stored("i")->record.held.empty());
-    BOOST_TEST(switches->calls["a"] == 1);
+    BOOST_TEST(control->calls["a"] == 1);
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_held_instance_can_be_ended) {
-  tell([&] {
+// The instance is held because the code does not match its history.
+BOOST_AUTO_TEST_CASE(held_instance_can_be_terminated) {
+  run_twice([&] {
     start("i", "Release");
-    fails("i");
-    node->set_functions(make_functions(switches, changed));
+    expect_failed("i");
+    node->set_functions(make_functions(control, changed));
     node->crash_and_recover();
     BOOST_TEST((rewind("i") == errc::ok));
-    node->settle();
-    BOOST_TEST(
-      (ask(terminate_instance{"i", "away", false, next()}) == errc::ok));
-    ends("i", runtime_status::terminated);
+    node->run_until_idle();
+    BOOST_TEST((ask(terminate_instance{"i", "away", false, next_request_id()})
+                == errc::ok));
+    expect_status("i", runtime_status::terminated);
   });
 }
 
-BOOST_AUTO_TEST_CASE(human_approvals_need_not_be_given_again) {
-  tell([&] {
-    switches->failures = {{"database", -1}};
+// Three approvals were consumed before the last step failed. A rewind repeats
+// only that step.
+BOOST_AUTO_TEST_CASE(consumed_events_need_not_be_raised_again) {
+  run_twice([&] {
+    control->failures = {{"database", -1}};
     start("i", "Approvals");
     for (const char* const who : {"Ann", "Bob", "Cid"})
-      BOOST_TEST((ask(raise_event{"i", who, "\"yes \"", next()}) == errc::ok));
-    fails("i");
-    switches->failures["database"] = 0; // the configuration is mended
+      BOOST_TEST((ask(raise_event{"i", who, "\"yes \"", next_request_id()})
+                  == errc::ok));
+    expect_failed("i");
+    control->failures["database"] = 0; // the configuration is fixed
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", "\"yes yes yes \"");
+    expect_completed("i", "\"yes yes yes \"");
     for (const char* const who : {"Ann", "Bob", "Cid"})
-      BOOST_TEST(switches->calls[who] == 1);
-    BOOST_TEST(switches->calls["database"] == 2);
+      BOOST_TEST(control->calls[who] == 1);
+    BOOST_TEST(control->calls["database"] == 2);
   });
 }
 
-BOOST_AUTO_TEST_CASE(one_instance_can_be_rewound_twice) {
-  tell([&] {
-    switches->failures = {{"b", 2}, {"d", 1}};
+// Step b fails twice and step d once; each failure is rewound.
+BOOST_AUTO_TEST_CASE(instance_can_be_rewound_repeatedly) {
+  run_twice([&] {
+    control->failures = {{"b", 2}, {"d", 1}};
     start("i", "Steps", R"(["a","b","c","d","e"])");
-    fails("i");
+    expect_failed("i");
     BOOST_TEST((rewind("i") == errc::ok));
-    fails("i"); // b again
+    expect_failed("i"); // step b
     BOOST_TEST((rewind("i") == errc::ok));
-    fails("i"); // d
+    expect_failed("i"); // step d
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", R"(["a","b","c","d","e"])");
-    BOOST_TEST(switches->calls["a"] == 1);
-    BOOST_TEST(switches->calls["b"] == 3);
-    BOOST_TEST(switches->calls["c"] == 1);
-    BOOST_TEST(switches->calls["d"] == 2);
-    BOOST_TEST(switches->calls["e"] == 1);
+    expect_completed("i", R"(["a","b","c","d","e"])");
+    BOOST_TEST(control->calls["a"] == 1);
+    BOOST_TEST(control->calls["b"] == 3);
+    BOOST_TEST(control->calls["c"] == 1);
+    BOOST_TEST(control->calls["d"] == 2);
+    BOOST_TEST(control->calls["e"] == 1);
   });
 }
 
-BOOST_AUTO_TEST_CASE(nothing_that_was_ever_written_goes) {
-  tell([&] {
-    switches->failures = {{"b", 1}};
+// The history before the rewind is a prefix of the history after it.
+BOOST_AUTO_TEST_CASE(rewind_removes_no_history) {
+  run_twice([&] {
+    control->failures = {{"b", 1}};
     start("i", "Steps", R"(["a","b"])");
-    fails("i");
+    expect_failed("i");
     const auto before = to_text(node->history_of("i"));
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", R"(["a","b"])");
+    expect_completed("i", R"(["a","b"])");
     const auto after = to_text(node->history_of("i"));
     BOOST_REQUIRE(after.size() > before.size());
     BOOST_TEST(std::equal(before.begin(), before.end(), after.begin()));
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_repeated_rewind_is_one_rewind) {
-  tell([&] {
-    switches->failures = {{"a", 1}};
+// A repeat with the same request ID changes nothing, before and after
+// completion.
+BOOST_AUTO_TEST_CASE(repeated_rewind_request_counts_once) {
+  run_twice([&] {
+    control->failures = {{"a", 1}};
     start("i", "Steps", R"(["a"])");
-    fails("i");
-    const rewind_instance once{"i", "mended", "once"};
+    expect_failed("i");
+    const rewind_instance once{"i", "fixed", "once"};
     BOOST_TEST((ask(once) == errc::ok));
     BOOST_TEST((ask(once) == errc::ok));
-    completes("i", R"(["a"])");
+    expect_completed("i", R"(["a"])");
     BOOST_TEST((ask(once) == errc::ok));
-    BOOST_TEST(switches->calls["a"] == 2);
+    BOOST_TEST(control->calls["a"] == 2);
   });
 }
 
-BOOST_AUTO_TEST_CASE(what_has_not_failed_cannot_be_rewound) {
-  tell([&] {
-    BOOST_TEST((rewind("nobody") == errc::not_found));
+// Unknown, running, suspended, terminated and completed instances are refused.
+BOOST_AUTO_TEST_CASE(only_failed_instances_can_be_rewound) {
+  run_twice([&] {
+    BOOST_TEST((rewind("missing") == errc::not_found));
     start("waiting", "Waits");
     BOOST_TEST((rewind("waiting") == errc::not_failed));
-    BOOST_TEST((ask(suspend_instance{"waiting", "", next()}) == errc::ok));
-    BOOST_TEST((rewind("waiting") == errc::not_failed));
     BOOST_TEST(
-      (ask(terminate_instance{"waiting", "", false, next()}) == errc::ok));
+      (ask(suspend_instance{"waiting", "", next_request_id()}) == errc::ok));
+    BOOST_TEST((rewind("waiting") == errc::not_failed));
+    BOOST_TEST((ask(terminate_instance{"waiting", "", false, next_request_id()})
+                == errc::ok));
     BOOST_TEST((rewind("waiting") == errc::not_failed));
     start("ended", "Steps", "[]");
-    completes("ended", "[]");
+    expect_completed("ended", "[]");
     BOOST_TEST((rewind("ended") == errc::not_failed));
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_rewind_behind_the_failure_in_its_batch_waits_for_it) {
-  tell([&] {
-    switches->failures = {{"a", 1}};
+// Setup: the outcome of the failing turn and the rewind request are in one
+// batch, in this order.
+BOOST_AUTO_TEST_CASE(rewind_after_the_failure_in_a_batch_is_accepted) {
+  run_twice([&] {
+    control->failures = {{"a", 1}};
     start("i", "Steps", R"(["a"])");
     node->run_activity();
-    node->take_all();
-    BOOST_REQUIRE(node->run_turn()); // its outcome stands before the rewind
+    node->process_mailboxes();
+    // The outcome of the turn arrives before the rewind request.
+    BOOST_REQUIRE(node->run_turn());
     BOOST_TEST((rewind("i") == errc::ok));
-    completes("i", R"(["a"])");
+    expect_completed("i", R"(["a"])");
   });
 }
 

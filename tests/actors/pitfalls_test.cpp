@@ -1,10 +1,13 @@
-/// What g++ 12 miscompiles or the language lets dangle: either it is refused,
-/// or it works here, with both compilers.
+// Coroutine code that g++ 12 miscompiles or that leaves dangling references.
+// The authoring API must either refuse it at compile time (static assertions)
+// or make it work (test cases). The tests apply to g++ and clang++.
 #include "tests/actors/turn_driver.hpp"
 
 using namespace std::chrono_literals;
 
 namespace perdura::actors::test {
+
+using namespace persistence;
 
 namespace {
 
@@ -24,19 +27,20 @@ template <class... A>
 constexpr bool stays
   = detail::parameters_stay<orchestration_context&, A...>::value;
 
-// Parameters: by value, or a helper's T&.
+// An orchestrator takes its parameters by value. A helper may also take T&.
 static_assert(stays<> && stays<std::string, charge> && stays<charge&>);
 static_assert(!stays<const charge&> && !stays<charge&&>);
 static_assert(!stays<std::string_view> && !stays<int, const std::string&>);
 
-// Only what a replay brings back can be awaited.
+// Only tasks that a replay can repeat can be awaited.
 static_assert(
   detail::awaitable<pending<
     int>> && detail::awaitable<pending_all<int>> && detail::awaitable<pending_any> && detail::awaitable<task<int>> && detail::awaitable<pending<int>::outcome_awaiter>);
 static_assert(
   !detail::awaitable<std::suspend_always> && !detail::awaitable<int>);
 
-// Handles are no aggregates and have nothing to destroy.
+// Task handles are trivially destructible and are no aggregates, because g++ 12
+// destroys temporaries of aggregate type twice in an await expression.
 static_assert(
   std::is_trivially_destructible_v<pending_tuple<
     json,
@@ -53,33 +57,33 @@ static_assert(
 
 task<std::string> everyday(orchestration_context& ctx, charge in) {
   std::string out;
-  // Temporaries of class type, of literals, of trivial aggregates.
+  // Inputs: a temporary of class type, a literal, a trivial aggregate.
   out += co_await ctx.call_activity<std::string>("Echo", std::string("a"));
   out += co_await ctx.call_activity<std::string>("Echo", "b");
   out += std::to_string(co_await ctx.call_activity<int>("Sum", point{1, 2}));
-  // An lvalue aggregate, and one that is named first.
+  // An aggregate parameter, and a named aggregate.
   out += co_await ctx.call_activity<std::string>("City", in);
   charge named{"card", "Oslo"};
   out += co_await ctx.call_activity<std::string>("City", named);
-  // Options in braces.
+  // Options as a braced initializer.
   out += co_await ctx.call_activity<std::string>(
     "Echo", out.size(),
     {.retry = {.attempts_max = 2, .interval_first = 1s}, .time_out = 5s});
-  // As an argument, in an operand, in a loop's head.
+  // co_await as an argument, in an operand, and in the condition of a loop.
   out.append(co_await ctx.call_activity<std::string>("Echo", "c") + "-");
   for (int i = 0; i < co_await ctx.call_activity<int>("Two"); ++i)
     out += '.';
-  // A condition, a negation, a value first.
+  // co_await in a condition and under a negation.
   const bool yes = co_await ctx.call_activity<bool>("Yes");
   const bool also = yes && co_await ctx.call_activity<bool>("Yes");
   if (also)
     out += "y";
   if (!co_await ctx.call_activity<bool>("Yes"))
     out += "n";
-  // json built first.
+  // A JSON value that is built before the call.
   json body = {{"k", json::array({1, 2})}};
   out += (co_await ctx.call_activity<json>("Json", body)).dump();
-  // A structured binding of two.
+  // A structured binding of two results.
   auto a = ctx.call_activity<std::string>("Echo", "x");
   auto b = ctx.call_activity("Void");
   auto [x, nothing] = co_await when_all(a, b);
@@ -102,7 +106,7 @@ std::shared_ptr<registry> functions() {
   return r;
 }
 
-/// A member function is a fine orchestration helper; its object must stay.
+/// A member function can be a helper coroutine if its object outlives the call.
 struct shop {
   int stock = 3;
 
@@ -116,17 +120,21 @@ struct shop {
 
 BOOST_AUTO_TEST_SUITE(pitfalls)
 
-BOOST_AUTO_TEST_CASE(everyday_expressions_survive_the_compiler) {
+// Runs the orchestrator Everyday twice. In the first run each turn receives one
+// result, in the second run all available results.
+BOOST_AUTO_TEST_CASE(common_await_expressions_compile_correctly) {
   const std::string in = R"({"card":"c","city":"Rome"})";
   for (bool batched : {false, true}) {
-    story told = tell(functions(), "Everyday", in, {}, batched);
-    BOOST_TEST(told.failure.message == "");
-    BOOST_TEST(told.output == R"("ab3RomeOslo11c-..y{\"k\":[1,2]}x")");
+    orchestration_outcome outcome
+      = run_to_end(functions(), "Everyday", in, {}, batched);
+    BOOST_TEST(outcome.failure.message == "");
+    BOOST_TEST(outcome.output == R"("ab3RomeOslo11c-..y{\"k\":[1,2]}x")");
   }
   BOOST_TEST(detail::frames_alive.load() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_member_function_may_help) {
+// The object is a local variable of the orchestrator.
+BOOST_AUTO_TEST_CASE(member_function_can_be_a_helper_coroutine) {
   auto r = std::make_shared<registry>();
   r->add_orchestrator("Ship", [](orchestration_context& ctx) -> task<int> {
     shop s;
@@ -134,10 +142,12 @@ BOOST_AUTO_TEST_CASE(a_member_function_may_help) {
     co_return co_await s.sell(ctx, 1);
   });
   r->add_activity("Sell", [](int n) { return n; });
-  BOOST_TEST(tell(r, "Ship", "null").output == "1");
+  BOOST_TEST(run_to_end(r, "Ship", "null").output == "1");
 }
 
-BOOST_AUTO_TEST_CASE(a_destructor_may_cancel_a_timer_also_of_an_evicted_frame) {
+// A local object cancels a timer in its destructor. The destructor also runs
+// when the coroutine frame is destroyed.
+BOOST_AUTO_TEST_CASE(destructor_can_cancel_a_timer_of_an_evicted_frame) {
   struct guard {
     pending<void> timer;
 

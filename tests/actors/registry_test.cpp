@@ -49,9 +49,10 @@ struct my_failure : std::runtime_error {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(registry_of_functions)
+BOOST_AUTO_TEST_SUITE(registry_suite)
 
-BOOST_AUTO_TEST_CASE(an_orchestrator_is_found_by_name_and_exact_version) {
+// Names are case-sensitive. The default version is the greatest one.
+BOOST_AUTO_TEST_CASE(orchestrator_is_found_by_name_and_exact_version) {
   registry r;
   r.add_orchestrator("Ship", answer)
     .add_orchestrator("Ship", answer, {.version = "1.9"})
@@ -63,14 +64,15 @@ BOOST_AUTO_TEST_CASE(an_orchestrator_is_found_by_name_and_exact_version) {
   BOOST_TEST(!r.find_orchestrator("ship", ""));
   BOOST_TEST(*r.default_version("Ship") == "1.10");
   BOOST_TEST(*r.default_version("Bill") == "");
-  BOOST_TEST(!r.default_version("Nobody"));
+  BOOST_TEST(!r.default_version("Missing"));
   std::string names;
   for (auto* entry : r.orchestrators())
     names += entry->name() + " " + entry->version() + ";";
   BOOST_TEST(names == "Bill ;Ship ;Ship 1.9;Ship 1.10;");
 }
 
-BOOST_AUTO_TEST_CASE(versions_compare_as_people_read_them) {
+// Versions are compared part by part, numbers as numbers and all else as text.
+BOOST_AUTO_TEST_CASE(versions_compare_numerically) {
   const char* ascending[]
     = {"", "1", "1.2", "1.10", "1.10-beta", "2", "2.0", "10"};
   for (std::size_t i = 0; i < std::size(ascending); ++i)
@@ -80,7 +82,8 @@ BOOST_AUTO_TEST_CASE(versions_compare_as_people_read_them) {
   BOOST_TEST(is_version_less("1.0", "1.00") != is_version_less("1.00", "1.0"));
 }
 
-BOOST_AUTO_TEST_CASE(bad_and_repeated_names_are_refused) {
+// A name is 1 to 256 bytes of UTF-8 without control characters.
+BOOST_AUTO_TEST_CASE(invalid_and_duplicate_names_are_refused) {
   registry r;
   r.add_orchestrator("Ship", answer).add_activity("A", [] {});
   BOOST_CHECK_THROW(r.add_orchestrator("Ship", answer), std::invalid_argument);
@@ -99,7 +102,8 @@ BOOST_AUTO_TEST_CASE(bad_and_repeated_names_are_refused) {
                     std::invalid_argument);
 }
 
-BOOST_AUTO_TEST_CASE(orchestrators_carry_their_options) {
+// The partition reads these options.
+BOOST_AUTO_TEST_CASE(orchestrator_options_are_stored) {
   registry r;
   r.add_orchestrator("Ship", answer,
                      {.external_events = external_event_policy::discard,
@@ -109,7 +113,9 @@ BOOST_AUTO_TEST_CASE(orchestrators_carry_their_options) {
   BOOST_TEST((options.retention == std::chrono::hours(1)));
 }
 
-BOOST_AUTO_TEST_CASE(activities_take_and_give_what_they_like) {
+// An activity can be a function, a lambda, a move-only callable or a
+// std::function. Its context, input and output are optional.
+BOOST_AUTO_TEST_CASE(activities_accept_many_signatures) {
   registry r;
   auto unique = std::make_unique<int>(5);
   r.add_activity("Function", plain_function)
@@ -139,7 +145,9 @@ BOOST_AUTO_TEST_CASE(activities_take_and_give_what_they_like) {
   BOOST_TEST(run(r, "Std", "7") == "8");
 }
 
-BOOST_AUTO_TEST_CASE(json_text_goes_through_verbatim) {
+// json_text is neither parsed nor formatted. An output that is not JSON is a
+// failure.
+BOOST_AUTO_TEST_CASE(json_text_activity_passes_its_input_verbatim) {
   registry r;
   r.add_activity("Text", [](json_text in) { return in; })
     .add_activity("Bad", [] { return json_text("{nope"); });
@@ -150,7 +158,9 @@ BOOST_AUTO_TEST_CASE(json_text_goes_through_verbatim) {
     "payload_error! the output of activity Bad cannot be written as JSON"));
 }
 
-BOOST_AUTO_TEST_CASE(whatever_an_activity_throws_becomes_a_failure) {
+// The failure carries the type and the message of the exception. Inputs and
+// outputs that cannot be converted are failures too.
+BOOST_AUTO_TEST_CASE(every_exception_becomes_a_failure) {
   registry r;
   r.add_activity("Std", [] { throw std::runtime_error("card declined"); })
     .add_activity("Mine", [] { throw my_failure("x"); })
@@ -179,7 +189,8 @@ BOOST_AUTO_TEST_CASE(whatever_an_activity_throws_becomes_a_failure) {
                 "this node");
 }
 
-BOOST_AUTO_TEST_CASE(outputs_have_limits_that_are_named) {
+// The limits of size and depth also apply to json_text.
+BOOST_AUTO_TEST_CASE(oversized_output_fails_and_names_the_limit) {
   registry r;
   r.add_activity("Long", [] { return std::string(payload_bytes_max, 'x'); })
     .add_activity("Fits",
@@ -207,7 +218,8 @@ BOOST_AUTO_TEST_CASE(outputs_have_limits_that_are_named) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_long_message_of_a_failure_is_cut) {
+// The message of an exception can have any length.
+BOOST_AUTO_TEST_CASE(long_failure_message_is_truncated) {
   registry r;
   r.add_activity("Long", [] {
     throw std::runtime_error(std::string(failure_message_bytes_max + 5, 'x'));
@@ -217,7 +229,8 @@ BOOST_AUTO_TEST_CASE(a_long_message_of_a_failure_is_cut) {
                   - 1);
 }
 
-BOOST_AUTO_TEST_CASE(limits_of_an_activity_are_told) {
+// The activity pool reads these limits.
+BOOST_AUTO_TEST_CASE(activity_limits_are_returned) {
   registry r;
   r.add_activity("A", [] {}, {.concurrency_max = 3}).add_activity("B", [] {});
   BOOST_TEST(r.find_activity_limits("A")->concurrency_max == 3U);
@@ -228,7 +241,9 @@ BOOST_AUTO_TEST_CASE(limits_of_an_activity_are_told) {
   BOOST_TEST((r.activity_names() == std::vector<std::string>{"A", "B"}));
 }
 
-BOOST_AUTO_TEST_CASE(an_activity_learns_what_it_may_ask) {
+// Without a server, a context has no management URLs and throws if they are
+// requested.
+BOOST_AUTO_TEST_CASE(activity_context_returns_its_fields) {
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
   activity_call call = a_call();
   call.cancelled = cancelled;

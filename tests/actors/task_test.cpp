@@ -1,4 +1,4 @@
-#include "tests/actors/turn_driver.hpp"
+#include "tests/actors/single_orchestrator.hpp"
 
 #include <chrono>
 
@@ -8,16 +8,10 @@ namespace perdura::actors::test {
 
 namespace {
 
-std::shared_ptr<registry> with(auto orchestrator) {
-  auto r = std::make_shared<registry>();
-  r->add_orchestrator("Ship", orchestrator);
-  return r;
-}
-
 history_event begin_of(std::string name) {
   execution_started started;
   started.name = std::move(name);
-  return {begin_of_time, std::move(started)};
+  return {start_time, std::move(started)};
 }
 
 task<int> one(orchestration_context&) {
@@ -35,19 +29,19 @@ task<void> throws(orchestration_context& ctx) {
   throw std::out_of_range("no such city");
 }
 
-/// Counts what is alive, as a local of a frame that may be evicted.
-struct tracked {
+/// A local object of a coroutine frame; counts the objects that exist.
+struct frame_local {
   static inline int alive = 0;
 
-  tracked() {
+  frame_local() {
     ++alive;
   }
 
-  tracked(const tracked&) {
+  frame_local(const frame_local&) {
     ++alive;
   }
 
-  ~tracked() {
+  ~frame_local() {
     --alive;
   }
 };
@@ -56,8 +50,9 @@ struct tracked {
 
 BOOST_AUTO_TEST_SUITE(task_and_pending)
 
-BOOST_AUTO_TEST_CASE(a_million_helpers_that_never_wait_need_no_stack) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<int> {
+// A helper that never waits must return without growing the stack.
+BOOST_AUTO_TEST_CASE(million_finished_helpers_need_no_stack) {
+  turn_driver run(registry_with([](orchestration_context& ctx) -> task<int> {
                     int sum = 0;
                     for (int i = 0; i < 1'000'000; ++i)
                       sum += co_await one(ctx);
@@ -68,8 +63,9 @@ BOOST_AUTO_TEST_CASE(a_million_helpers_that_never_wait_need_no_stack) {
   BOOST_TEST(run.output() == "1000000");
 }
 
-BOOST_AUTO_TEST_CASE(a_million_finished_awaits_need_no_stack) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<int> {
+// Awaiting a finished task must not grow the stack either.
+BOOST_AUTO_TEST_CASE(repeated_awaits_of_a_finished_task_need_no_stack) {
+  turn_driver run(registry_with([](orchestration_context& ctx) -> task<int> {
                     auto value = ctx.call_activity<int>("One");
                     int sum = 0;
                     for (int i = 0; i < 100'000; ++i)
@@ -83,8 +79,10 @@ BOOST_AUTO_TEST_CASE(a_million_finished_awaits_need_no_stack) {
   BOOST_TEST(run.output() == "200000");
 }
 
-BOOST_AUTO_TEST_CASE(a_hundred_waiting_helpers_return_one_into_the_other) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<int> {
+// A hundred and one nested helpers wait for one activity and then return one
+// after the other.
+BOOST_AUTO_TEST_CASE(hundred_nested_helpers_return_in_order) {
+  turn_driver run(registry_with([](orchestration_context& ctx) -> task<int> {
                     co_return co_await deep(ctx, 100);
                   }),
                   "Ship");
@@ -96,56 +94,62 @@ BOOST_AUTO_TEST_CASE(a_hundred_waiting_helpers_return_one_into_the_other) {
   BOOST_TEST(detail::frames_alive.load() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_helpers_exception_reaches_the_code_that_awaits_it) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<std::string> {
-                    try {
-                      co_await throws(ctx);
-                    } catch (const std::out_of_range& failure) {
-                      co_return failure.what();
-                    }
-                    co_return "nothing";
-                  }),
-                  "Ship");
+// The helper throws after a timer.
+BOOST_AUTO_TEST_CASE(helper_exception_reaches_its_awaiter) {
+  turn_driver run(
+    registry_with([](orchestration_context& ctx) -> task<std::string> {
+      try {
+        co_await throws(ctx);
+      } catch (const std::out_of_range& failure) {
+        co_return failure.what();
+      }
+      co_return "nothing";
+    }),
+    "Ship");
   run.turn();
-  run.fire(1);
+  run.fire_timer(1);
   run.turn();
   BOOST_TEST(run.output() == "\"no such city\"");
 }
 
-BOOST_AUTO_TEST_CASE(a_run_destroyed_while_it_waits_leaves_no_frame) {
+// Local objects of the coroutines are destroyed too.
+BOOST_AUTO_TEST_CASE(destroying_a_waiting_run_frees_all_frames) {
   {
-    turn_driver run(with([](orchestration_context& ctx) -> task<int> {
-                      tracked local;
+    turn_driver run(registry_with([](orchestration_context& ctx) -> task<int> {
+                      frame_local local;
                       co_return co_await deep(ctx, 10);
                     }),
                     "Ship");
     run.turn();
-    BOOST_TEST(tracked::alive == 1);
+    BOOST_TEST(frame_local::alive == 1);
     BOOST_TEST(detail::frames_alive.load() == 12);
   }
-  BOOST_TEST(tracked::alive == 0);
+  BOOST_TEST(frame_local::alive == 0);
   BOOST_TEST(detail::frames_alive.load() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_helper_may_be_kept_and_awaited_later) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<int> {
+// A task object can be kept; its code does not run before it is awaited.
+BOOST_AUTO_TEST_CASE(helper_starts_when_it_is_awaited) {
+  turn_driver run(registry_with([](orchestration_context& ctx) -> task<int> {
                     auto later = deep(ctx, 2);
                     int before = co_await ctx.call_activity<int>("Before");
                     co_return before + co_await std::move(later);
                   }),
                   "Ship");
   run.turn();
-  BOOST_TEST(run.asked() == "activity:Before#1"); // it starts when awaited
+  BOOST_TEST(run.decisions_text()
+             == "activity:Before#1"); // Bottom is not scheduled yet
   run.complete(1, "10");
   run.turn();
-  BOOST_TEST(run.asked() == "activity:Bottom#2");
+  BOOST_TEST(run.decisions_text() == "activity:Bottom#2");
   run.complete(2, "1");
   run.turn();
   BOOST_TEST(run.output() == "13");
 }
 
-BOOST_AUTO_TEST_CASE(awaiting_a_helper_twice_is_said_not_undefined) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<int> {
+// The mistake is reported as an exception; it is not undefined behaviour.
+BOOST_AUTO_TEST_CASE(awaiting_a_helper_twice_throws) {
+  turn_driver run(registry_with([](orchestration_context& ctx) -> task<int> {
                     auto helper = one(ctx);
                     co_await std::move(helper);
                     co_return co_await std::move(helper);
@@ -153,22 +157,23 @@ BOOST_AUTO_TEST_CASE(awaiting_a_helper_twice_is_said_not_undefined) {
                   "Ship");
   run.turn();
   BOOST_TEST(run.failure().type == "std::logic_error");
-  BOOST_TEST(run.failure().message == "a task<T> is awaited once");
+  BOOST_TEST(run.failure().message == "a task<T> can be awaited once");
 }
 
-BOOST_AUTO_TEST_CASE(an_outcome_gives_the_value_or_the_failure) {
-  turn_driver run(with([](orchestration_context& ctx) -> task<std::string> {
-                    auto first = ctx.call_activity<int>("A");
-                    auto second = ctx.call_activity("B");
-                    auto a = co_await first.as_outcome();
-                    auto b = co_await second.as_outcome();
-                    std::string text = a ? std::to_string(*a) : "failed";
-                    if (!b)
-                      text
-                        += " " + b.failure().type + ": " + b.failure().message;
-                    co_return text;
-                  }),
-                  "Ship");
+// as_outcome() does not throw; the failure counts as delivered.
+BOOST_AUTO_TEST_CASE(as_outcome_returns_the_value_or_the_failure) {
+  turn_driver run(
+    registry_with([](orchestration_context& ctx) -> task<std::string> {
+      auto first = ctx.call_activity<int>("A");
+      auto second = ctx.call_activity("B");
+      auto a = co_await first.as_outcome();
+      auto b = co_await second.as_outcome();
+      std::string text = a ? std::to_string(*a) : "failed";
+      if (!b)
+        text += " " + b.failure().type + ": " + b.failure().message;
+      co_return text;
+    }),
+    "Ship");
   run.turn();
   run.fail(2, "no paper");
   run.turn();
@@ -177,11 +182,13 @@ BOOST_AUTO_TEST_CASE(an_outcome_gives_the_value_or_the_failure) {
   BOOST_TEST(
     run.output()
     == "\"7 activity_failed: Activity function 'B' failed: no paper\"");
-  BOOST_TEST((run.last.failures_taken == std::vector<task_sequence>{2}));
+  BOOST_TEST((run.last.failures_received == std::vector<task_sequence>{2}));
 }
 
-BOOST_AUTO_TEST_CASE(ten_thousand_activities_cost_the_same_each) {
-  auto functions = with([](orchestration_context& ctx) -> task<int> {
+// Runs ten thousand activities one after the other on a warm coroutine. The
+// second half must not take much longer than the first one.
+BOOST_AUTO_TEST_CASE(cost_of_a_turn_does_not_grow_with_history) {
+  auto functions = registry_with([](orchestration_context& ctx) -> task<int> {
     int sum = 0;
     for (int i = 0; i < 10'000; ++i)
       sum += co_await ctx.call_activity<int>("One");
@@ -202,18 +209,20 @@ BOOST_AUTO_TEST_CASE(ten_thousand_activities_cost_the_same_each) {
       next.instance = "order-17";
       const auto task = std::get<task_scheduled>(outcome.decisions.at(0));
       next.deliveries.push_back(
-        {1, {begin_of_time, task_completed{task.sequence, "1"}}});
+        {1, {start_time, task_completed{task.sequence, "1"}}});
       outcome = run.run_turn(std::move(next));
     }
     halves[half] = std::chrono::steady_clock::now() - begin;
   }
   BOOST_TEST(std::get<completed_result>(outcome.result).result == "10000");
-  // Generous: the machine is shared. Quadratic would be three times as long.
+  // A generous bound, because the machine is shared. With quadratic cost the
+  // second half would take three times as long.
   BOOST_TEST((halves[1] < 3 * halves[0] + 50ms));
 }
 
-BOOST_AUTO_TEST_CASE(a_fan_out_of_ten_thousand_is_gathered_in_one_pass) {
-  auto functions = with([](orchestration_context& ctx) -> task<int> {
+// Ten thousand results arrive in reverse order, each in its own turn.
+BOOST_AUTO_TEST_CASE(fan_out_of_10000_is_gathered_in_linear_time) {
+  auto functions = registry_with([](orchestration_context& ctx) -> task<int> {
     std::vector<pending<int>> all;
     for (int i = 0; i < 10'000; ++i)
       all.push_back(ctx.call_activity<int>("One"));
@@ -232,17 +241,19 @@ BOOST_AUTO_TEST_CASE(a_fan_out_of_ten_thousand_is_gathered_in_one_pass) {
   const auto begin = std::chrono::steady_clock::now();
   for (task_sequence i = 10'000; i > 0; --i) {
     orchestration_work_item next;
-    next.deliveries.push_back({i, {begin_of_time, task_completed{i, "1"}}});
+    next.deliveries.push_back({i, {start_time, task_completed{i, "1"}}});
     outcome = run.run_turn(std::move(next));
   }
   BOOST_TEST(std::get<completed_result>(outcome.result).result == "10000");
   BOOST_TEST((std::chrono::steady_clock::now() - begin < 3s));
 }
 
-BOOST_AUTO_TEST_CASE(racing_again_and_again_does_not_remember_every_race) {
-  // As they complete: a thousand races over what is left.
+// Calls when_any a thousand times, each time over the tasks that are not yet
+// awaited. All results arrive in one turn.
+BOOST_AUTO_TEST_CASE(repeated_when_any_keeps_no_finished_races) {
+
   turn_outcome outcome;
-  auto functions = with([](orchestration_context& ctx) -> task<int> {
+  auto functions = registry_with([](orchestration_context& ctx) -> task<int> {
     std::vector<pending<int>> left;
     for (int i = 0; i < 1'000; ++i)
       left.push_back(ctx.call_activity<int>("One"));
@@ -259,7 +270,7 @@ BOOST_AUTO_TEST_CASE(racing_again_and_again_does_not_remember_every_race) {
   item.cold = true;
   item.history.push_back(begin_of("Ship"));
   for (task_sequence i = 1'000; i > 0; --i)
-    item.deliveries.push_back({i, {begin_of_time, task_completed{i, "1"}}});
+    item.deliveries.push_back({i, {start_time, task_completed{i, "1"}}});
   outcome = run.run_turn(item);
   BOOST_TEST(std::get<completed_result>(outcome.result).result == "1000");
 }

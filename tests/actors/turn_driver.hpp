@@ -1,7 +1,7 @@
-/// Plays the partition's part for one execution: writes its history from what
-/// the turns come to. Every turn runs twice, on a warm run and on a fresh one
-/// that replays all of it; both must come to the same, and a replay of what
-/// has been written must ask for nothing.
+/// Runs one execution without a partition: delivers messages, runs turns, and
+/// writes the history that a partition would write. Every turn runs twice, on a
+/// warm coroutine and on a new one that replays the history. Both must have the
+/// same outcome, and a replay of the written history must make no decision.
 #pragma once
 
 #include "actors/authoring/registry.hpp"
@@ -18,9 +18,35 @@
 
 namespace perdura::actors::test {
 
-inline constexpr timestamp begin_of_time{std::chrono::seconds(1'700'000'000)};
+using persistence::completion_status;
+using persistence::continue_as_new;
+using persistence::event_index;
+using persistence::event_raised;
+using persistence::event_sent;
+using persistence::execution_completed;
+using persistence::execution_rewound;
+using persistence::execution_started;
+using persistence::failure_details;
+using persistence::history_body;
+using persistence::history_event;
+using persistence::inbox_sequence;
+using persistence::orchestrator_completed;
+using persistence::orchestrator_started;
+using persistence::result;
+using persistence::sub_orchestration_instance_completed;
+using persistence::sub_orchestration_instance_created;
+using persistence::sub_orchestration_instance_failed;
+using persistence::task_completed;
+using persistence::task_scheduled;
+using persistence::task_sequence;
+using persistence::timer_created;
+using persistence::timer_fired;
+using persistence::timestamp;
+using persistence::wait_sequence_first;
 
-/// An open task as history wrote it.
+inline constexpr timestamp start_time{std::chrono::seconds(1'700'000'000)};
+
+/// Open tasks with the decisions that opened them.
 using open_tasks = std::map<task_sequence, history_body>;
 
 class turn_driver {
@@ -29,49 +55,49 @@ public:
               std::string input = "null", std::string version = "",
               std::string id = "order-17")
     : functions_(std::move(functions)), id_(std::move(id)) {
-    begin(name, version, input);
+    append_start(name, version, input);
   }
 
-  // What the world does; it waits for the next turn.
+  // Messages. Each waits in the inbox for the next turn.
   void complete(task_sequence task, std::string result = "null") {
-    close(task);
-    arrive(task_completed{task, std::move(result)});
+    close_task(task);
+    deliver(task_completed{task, std::move(result)});
   }
 
   void fail(task_sequence task, std::string message = "boom",
             std::string type = "std::runtime_error") {
-    close(task);
-    arrive(
+    close_task(task);
+    deliver(
       persistence::task_failed{task, {std::move(type), std::move(message)}});
   }
 
   void child_complete(task_sequence task, std::string result = "null") {
-    close(task);
-    arrive(sub_orchestration_instance_completed{task, std::move(result)});
+    close_task(task);
+    deliver(sub_orchestration_instance_completed{task, std::move(result)});
   }
 
   void child_fail(task_sequence task, std::string message = "boom") {
-    close(task);
-    arrive(sub_orchestration_instance_failed{task, {"x", std::move(message)}});
+    close_task(task);
+    deliver(sub_orchestration_instance_failed{task, {"x", std::move(message)}});
   }
 
   void raise(std::string name, std::string data = "null") {
-    arrive(event_raised{std::move(name), std::move(data)});
+    deliver(event_raised{std::move(name), std::move(data)});
   }
 
-  /// Moves the time to when it is due.
-  void fire(task_sequence task) {
+  /// Moves the time to the fire time of the timer and delivers it.
+  void fire_timer(task_sequence task) {
     const timestamp at = std::get<timer_created>(open.at(task)).fire_at;
     now = std::max(now, at);
-    close(task);
-    arrive(timer_fired{task, at});
+    close_task(task);
+    deliver(timer_fired{task, at});
   }
 
-  void arrive(history_body body) {
+  void deliver(history_body body) {
     inbox.push_back({next_inbox_++, {now, std::move(body)}});
   }
 
-  /// One turn with all that has arrived.
+  /// Runs one turn with all messages that have arrived.
   turn_outcome& turn() {
     const bool first = !warm_;
     if (first)
@@ -84,16 +110,16 @@ public:
       warm_.reset();
       return last;
     }
-    write();
+    write_history();
     delivered_ = next_inbox_ - 1;
-    if (!is_over())
-      replay_is_quiet();
+    if (!has_ended())
+      check_replay_is_silent();
     else
       warm_.reset();
     return last;
   }
 
-  /// The whole history once more, by this registry's code.
+  /// Replays the whole history with the code in this registry.
   turn_outcome replay(std::shared_ptr<const registry> functions) const {
     orchestration_run run(std::move(functions));
     orchestration_work_item item;
@@ -106,24 +132,27 @@ public:
     return run.run_turn(std::move(item));
   }
 
-  std::string held_by(std::shared_ptr<const registry> functions) const {
+  /// The reason why a replay with this code holds the instance, or "not held".
+  std::string reason_held(std::shared_ptr<const registry> functions) const {
     turn_outcome outcome = replay(std::move(functions));
     auto* held = std::get_if<held_result>(&outcome.result);
     return held ? held->reason.message : "not held";
   }
 
-  /// A program with other code takes over.
+  /// Replaces the code; the next turn replays the history with it.
   void deploy(std::shared_ptr<const registry> functions) {
     functions_ = std::move(functions);
     warm_.reset();
     evict_ = true;
   }
 
+  /// Discards the coroutine; the next turn replays the history.
   void evict() {
     evict_ = true;
   }
 
-  /// As the partition does it; the next turn goes on.
+  /// Rewinds the failed instance as a partition does. The next turn runs the
+  /// failed turn again.
   void rewind() {
     BOOST_TEST_REQUIRE(!failure().message.empty());
     execution_rewound rewound;
@@ -132,30 +161,32 @@ public:
       if (std::holds_alternative<orchestrator_started>(history[i].body))
         failed = i;
     rewound.turn_first = failed;
-    // What turns before it, themselves not run again, have taken stays.
+    // A failure stays valid if a turn before the failed turn received it. Turns
+    // that an earlier rewind has repeated do not count.
     std::set<task_sequence> taken;
     std::set<event_index> is_void;
-    std::set<event_index> run_again;
+    std::set<event_index> turns_rerun;
     for (const history_event& event : history)
       if (auto* before = std::get_if<execution_rewound>(&event.body)) {
         is_void.insert(before->voided.begin(), before->voided.end());
-        run_again.insert(before->turn_first);
+        turns_rerun.insert(before->turn_first);
       }
     bool counts = false;
     for (event_index i = 0; i < failed; ++i) {
       if (std::holds_alternative<orchestrator_started>(history[i].body))
-        counts = !run_again.contains(i);
+        counts = !turns_rerun.contains(i);
       if (auto* end = std::get_if<orchestrator_completed>(&history[i].body))
         if (counts)
-          taken.insert(end->failures_taken.begin(), end->failures_taken.end());
+          taken.insert(end->failures_received.begin(),
+                       end->failures_received.end());
     }
     rewound.next_sequence = next_sequence;
-    auto run_anew = [&](task_sequence before) {
+    auto rerun = [&](task_sequence before) {
       const task_sequence anew = rewound.next_sequence++;
       rewound.reruns.push_back({before, anew});
-      all_[anew] = all_.at(before);
-      std::get<task_scheduled>(all_[anew]).sequence = anew;
-      open[anew] = all_[anew];
+      scheduled_[anew] = scheduled_.at(before);
+      std::get<task_scheduled>(scheduled_[anew]).sequence = anew;
+      open[anew] = scheduled_[anew];
     };
     for (event_index i = 0; i < history.size(); ++i) {
       const history_body body = history[i].body;
@@ -167,20 +198,21 @@ public:
         if (taken.contains(lost->sequence))
           continue;
         rewound.voided.push_back(i);
-        run_anew(lost->sequence);
+        rerun(lost->sequence);
       }
       if (auto* lost = std::get_if<sub_orchestration_instance_failed>(&body)) {
         if (taken.contains(lost->sequence))
           continue;
         rewound.voided.push_back(i);
-        open[lost->sequence] = all_.at(lost->sequence);
+        open[lost->sequence] = scheduled_.at(lost->sequence);
       }
     }
-    // Nobody was given what failed while the instance was Failed.
+    // Failures that arrived while the instance was Failed were never
+    // delivered: their tasks run again.
     std::erase_if(inbox, [&](const delivery& message) {
       auto* lost = std::get_if<persistence::task_failed>(&message.event.body);
       if (lost)
-        run_anew(lost->sequence);
+        rerun(lost->sequence);
       return lost != nullptr;
     });
     next_sequence = rewound.next_sequence;
@@ -192,7 +224,7 @@ public:
     rewound_ = true;
   }
 
-  bool is_over() const {
+  bool has_ended() const {
     return !std::holds_alternative<std::monostate>(last.result);
   }
 
@@ -210,8 +242,8 @@ public:
     return std::get<continued_result>(last.result);
   }
 
-  /// "activity:SayHello#1 timer#2 …" of the last turn.
-  std::string asked() const {
+  /// Decisions of the last turn, for example "activity:SayHello#1 timer#2".
+  std::string decisions_text() const {
     std::string text;
     for (const decision& one : last.decisions) {
       if (!text.empty())
@@ -234,21 +266,21 @@ public:
   std::map<task_sequence, std::string> waits;
   std::set<task_sequence> timers_cancelled;
   turn_outcome last;
-  timestamp now = begin_of_time;
+  timestamp now = start_time;
   std::string execution = "00112233445566778899aabbccddeeff";
   std::string custom_status;
   task_sequence next_sequence = 1;
   orchestration_log_sink log_ = nullptr;
 
 private:
-  void begin(const std::string& name, const std::string& version,
-             const std::string& input) {
+  void append_start(const std::string& name, const std::string& version,
+                    const std::string& input) {
     history.push_back(
       {now, execution_started{
               name, version, input, execution, {"the-parent", "e", 3}, {}, 0}});
   }
 
-  void close(task_sequence task) {
+  void close_task(task_sequence task) {
     open.erase(task);
   }
 
@@ -269,7 +301,7 @@ private:
 
   static std::string text_of(const turn_outcome& x) {
     std::string text = std::to_string(x.result.index()) + " taken";
-    for (auto one : x.taken)
+    for (auto one : x.consumed)
       text += " " + std::to_string(one);
     text += " opened";
     for (auto& one : x.waits_opened)
@@ -284,7 +316,7 @@ private:
     for (auto one : x.orphans)
       text += " " + std::to_string(one);
     text += " failures";
-    for (auto one : x.failures_taken)
+    for (auto one : x.failures_received)
       text += " " + std::to_string(one);
     text += " next " + std::to_string(x.next_sequence);
     text += " status " + x.custom_status.value_or("-");
@@ -304,11 +336,11 @@ private:
     BOOST_TEST((warm.decisions == cold.decisions));
   }
 
-  void write() {
+  void write_history() {
     evict_ = false;
     ++number_;
     history.push_back({now, orchestrator_started{}});
-    for (inbox_sequence taken : last.taken) {
+    for (inbox_sequence taken : last.consumed) {
       auto it = std::find_if(inbox.begin(), inbox.end(), [&](auto& message) {
         return message.sequence == taken;
       });
@@ -325,7 +357,7 @@ private:
           if constexpr (requires { body.sequence; }) {
             BOOST_TEST(body.sequence == next_sequence);
             next_sequence = body.sequence + 1;
-            all_[body.sequence] = one;
+            scheduled_[body.sequence] = one;
             if constexpr (!std::is_same_v<decltype(body), const event_sent&>)
               open[body.sequence] = one;
           }
@@ -337,11 +369,12 @@ private:
       BOOST_TEST(wait.sequence >= wait_sequence_first);
       waits[wait.sequence] = wait.name;
     }
-    // The turn that failed may have closed it before.
+    // After a rewind, the failed turn may already have closed the wait.
     for (task_sequence wait : last.waits_closed)
       BOOST_TEST((waits.erase(wait) == 1U || rewound_));
     rewound_ = false;
-    // A failed turn may be run again, and then decide otherwise.
+    // If the turn failed, its cancelled timers and orphans stay open: a rewind
+    // may run the turn again with other decisions.
     const bool has_failed = std::holds_alternative<failed_result>(last.result);
     for (task_sequence timer : last.timers_cancelled) {
       if (!has_failed)
@@ -363,16 +396,16 @@ private:
                                   failed->failure}});
     if (auto* next = std::get_if<continued_result>(&last.result))
       history.push_back({now, continue_as_new{next->input}});
-    history.push_back({now, orchestrator_completed{last.failures_taken}});
+    history.push_back({now, orchestrator_completed{last.failures_received}});
   }
 
-  void replay_is_quiet() {
+  void check_replay_is_silent() {
     orchestration_run run(functions_);
     const turn_outcome again = run.run_turn(work_item(true));
     auto* held = std::get_if<held_result>(&again.result);
     BOOST_TEST(!held, (held ? held->reason.message : ""));
     BOOST_TEST(again.decisions.empty());
-    BOOST_TEST(again.taken.empty());
+    BOOST_TEST(again.consumed.empty());
     BOOST_TEST(again.waits_opened.empty());
     BOOST_TEST(again.orphans.empty());
     BOOST_TEST(again.next_sequence == next_sequence);
@@ -382,7 +415,7 @@ private:
   std::shared_ptr<const registry> functions_;
   std::string id_;
   std::unique_ptr<orchestration_run> warm_;
-  std::map<task_sequence, history_body> all_;
+  std::map<task_sequence, history_body> scheduled_;
   turn_number number_ = 1;
   inbox_sequence next_inbox_ = 1;
   inbox_sequence delivered_ = 0;
@@ -390,30 +423,35 @@ private:
   bool rewound_ = false;
 };
 
-/// Lets the activities, children, events and timers of an orchestration
-/// happen until it is over. `batched`: all that can happen meets one turn.
-struct story {
-  std::string output;
+/// Result of run_to_end().
+struct orchestration_outcome {
+  std::string output; ///< "stuck" if nothing can happen any more.
   failure_details failure;
-  int calls = 0;
-  timestamp end{};
+  int calls = 0;   ///< Number of activity calls.
+  timestamp end{}; ///< Time of the last turn.
 };
 
-inline story tell(std::shared_ptr<const registry> functions, std::string name,
-                  std::string input,
-                  std::vector<std::pair<std::string, std::string>> events = {},
-                  bool batched = false) {
-  story told;
-  std::vector<std::pair<std::string, std::string>> kept = std::move(events);
-again:
+/// Runs an orchestration with its activities, children, events and timers until
+/// it ends. `batched` means that all available results are delivered in one
+/// turn; otherwise each turn receives one message. Events are raised one by one
+/// when nothing else can happen, and timers fire last.
+inline orchestration_outcome
+run_to_end(std::shared_ptr<const registry> functions, std::string name,
+           std::string input,
+           std::vector<std::pair<std::string, std::string>> events = {},
+           bool batched = false) {
+  orchestration_outcome outcome;
+  std::vector<std::pair<std::string, std::string>> events_left
+    = std::move(events);
+next_execution:
   turn_driver run(functions, name, input);
   run.turn();
-  while (!run.is_over()) {
+  while (!run.has_ended()) {
     bool moved = false;
     const open_tasks open = run.open;
     for (const auto& [task, what] : open) {
       if (auto* a = std::get_if<task_scheduled>(&what)) {
-        ++told.calls;
+        ++outcome.calls;
         activity_context ctx({"order-17",
                               run.execution,
                               task,
@@ -431,7 +469,8 @@ again:
         moved = true;
       } else if (auto* c
                  = std::get_if<sub_orchestration_instance_created>(&what)) {
-        story child = tell(functions, c->name, c->input, {}, batched);
+        orchestration_outcome child
+          = run_to_end(functions, c->name, c->input, {}, batched);
         if (child.failure.type.empty())
           run.child_complete(task, child.output);
         else
@@ -441,9 +480,9 @@ again:
       if (moved && !batched)
         break;
     }
-    if (!moved && !kept.empty()) {
-      run.raise(kept.front().first, kept.front().second);
-      kept.erase(kept.begin());
+    if (!moved && !events_left.empty()) {
+      run.raise(events_left.front().first, events_left.front().second);
+      events_left.erase(events_left.begin());
       moved = true;
     }
     if (!moved) {
@@ -456,14 +495,14 @@ again:
           at = timer->fire_at;
         }
       if (first == 0) {
-        told.output = "stuck";
-        return told;
+        outcome.output = "stuck";
+        return outcome;
       }
-      run.fire(first);
+      run.fire_timer(first);
     }
     run.turn();
   }
-  told.end = run.now;
+  outcome.end = run.now;
   if (auto* next = std::get_if<continued_result>(&run.last.result)) {
     input = next->input;
     std::vector<std::pair<std::string, std::string>> carried;
@@ -475,12 +514,12 @@ again:
       auto& raised = std::get<event_raised>(left.event.body);
       carried.push_back({raised.name, raised.input});
     }
-    kept.insert(kept.begin(), carried.begin(), carried.end());
-    goto again;
+    events_left.insert(events_left.begin(), carried.begin(), carried.end());
+    goto next_execution;
   }
-  told.output = run.output();
-  told.failure = run.failure();
-  return told;
+  outcome.output = run.output();
+  outcome.failure = run.failure();
+  return outcome;
 }
 
 } // namespace perdura::actors::test

@@ -1,3 +1,4 @@
+// Keys of a node, key files, and tokens that give access to one instance.
 #include "client/http/access_keys.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -20,11 +21,12 @@ const std::string first = "first-key-0123456789";
 const std::string second = "second-key-0123456789";
 const std::string reader = "reader-key-0123456789";
 
+/// Two manage keys and one read key, with comments and irregular blanks.
 access_keys three_keys() {
   access_keys keys;
   keys
-    .add_lines("# who may come\nmanage " + first + "\n\n  manage\t" + second
-                 + "  # the new one\r\nread " + reader + "\n",
+    .add_lines("# keys of this node\nmanage " + first + "\n\n  manage\t"
+                 + second + "  # the new one\r\nread " + reader + "\n",
                "keys")
     .value();
   return keys;
@@ -36,18 +38,19 @@ const timestamp noon{std::chrono::hours(12)};
 
 BOOST_AUTO_TEST_SUITE(access_keys_suite)
 
-BOOST_AUTO_TEST_CASE(several_keys_are_good_at_once) {
+// Two valid keys allow clients to change their key without an outage.
+BOOST_AUTO_TEST_CASE(several_keys_are_valid_at_once) {
   const access_keys keys = three_keys();
-  BOOST_TEST((keys.right_of(first) == access::manage));
-  BOOST_TEST((keys.right_of(second) == access::manage));
-  BOOST_TEST((keys.right_of(reader) == access::read));
+  BOOST_TEST((keys.access_of(first) == access::manage));
+  BOOST_TEST((keys.access_of(second) == access::manage));
+  BOOST_TEST((keys.access_of(reader) == access::read));
   for (const std::string& wrong :
        {std::string(), first.substr(1), first + ' ', std::string("manage"),
         "manage " + first, std::string(1, '\0') + first})
-    BOOST_TEST((keys.right_of(wrong) == access::none), wrong);
+    BOOST_TEST((keys.access_of(wrong) == access::none), wrong);
 }
 
-BOOST_AUTO_TEST_CASE(a_bad_line_is_named_and_its_key_is_not_shown) {
+BOOST_AUTO_TEST_CASE(invalid_line_is_reported_without_its_key) {
   for (const std::string& line :
        {std::string("secret-that-stands-alone"),
         std::string("write secret-of-an-odd-right"),
@@ -64,8 +67,8 @@ BOOST_AUTO_TEST_CASE(a_bad_line_is_named_and_its_key_is_not_shown) {
   }
 }
 
-// The terminal reads with it what the node reads.
-BOOST_AUTO_TEST_CASE(a_line_and_a_list_are_read_in_one_way) {
+// The command line reads its key file with the parser of the node.
+BOOST_AUTO_TEST_CASE(key_lines_and_key_lists_are_parsed) {
   using client::parse_key_line;
   BOOST_TEST(parse_key_line(" manage\tk1 # new\r").key == "k1");
   BOOST_TEST(parse_key_line("read k2").word == "read");
@@ -73,12 +76,12 @@ BOOST_AUTO_TEST_CASE(a_line_and_a_list_are_read_in_one_way) {
   BOOST_TEST(parse_key_line("k3").word.empty());
   BOOST_TEST(parse_key_line("# manage k").key.empty());
   std::string_view list = " , k1 ,,k2,";
-  BOOST_TEST(client::take_key(list) == "k1");
-  BOOST_TEST(client::take_key(list) == "k2");
-  BOOST_TEST(client::take_key(list).empty());
+  BOOST_TEST(client::next_key(list) == "k1");
+  BOOST_TEST(client::next_key(list) == "k2");
+  BOOST_TEST(client::next_key(list).empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_file_is_for_its_owner_alone) {
+BOOST_AUTO_TEST_CASE(key_file_must_be_readable_by_its_owner_only) {
   const temp_directory directory;
   const auto file = directory.path() / "keys";
   std::ofstream(file) << "manage " << first << '\n';
@@ -93,13 +96,15 @@ BOOST_AUTO_TEST_CASE(a_file_is_for_its_owner_alone) {
   std::ofstream(file) << "# nothing\n";
   BOOST_TEST(!access_keys::load(file));
   std::ofstream(file) << "read " << reader << '\n';
-  BOOST_TEST(!access_keys::load(file)); // Nobody could manage.
+  BOOST_TEST(!access_keys::load(file)); // No key has the right to manage.
   BOOST_TEST(!access_keys::load(directory.path() / "none"));
   BOOST_TEST(!access_keys::load(directory.path()));
   BOOST_TEST(access_keys::load({}).value().empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_token_is_good_for_what_it_says_and_no_more) {
+// Each letter stands for an allowed operation: g reads the status, t
+// terminates, e raises events.
+BOOST_AUTO_TEST_CASE(token_is_limited_to_an_instance_operations_and_a_time) {
   const access_keys keys = three_keys();
   const std::string token
     = keys.make_token("hub", "order-17", "gt", noon + seconds(60));
@@ -115,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_token_is_good_for_what_it_says_and_no_more) {
   BOOST_TEST(!allows(token, "hub", "order-17", 'g', noon + seconds(60)));
 }
 
-BOOST_AUTO_TEST_CASE(a_token_that_was_changed_anywhere_is_none) {
+BOOST_AUTO_TEST_CASE(token_with_any_changed_character_is_rejected) {
   const access_keys keys = three_keys();
   const std::string token
     = keys.make_token("hub", "a", "g", noon + seconds(60));
@@ -125,14 +130,16 @@ BOOST_AUTO_TEST_CASE(a_token_that_was_changed_anywhere_is_none) {
     BOOST_TEST(!keys.token_allows(changed, "hub", "a", 'g', noon), changed);
     BOOST_TEST(!keys.token_allows(token.substr(0, i), "hub", "a", 'g', noon));
   }
-  // What one field loses, the next one cannot gain.
+  // A token with an extra character, an expiry that is out of range, or a
+  // negative expiry is refused.
   BOOST_TEST(!keys.token_allows(token + '0', "hub", "a", 'g', noon));
   BOOST_TEST(
     !keys.token_allows("t1.g.99999999999999999999.00", "hub", "a", 'g', noon));
   BOOST_TEST(!keys.token_allows("t1.g.-1.", "hub", "a", 'g', noon));
 }
 
-BOOST_AUTO_TEST_CASE(a_token_lives_as_long_as_its_key) {
+// A token is signed with a manage key. Removing the key revokes its tokens.
+BOOST_AUTO_TEST_CASE(token_is_valid_as_long_as_its_key) {
   access_keys old_keys;
   old_keys.add_lines("manage " + first, "k").value();
   const std::string token
@@ -143,7 +150,8 @@ BOOST_AUTO_TEST_CASE(a_token_lives_as_long_as_its_key) {
   access_keys new_keys;
   new_keys.add_lines("manage " + second, "k").value();
   BOOST_TEST(!new_keys.token_allows(token, "hub", "a", 'g', noon));
-  // A key to read with makes none and honours none.
+  // A read key cannot sign a token. A node that has the text of a manage key as
+  // a read key refuses the tokens that were signed with that manage key.
   access_keys reading;
   reading.add_lines("read " + first, "k").value();
   BOOST_TEST(reading.make_token("hub", "a", "g", noon).empty());

@@ -1,4 +1,4 @@
-// What a measurement says, and what a comparison makes of it.
+// Reports of `perdura bench`, their comparison and their plot.
 #include "client/load/bench_comparison.hpp"
 #include "client/load/bench_plot.hpp"
 #include "client/load/bench_report.hpp"
@@ -14,6 +14,8 @@ using namespace perdura::client;
 
 namespace {
 
+/// A report with one result. The arguments are its CPU time and its numbers of
+/// commits; all other figures are fixed.
 bench_report report_with(double cpu_us, double commits, double views = 0.01) {
   bench_report report;
   report.taken_at = "2026-01-02T03:04:05Z";
@@ -31,11 +33,11 @@ bench_report report_with(double cpu_us, double commits, double views = 0.01) {
                    {"journal_commits", commits},
                    {"views_commits", views},
                    {"failures", 0}}};
-  hello.figures = middle_of(hello.rounds);
+  hello.figures = median_of_rounds(hello.rounds);
   return report;
 }
 
-bool says(const bench_comparison& comparison, const std::string& text) {
+bool has_sentence(const bench_comparison& comparison, const std::string& text) {
   for (const std::string& each : to_sentences(comparison))
     if (each.find(text) != std::string::npos)
       return true;
@@ -54,35 +56,37 @@ std::size_t count_of(const std::string& text, const std::string& part) {
 
 BOOST_AUTO_TEST_SUITE(bench_reports)
 
-BOOST_AUTO_TEST_CASE(a_percentile_is_one_of_the_values) {
+BOOST_AUTO_TEST_CASE(percentile_is_one_of_the_values) {
   latencies times;
-  BOOST_TEST(times.at(0.5) == 0);
+  BOOST_TEST(times.percentile(0.5) == 0);
   for (std::uint32_t i = 100; i > 0; --i)
-    times.all_us.push_back(i);
-  BOOST_TEST(times.at(0.5) == 50);
-  BOOST_TEST(times.at(0.99) == 99);
-  BOOST_TEST(times.at(0) == 1);
+    times.values_us.push_back(i);
+  BOOST_TEST(times.percentile(0.5) == 50);
+  BOOST_TEST(times.percentile(0.99) == 99);
+  BOOST_TEST(times.percentile(0) == 1);
   BOOST_TEST(times.max() == 100);
 }
 
-BOOST_AUTO_TEST_CASE(a_median_of_none_is_0) {
+BOOST_AUTO_TEST_CASE(median_of_no_values_is_0) {
   BOOST_TEST(median({}) == 0);
   BOOST_TEST(median({3, 1, 2}) == 2);
   BOOST_TEST(median({4, 1, 2, 3}) == 2.5);
 }
 
-BOOST_AUTO_TEST_CASE(failures_are_summed_up_and_the_slowest_is_kept) {
+// The failures of all rounds are added up. A figure that is a maximum gets the
+// largest value of the rounds. Every other figure is the median of the rounds.
+BOOST_AUTO_TEST_CASE(failures_are_added_up_and_maxima_are_kept) {
   const bench_figures middle
-    = middle_of({{{"cpu_us", 10}, {"max_ms", 1}, {"failures", 2}},
-                 {{"cpu_us", 30}, {"max_ms", 9}, {"failures", 0}},
-                 {{"cpu_us", 20}, {"max_ms", 2}, {"failures", 1}}});
+    = median_of_rounds({{{"cpu_us", 10}, {"max_ms", 1}, {"failures", 2}},
+                        {{"cpu_us", 30}, {"max_ms", 9}, {"failures", 0}},
+                        {{"cpu_us", 20}, {"max_ms", 2}, {"failures", 1}}});
   BOOST_TEST(*find_figure(middle, "cpu_us") == 20);
   BOOST_TEST(*find_figure(middle, "max_ms") == 9);
   BOOST_TEST(*find_figure(middle, "failures") == 3);
   BOOST_TEST(find_figure(middle, "nope") == nullptr);
 }
 
-BOOST_AUTO_TEST_CASE(a_report_comes_back_from_its_file_as_it_was) {
+BOOST_AUTO_TEST_CASE(report_is_unchanged_after_writing_and_reading) {
   bench_report report = report_with(350.5, 0.25);
   report.results.push_back(report.results.front());
   report.results.back().load = "2000 /s";
@@ -92,13 +96,13 @@ BOOST_AUTO_TEST_CASE(a_report_comes_back_from_its_file_as_it_was) {
   BOOST_TEST((*read == report));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_no_report_is_refused) {
+BOOST_AUTO_TEST_CASE(invalid_report_is_refused) {
   for (const char* text : {"", "[]", "{", "{}", R"({"perdura_bench":2})",
                            R"({"perdura_bench":1,"taken_at":5})"})
     BOOST_TEST(!parse_report(text), text);
 }
 
-BOOST_AUTO_TEST_CASE(results_that_show_the_same_share_a_table) {
+BOOST_AUTO_TEST_CASE(results_with_the_same_figures_share_a_table) {
   bench_report report = report_with(350, 0.25);
   report.results.push_back(report.results.front());
   bench_result& other = report.results.emplace_back();
@@ -115,7 +119,7 @@ BOOST_AUTO_TEST_CASE(results_that_show_the_same_share_a_table) {
              boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(figures_have_the_digits_that_say_something) {
+BOOST_AUTO_TEST_CASE(figures_are_rounded_to_significant_digits) {
   BOOST_TEST(figure_text(0) == "0");
   BOOST_TEST(figure_text(12345.678) == "12346");
   BOOST_TEST(figure_text(123.456) == "123.5");
@@ -125,28 +129,30 @@ BOOST_AUTO_TEST_CASE(figures_have_the_digits_that_say_something) {
 
 // --- the comparison ---------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(what_stays_within_its_tolerance_is_not_worse) {
+BOOST_AUTO_TEST_CASE(change_within_the_tolerance_is_not_worse) {
   const auto found = compare(report_with(350, 0.5), report_with(395, 0.52));
   BOOST_TEST(found.figures.size() == 3U);
   BOOST_TEST(found.worse() == 0U);
-  BOOST_TEST(says(found, "3 steady figures were compared, 0 got worse."));
+  BOOST_TEST(has_sentence(found, "3 figures were compared, 0 got worse."));
 }
 
 BOOST_AUTO_TEST_CASE(more_cpu_is_worse) {
   const auto found = compare(report_with(350, 0.5), report_with(420, 0.5));
   BOOST_TEST(found.worse() == 1U);
-  BOOST_TEST(says(found, "hello, 16 in flight: CPU went from 350 to 420 "
-                         "(+20.0 %, tolerated are 15 %)."));
+  BOOST_TEST(has_sentence(found,
+                          "hello, 16 in flight: CPU went from 350 to 420 "
+                          "(+20.0 %, allowed: 15 %)."));
 }
 
 BOOST_AUTO_TEST_CASE(more_commits_are_worse) {
   const auto found = compare(report_with(350, 4), report_with(350, 5));
   BOOST_TEST(found.worse() == 1U);
-  BOOST_TEST(says(found, "journal commits went from 4 to 5"));
+  BOOST_TEST(has_sentence(found, "journal commits went from 4 to 5"));
 }
 
-// Hundredths of a commit depend on how batches fall.
-BOOST_AUTO_TEST_CASE(a_large_share_of_next_to_nothing_is_not_worse) {
+// An increase of up to 0.02 commits does not count as worse, because the number
+// of commits depends on the size of the batches.
+BOOST_AUTO_TEST_CASE(large_relative_change_of_a_tiny_figure_is_not_worse) {
   BOOST_TEST(
     compare(report_with(350, 4, 0.001), report_with(350, 4, 0.01)).worse()
     == 0U);
@@ -155,7 +161,8 @@ BOOST_AUTO_TEST_CASE(a_large_share_of_next_to_nothing_is_not_worse) {
     == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(rates_and_latencies_are_not_judged) {
+// Rates and latencies vary too much between runs on a busy machine.
+BOOST_AUTO_TEST_CASE(rates_and_latencies_are_not_compared) {
   bench_report slow = report_with(350, 4);
   for (bench_figure& each : slow.results[0].figures)
     if (each.name == "p99_ms" || each.name == "rate_per_s")
@@ -163,20 +170,22 @@ BOOST_AUTO_TEST_CASE(rates_and_latencies_are_not_judged) {
   BOOST_TEST(compare(report_with(350, 4), slow).worse() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_missing_is_said_and_is_no_failure) {
+// A result can be missing because the two runs measured different loads.
+BOOST_AUTO_TEST_CASE(missing_result_is_reported_and_is_not_worse) {
   bench_report before = report_with(350, 4);
   bench_report after = before;
   after.results[0].load = "128 in flight";
   const auto found = compare(before, after);
   BOOST_TEST(found.worse() == 0U);
   BOOST_TEST(found.figures.empty());
-  BOOST_TEST(says(found, "hello, 16 in flight: was not measured this time."));
+  BOOST_TEST(
+    has_sentence(found, "hello, 16 in flight: not measured this time."));
   BOOST_REQUIRE(found.only_after.size() == 1U);
 }
 
 // --- the plot ---------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_plot_has_a_panel_for_each_scenario) {
+BOOST_AUTO_TEST_CASE(plot_has_a_panel_for_each_scenario) {
   bench_report report = report_with(350, 4);
   for (const double rate : {2000.0, 1000.0}) {
     bench_result one = report.results.front();
@@ -190,22 +199,23 @@ BOOST_AUTO_TEST_CASE(a_plot_has_a_panel_for_each_scenario) {
   BOOST_TEST(svg.ends_with("</svg>\n"));
   BOOST_TEST(count_of(svg, "latency over rate") == 2U);
   BOOST_TEST(svg.find("a&lt;b: latency") != svg.npos);
-  // p50 and p99 of two rates in two panels: closed loops are left out.
+  // Each of the two panels shows p50 and p99 for two rates. Closed loops are
+  // left out.
   BOOST_TEST(count_of(svg, "<circle") == 8U);
   BOOST_TEST(svg.find("p99 9 ms at 1000 /s") < svg.find("p99 9 ms at 2000 /s"));
   BOOST_TEST(svg.find("nan") == svg.npos);
 }
 
-BOOST_AUTO_TEST_CASE(closed_loops_alone_are_drawn_by_what_they_reached) {
+BOOST_AUTO_TEST_CASE(closed_loops_alone_are_drawn_at_their_reached_rate) {
   const std::string svg = to_svg(report_with(350, 4));
   BOOST_TEST(svg.find("p50 4 ms at 1000 /s") != svg.npos);
   BOOST_TEST(to_svg({}).ends_with("</svg>\n"));
 }
 
-// --- what it is read from ---------------------------------------------------
+// --- the inputs ------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(the_cost_of_a_load_is_between_two_readings) {
-  const std::string page = "# HELP process_cpu_seconds_total Of it.\n"
+BOOST_AUTO_TEST_CASE(cost_of_a_load_is_the_difference_of_two_readings) {
+  const std::string page = "# HELP process_cpu_seconds_total CPU time.\n"
                            "process_cpu_seconds_total 12.5\n"
                            "x_process_cpu_seconds_total 99\n"
                            "process_resident_memory_bytes 2.5e+07\n"
@@ -224,7 +234,7 @@ BOOST_AUTO_TEST_CASE(the_cost_of_a_load_is_between_two_readings) {
   BOOST_TEST(spent.resident_bytes == 25e6);
 }
 
-BOOST_AUTO_TEST_CASE(the_file_system_is_that_of_the_longest_mount) {
+BOOST_AUTO_TEST_CASE(file_system_is_that_of_the_longest_mount_point) {
   const std::string mounts = "1 0 8:1 / / rw,relatime - ext4 /dev/a rw\n"
                              "2 1 0:5 / /dev/shm rw shared:3 - tmpfs tmpfs rw\n"
                              "3 1 8:2 / /data rw - xfs /dev/b rw\n";

@@ -1,3 +1,5 @@
+// How the command line finds its key, and how it reports answers with an error
+// status.
 #include "client/cli/node_connection.hpp"
 #include "tests/client/command_line_runner.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -20,19 +22,21 @@ using tcp = boost::asio::ip::tcp;
 
 namespace {
 
-/// Gives the same answer to one caller, and remembers what it was asked.
-class one_answer {
+/// A server that sends a fixed response to one request and keeps the request
+/// line and headers.
+class single_response_server {
 public:
-  explicit one_answer(const std::string& status, const std::string& body = {})
-    : answer_("HTTP/1.1 " + status
-              + "\r\nContent-Length: " + std::to_string(body.size())
-              + "\r\nConnection: close\r\n\r\n" + body) {
-    asked_ = std::async(std::launch::async, [this] {
+  explicit single_response_server(const std::string& status,
+                                  const std::string& body = {})
+    : response_("HTTP/1.1 " + status
+                + "\r\nContent-Length: " + std::to_string(body.size())
+                + "\r\nConnection: close\r\n\r\n" + body) {
+    request_head_ = std::async(std::launch::async, [this] {
       tcp::socket caller(context_);
       acceptor_.accept(caller);
       boost::asio::streambuf head;
       boost::asio::read_until(caller, head, "\r\n\r\n");
-      boost::asio::write(caller, boost::asio::buffer(answer_));
+      boost::asio::write(caller, boost::asio::buffer(response_));
       return std::string(std::istreambuf_iterator<char>(&head), {});
     });
   }
@@ -42,19 +46,20 @@ public:
            + std::to_string(acceptor_.local_endpoint().port());
   }
 
-  /// The head of the request.
-  std::string asked() {
-    return asked_.get();
+  /// The request line and headers. Blocks until a request has arrived.
+  std::string request_head() {
+    return request_head_.get();
   }
 
 private:
   boost::asio::io_context context_;
   tcp::acceptor acceptor_{
     context_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)};
-  std::string answer_;
-  std::future<std::string> asked_;
+  std::string response_;
+  std::future<std::string> request_head_;
 };
 
+/// Writes a key file into a temporary directory.
 struct key_fixture {
   std::string write(const std::string& text) {
     const auto file = directory.path() / "key";
@@ -69,7 +74,7 @@ struct key_fixture {
 
 BOOST_FIXTURE_TEST_SUITE(cli_access, key_fixture)
 
-BOOST_AUTO_TEST_CASE(a_key_file_has_many_forms) {
+BOOST_AUTO_TEST_CASE(key_file_has_several_forms) {
   BOOST_TEST(read_key(write("abc\n")).value() == "abc");
   BOOST_TEST(read_key(write("# mine\n\n  manage  abc \nread x\n")).value()
              == "abc");
@@ -82,53 +87,55 @@ BOOST_AUTO_TEST_CASE(a_key_file_has_many_forms) {
   BOOST_TEST(!read_key(directory.path().string()));
 }
 
-BOOST_AUTO_TEST_CASE(the_key_goes_with_every_request) {
-  one_answer node("200 OK", "{}");
+BOOST_AUTO_TEST_CASE(key_is_sent_with_every_request) {
+  single_response_server node("200 OK", "{}");
   BOOST_TEST(run_perdura({"count", "-o", "jsonl", "--key-file",
                           write("manage geheim\n"), "--url", node.url()})
                .code
              == 0);
-  BOOST_TEST(node.asked().find("x-functions-key: geheim\r\n")
+  BOOST_TEST(node.request_head().find("x-functions-key: geheim\r\n")
              != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(the_environment_may_hold_the_key) {
-  one_answer node("200 OK", "{}");
+BOOST_AUTO_TEST_CASE(key_is_read_from_the_environment) {
+  single_response_server node("200 OK", "{}");
   ::setenv("PERDURA_KEY", "verborgen", 1);
   run_perdura({"get", "a", "--url", node.url()});
   ::unsetenv("PERDURA_KEY");
-  BOOST_TEST(node.asked().find("x-functions-key: verborgen\r\n")
+  BOOST_TEST(node.request_head().find("x-functions-key: verborgen\r\n")
              != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_node_that_wants_a_key_is_a_sentence) {
-  one_answer without("401 Unauthorized");
+BOOST_AUTO_TEST_CASE(missing_or_wrong_key_is_reported) {
+  single_response_server without("401 Unauthorized");
   const outcome keyless = run_perdura({"count", "--url", without.url()});
   BOOST_TEST(keyless.code == 2);
   BOOST_TEST(keyless.err
-             == "perdura: The node wants a key: --key-file FILE or "
-                "PERDURA_KEY.\n");
-  one_answer with("401 Unauthorized");
+             == "perdura: The node requires an access key: use --key-file "
+                "FILE or PERDURA_KEY.\n");
+  single_response_server with("401 Unauthorized");
   const outcome wrong
     = run_perdura({"count", "--url", with.url(), "--key-file", write("wrong")});
   BOOST_TEST(wrong.code == 2);
-  BOOST_TEST(wrong.complains("does not know the key"));
-  BOOST_TEST(!wrong.complains("wrong"));
+  BOOST_TEST(wrong.err_contains("does not know the access key"));
+  BOOST_TEST(!wrong.err_contains("wrong"));
 }
 
-BOOST_AUTO_TEST_CASE(what_a_key_may_not_do_is_the_nodes_sentence) {
-  one_answer node("403 Forbidden",
-                  R"({"Message":"This key may only read.","Code":"other"})");
+BOOST_AUTO_TEST_CASE(refusal_shows_the_message_of_the_node) {
+  single_response_server node(
+    "403 Forbidden", R"({"Message":"This key may only read.","Code":"other"})");
   const outcome refused = run_perdura({"restart", "a", "--url", node.url()});
   BOOST_TEST(refused.code == 2);
   BOOST_TEST(refused.err == "perdura: This key may only read.\n");
 }
 
-BOOST_AUTO_TEST_CASE(the_code_in_the_body_says_more_than_the_status) {
-  one_answer node("400 Bad Request",
-                  R"({"Message":"No such thing.","Code":"not_found"})");
+// The member "Code" is more precise than the HTTP status.
+BOOST_AUTO_TEST_CASE(error_code_in_the_body_decides_the_exit_code) {
+  single_response_server node(
+    "400 Bad Request", R"({"Message":"No such thing.","Code":"not_found"})");
   BOOST_TEST(run_perdura({"count", "--url", node.url()}).code == 3);
-  one_answer slow("500 Internal", R"({"Message":"Slow.","Code":"timed_out"})");
+  single_response_server slow("500 Internal",
+                              R"({"Message":"Slow.","Code":"timed_out"})");
   BOOST_TEST(run_perdura({"count", "--url", slow.url()}).code == 5);
 }
 

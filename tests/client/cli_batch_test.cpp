@@ -1,4 +1,5 @@
-#include "tests/client/verbs_fixture.hpp"
+// Verbs that act on all instances that match a filter, and their confirmation.
+#include "tests/client/cli_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -6,9 +7,9 @@ using namespace perdura::tests;
 
 namespace {
 
-struct batch_fixture : verbs_fixture {
+struct batch_fixture : cli_fixture {
   std::string state_of(const std::string& id) {
-    return ask("GET", "/instances/" + id).json().at("runtimeStatus");
+    return request("GET", "/instances/" + id).json().at("runtimeStatus");
   }
 };
 
@@ -16,24 +17,26 @@ struct batch_fixture : verbs_fixture {
 
 BOOST_FIXTURE_TEST_SUITE(cli_batch, batch_fixture)
 
-BOOST_AUTO_TEST_CASE(terminate_over_a_filter_asks_first) {
+BOOST_AUTO_TEST_CASE(terminate_with_a_filter_asks_for_confirmation) {
   for (const char* id : {"order-1", "order-2", "other"})
     start("Approval", id);
   start("Echo", "order-3", "1");
   ended("order-3");
   const std::vector<std::string> many{"terminate", "--prefix", "order-"};
   const auto with = [&](std::string flag) {
-    auto words = many;
-    words.push_back(std::move(flag));
-    return words;
+    auto arguments = many;
+    arguments.push_back(std::move(flag));
+    return arguments;
   };
   BOOST_TEST(perdura(with("--dry-run")).out
              == "2 instances would be terminated.\n");
+  // Without a terminal the command cannot ask, so --yes is required.
   const outcome unasked = perdura(many);
   BOOST_TEST(unasked.code == 2);
   BOOST_TEST(unasked.err
-             == "perdura: 2 instances would be terminated; say --yes to do "
-                "it.\n");
+             == "perdura: 2 instances would be terminated; use --yes to "
+                "confirm.\n");
+  // On a terminal the command asks, and every answer but "y" changes nothing.
   const outcome refused = perdura(many, "n\n", true);
   BOOST_TEST(refused.code == 0);
   BOOST_TEST(refused.err == "Terminate 2 instances? [y/N] ");
@@ -47,7 +50,7 @@ BOOST_AUTO_TEST_CASE(terminate_over_a_filter_asks_first) {
   BOOST_TEST(perdura(with("--yes")).out == "0 instances terminated.\n");
 }
 
-BOOST_AUTO_TEST_CASE(what_has_ended_already_is_counted_apart) {
+BOOST_AUTO_TEST_CASE(ended_instances_are_counted_separately) {
   start("Approval", "a");
   start("Echo", "b", "1");
   ended("b");
@@ -56,7 +59,8 @@ BOOST_AUTO_TEST_CASE(what_has_ended_already_is_counted_apart) {
     == "1 instance terminated, 1 had ended already.\n");
 }
 
-BOOST_AUTO_TEST_CASE(suspend_resume_and_rewind_take_a_filter) {
+// Each verb skips instances that it would not change.
+BOOST_AUTO_TEST_CASE(suspend_resume_and_rewind_accept_a_filter) {
   for (const char* id : {"a", "b"})
     start("Approval", id);
   BOOST_TEST(perdura({"suspend", "--name", "Approval", "--yes"}).out
@@ -74,25 +78,26 @@ BOOST_AUTO_TEST_CASE(suspend_resume_and_rewind_take_a_filter) {
   BOOST_TEST(ended("c").at("runtimeStatus") == "Completed");
 }
 
-BOOST_AUTO_TEST_CASE(one_instance_or_many_must_be_said) {
-  for (const std::string word :
+// A verb without an ID and without a filter must not act on all instances.
+BOOST_AUTO_TEST_CASE(an_id_or_a_filter_is_required) {
+  for (const std::string verb :
        {"terminate", "suspend", "resume", "rewind", "purge"}) {
-    const outcome neither = perdura({word});
+    const outcome neither = perdura({verb});
     BOOST_TEST(neither.code == 2);
     BOOST_TEST(neither.err
-               == "perdura: " + word
-                    + " wants an ID or a filter (--status, --created-from, "
+               == "perdura: " + verb
+                    + " needs an ID or a filter (--status, --created-from, "
                       "--created-to, --prefix, --name).\n");
-    const outcome both = perdura({word, "--status", "Failed", "a"});
+    const outcome both = perdura({verb, "--status", "Failed", "a"});
     BOOST_TEST(both.code == 2);
     BOOST_TEST(both.err
-               == "perdura: " + word + " wants an ID or a filter, not both.\n");
-    BOOST_TEST(perdura({word, ""}).code == 2);
+               == "perdura: " + verb + " needs an ID or a filter, not both.\n");
+    BOOST_TEST(perdura({verb, ""}).code == 2);
   }
   BOOST_TEST(perdura({"terminate", "--status", "done", "--yes"}).code == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_dry_run_of_one_leaves_it_alone) {
+BOOST_AUTO_TEST_CASE(dry_run_changes_nothing) {
   start("Approval", "a");
   BOOST_TEST(perdura({"terminate", "a", "--dry-run"}).out
              == "1 instance would be terminated.\n");
@@ -100,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_of_one_leaves_it_alone) {
   BOOST_TEST(perdura({"terminate", "nope", "--dry-run"}).code == 3);
 }
 
-BOOST_AUTO_TEST_CASE(purge_asks_before_it_forgets_many) {
+BOOST_AUTO_TEST_CASE(purge_with_a_filter_asks_for_confirmation) {
   for (const char* id : {"a", "b"})
     perdura({"run", "Echo", "--id", id});
   start("Approval", "live");

@@ -1,8 +1,8 @@
-// `perdura bench` against a node that runs.
+// `perdura bench` against a running node, and the load generator.
 #include "client/load/bench_report.hpp"
 #include "client/load/event_load.hpp"
 #include "client/load/http_load.hpp"
-#include "tests/client/verbs_fixture.hpp"
+#include "tests/client/cli_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -17,13 +17,13 @@ using nlohmann::json;
 
 namespace {
 
-struct bench_fixture : verbs_fixture {
-  /// So short that its figures say nothing.
-  outcome bench(std::vector<std::string> words) {
-    words.insert(words.begin(), "bench");
-    words.insert(words.end(),
-                 {"--seconds", "0.1", "--rounds", "1", "--warm-up", "0"});
-    return perdura(std::move(words));
+struct bench_fixture : cli_fixture {
+  /// Runs a measurement that is too short for meaningful figures.
+  outcome bench(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "bench");
+    arguments.insert(arguments.end(),
+                     {"--seconds", "0.1", "--rounds", "1", "--warm-up", "0"});
+    return perdura(std::move(arguments));
   }
 
   std::string file(const char* name) const {
@@ -36,7 +36,7 @@ struct bench_fixture : verbs_fixture {
   }
 };
 
-http_load::check_answer is_200() {
+http_load::check_response is_200() {
   return
     [](std::size_t, int status, std::string_view) { return status == 200; };
 }
@@ -45,7 +45,7 @@ http_load::check_answer is_200() {
 
 BOOST_FIXTURE_TEST_SUITE(cli_bench, bench_fixture)
 
-BOOST_AUTO_TEST_CASE(each_scenario_runs_and_says_what_it_costs) {
+BOOST_AUTO_TEST_CASE(each_scenario_runs_and_reports_its_figures) {
   const outcome ran
     = bench({"hello", "hello-5", "empty", "fan-out", "sub", "event", "timer",
              "sequence-10", "status", "--in-flight", "2", "-o", "json"});
@@ -67,25 +67,26 @@ BOOST_AUTO_TEST_CASE(each_scenario_runs_and_says_what_it_costs) {
     BOOST_TEST(report["machine"].contains(fact), fact);
 }
 
-BOOST_AUTO_TEST_CASE(a_table_is_for_people) {
+BOOST_AUTO_TEST_CASE(default_output_is_a_table) {
   const outcome ran = bench({"--in-flight", "1,2"});
   BOOST_TEST(ran.code == 0);
   for (const char* text :
        {"SCENARIO", "RATE/S", "CPU US", "COMMITS", "VIEWS", "TURNS/COMMIT",
         "hello     1 in flight", "hello     2 in flight", "compiler: "})
-    BOOST_TEST(ran.says(text), text);
+    BOOST_TEST(ran.out_contains(text), text);
 }
 
-// A disk is named: one commit alone is tried there, and nothing stays.
-BOOST_AUTO_TEST_CASE(a_commit_alone_is_measured_beside_the_load) {
+// With --data-dir the command also measures a single commit in that directory.
+// Its files are removed afterwards.
+BOOST_AUTO_TEST_CASE(single_commit_is_measured_beside_the_load) {
   const outcome ran = bench({"empty", "--data-dir", directory.path().string()});
-  BOOST_TEST(ran.says("ALONE US"));
-  BOOST_TEST(ran.says("file_system: "));
+  BOOST_TEST(ran.out_contains("PROBE COMMIT US"));
+  BOOST_TEST(ran.out_contains("file_system: "));
   for (const auto& each : std::filesystem::directory_iterator(directory.path()))
     BOOST_TEST(each.path().filename() == "hub");
 }
 
-BOOST_AUTO_TEST_CASE(an_open_loop_asks_as_often_as_it_was_told) {
+BOOST_AUTO_TEST_CASE(open_loop_keeps_the_configured_rate) {
   const outcome ran = bench({"empty", "--rate", "100", "--json",
                              file("result.json"), "--svg", file("plot.svg")});
   BOOST_TEST(ran.code == 0);
@@ -97,7 +98,9 @@ BOOST_AUTO_TEST_CASE(an_open_loop_asks_as_often_as_it_was_told) {
   BOOST_TEST(text_of(file("plot.svg")).find("p99") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(what_became_dearer_is_exit_code_1) {
+// The stored report has half the CPU time of the new run, so the new run counts
+// as a regression.
+BOOST_AUTO_TEST_CASE(regression_is_exit_code_1) {
   BOOST_TEST(bench({"empty", "--json", file("now.json")}).code == 0);
   const auto now = parse_report(text_of(file("now.json")));
   BOOST_REQUIRE(now);
@@ -109,15 +112,15 @@ BOOST_AUTO_TEST_CASE(what_became_dearer_is_exit_code_1) {
   const outcome worse = run_perdura(
     {"bench", "--from", file("now.json"), "--compare", file("before.json")});
   BOOST_TEST(worse.code == 1);
-  BOOST_TEST(worse.says("WORSE"));
-  BOOST_TEST(worse.says("empty, 128 in flight: CPU went from "));
+  BOOST_TEST(worse.out_contains("WORSE"));
+  BOOST_TEST(worse.out_contains("empty, 128 in flight: CPU went from "));
   const outcome same = run_perdura(
     {"bench", "--from", file("now.json"), "--compare", file("now.json")});
   BOOST_TEST(same.code == 0);
-  BOOST_TEST(same.says("3 steady figures were compared, 0 got worse."));
+  BOOST_TEST(same.out_contains("3 figures were compared, 0 got worse."));
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused) {
+BOOST_AUTO_TEST_CASE(invalid_arguments_are_refused) {
   BOOST_TEST(run_perdura({"bench", "nope"}).code == 2);
   BOOST_TEST(bench({"event", "--rate", "5"}).code == 2);
   BOOST_TEST(run_perdura({"bench", "--url", "https://127.0.0.1:1"}).code == 2);
@@ -126,28 +129,28 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused) {
   std::ofstream(file("odd.json")) << "{}";
   const outcome odd = run_perdura({"bench", "--from", file("odd.json")});
   BOOST_TEST(odd.code == 2);
-  BOOST_TEST(odd.complains("no report"));
+  BOOST_TEST(odd.err_contains("is not a report"));
 }
 
-// Wherever the URL stands, it is the node that is loaded.
-BOOST_AUTO_TEST_CASE(options_may_stand_before_what_they_are_for) {
+// The option --url is accepted before and after the scenario.
+BOOST_AUTO_TEST_CASE(options_may_precede_the_scenario) {
   const outcome ran
     = run_perdura({"--url", host->url(), "bench", "--in-flight", "1,2", "empty",
                    "--url", host->url(), "timer", "--seconds", "0.1",
                    "--rounds", "1", "--warm-up", "0", "-o", "json"});
   BOOST_TEST(ran.code == 0, ran.err);
   const json report = json::parse(ran.out);
-  BOOST_TEST(report["setup"]["nodes"] == "1 that ran already");
+  BOOST_TEST(report["setup"]["nodes"] == "1 already running");
   BOOST_TEST(report["results"].size() == 4U);
   const outcome before
     = run_perdura({"--url", host->url(), "bench", "empty", "--seconds", "0.1",
                    "--rounds", "1", "--warm-up", "0"});
-  BOOST_TEST(before.says("nodes: 1 that ran already"));
+  BOOST_TEST(before.out_contains("nodes: 1 already running"));
 }
 
 // --- the load itself --------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_connection_asks_until_there_is_no_more) {
+BOOST_AUTO_TEST_CASE(connection_sends_requests_until_there_are_no_more) {
   http_load load(host->http_port(), 3);
   const std::string text = request_text("GET", "/healthz");
   int left = 10;
@@ -157,12 +160,12 @@ BOOST_AUTO_TEST_CASE(a_connection_asks_until_there_is_no_more) {
       return left-- > 0 ? std::string_view(text) : std::string_view();
     },
     is_200());
-  BOOST_TEST(out.answers == 10U);
+  BOOST_TEST(out.responses == 10U);
   BOOST_TEST(out.failures == 0U);
-  BOOST_TEST(out.times.all_us.size() == 10U);
+  BOOST_TEST(out.times.values_us.size() == 10U);
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_may_come_in_many_parts) {
+BOOST_AUTO_TEST_CASE(answer_may_arrive_in_many_parts) {
   http_load load(host->http_port(), 2);
   const std::string payload = '"' + std::string(500'000, 'x') + '"';
   const std::string text
@@ -172,35 +175,39 @@ BOOST_AUTO_TEST_CASE(an_answer_may_come_in_many_parts) {
     = load.collect([&](std::size_t, int status, std::string_view body) {
         return status == 200 && body == payload;
       });
-  BOOST_TEST(out.answers == 2U);
+  BOOST_TEST(out.responses == 2U);
   BOOST_TEST(out.failures == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_that_was_not_wanted_is_a_failure) {
+BOOST_AUTO_TEST_CASE(unexpected_answer_is_a_failure) {
   http_load load(host->http_port(), 1);
   const std::string text = request_text("GET", "/nope");
   load.send_all([&](std::size_t) { return std::string_view(text); });
   const load_outcome out = load.collect(is_200());
-  BOOST_TEST(out.answers == 1U);
+  BOOST_TEST(out.responses == 1U);
   BOOST_TEST(out.failures == 1U);
 }
 
-// Two callers for fifty requests that take 20 ms each and are due within 50 ms:
-// who comes late waits for those before.
-BOOST_AUTO_TEST_CASE(latency_counts_from_when_a_request_was_due) {
+// Fifty requests of 20 ms each are due within 50 ms. There are only two
+// connections, so most requests are sent late.
+BOOST_AUTO_TEST_CASE(latency_is_measured_from_the_due_time) {
   http_load load(host->http_port(), 2);
   const std::string text
     = request_text("POST", "/orchestrators/Sleep/wait?timeout=10", "20");
-  const load_outcome out = load.run_at(
+  const load_outcome out = load.run_open_loop(
     1000, std::chrono::milliseconds(50),
     [&](std::size_t) { return std::string_view(text); }, is_200());
-  BOOST_TEST(out.answers + out.failures == 50U);
-  BOOST_TEST(out.failures > 0U); // Not sent in twice the time.
+  BOOST_TEST(out.responses + out.failures == 50U);
+  // Requests that are not sent within 100 ms, twice the duration of the loop,
+  // count as failures.
+  BOOST_TEST(out.failures > 0U);
   latencies times = out.times;
   BOOST_TEST(times.max() > 40'000);
 }
 
-BOOST_AUTO_TEST_CASE(a_load_is_stopped_by_its_tick) {
+// The orchestration waits for an event that is never raised. Without the tick
+// function the request would last until its time-out.
+BOOST_AUTO_TEST_CASE(tick_can_stop_a_load) {
   http_load load(host->http_port(), 1);
   const std::string text
     = request_text("POST", "/orchestrators/Approval/wait?timeout=60");
@@ -211,11 +218,11 @@ BOOST_AUTO_TEST_CASE(a_load_is_stopped_by_its_tick) {
   BOOST_TEST(out.seconds < 30);
 }
 
-BOOST_AUTO_TEST_CASE(parked_waiters_are_answered_when_the_event_is_raised) {
+BOOST_AUTO_TEST_CASE(waits_are_answered_when_the_event_is_raised) {
   event_load load({{.port = host->http_port()}}, 3, "mine-");
   const load_outcome out = load.run(std::chrono::milliseconds(50));
   BOOST_TEST(out.failures == 0U);
-  BOOST_TEST(out.answers >= 3U);
+  BOOST_TEST(out.responses >= 3U);
   BOOST_TEST(ended("mine-1")["runtimeStatus"] == "Completed");
 }
 

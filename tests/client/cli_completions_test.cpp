@@ -1,3 +1,5 @@
+// Completion scripts for bash, zsh and fish. The expected verbs and options are
+// read from the help texts.
 #include "tests/client/command_line_runner.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -11,34 +13,34 @@ using namespace perdura::tests;
 
 namespace {
 
-/// The words of a verb's help: its verbs, or its options.
-std::vector<std::string> words_of_help(const std::vector<std::string>& path,
+/// The names in one section of a verb's help: its verbs, or its options.
+std::vector<std::string> names_in_help(const std::vector<std::string>& path,
                                        const std::string& head,
-                                       const std::regex& word) {
-  std::vector<std::string> asked = path;
-  asked.push_back("--help");
-  const std::string help = run_perdura(asked).out;
+                                       const std::regex& name) {
+  std::vector<std::string> arguments = path;
+  arguments.push_back("--help");
+  const std::string help = run_perdura(arguments).out;
   const std::size_t from = help.find('\n' + head + ":\n");
-  std::vector<std::string> words;
+  std::vector<std::string> names;
   if (from == help.npos)
-    return words;
+    return names;
   const std::string part
     = help.substr(from + 1, help.find("\n\n", from) - from - 1);
-  for (auto match = std::sregex_iterator(part.begin(), part.end(), word);
+  for (auto match = std::sregex_iterator(part.begin(), part.end(), name);
        match != std::sregex_iterator(); ++match)
-    words.push_back((*match)[1]);
-  return words;
+    names.push_back((*match)[1]);
+  return names;
 }
 
 std::vector<std::string> verbs_of(const std::vector<std::string>& path) {
-  return words_of_help(path, "Subcommands", std::regex("\n  ([a-z][a-z-]*)"));
+  return names_in_help(path, "Subcommands", std::regex("\n  ([a-z][a-z-]*)"));
 }
 
 std::vector<std::string> options_of(const std::vector<std::string>& path) {
-  return words_of_help(path, "Options", std::regex("[ ,](--[a-z-]+)"));
+  return names_in_help(path, "Options", std::regex("[ ,](--[a-z-]+)"));
 }
 
-/// Calls `see` with the path of every verb that does something.
+/// Calls `see` with the path of every verb that has no verbs below it.
 template <class F>
 void for_each_verb(const std::vector<std::string>& path, F see) {
   const auto below = verbs_of(path);
@@ -51,9 +53,9 @@ void for_each_verb(const std::vector<std::string>& path, F see) {
   }
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& parts) {
   std::string all;
-  for (const std::string& each : words)
+  for (const std::string& each : parts)
     all += (all.empty() ? "" : " ") + each;
   return all;
 }
@@ -66,7 +68,7 @@ bool has_bash() {
 
 BOOST_AUTO_TEST_SUITE(cli_completions)
 
-BOOST_AUTO_TEST_CASE(every_verb_and_option_of_the_help_is_in_the_scripts) {
+BOOST_AUTO_TEST_CASE(scripts_contain_every_verb_and_option_of_the_help) {
   const std::string bash = run_perdura({"completions", "bash"}).out;
   const std::string zsh = run_perdura({"completions", "zsh"}).out;
   const std::string fish = run_perdura({"completions", "fish"}).out;
@@ -93,16 +95,17 @@ BOOST_AUTO_TEST_CASE(every_verb_and_option_of_the_help_is_in_the_scripts) {
   BOOST_TEST(bash.find("\"describe\") choices=") != bash.npos);
 }
 
+// The help of every verb ends with an example that begins with the verb.
 BOOST_AUTO_TEST_CASE(every_verb_has_an_example) {
   for_each_verb({}, [](std::vector<std::string> path) {
     const std::string example = "\nExample: perdura " + joined(path);
     path.push_back("--help");
-    BOOST_TEST(run_perdura(path).says(example), example);
+    BOOST_TEST(run_perdura(path).out_contains(example), example);
   });
 }
 
 BOOST_AUTO_TEST_CASE(
-  bash_takes_the_script,
+  bash_accepts_the_script_and_completes,
   *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
     return boost::test_tools::assertion_result(has_bash());
   })) {
@@ -110,7 +113,7 @@ BOOST_AUTO_TEST_CASE(
   const std::string file = (directory.path() / "perdura.bash").string();
   std::ofstream(file) << run_perdura({"completions", "bash"}).out;
   BOOST_TEST(std::system(("bash -n " + file).c_str()) == 0);
-  // What a person would type, and what stands there then.
+  // Completes the word with the index `at` of a typed command line.
   const auto completes = [&](const std::string& words, int at,
                              const std::string& wanted) {
     std::ofstream(directory.path() / "try")
@@ -126,7 +129,7 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(completes("perdura config show --part", 3, "--partitions"));
 }
 
-BOOST_AUTO_TEST_CASE(another_shell_is_a_usage_error) {
+BOOST_AUTO_TEST_CASE(unknown_shell_is_a_usage_error) {
   BOOST_TEST(run_perdura({"completions", "csh"}).code == 2);
   BOOST_TEST(run_perdura({"completions"}).code == 2);
 }

@@ -1,3 +1,5 @@
+// `perdura config`, `perdura hub create` with a configuration file, and the
+// example files in configs/.
 #include "client/cli/config_verbs.hpp"
 #include "client/configuration/configuration_text.hpp"
 #include "client/configuration/settings.hpp"
@@ -23,6 +25,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// Writes a configuration file into a temporary directory.
 struct file_fixture {
   std::string write(const std::string& text) {
     std::ofstream(file) << text;
@@ -35,7 +38,8 @@ struct file_fixture {
 
 fs::path configs() {
   const char* root = std::getenv("PERDURA_SOURCE_DIR");
-  // Started by hand: from the root.
+  // If the variable is not set, the test must be started in the source
+  // directory.
   return fs::path(root == nullptr ? "." : root) / "configs";
 }
 
@@ -47,11 +51,11 @@ fs::path documented_file() {
 
 BOOST_FIXTURE_TEST_SUITE(cli_config, file_fixture)
 
-BOOST_AUTO_TEST_CASE(validate_says_that_a_file_is_sound_or_all_that_is_not) {
-  const std::string sound = write("[http]\nport = 1\n");
-  const outcome good = run_perdura({"config", "validate", sound});
+BOOST_AUTO_TEST_CASE(validate_reports_success_or_every_mistake) {
+  const std::string valid = write("[http]\nport = 1\n");
+  const outcome good = run_perdura({"config", "validate", valid});
   BOOST_TEST(good.code == 0);
-  BOOST_TEST(good.out == sound + " is sound.\n");
+  BOOST_TEST(good.out == valid + " is valid.\n");
   const std::string broken = write("[http]\nprot = 1\nport = true\n");
   const outcome bad = run_perdura({"config", "validate", broken});
   BOOST_TEST(bad.code == 2);
@@ -61,14 +65,16 @@ BOOST_AUTO_TEST_CASE(validate_says_that_a_file_is_sound_or_all_that_is_not) {
                   + ":2:1: There is no setting \"http.prot\"; did you mean "
                     "http.port?\n"
                   + broken
-                  + ":3:8: http.port wants a whole number from 0 to 65535, "
+                  + ":3:8: http.port must be a whole number from 0 to 65535, "
                     "not true.\n");
   BOOST_TEST(run_perdura({"config", "validate", "/no/such"}).code == 2);
   BOOST_TEST(run_perdura({"config", "validate"}).code == 2);
   BOOST_TEST(run_perdura({"config"}).code == 2);
 }
 
-BOOST_AUTO_TEST_CASE(show_says_what_is_in_force_and_who_said_so) {
+// The origin of a value is a line of the file, a flag of the command line, or
+// "default".
+BOOST_AUTO_TEST_CASE(show_prints_each_value_with_its_origin) {
   const std::string name = write("[hub]\npartitions = 8\ntask_hub = \"a\"\n"
                                  "[node]\ndata_dir = \"here\"\n");
   const outcome shown
@@ -79,19 +85,20 @@ BOOST_AUTO_TEST_CASE(show_says_what_is_in_force_and_who_said_so) {
     assignment.resize(std::max<std::size_t>(assignment.size(), 40), ' ');
     return '\n' + assignment + " # " + origin + '\n';
   };
-  BOOST_TEST(shown.says(line("partitions = 8", name + ":2")));
-  BOOST_TEST(shown.says(line("task_hub = \"b\"", "flag --task-hub")));
-  BOOST_TEST(shown.says(line("port = 80", "flag --http")));
-  BOOST_TEST(shown.says(line("address = \"::1\"", "flag --http")));
-  BOOST_TEST(shown.says(line("level = \"warning\"", "flag --log-level")));
-  BOOST_TEST(shown.says(line("create = false", "default")));
+  BOOST_TEST(shown.out_contains(line("partitions = 8", name + ":2")));
+  BOOST_TEST(shown.out_contains(line("task_hub = \"b\"", "flag --task-hub")));
+  BOOST_TEST(shown.out_contains(line("port = 80", "flag --http")));
+  BOOST_TEST(shown.out_contains(line("address = \"::1\"", "flag --http")));
   BOOST_TEST(
-    shown.says("data_dir = \"" + (directory.path() / "here").string() + "\" "));
-  // It is TOML that can be put in force again.
+    shown.out_contains(line("level = \"warning\"", "flag --log-level")));
+  BOOST_TEST(shown.out_contains(line("create = false", "default")));
+  BOOST_TEST(shown.out_contains(
+    "data_dir = \"" + (directory.path() / "here").string() + "\" "));
+  // The output is a valid configuration file itself.
   BOOST_TEST(run_perdura({"config", "validate", write(shown.out)}).code == 0);
 }
 
-BOOST_AUTO_TEST_CASE(show_speaks_json) {
+BOOST_AUTO_TEST_CASE(show_prints_json) {
   const outcome shown
     = run_perdura({"config", "show", "--partitions", "7", "-o", "json"});
   const json all = json::parse(shown.out);
@@ -106,36 +113,37 @@ BOOST_AUTO_TEST_CASE(show_speaks_json) {
              == "node.data_dir");
 }
 
-BOOST_AUTO_TEST_CASE(keys_are_not_shown) {
+// The output may be copied into a bug report, so it must not contain secrets.
+BOOST_AUTO_TEST_CASE(show_does_not_print_keys) {
   const fs::path keys = directory.path() / "keys";
   std::ofstream(keys) << "manage geheim\n";
   ::setenv("PERDURA_KEYS", "verborgen", 1);
   const outcome shown = run_perdura(
     {"config", "show", "--config", write("[http]\nkeys_file = \"keys\"\n")});
   ::unsetenv("PERDURA_KEYS");
-  BOOST_TEST(shown.says("keys_file = \"" + keys.string() + "\" "));
-  BOOST_TEST(shown.says("environment: more keys in PERDURA_KEYS\n"));
-  BOOST_TEST(!shown.says("geheim"));
-  BOOST_TEST(!shown.says("verborgen"));
+  BOOST_TEST(shown.out_contains("keys_file = \"" + keys.string() + "\" "));
+  BOOST_TEST(shown.out_contains("environment: more keys in PERDURA_KEYS\n"));
+  BOOST_TEST(!shown.out_contains("geheim"));
+  BOOST_TEST(!shown.out_contains("verborgen"));
 }
 
-BOOST_AUTO_TEST_CASE(what_a_node_cannot_use_is_said_before_it_starts) {
+BOOST_AUTO_TEST_CASE(invalid_configuration_is_reported_before_the_node_starts) {
   const std::string broken = write("[http]\nport = -1\n[hub]\nx = 1\n");
   for (const char* verb : {"serve", "show"}) {
-    std::vector<std::string> words{verb, "--config", broken};
+    std::vector<std::string> arguments{verb, "--config", broken};
     if (std::string(verb) == "show")
-      words.insert(words.begin(), "config");
-    const outcome refused = run_perdura(words);
+      arguments.insert(arguments.begin(), "config");
+    const outcome refused = run_perdura(arguments);
     BOOST_TEST(refused.code == 2);
     BOOST_TEST(std::count(refused.err.begin(), refused.err.end(), '\n') == 2);
   }
-  const outcome homeless = run_perdura({"serve"});
-  BOOST_TEST(homeless.code == 2);
-  BOOST_TEST(homeless.complains("--data-dir"));
+  const outcome no_directory = run_perdura({"serve"});
+  BOOST_TEST(no_directory.code == 2);
+  BOOST_TEST(no_directory.err_contains("--data-dir"));
   const outcome loud = run_perdura({"dev", "--log-level", "loud"});
   BOOST_TEST(loud.code == 2);
   BOOST_TEST(loud.err
-             == "--log-level: log.level wants debug, info, warning, error or "
+             == "--log-level: log.level must be debug, info, warning, error or "
                 "off, not \"loud\".\n");
   BOOST_TEST(run_perdura({"serve", "--data-dir", "x", "--partitions", "0"}).code
              == 2);
@@ -144,17 +152,17 @@ BOOST_AUTO_TEST_CASE(what_a_node_cannot_use_is_said_before_it_starts) {
     == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_hub_can_be_made_as_a_file_says) {
+BOOST_AUTO_TEST_CASE(hub_create_reads_a_configuration_file) {
   const std::string name
     = write("[node]\ndata_dir = \"hub\"\n[hub]\npartitions = 3\n");
   const outcome made = run_perdura({"hub", "create", "--config", name});
   BOOST_TEST(made.code == 0);
-  BOOST_TEST(made.says(" with 3 partitions created in "
-                       + (directory.path() / "hub").string() + ".\n"));
-  BOOST_TEST(made.says("  Hub ID  "));
+  BOOST_TEST(made.out_contains(" with 3 partitions created in "
+                               + (directory.path() / "hub").string() + ".\n"));
+  BOOST_TEST(made.out_contains("  Hub ID  "));
 }
 
-BOOST_AUTO_TEST_CASE(a_nodes_part_of_a_hub_is_made_and_told) {
+BOOST_AUTO_TEST_CASE(hub_create_reports_the_partitions_of_a_cluster_node) {
   const std::string hub = "0123456789abcdef0123456789abcdef";
   const std::string name
     = write("[node]\ndata_dir = \"hub\"\n[hub]\npartitions = 3\nid = \"" + hub
@@ -168,19 +176,22 @@ BOOST_AUTO_TEST_CASE(a_nodes_part_of_a_hub_is_made_and_told) {
   for (const auto each : placed->owned_by("b"))
     list += (list.empty() ? "" : ", ")
             + std::to_string(perdura::persistence::index_of(each));
-  BOOST_TEST(made.says("  Node    b\n  Owns    "
-                       + std::to_string(placed->owned_by("b").size())
-                       + " of them: " + list + "\n  Hub ID  " + hub + "\n"),
+  BOOST_TEST(made.out_contains("  Node    b\n  Owns    "
+                               + std::to_string(placed->owned_by("b").size())
+                               + " partitions: " + list + "\n  Hub ID  " + hub
+                               + "\n"),
              made.out);
-  // Without an ID it would be a hub of its own.
+  // A hub for a cluster node is not created without the hub ID that all nodes
+  // share.
   const outcome alone = run_perdura(
     {"hub", "create", "--data-dir", "x", "--config",
      write("[cluster]\nnode = \"a\"\nnodes = [\"a=127.0.0.1:1\"]\n")});
   BOOST_TEST(alone.code == 2);
-  BOOST_TEST(alone.complains("hub.id"));
+  BOOST_TEST(alone.err_contains("hub.id"));
 }
 
-BOOST_AUTO_TEST_CASE(the_documented_file_has_every_setting_and_its_default) {
+// single-node.toml documents all settings in the order of the settings table.
+BOOST_AUTO_TEST_CASE(documented_file_has_every_setting_and_its_default) {
   std::ifstream stream(documented_file());
   const std::string text(std::istreambuf_iterator<char>(stream), {});
   std::size_t from = 0;
@@ -192,19 +203,20 @@ BOOST_AUTO_TEST_CASE(the_documented_file_has_every_setting_and_its_default) {
       from = text.find(head, from);
       BOOST_REQUIRE_MESSAGE(from != text.npos, head << " is missing");
     }
-    const std::string wanted = '\n' + documented(each);
+    const std::string wanted = '\n' + documentation_of(each);
     const std::size_t at = text.find(wanted, from);
     BOOST_REQUIRE_MESSAGE(at != text.npos,
-                          "missing, or not in its place:" << wanted);
+                          "missing or in the wrong order:" << wanted);
     from = at + wanted.size() - 1;
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_files_of_three_nodes_are_sound_and_agree) {
+BOOST_AUTO_TEST_CASE(example_files_of_three_nodes_are_valid_and_consistent) {
   std::set<std::string> hubs;
   std::set<std::string> names;
   std::set<std::vector<std::string>> lists;
-  std::set<std::string> own; // What no two processes can share.
+  // The directories and ports of all three nodes. All of them must differ.
+  std::set<std::string> own;
   for (const char* each : {"node-1.toml", "node-2.toml", "node-3.toml"}) {
     const fs::path shown = configs() / "three-nodes" / each;
     BOOST_TEST(run_perdura({"config", "validate", shown.string()}).code == 0);
@@ -214,7 +226,7 @@ BOOST_AUTO_TEST_CASE(the_files_of_three_nodes_are_sound_and_agree) {
     names.insert(node.cluster.node);
     lists.insert(node.cluster.nodes);
     own.insert(node.data_dir.string());
-    own.insert(std::to_string(read.values.host.door.port));
+    own.insert(std::to_string(read.values.host.http.port));
     const auto address = perdura::cluster::listen_address_of(node.cluster);
     BOOST_REQUIRE(address);
     own.insert(std::to_string(address->port));
@@ -227,7 +239,7 @@ BOOST_AUTO_TEST_CASE(the_files_of_three_nodes_are_sound_and_agree) {
   BOOST_TEST(own.size() == 9U);
 }
 
-BOOST_AUTO_TEST_CASE(the_documented_file_starts_a_node) {
+BOOST_AUTO_TEST_CASE(documented_file_starts_a_node) {
   configuration_flags flags;
   flags.config_file = documented_file().string();
   flags.data_dir = (directory.path() / "hub").string();

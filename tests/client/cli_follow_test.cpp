@@ -1,5 +1,6 @@
+// Verbs that keep printing: history --follow, get --watch and list --watch.
 #include "client/cli/follow_verbs.hpp"
-#include "tests/client/verbs_fixture.hpp"
+#include "tests/client/cli_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -15,10 +16,10 @@ using namespace perdura::tests;
 
 namespace {
 
-/// An output that a test can look at while it grows, and leave.
-class seen_output : public std::streambuf {
+/// An output stream buffer that a test reads while a command writes to it.
+class observable_output : public std::streambuf {
 public:
-  /// Returns when the text stands there; false after long.
+  /// Waits until the output contains `text`; returns false after 30 s.
   bool wait_for(const std::string& text) {
     std::unique_lock lock(mutex_);
     return grown_.wait_for(lock, std::chrono::seconds(30), [&] {
@@ -26,10 +27,11 @@ public:
     });
   }
 
-  /// As if its reader had closed the pipe.
-  void leave() {
+  /// Makes all later writes fail, like writes to a pipe that its reader has
+  /// closed.
+  void close_reader() {
     const std::lock_guard lock(mutex_);
-    left_ = true;
+    reader_closed_ = true;
   }
 
   std::string text() {
@@ -40,7 +42,7 @@ public:
 protected:
   std::streamsize xsputn(const char* text, std::streamsize size) override {
     const std::lock_guard lock(mutex_);
-    if (left_)
+    if (reader_closed_)
       return 0;
     text_.append(text, static_cast<std::size_t>(size));
     grown_.notify_all();
@@ -56,13 +58,14 @@ private:
   std::mutex mutex_;
   std::condition_variable grown_;
   std::string text_;
-  bool left_ = false;
+  bool reader_closed_ = false;
 };
 
-struct follow_fixture : verbs_fixture {
-  /// Runs the verb beside the test.
+/// Runs a verb while the test changes the watched instance.
+struct follow_fixture : cli_fixture {
+  /// Runs the verb on another thread; the result is its exit code.
   template <class F>
-  std::future<int> beside(F verb) {
+  std::future<int> run_async(F verb) {
     return std::async(std::launch::async, [this, verb] {
       std::ostream out(&output);
       terminal io{in, out, err};
@@ -72,7 +75,7 @@ struct follow_fixture : verbs_fixture {
     });
   }
 
-  seen_output output;
+  observable_output output;
   bool redraws = false;
   std::istringstream in;
   std::ostringstream err;
@@ -82,22 +85,22 @@ struct follow_fixture : verbs_fixture {
 
 BOOST_FIXTURE_TEST_SUITE(cli_follow, follow_fixture)
 
-BOOST_AUTO_TEST_CASE(start_follow_prints_the_history_and_the_end) {
+BOOST_AUTO_TEST_CASE(start_follow_prints_the_history_and_the_result) {
   const outcome ran
     = perdura({"start", "HelloSequence", "--id", "a", "--follow"});
   BOOST_TEST(ran.code == 0);
   BOOST_TEST(ran.out.starts_with("a\n"));
   for (const char* event :
        {"ExecutionStarted", "TaskCompleted", "ExecutionCompleted"})
-    BOOST_TEST(ran.says(event), event);
-  BOOST_TEST(ran.says("\nStatus   Completed\n"));
+    BOOST_TEST(ran.out_contains(event), event);
+  BOOST_TEST(ran.out_contains("\nStatus   Completed\n"));
   BOOST_TEST(perdura({"start", "Fails", "--follow"}).code == 1);
   BOOST_TEST(perdura({"start", "Echo", "--follow", "--wait"}).code == 2);
 }
 
-BOOST_AUTO_TEST_CASE(history_follow_prints_events_as_they_come) {
+BOOST_AUTO_TEST_CASE(history_follow_prints_new_events) {
   start("Approval", "a");
-  auto followed = beside([](node_connection& node, terminal& io) {
+  auto followed = run_async([](node_connection& node, terminal& io) {
     return follow_history_verb(node, "a", output_format::table, io);
   });
   BOOST_TEST(output.wait_for("ExecutionStarted"));
@@ -105,13 +108,13 @@ BOOST_AUTO_TEST_CASE(history_follow_prints_events_as_they_come) {
   BOOST_TEST(followed.get() == 0);
   const std::string text = output.text();
   BOOST_TEST(text.find("EventRaised") < text.find("ExecutionCompleted"));
-  // No event twice.
+  // Each event is printed once.
   BOOST_TEST(text.find("ExecutionStarted") == text.rfind("ExecutionStarted"));
 }
 
-BOOST_AUTO_TEST_CASE(history_follow_goes_over_continue_as_new) {
+BOOST_AUTO_TEST_CASE(history_follow_continues_after_continue_as_new) {
   start("Counter", "a", "0");
-  auto followed = beside([](node_connection& node, terminal& io) {
+  auto followed = run_async([](node_connection& node, terminal& io) {
     return follow_history_verb(node, "a", output_format::jsonl, io);
   });
   BOOST_TEST(output.wait_for("ExecutionStarted"));
@@ -121,9 +124,9 @@ BOOST_AUTO_TEST_CASE(history_follow_goes_over_continue_as_new) {
   BOOST_TEST(output.text().find("ExecutionCompleted") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(get_watch_prints_a_line_for_each_change) {
+BOOST_AUTO_TEST_CASE(get_watch_prints_one_line_for_each_change) {
   start("SetStatus", "a");
-  auto watched = beside([](node_connection& node, terminal& io) {
+  auto watched = run_async([](node_connection& node, terminal& io) {
     return watch_instance_verb(node, "a", output_format::table, io);
   });
   BOOST_TEST(output.wait_for("Running"));
@@ -135,20 +138,21 @@ BOOST_AUTO_TEST_CASE(get_watch_prints_a_line_for_each_change) {
   BOOST_TEST(text.find('\x1b') == std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_screen_is_drawn_again) {
+// The output begins with the sequences "cursor home" and "clear screen".
+BOOST_AUTO_TEST_CASE(watch_on_a_terminal_redraws_the_screen) {
   redraws = true;
   start("Echo", "a", "1");
   ended("a");
-  auto watched = beside([](node_connection& node, terminal& io) {
+  auto watched = run_async([](node_connection& node, terminal& io) {
     return watch_instance_verb(node, "a", output_format::table, io);
   });
   BOOST_TEST(watched.get() == 0);
   BOOST_TEST(output.text().starts_with("\x1b[H\x1b[2JID"));
 }
 
-BOOST_AUTO_TEST_CASE(list_watch_prints_what_changes_until_nobody_reads) {
+BOOST_AUTO_TEST_CASE(list_watch_prints_changes_until_its_output_is_closed) {
   start("Approval", "a");
-  auto watched = beside([](node_connection& node, terminal& io) {
+  auto watched = run_async([](node_connection& node, terminal& io) {
     return watch_list_verb(node, {}, output_format::table, io);
   });
   BOOST_TEST(output.wait_for("a  Approval  Running"));
@@ -156,12 +160,12 @@ BOOST_AUTO_TEST_CASE(list_watch_prints_what_changes_until_nobody_reads) {
   BOOST_TEST(output.wait_for("a  Approval  Completed"));
   perdura({"purge", "a"});
   BOOST_TEST(output.wait_for("a  no longer in the list"));
-  output.leave();
+  output.close_reader();
   start("Approval", "b");
   BOOST_TEST(watched.get() == exit_interrupted);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_there_cannot_be_followed) {
+BOOST_AUTO_TEST_CASE(unknown_instances_and_contradictory_options_are_refused) {
   BOOST_TEST(perdura({"get", "nope", "--watch"}).code == 3);
   BOOST_TEST(perdura({"history", "nope", "--follow"}).code == 3);
   BOOST_TEST(perdura({"list", "--watch", "--status", "done"}).code == 2);

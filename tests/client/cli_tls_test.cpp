@@ -1,3 +1,5 @@
+// `perdura tls init`, which creates a certificate authority and certificates
+// for nodes and clients.
 #include "tests/client/command_line_runner.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -21,14 +23,15 @@ template <class T>
 using handle = std::shared_ptr<T>;
 
 struct tls_fixture {
-  outcome make(std::vector<std::string> words = {}) {
-    words.insert(words.begin(), {"tls", "init", "--dir", where.string()});
-    return run_perdura(words);
+  outcome init(std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.begin(),
+                     {"tls", "init", "--dir", tls_dir.string()});
+    return run_perdura(arguments);
   }
 
   template <class Read>
   auto read(const std::string& name, Read how) {
-    std::FILE* file = std::fopen((where / name).c_str(), "r");
+    std::FILE* file = std::fopen((tls_dir / name).c_str(), "r");
     BOOST_REQUIRE_MESSAGE(file != nullptr, name);
     auto* made = how(file);
     std::fclose(file);
@@ -36,6 +39,8 @@ struct tls_fixture {
     return made;
   }
 
+  /// Reads a certificate from the created directory. The test fails if the file
+  /// is missing or invalid.
   handle<X509> certificate(const std::string& name) {
     return {read(name,
                  [](std::FILE* file) {
@@ -52,7 +57,7 @@ struct tls_fixture {
             EVP_PKEY_free};
   }
 
-  /// As the other end of a connection judges it.
+  /// Verifies a certificate against ca.pem, as the peer of a connection does.
   bool verifies(const std::string& name, int purpose,
                 const std::string& host = {}) {
     const auto ca = certificate("ca.pem");
@@ -75,25 +80,28 @@ struct tls_fixture {
   }
 
   temp_directory directory;
-  fs::path where = directory.path() / "tls";
+  fs::path tls_dir = directory.path() / "tls";
 };
 
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(cli_tls, tls_fixture)
 
-BOOST_AUTO_TEST_CASE(init_makes_what_nodes_know_each_other_by) {
-  const outcome made = make({"--nodes", "node-1,node-2", "--host",
+// Each certificate is valid for servers and clients, for loopback, for the
+// given hosts and for the name of its node. Private files are readable by their
+// owner only.
+BOOST_AUTO_TEST_CASE(init_creates_certificates_that_nodes_accept) {
+  const outcome made = init({"--nodes", "node-1,node-2", "--host",
                              "ship.example", "--host", "10.0.0.1"});
   BOOST_TEST(made.code == 0);
   BOOST_TEST(made.err.empty());
-  BOOST_TEST(made.says(
-    "[cluster.tls]\ncertificate_file = \"" + (where / "node-1.pem").string()
-    + "\"\nkey_file = \"" + (where / "node-1-key.pem").string()
-    + "\"\nca_file = \"" + (where / "ca.pem").string() + "\"\n"));
-  BOOST_TEST((mode(where) == fs::perms(0700)));
+  BOOST_TEST(made.out_contains(
+    "[cluster.tls]\ncertificate_file = \"" + (tls_dir / "node-1.pem").string()
+    + "\"\nkey_file = \"" + (tls_dir / "node-1-key.pem").string()
+    + "\"\nca_file = \"" + (tls_dir / "ca.pem").string() + "\"\n"));
+  BOOST_TEST((mode(tls_dir) == fs::perms(0700)));
   for (const std::string name : {"ca", "node-1", "node-2", "client"}) {
-    BOOST_TEST((mode(where / (name + "-key.pem")) == fs::perms(0600)), name);
+    BOOST_TEST((mode(tls_dir / (name + "-key.pem")) == fs::perms(0600)), name);
     BOOST_TEST(X509_check_private_key(certificate(name + ".pem").get(),
                                       key(name + "-key.pem").get())
                  == 1,
@@ -113,10 +121,10 @@ BOOST_AUTO_TEST_CASE(init_makes_what_nodes_know_each_other_by) {
   BOOST_TEST(!verifies("node-1", X509_PURPOSE_SSL_SERVER, "node-2"));
 }
 
-BOOST_AUTO_TEST_CASE(another_authority_is_not_believed) {
-  BOOST_TEST(make().code == 0);
+BOOST_AUTO_TEST_CASE(certificate_of_another_authority_is_rejected) {
+  BOOST_TEST(init().code == 0);
   temp_directory elsewhere;
-  const fs::path own = where / "ca.pem";
+  const fs::path own = tls_dir / "ca.pem";
   BOOST_TEST(
     run_perdura({"tls", "init", "--dir", elsewhere.path().string()}).code == 0);
   fs::copy_file(elsewhere.path() / "ca.pem", own,
@@ -124,38 +132,40 @@ BOOST_AUTO_TEST_CASE(another_authority_is_not_believed) {
   BOOST_TEST(!verifies("node-1", X509_PURPOSE_SSL_SERVER));
 }
 
-BOOST_AUTO_TEST_CASE(nothing_that_is_there_is_written_over) {
-  BOOST_TEST(make().code == 0);
+// The certificates of a new authority would not be trusted by nodes that use
+// the existing certificates.
+BOOST_AUTO_TEST_CASE(existing_files_are_not_overwritten) {
+  BOOST_TEST(init().code == 0);
   const auto text = [&] {
-    std::ifstream file(where / "node-3-key.pem");
+    std::ifstream file(tls_dir / "node-3-key.pem");
     return std::string(std::istreambuf_iterator<char>(file), {});
   };
   const std::string before = text();
-  const outcome again = make();
+  const outcome again = init();
   BOOST_TEST(again.code == 2);
   BOOST_TEST(again.out.empty());
-  BOOST_TEST(again.complains((where / "ca.pem").string()
-                             + " is there already, and nothing was made."));
+  BOOST_TEST(again.err_contains((tls_dir / "ca.pem").string()
+                                + " exists; nothing was created."));
   BOOST_TEST(text() == before);
-  // Also if only a part of it is there.
-  fs::remove(where / "ca.pem");
-  fs::remove(where / "ca-key.pem");
-  BOOST_TEST(make().code == 2);
-  BOOST_TEST(!fs::exists(where / "ca.pem"));
+  // If only some of the files exist, nothing is created either.
+  fs::remove(tls_dir / "ca.pem");
+  fs::remove(tls_dir / "ca-key.pem");
+  BOOST_TEST(init().code == 2);
+  BOOST_TEST(!fs::exists(tls_dir / "ca.pem"));
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_is_a_sentence) {
-  BOOST_TEST(make({"--nodes", "A"}).complains("no name for a node"));
-  BOOST_TEST(make({"--nodes", "a,a"}).complains("twice"));
-  BOOST_TEST(make({"--nodes", "ca"}).complains("may not be called \"ca\""));
-  BOOST_TEST(make({"--host", "a,URI:b"}).complains("\"URI:b\" is neither"));
-  BOOST_TEST(make({"--host", "a b"}).complains("\"a b\" is neither"));
-  BOOST_TEST(make({"--days", "0"}).code == 2);
-  BOOST_TEST(!fs::exists(where));
-  std::ofstream(where) << "a file";
-  const outcome refused = make();
+BOOST_AUTO_TEST_CASE(invalid_arguments_are_reported) {
+  BOOST_TEST(init({"--nodes", "A"}).err_contains("not a valid node name"));
+  BOOST_TEST(init({"--nodes", "a,a"}).err_contains("twice"));
+  BOOST_TEST(init({"--nodes", "ca"}).err_contains("may not be called \"ca\""));
+  BOOST_TEST(init({"--host", "a,URI:b"}).err_contains("\"URI:b\" is neither"));
+  BOOST_TEST(init({"--host", "a b"}).err_contains("\"a b\" is neither"));
+  BOOST_TEST(init({"--days", "0"}).code == 2);
+  BOOST_TEST(!fs::exists(tls_dir));
+  std::ofstream(tls_dir) << "a file";
+  const outcome refused = init();
   BOOST_TEST(refused.code == 4);
-  BOOST_TEST(refused.complains(where.string()));
+  BOOST_TEST(refused.err_contains(tls_dir.string()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,7 @@
+// The verbs of the command line for single instances, its exit codes, and the
+// verbs that create a hub or run a node.
 #include "client/cli/config_verbs.hpp"
-#include "tests/client/verbs_fixture.hpp"
+#include "tests/client/cli_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,9 +14,11 @@ using namespace perdura::client;
 using namespace perdura::tests;
 using nlohmann::json;
 
-BOOST_FIXTURE_TEST_SUITE(cli_verbs, verbs_fixture)
+BOOST_FIXTURE_TEST_SUITE(cli_verbs, cli_fixture)
 
-BOOST_AUTO_TEST_CASE(run_prints_the_result_alone) {
+// Standard output contains only the result, because scripts read the result
+// from there.
+BOOST_AUTO_TEST_CASE(run_prints_only_the_result) {
   const outcome ran = perdura({"run", "HelloSequence"});
   BOOST_TEST(ran.code == 0);
   BOOST_TEST(ran.out
@@ -23,7 +27,8 @@ BOOST_AUTO_TEST_CASE(run_prints_the_result_alone) {
              == "{\"b\":1,\"a\":2}\n");
 }
 
-BOOST_AUTO_TEST_CASE(a_failed_run_is_exit_code_1) {
+// The failure goes to standard error; standard output stays empty.
+BOOST_AUTO_TEST_CASE(failed_run_is_exit_code_1) {
   const outcome ran = perdura({"run", "Fails", "--id", "a"});
   BOOST_TEST(ran.code == 1);
   BOOST_TEST(ran.out.empty());
@@ -31,14 +36,14 @@ BOOST_AUTO_TEST_CASE(a_failed_run_is_exit_code_1) {
   BOOST_TEST(perdura({"start", "Fails", "--wait"}).code == 1);
 }
 
-BOOST_AUTO_TEST_CASE(a_run_that_takes_too_long_is_exit_code_5) {
+BOOST_AUTO_TEST_CASE(run_that_exceeds_its_timeout_is_exit_code_5) {
   const outcome ran
     = perdura({"run", "Approval", "--id", "a", "--timeout", "0.1"});
   BOOST_TEST(ran.code == 5);
   BOOST_TEST(ran.err.find("\"a\"") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(start_prints_the_id) {
+BOOST_AUTO_TEST_CASE(start_prints_the_instance_id) {
   BOOST_TEST(perdura({"start", "Approval", "--id", "order 17"}).out
              == "order 17\n");
   const outcome as_json
@@ -53,7 +58,7 @@ BOOST_AUTO_TEST_CASE(start_prints_the_id) {
   BOOST_TEST(perdura({"start", "Echo", "--input", "@/no/such/file"}).code == 2);
 }
 
-BOOST_AUTO_TEST_CASE(start_takes_a_binding_file) {
+BOOST_AUTO_TEST_CASE(start_accepts_a_binding_file) {
   const auto file = directory.path() / "binding.json";
   std::ofstream(file) << R"([{"FunctionName":"Echo","InstanceId":"a"},)"
                       << R"({"FunctionName":"Echo","InstanceId":"b"}])";
@@ -75,8 +80,9 @@ BOOST_AUTO_TEST_CASE(get_and_history_show_an_instance) {
   BOOST_TEST(missing.err == "perdura: There is no instance \"nope\".\n");
 }
 
-// A variable that was never set ended every instance.
-BOOST_AUTO_TEST_CASE(an_empty_filter_is_a_mistake) {
+// Regression: an empty value of a filter, e.g. from an unset shell variable,
+// selected all instances.
+BOOST_AUTO_TEST_CASE(empty_filter_is_a_usage_error) {
   perdura({"start", "Approval", "--id", "a"});
   for (const char* option :
        {"--status", "--prefix", "--name", "--created-from", "--created-to"})
@@ -87,10 +93,12 @@ BOOST_AUTO_TEST_CASE(an_empty_filter_is_a_mistake) {
   BOOST_TEST(perdura({"get", "a"}).out.find("Running") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_reason_cannot_steer_the_terminal) {
+BOOST_AUTO_TEST_CASE(reason_cannot_send_escape_sequences_to_the_terminal) {
   perdura({"start", "Approval", "--id", "a"});
-  const char* steering = "x\x1b]0;y\x07\nperdura: forged\xc2\x9bz";
-  perdura({"terminate", "a", "--reason", steering});
+  // A sequence that sets the title of the terminal, a forged message on a line
+  // of its own, and a C1 control character in UTF-8.
+  const char* escapes = "x\x1b]0;y\x07\nperdura: forged\xc2\x9bz";
+  perdura({"terminate", "a", "--reason", escapes});
   const outcome shown = perdura({"get", "a", "--history"});
   for (const std::string& text : {shown.out, shown.err}) {
     BOOST_TEST(text.find('\x1b') == text.npos);
@@ -99,7 +107,9 @@ BOOST_AUTO_TEST_CASE(a_reason_cannot_steer_the_terminal) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(list_and_count_show_many) {
+// Standard output contains only the list, so that programs can parse it. The
+// note that there are more instances goes to standard error.
+BOOST_AUTO_TEST_CASE(list_and_count_show_all_instances) {
   for (const char* id : {"a", "b", "c"})
     perdura({"run", "Echo", "--id", id});
   perdura({"start", "Approval", "--id", "d"});
@@ -117,10 +127,11 @@ BOOST_AUTO_TEST_CASE(list_and_count_show_many) {
              == "Running    1\nCompleted  3\nTotal      4\n");
 }
 
-BOOST_AUTO_TEST_CASE(control_verbs_act_and_say_nothing) {
+// A verb that changes an existing instance prints nothing if it succeeds.
+BOOST_AUTO_TEST_CASE(control_verbs_succeed_without_output) {
   perdura({"start", "Approval", "--id", "a"});
-  for (const char* word : {"suspend", "resume"}) {
-    const outcome done = perdura({word, "a", "--reason", "why not"});
+  for (const char* verb : {"suspend", "resume"}) {
+    const outcome done = perdura({verb, "a", "--reason", "why not"});
     BOOST_TEST(done.code == 0);
     BOOST_TEST(done.out.empty());
   }
@@ -138,15 +149,15 @@ BOOST_AUTO_TEST_CASE(control_verbs_act_and_say_nothing) {
   BOOST_TEST(urls.out.find("rewindPostUri") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(rewind_mends_a_failure) {
+BOOST_AUTO_TEST_CASE(rewind_repeats_the_failed_work) {
   perdura({"run", "FailsOnce", "--id", "a"});
-  BOOST_TEST(perdura({"rewind", "a", "--reason", "mended"}).code == 0);
+  BOOST_TEST(perdura({"rewind", "a", "--reason", "fixed"}).code == 0);
   BOOST_TEST(ended("a").at("runtimeStatus") == "Completed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(cli_words)
+BOOST_AUTO_TEST_SUITE(cli_usage)
 
 BOOST_AUTO_TEST_CASE(usage_errors_are_exit_code_2) {
   BOOST_TEST(run_perdura({}).code == 2);
@@ -159,26 +170,27 @@ BOOST_AUTO_TEST_CASE(usage_errors_are_exit_code_2) {
   BOOST_TEST(run_perdura({"dev", "--http", "0.0.0.0:0"}).code == 2);
 }
 
-BOOST_AUTO_TEST_CASE(help_and_version_are_no_errors) {
+BOOST_AUTO_TEST_CASE(help_and_version_are_exit_code_0) {
   BOOST_TEST(run_perdura({"--help"}).code == 0);
   BOOST_TEST(run_perdura({"start", "--help"}).out.find("--input")
              != std::string::npos);
   BOOST_TEST(run_perdura({"--version"}).out.starts_with("Perdura "));
 }
 
-BOOST_AUTO_TEST_CASE(a_node_that_is_not_there_is_exit_code_4) {
-  // A port that was free a moment ago.
+// The error message names --url, the option that selects the node.
+BOOST_AUTO_TEST_CASE(unreachable_node_is_exit_code_4) {
+  // A port on which no server listens any more.
   std::string url;
   {
-    door_fixture gone;
+    http_fixture gone;
     url = gone.host->url();
   }
-  const outcome asked = run_perdura({"get", "a", "--url", url});
-  BOOST_TEST(asked.code == 4);
-  BOOST_TEST(asked.err.find("--url") != std::string::npos);
+  const outcome unreachable = run_perdura({"get", "a", "--url", url});
+  BOOST_TEST(unreachable.code == 4);
+  BOOST_TEST(unreachable.err.find("--url") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_hub_is_made_once) {
+BOOST_AUTO_TEST_CASE(hub_is_created_only_once) {
   temp_directory directory;
   const std::string place = (directory.path() / "hub").string();
   const outcome missing
@@ -194,7 +206,7 @@ BOOST_AUTO_TEST_CASE(a_hub_is_made_once) {
   BOOST_TEST(run_perdura({"hub", "create", "--data-dir", place}).code == 4);
 }
 
-BOOST_AUTO_TEST_CASE(dev_shows_a_first_result_and_keeps_what_it_is_told_to) {
+BOOST_AUTO_TEST_CASE(dev_prints_a_result_and_keeps_the_given_directory) {
   temp_directory directory;
   const std::string place = (directory.path() / "data").string();
   const outcome kept = run_perdura(
@@ -205,18 +217,18 @@ BOOST_AUTO_TEST_CASE(dev_shows_a_first_result_and_keeps_what_it_is_told_to) {
   BOOST_TEST(kept.out.find("HTTP            http://127.0.0.1:")
              != std::string::npos);
   BOOST_TEST(kept.out.find(place) != std::string::npos);
-  BOOST_TEST(kept.out.find("Nothing is kept") == std::string::npos);
-  BOOST_TEST(kept.says("/metrics\n"));
+  BOOST_TEST(kept.out.find("The data is deleted") == std::string::npos);
+  BOOST_TEST(kept.out_contains("/metrics\n"));
   BOOST_TEST(std::filesystem::exists(place));
 }
 
-BOOST_AUTO_TEST_CASE(places_to_listen_at_have_many_forms) {
-  BOOST_TEST(parse_listen_place("127.0.0.2:80")->address == "127.0.0.2");
-  BOOST_TEST(parse_listen_place("7071")->port == 7071);
-  BOOST_TEST(parse_listen_place(":7071")->address == "127.0.0.1");
-  BOOST_TEST(parse_listen_place("[::1]:1")->address == "::1");
+BOOST_AUTO_TEST_CASE(listen_addresses_have_several_forms) {
+  BOOST_TEST(parse_listen_address("127.0.0.2:80")->address == "127.0.0.2");
+  BOOST_TEST(parse_listen_address("7071")->port == 7071);
+  BOOST_TEST(parse_listen_address(":7071")->address == "127.0.0.1");
+  BOOST_TEST(parse_listen_address("[::1]:1")->address == "::1");
   for (const char* bad : {"", ":", "a:b", "::1:80", "1:70000", "1:-1"})
-    BOOST_TEST(!parse_listen_place(bad).has_value(), bad);
+    BOOST_TEST(!parse_listen_address(bad).has_value(), bad);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

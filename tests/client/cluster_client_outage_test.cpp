@@ -1,4 +1,4 @@
-// What a service sees when nodes go and come, and when its list is wrong.
+// The C++ cluster client while nodes are down, and with a wrong node list.
 #include "tests/client/cluster_fixture.hpp"
 #include "tests/support/free_ports.hpp"
 #include <perdura/perdura.hpp>
@@ -15,15 +15,16 @@ namespace perdura::tests {
 
 namespace {
 
-constexpr seconds patience{20};
-// Far more than an answer that waits for nothing takes, on a busy machine.
-constexpr seconds at_once{5};
+constexpr seconds wait_max{20};
+// The time limit for calls that must not wait. The limit is large because the
+// machine may be busy.
+constexpr seconds no_wait_max{5};
 
 using std::chrono::steady_clock;
 
 using call = std::function<errc(orchestration_client&, const std::string& id)>;
 
-/// Every call that goes to one instance, with its name.
+/// Every call that goes to a single instance, with its name.
 const std::vector<std::pair<std::string, call>>& calls_to_an_instance() {
   static const std::vector<std::pair<std::string, call>> all{
     {"start_new",
@@ -63,15 +64,16 @@ const std::vector<std::pair<std::string, call>>& calls_to_an_instance() {
   return all;
 }
 
-struct shaken : cluster_fixture {
-  /// An instance that waits for its approval on the node at `i`.
+/// A cluster of three nodes with a connected client.
+struct outage_fixture : cluster_fixture {
+  /// Starts an instance of "Approval" that node `i` owns.
   std::string approval_on(std::size_t i) {
     start_options options;
     options.instance_id = id_on(i, "order");
     return client.start_new("Approval", nullptr, options).value();
   }
 
-  /// Stops it; returns when the client has noticed.
+  /// Stops node `i`; returns when the client has marked it as down.
   void stop_and_wait(std::size_t i) {
     stop(i);
     static_cast<void>(link->nodes());
@@ -81,6 +83,7 @@ struct shaken : cluster_fixture {
   orchestration_client client = link->client();
 };
 
+/// How long `act` takes.
 steady_clock::duration time_of(const std::function<void()>& act) {
   const auto began = steady_clock::now();
   act();
@@ -91,7 +94,9 @@ steady_clock::duration time_of(const std::function<void()>& act) {
 
 BOOST_AUTO_TEST_SUITE(cluster_client_outage)
 
-BOOST_FIXTURE_TEST_CASE(an_owner_that_is_away_is_said_at_once, shaken) {
+// A call waits for the owner of its instance only if the caller requests that.
+BOOST_FIXTURE_TEST_CASE(calls_to_a_node_that_is_down_fail_without_waiting,
+                        outage_fixture) {
   const std::string id = approval_on(1);
   stop_and_wait(1);
   for (const auto& [name, act] : calls_to_an_instance())
@@ -100,16 +105,16 @@ BOOST_FIXTURE_TEST_CASE(an_owner_that_is_away_is_said_at_once, shaken) {
       const auto took = time_of([&, &act = act] { code = act(client, id); });
       BOOST_TEST(to_string(code) == "unavailable");
       BOOST_TEST((kind_of(code) == failure_kind::unavailable));
-      BOOST_TEST((took < at_once));
+      BOOST_TEST((took < no_wait_max));
     }
   const auto refused = client.raise_event(id, "Approval", 1);
   BOOST_TEST(refused.error().message.find("owned by node \"node-2\"")
              != std::string::npos);
-  // What others own goes on.
+  // The instances of the other nodes make progress.
   const std::string other = approval_on(0);
   client.raise_event(other, "Approval", 1).value();
-  client.wait_for_completion(other, patience).value();
-  // All of them together are not to be had, unless in part.
+  client.wait_for_completion(other, wait_max).value();
+  // A query over all nodes fails unless it asks for partial results.
   BOOST_TEST((client.list_instances().code() == errc::unavailable));
   BOOST_TEST((client.count_instances().code() == errc::unavailable));
   instance_filter partial;
@@ -118,75 +123,80 @@ BOOST_FIXTURE_TEST_CASE(an_owner_that_is_away_is_said_at_once, shaken) {
   BOOST_TEST(page.missing_partitions.size() == 3U);
   BOOST_TEST(
     client.count_reachable_instances().value().missing_partitions.size() == 3U);
-  // Nothing of all that was done.
+  // None of the calls had an effect.
   start(1);
-  const auto back = client.with({patience, true}).get_status(id).value();
+  const auto back = client.with({wait_max, true}).get_status(id).value();
   BOOST_TEST((back.value().status == runtime_status::running));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_deadline_ends_the_wait_for_an_owner, shaken) {
+// The client sends no request before the node is reachable, so the error can
+// say that nothing was done.
+BOOST_FIXTURE_TEST_CASE(deadline_ends_the_wait_for_a_node, outage_fixture) {
   const std::string id = id_on(1, "order");
   stop_and_wait(1);
-  orchestration_client patient = client.with({milliseconds(150), true});
+  orchestration_client waiting_client = client.with({milliseconds(150), true});
   for (const auto& [name, act] : calls_to_an_instance())
     BOOST_TEST_CONTEXT(name) {
       errc code = errc::ok;
-      const auto took = time_of([&, &act = act] { code = act(patient, id); });
+      const auto took
+        = time_of([&, &act = act] { code = act(waiting_client, id); });
       BOOST_TEST(to_string(code) == "unavailable");
       BOOST_TEST((took >= milliseconds(150)));
-      BOOST_TEST((took < at_once));
+      BOOST_TEST((took < no_wait_max));
     }
   start_options options;
   options.instance_id = id;
   options.time_out = milliseconds(150);
-  const auto started = patient.start_new("Approval", nullptr, options);
+  const auto started = waiting_client.start_new("Approval", nullptr, options);
   BOOST_TEST(to_string(started.code()) == "unavailable");
   BOOST_TEST(started.error().message.find("nothing was done")
              != std::string::npos);
   BOOST_TEST(
-    to_string(patient.wait_for_completion(id, milliseconds(150)).code())
+    to_string(waiting_client.wait_for_completion(id, milliseconds(150)).code())
     == "unavailable");
-  // Certainly not done: when the node is back there is no such instance.
+  // The start was not done: the instance does not exist after the restart.
   start(1);
-  BOOST_TEST(!client.with({patience, true}).get_status(id).value().has_value());
+  BOOST_TEST(!client.with({wait_max, true}).get_status(id).value().has_value());
 }
 
-BOOST_FIXTURE_TEST_CASE(who_waits_for_the_owner_succeeds_when_it_is_back,
-                        shaken) {
+BOOST_FIXTURE_TEST_CASE(call_that_waits_succeeds_after_the_restart,
+                        outage_fixture) {
   const std::string id = id_on(1, "order");
   stop_and_wait(1);
-  orchestration_client patient = client.with({patience, true});
+  orchestration_client waiting_client = client.with({wait_max, true});
   auto started = std::async(std::launch::async, [&] {
     start_options options;
     options.instance_id = id;
-    return patient.start_new("Approval", nullptr, options);
+    return waiting_client.start_new("Approval", nullptr, options);
   });
   auto seen = std::async(std::launch::async,
-                         [&] { return patient.get_status("no-" + id); });
+                         [&] { return waiting_client.get_status("no-" + id); });
   BOOST_TEST(
     (started.wait_for(milliseconds(100)) == std::future_status::timeout));
   start(1);
   BOOST_TEST(started.get().value() == id);
   BOOST_TEST(!seen.get().value().has_value());
-  patient.raise_event(id, "Approval", 5).value();
-  BOOST_TEST(patient.wait_for_completion(id, patience).value().output == "5");
+  waiting_client.raise_event(id, "Approval", 5).value();
+  BOOST_TEST(waiting_client.wait_for_completion(id, wait_max).value().output
+             == "5");
 }
 
-BOOST_FIXTURE_TEST_CASE(who_waits_for_all_nodes_waits_for_one_that_went,
-                        shaken) {
+BOOST_FIXTURE_TEST_CASE(wait_for_all_nodes_includes_a_stopped_node,
+                        outage_fixture) {
   stop_and_wait(1);
   const auto missing = link->wait_for_all_nodes(milliseconds(50));
   BOOST_TEST(to_string(missing.code()) == "unavailable");
   BOOST_TEST(missing.error().message.find("node-2") != std::string::npos,
              missing.error().message);
   start(1);
-  link->wait_for_all_nodes(patience).value();
+  link->wait_for_all_nodes(wait_max).value();
   BOOST_TEST(!client.get_status(id_on(1, "order")).value().has_value());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_wait_outlives_its_owners_restart, shaken) {
+BOOST_FIXTURE_TEST_CASE(wait_survives_a_restart_of_the_owner, outage_fixture) {
   const std::string id = approval_on(1);
-  // On its way before anything else happens, unlike another thread's.
+  // wait_async() sends the wait before the next call of this thread. A blocking
+  // wait on another thread could be sent later than that call.
   const auto promise
     = std::make_shared<std::promise<result<orchestration_status>>>();
   auto waited = promise->get_future();
@@ -198,51 +208,56 @@ BOOST_FIXTURE_TEST_CASE(a_wait_outlives_its_owners_restart, shaken) {
   BOOST_TEST(
     (waited.wait_for(milliseconds(50)) == std::future_status::timeout));
   start(1);
-  // By another way in.
+  // The event is raised through node-1, which does not own the instance.
   host(0)
     .client()
-    .with({patience, true})
+    .with({wait_max, true})
     .raise_event(id, "Approval", "late")
     .value();
-  BOOST_TEST_REQUIRE((waited.wait_for(patience) == std::future_status::ready));
+  BOOST_TEST_REQUIRE((waited.wait_for(wait_max) == std::future_status::ready));
   BOOST_TEST(waited.get().value().output == "\"late\"");
 }
 
-BOOST_FIXTURE_TEST_CASE(a_request_that_is_repeated_after_a_restart_is_done_once,
-                        shaken) {
+// The node stores the answered request IDs with the instance.
+BOOST_FIXTURE_TEST_CASE(request_repeated_after_a_restart_is_done_once,
+                        outage_fixture) {
   const std::string id = id_on(1, "order");
   start_options options;
   options.instance_id = id;
-  options.request_id = "the first and only";
+  options.request_id = "start-1";
   client.start_new("TwoEvents", nullptr, options).value();
   client.raise_event(id, "A", 1, "event A").value();
   stop_and_wait(1);
   start(1);
-  orchestration_client patient = client.with({patience, true});
-  BOOST_TEST(patient.start_new("TwoEvents", nullptr, options).value() == id);
-  patient.raise_event(id, "A", 2, "event A").value();
-  patient.raise_event(id, "B", 3, "event B").value();
-  BOOST_TEST(patient.wait_for_completion(id, patience).value().output
+  orchestration_client waiting_client = client.with({wait_max, true});
+  BOOST_TEST(waiting_client.start_new("TwoEvents", nullptr, options).value()
+             == id);
+  waiting_client.raise_event(id, "A", 2, "event A").value();
+  waiting_client.raise_event(id, "B", 3, "event B").value();
+  BOOST_TEST(waiting_client.wait_for_completion(id, wait_max).value().output
              == "[1,3]");
 }
 
-BOOST_FIXTURE_TEST_CASE(close_answers_everybody, shaken) {
+BOOST_FIXTURE_TEST_CASE(close_answers_all_pending_calls, outage_fixture) {
   const std::string id = approval_on(1);
   std::vector<std::future<errc>> waiting;
   for (int i = 0; i < 3; ++i)
     waiting.push_back(std::async(std::launch::async, [&] {
-      return client.wait_for_completion(id, patience).code();
+      return client.wait_for_completion(id, wait_max).code();
     }));
   stop_and_wait(2);
-  const std::string away = id_on(2, "order");
+  const std::string on_stopped_node = id_on(2, "order");
   waiting.push_back(std::async(std::launch::async, [&] {
-    return client.with({patience, true}).raise_event(away, "E").code();
+    return client.with({wait_max, true})
+      .raise_event(on_stopped_node, "E")
+      .code();
   }));
-  // This one is asked behind the others.
+  // This call is queued after the others.
   BOOST_TEST(client.get_status(id).value().has_value());
   link->close();
   for (auto& each : waiting) {
-    BOOST_TEST_REQUIRE((each.wait_for(at_once) == std::future_status::ready));
+    BOOST_TEST_REQUIRE(
+      (each.wait_for(no_wait_max) == std::future_status::ready));
     BOOST_TEST(to_string(each.get()) == "shutting_down");
   }
   const auto took = time_of([&] {
@@ -250,17 +265,18 @@ BOOST_FIXTURE_TEST_CASE(close_answers_everybody, shaken) {
       BOOST_TEST(to_string(act(client, id)) == "shutting_down", name);
     BOOST_TEST(to_string(client.list_instances().code()) == "shutting_down");
     BOOST_TEST(to_string(client.count_instances().code()) == "shutting_down");
-    BOOST_TEST(to_string(client.wait_for_completion(id, patience).code())
+    BOOST_TEST(to_string(client.wait_for_completion(id, wait_max).code())
                == "shutting_down");
   });
-  BOOST_TEST((took < at_once));
+  BOOST_TEST((took < no_wait_max));
   link->close();
-  // The client may be kept longer.
+  // The client object may outlive the connection.
   link.reset();
   BOOST_TEST(to_string(client.get_status(id).code()) == "shutting_down");
 }
 
-BOOST_FIXTURE_TEST_CASE(it_goes_while_calls_are_under_way, shaken) {
+// Four threads call the client while its connection is destroyed.
+BOOST_FIXTURE_TEST_CASE(destruction_during_calls_is_safe, outage_fixture) {
   std::atomic<bool> over{false};
   std::atomic<std::size_t> answers{0};
   std::vector<std::thread> callers;
@@ -277,7 +293,7 @@ BOOST_FIXTURE_TEST_CASE(it_goes_while_calls_are_under_way, shaken) {
   while (answers < 8)
     std::this_thread::yield();
   const auto took = time_of([&] { link.reset(); });
-  BOOST_TEST((took < at_once));
+  BOOST_TEST((took < no_wait_max));
   over = true;
   for (std::thread& one : callers)
     one.join();
@@ -287,7 +303,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(cluster_client_list)
 
-BOOST_AUTO_TEST_CASE(where_no_node_is_it_says_so_in_time) {
+BOOST_AUTO_TEST_CASE(connect_fails_in_time_if_no_node_is_reachable) {
   cluster_client_config config;
   config.nodes = {"node-1=127.0.0.1:" + std::to_string(free_ports(1))};
   const auto took = time_of([&] {
@@ -295,10 +311,10 @@ BOOST_AUTO_TEST_CASE(where_no_node_is_it_says_so_in_time) {
     BOOST_TEST(to_string(made.code()) == "unavailable");
   });
   BOOST_TEST((took >= milliseconds(200)));
-  BOOST_TEST((took < at_once));
+  BOOST_TEST((took < no_wait_max));
 }
 
-BOOST_AUTO_TEST_CASE(a_list_that_cannot_be_is_refused) {
+BOOST_AUTO_TEST_CASE(invalid_node_list_is_refused) {
   const auto code_of = [](std::vector<std::string> nodes) {
     cluster_client_config config;
     config.nodes = std::move(nodes);
@@ -313,7 +329,8 @@ BOOST_AUTO_TEST_CASE(a_list_that_cannot_be_is_refused) {
              == "invalid_argument");
 }
 
-BOOST_FIXTURE_TEST_CASE(names_that_are_swapped_are_refused, cluster_fixture) {
+// Each node reports its name in the handshake.
+BOOST_FIXTURE_TEST_CASE(swapped_node_names_are_refused, cluster_fixture) {
   cluster_client_config config = client_config();
   const auto port_of
     = [](const std::string& entry) { return entry.substr(entry.find('=')); };
@@ -322,36 +339,35 @@ BOOST_FIXTURE_TEST_CASE(names_that_are_swapped_are_refused, cluster_fixture) {
   const auto made = cluster_client::connect(config, seconds(1));
   BOOST_TEST(to_string(made.code()) == "unavailable");
   BOOST_TEST(
-    made.error().message.find("At the address of node \"node-1\" is node "
-                              "\"node-2\"; look at the list of nodes.")
+    made.error().message.find("The address of node \"node-1\" belongs to node "
+                              "\"node-2\"; check the list of nodes.")
       != std::string::npos,
     made.error().message);
-  // With one that is right the rest is known, and so is what is wrong.
+  // With one correct entry the client connects and reports the wrong entries.
   config.nodes.push_back(entries()[2]);
-  auto in_part = cluster_client::connect(config, patience).value();
+  auto in_part = cluster_client::connect(config, wait_max).value();
   const auto all = in_part->wait_for_all_nodes(seconds(1));
   BOOST_TEST(to_string(all.code()) == "unavailable");
   BOOST_TEST(all.error().message.find("node-1, node-2") != std::string::npos,
              all.error().message);
-  const auto asked = in_part->client().get_status(id_on(0, "order"));
-  BOOST_TEST(to_string(asked.code()) == "unavailable");
-  BOOST_TEST(asked.error().message.find("look at the list of nodes")
+  const auto status = in_part->client().get_status(id_on(0, "order"));
+  BOOST_TEST(to_string(status.code()) == "unavailable");
+  BOOST_TEST(status.error().message.find("check the list of nodes")
                != std::string::npos,
-             asked.error().message);
+             status.error().message);
 }
 
-// Its own list is shorter than the hub's.
-BOOST_FIXTURE_TEST_CASE(a_node_that_is_not_in_the_list_is_named,
-                        cluster_fixture) {
+// The client's list has fewer nodes than the hub.
+BOOST_FIXTURE_TEST_CASE(node_missing_in_the_list_is_named, cluster_fixture) {
   cluster_client_config config = client_config();
   config.nodes.pop_back();
-  auto link = cluster_client::connect(config, patience).value();
-  const auto asked = link->client().get_status(id_on(2, "order"));
-  BOOST_TEST(to_string(asked.code()) == "unavailable");
-  BOOST_TEST(asked.error().message.find("owned by node \"node-3\", which is "
-                                        "not in the list of nodes here")
+  auto link = cluster_client::connect(config, wait_max).value();
+  const auto status = link->client().get_status(id_on(2, "order"));
+  BOOST_TEST(to_string(status.code()) == "unavailable");
+  BOOST_TEST(status.error().message.find("owned by node \"node-3\", which is "
+                                         "not in the list of nodes here")
                != std::string::npos,
-             asked.error().message);
+             status.error().message);
   const auto all = link->wait_for_all_nodes(milliseconds(100));
   BOOST_TEST(all.error().message.find("node-3") != std::string::npos);
   BOOST_TEST(static_cast<bool>(link->client().get_status(id_on(0, "order"))));

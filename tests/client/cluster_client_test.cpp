@@ -1,4 +1,5 @@
-// The whole client API from a service that is no node, against three nodes.
+// The C++ client in a process that is not a node. It is connected to a cluster
+// of three nodes.
 #include "tests/client/cluster_fixture.hpp"
 #include <perdura/perdura.hpp>
 
@@ -16,10 +17,11 @@ namespace perdura::tests {
 
 namespace {
 
-constexpr seconds patience{20};
+constexpr seconds wait_max{20};
 
-struct connected : cluster_fixture {
-  explicit connected(cluster_options options = {})
+/// A cluster of three nodes with a connected client.
+struct client_fixture : cluster_fixture {
+  explicit client_fixture(cluster_options options = {})
     : cluster_fixture(std::move(options)) {}
 
   std::string start(std::string_view name, const std::string& id,
@@ -34,14 +36,14 @@ struct connected : cluster_fixture {
   }
 
   orchestration_status ended(const std::string& id) {
-    return client.wait_for_completion(id, patience).value();
+    return client.wait_for_completion(id, wait_max).value();
   }
 
   std::unique_ptr<cluster_client> link = connect();
   orchestration_client client = link->client();
 };
 
-/// Counts down from any thread.
+/// A counter that any thread can decrement. One thread waits until it is 0.
 class countdown {
 public:
   explicit countdown(std::size_t from) : left_(from) {}
@@ -52,9 +54,10 @@ public:
       changed_.notify_all();
   }
 
+  /// Returns false if the counter is not 0 within `wait_max`.
   bool wait() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, patience, [this] { return left_ == 0; });
+    return changed_.wait_for(lock, wait_max, [this] { return left_ == 0; });
   }
 
 private:
@@ -67,7 +70,8 @@ private:
 
 BOOST_AUTO_TEST_SUITE(cluster_client_api)
 
-BOOST_FIXTURE_TEST_CASE(every_operation_reaches_every_node, connected) {
+// The IDs are chosen so that each node owns one of the instances.
+BOOST_FIXTURE_TEST_CASE(every_operation_works_on_every_node, client_fixture) {
   for (std::size_t i = 0; i < 3; ++i)
     BOOST_TEST_CONTEXT(name_of(i)) {
       const std::string id = id_on(i, "order");
@@ -75,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(every_operation_reaches_every_node, connected) {
       BOOST_TEST((status_of(id) == runtime_status::running));
       client.suspend(id, "pause").value();
       BOOST_TEST((status_of(id) == runtime_status::suspended));
-      client.resume(id, "go on").value();
+      client.resume(id, "continue").value();
       BOOST_TEST((status_of(id) == runtime_status::running));
       client.raise_event(id, "Approval", 17).value();
       BOOST_TEST(ended(id).output == "17");
@@ -88,7 +92,7 @@ BOOST_FIXTURE_TEST_CASE(every_operation_reaches_every_node, connected) {
       const std::string fails = id_on(i, "fails");
       start("FailsOnce", fails);
       BOOST_TEST((ended(fails).status == runtime_status::failed));
-      client.rewind(fails, "mended").value();
+      client.rewind(fails, "fixed").value();
       BOOST_TEST(ended(fails).output == R"(["Hello Tokyo!","recovered"])");
       client.purge(id).value();
       BOOST_TEST(!client.get_status(id).value().has_value());
@@ -96,7 +100,8 @@ BOOST_FIXTURE_TEST_CASE(every_operation_reaches_every_node, connected) {
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(errors_are_those_of_a_node_in_the_process, connected) {
+BOOST_FIXTURE_TEST_CASE(errors_are_the_same_as_in_the_process_of_a_node,
+                        client_fixture) {
   const std::string id = id_on(2, "order");
   start("Approval", id);
   start_options options;
@@ -104,9 +109,10 @@ BOOST_FIXTURE_TEST_CASE(errors_are_those_of_a_node_in_the_process, connected) {
   const auto twice = client.start_new("Approval", nullptr, options);
   BOOST_TEST((twice.code() == errc::already_exists));
   BOOST_TEST((kind_of(twice.code()) == failure_kind::not_done));
-  BOOST_TEST((client.start_new("Nobody").code() == errc::unknown_orchestrator));
+  BOOST_TEST(
+    (client.start_new("Unknown").code() == errc::unknown_orchestrator));
   BOOST_TEST((client.start_json("Echo", "{").code() == errc::invalid_json));
-  BOOST_TEST((client.raise_event("nobody", "E").code() == errc::not_found));
+  BOOST_TEST((client.raise_event("unknown", "E").code() == errc::not_found));
   BOOST_TEST((client.purge(id).code() == errc::not_finished));
   BOOST_TEST((client.rewind(id).code() == errc::not_failed));
   const auto waited = client.wait_for_completion(id, milliseconds(50));
@@ -118,7 +124,10 @@ BOOST_FIXTURE_TEST_CASE(errors_are_those_of_a_node_in_the_process, connected) {
              != std::string::npos);
 }
 
-BOOST_FIXTURE_TEST_CASE(pages_go_over_all_nodes_in_order_and_once, connected) {
+// Instances are ordered by creation time, and by instance ID if the times are
+// equal.
+BOOST_FIXTURE_TEST_CASE(pages_cover_all_nodes_in_order_without_repetition,
+                        client_fixture) {
   constexpr std::size_t count = 40;
   std::set<std::string> made;
   std::set<std::size_t> owners;
@@ -168,7 +177,7 @@ BOOST_FIXTURE_TEST_CASE(pages_go_over_all_nodes_in_order_and_once, connected) {
   BOOST_TEST(client.get_status_all().value().size() == 1U);
 }
 
-BOOST_FIXTURE_TEST_CASE(management_urls_lead_to_the_owner, connected) {
+BOOST_FIXTURE_TEST_CASE(management_urls_point_to_the_owner, client_fixture) {
   for (std::size_t i = 0; i < 3; ++i) {
     const std::string id = id_on(i, "order");
     start("Approval", id);
@@ -181,11 +190,11 @@ BOOST_FIXTURE_TEST_CASE(management_urls_lead_to_the_owner, connected) {
           payload.purge_history_delete_uri, payload.restart_post_uri})
       BOOST_TEST(url.starts_with(origin + '/'), url);
     const std::string path = payload.status_query_get_uri.substr(origin.size());
-    BOOST_TEST(ask_site(i, "GET", path).status == 202);
+    BOOST_TEST(request_at_root(i, "GET", path).status == 202);
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(nodes_say_how_they_are, connected) {
+BOOST_FIXTURE_TEST_CASE(every_node_reports_its_state, client_fixture) {
   std::set<std::string> names;
   std::set<std::uint32_t> partitions;
   for (const auto& one : link->nodes()) {
@@ -199,7 +208,8 @@ BOOST_FIXTURE_TEST_CASE(nodes_say_how_they_are, connected) {
   BOOST_TEST(partitions.size() == 9U);
 }
 
-BOOST_FIXTURE_TEST_CASE(many_threads_share_one_client, connected) {
+// Each thread creates its own client object from the shared connection.
+BOOST_FIXTURE_TEST_CASE(many_threads_share_one_client, client_fixture) {
   constexpr std::size_t threads = 6;
   constexpr std::size_t each = 15;
   std::atomic<std::size_t> right{0};
@@ -212,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(many_threads_share_one_client, connected) {
         const auto id = own.start_json("Echo", text);
         if (!id)
           continue;
-        const auto done = own.wait_for_completion(*id, patience);
+        const auto done = own.wait_for_completion(*id, wait_max);
         if (done && done->output == text && own.get_status(*id))
           ++right;
       }
@@ -222,8 +232,8 @@ BOOST_FIXTURE_TEST_CASE(many_threads_share_one_client, connected) {
   BOOST_TEST(right == threads * each);
 }
 
-// The activity would be seen twice.
-BOOST_AUTO_TEST_CASE(a_start_that_is_repeated_runs_once) {
+// The activity counts its runs, so a second run would be seen.
+BOOST_AUTO_TEST_CASE(repeated_start_runs_once) {
   auto runs = std::make_shared<std::atomic<int>>(0);
   cluster_options with;
   with.add_functions = [runs](std::size_t, actors::registry& functions) {
@@ -234,10 +244,10 @@ BOOST_AUTO_TEST_CASE(a_start_that_is_repeated_runs_once) {
         co_return count;
       });
   };
-  connected cluster(with);
+  client_fixture cluster(with);
   auto second_link = cluster.connect();
   start_options options;
-  options.request_id = "the order's number";
+  options.request_id = "order-number";
   const std::string id
     = cluster.client.start_new("CountOnce", nullptr, options).value();
   BOOST_TEST(cluster.client.start_new("CountOnce", nullptr, options).value()
@@ -246,7 +256,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_is_repeated_runs_once) {
   BOOST_TEST(
     second_link->client().start_new("CountOnce", nullptr, options).value()
     == id);
-  // And by a node's own door.
+  // A repetition through the client of a node returns the same instance, too.
   BOOST_TEST(
     cluster.host(0).client().start_new("CountOnce", nullptr, options).value()
     == id);
@@ -254,7 +264,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_is_repeated_runs_once) {
   BOOST_TEST(*runs == 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(ten_thousand_waits_are_held_and_answered, connected) {
+BOOST_FIXTURE_TEST_CASE(ten_thousand_waits_are_answered, client_fixture) {
   constexpr std::size_t instances = 100;
   constexpr std::size_t waits_each = 100;
   countdown left(instances * waits_each);
@@ -269,7 +279,7 @@ BOOST_FIXTURE_TEST_CASE(ten_thousand_waits_are_held_and_answered, connected) {
           ++right;
         left.down();
       });
-  // A question that is asked after them is answered while they wait.
+  // A later request is answered while the waits are pending.
   BOOST_TEST((status_of(ids.front()) == runtime_status::running));
   BOOST_TEST(right == 0U);
   for (const std::string& id : ids)
@@ -278,8 +288,7 @@ BOOST_FIXTURE_TEST_CASE(ten_thousand_waits_are_held_and_answered, connected) {
   BOOST_TEST(right == instances * waits_each);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_wait_that_is_cancelled_is_answered_at_once,
-                        connected) {
+BOOST_FIXTURE_TEST_CASE(cancelled_wait_is_answered, client_fixture) {
   start("Approval", "a");
   countdown left(1);
   errc code = errc::ok;

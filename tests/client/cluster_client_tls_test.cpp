@@ -1,4 +1,4 @@
-// Nodes and services that show each other who they are.
+// Mutual TLS between the nodes of a cluster and their clients.
 #include "client/cli/certificate_authority.hpp"
 #include "client/http/process_usage.hpp"
 #include "cluster/node/node.hpp"
@@ -19,15 +19,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr seconds patience{20};
+constexpr seconds wait_max{20};
 
-/// An authority with certificates for two nodes and a client.
+/// Files of a certificate authority, with certificates for two nodes and a
+/// client.
 class certificates {
 public:
   explicit certificates(const fs::path& directory) : directory_(directory) {
     fs::create_directories(directory);
     const auto authority = client::certificate_authority::make(1).value();
-    write("ca.pem", authority.own().certificate);
+    write("ca.pem", authority.authority_pair().certificate);
     for (const char* name : {"node-1", "node-2", "client"}) {
       const auto issued = authority.issue(name, {"127.0.0.1"}).value();
       write(std::string(name) + ".pem", issued.certificate);
@@ -35,9 +36,9 @@ public:
     }
   }
 
-  /// For a cluster_config or a cluster_client_config.
+  /// Sets the certificate files in a cluster_config or a cluster_client_config.
   template <class Config>
-  void give(Config& config, const std::string& name) const {
+  void apply_to(Config& config, const std::string& name) const {
     config.certificate_file = directory_ / (name + ".pem");
     config.key_file = directory_ / (name + "-key.pem");
     config.ca_file = directory_ / "ca.pem";
@@ -53,18 +54,19 @@ private:
   fs::path directory_;
 };
 
-struct trusted_nodes {
-  trusted_nodes() : own(directory.path() / "own") {
+/// Two nodes that require certificates of the same authority.
+struct tls_cluster_fixture {
+  tls_cluster_fixture() : own(directory.path() / "own") {
     cluster_options options;
     options.nodes = 2;
     options.change = [this](client::node_host_config& config) {
-      own.give(config.node.cluster, config.node.cluster.node);
+      own.apply_to(config.node.cluster, config.node.cluster.node);
     };
     cluster = std::make_unique<cluster_fixture>(options);
   }
 
-  /// Since when the first node has the other one.
-  timestamp met_since() const {
+  /// The time at which node-1 was connected to node-2.
+  timestamp connected_since() const {
     for (const auto& one : cluster->host(0).node().reports())
       if (one.node == "node-1")
         return one.report.value().peers.at(0).since;
@@ -76,10 +78,10 @@ struct trusted_nodes {
   std::unique_ptr<cluster_fixture> cluster;
 };
 
-/// Since it was made.
-class usage {
+/// The CPU usage of this process since the object was created.
+class cpu_usage {
 public:
-  /// 1 is one that was busy all the time.
+  /// The mean number of busy processors.
   double processors() const {
     const std::chrono::duration<double> passed
       = std::chrono::steady_clock::now() - since_;
@@ -96,75 +98,83 @@ private:
 
 BOOST_AUTO_TEST_SUITE(cluster_client_tls)
 
-BOOST_FIXTURE_TEST_CASE(a_client_with_a_certificate_is_served, trusted_nodes) {
+// The client uses both nodes, so both have verified its certificate.
+BOOST_FIXTURE_TEST_CASE(client_with_a_certificate_is_served,
+                        tls_cluster_fixture) {
   cluster_client_config config = cluster->client_config();
-  own.give(config, "client");
-  auto link = cluster_client::connect(config, patience).value();
-  link->wait_for_all_nodes(patience).value();
+  own.apply_to(config, "client");
+  auto link = cluster_client::connect(config, wait_max).value();
+  link->wait_for_all_nodes(wait_max).value();
   for (std::size_t i = 0; i < 2; ++i) {
     start_options options;
     options.instance_id = cluster->id_on(i, "order");
     const std::string id = link->client().start_new("Echo", 7, options).value();
-    BOOST_TEST(link->client().wait_for_completion(id, patience).value().output
+    BOOST_TEST(link->client().wait_for_completion(id, wait_max).value().output
                == "7");
   }
   BOOST_TEST(link->client().get_status_all().value().size() == 2U);
 }
 
-// A handshake that failed ended the nodes' own connections: OpenSSL's queue of
-// errors is a thread's, and CAF leaves it full.
-BOOST_FIXTURE_TEST_CASE(strangers_are_refused_and_disturb_nobody,
-                        trusted_nodes) {
-  const timestamp before = met_since();
-  const certificates theirs(directory.path() / "theirs");
+// Regression: a failed handshake closed the connections between the nodes. The
+// error queue of OpenSSL belongs to the thread, and CAF does not clear it.
+BOOST_FIXTURE_TEST_CASE(refused_clients_do_not_disturb_other_connections,
+                        tls_cluster_fixture) {
+  const timestamp before = connected_since();
+  const certificates foreign(directory.path() / "foreign");
   cluster_client_config config = cluster->client_config();
   const auto code_of = [&] {
     return std::string(
       to_string(cluster_client::connect(config, milliseconds(1'500)).code()));
   };
   BOOST_TEST(code_of() == "unavailable", "without certificates");
-  theirs.give(config, "client");
+  foreign.apply_to(config, "client");
   BOOST_TEST(code_of() == "unavailable", "of another authority");
-  // One that believes the nodes, and whom they do not.
-  own.give(config, "client");
-  theirs.give(config, "client");
+  // This client trusts the nodes, but another authority has signed its
+  // certificate.
+  own.apply_to(config, "client");
+  foreign.apply_to(config, "client");
   config.ca_file = directory.path() / "own" / "ca.pem";
-  BOOST_TEST(code_of() == "unavailable", "of another authority, credulous");
+  BOOST_TEST(code_of() == "unavailable",
+             "of another authority, with the CA of the nodes");
   config.ca_file = directory.path() / "nowhere.pem";
   BOOST_TEST(code_of() == "invalid_argument");
-  // As of the same moment, but for two clocks that are read one by one.
-  BOOST_TEST((std::chrono::abs(met_since() - before) < milliseconds(100)));
-  own.give(config, "client");
-  auto link = cluster_client::connect(config, patience).value();
-  BOOST_TEST(static_cast<bool>(link->wait_for_all_nodes(patience)));
+  // node-1 and node-2 still have the same connection. Each report computes the
+  // time from two clocks, which are not read at the same moment, so the two
+  // times can differ slightly.
+  BOOST_TEST(
+    (std::chrono::abs(connected_since() - before) < milliseconds(100)));
+  own.apply_to(config, "client");
+  auto link = cluster_client::connect(config, wait_max).value();
+  BOOST_TEST(static_cast<bool>(link->wait_for_all_nodes(wait_max)));
 }
 
-// It cost a processor, and the end of whoever asked waited for it.
-BOOST_AUTO_TEST_CASE(a_host_who_says_nothing_costs_nothing) {
+// Regression: the handshake with a server that sends nothing kept a processor
+// busy, and the destruction of the client waited for the handshake.
+BOOST_AUTO_TEST_CASE(silent_server_uses_no_cpu) {
   const temp_directory directory;
   const certificates own(directory.path() / "own");
-  const silent_host host;
+  const silent_server host;
   cluster_client_config config;
   config.nodes = {"node-1=127.0.0.1:" + std::to_string(host.port())};
-  own.give(config, "client");
-  const usage used;
-  const auto asked = cluster_client::connect(config, milliseconds(1'500));
-  BOOST_TEST(to_string(asked.code()) == "unavailable");
+  own.apply_to(config, "client");
+  const cpu_usage used;
+  const auto connection = cluster_client::connect(config, milliseconds(1'500));
+  BOOST_TEST(to_string(connection.code()) == "unavailable");
   BOOST_TEST(used.processors() < 0.5);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_guest_who_says_nothing_is_shown_out, trusted_nodes) {
+BOOST_FIXTURE_TEST_CASE(silent_connection_is_closed, tls_cluster_fixture) {
   const auto nodes = cluster::parse_nodes(cluster->entries()).value();
-  const usage used;
-  BOOST_TEST(
-    (stay_of_silent_guest(nodes.front().address.port) >= milliseconds(500)));
+  const cpu_usage used;
+  BOOST_TEST((silent_connection_duration(nodes.front().address.port)
+              >= milliseconds(500)));
   BOOST_TEST(used.processors() < 0.5);
 }
 
-BOOST_AUTO_TEST_CASE(off_loopback_a_node_wants_tls) {
+BOOST_AUTO_TEST_CASE(node_outside_of_loopback_requires_tls) {
   const temp_directory directory;
   node_host_config config;
-  config.http = false;
+  config.http_enabled = false;
   config.node.data_dir = directory.path() / "hub";
   config.node.create_hub = true;
   config.node.hub_id = std::string(32, 'a');

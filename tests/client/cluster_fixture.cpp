@@ -10,7 +10,7 @@ namespace perdura::tests {
 
 namespace {
 
-constexpr std::chrono::seconds patience{20};
+constexpr std::chrono::seconds wait_max{20};
 
 } // namespace
 
@@ -32,20 +32,21 @@ cluster_fixture::cluster_fixture(cluster_options options)
     config.node.scheduler_threads = 2;
     config.node.cluster.node = name_of(i);
     config.node.cluster.nodes = entries;
-    config.door.port = static_cast<std::uint16_t>(http_port + i);
+    config.http.port = static_cast<std::uint16_t>(http_port + i);
     if (options_.change)
       options_.change(config);
   }
   hosts_.resize(count);
   for (std::size_t i = 0; i < count; ++i)
     start(i);
-  // Who waits for the owner is answered when it is there.
+  // Each request is answered as soon as its owner can be reached, so every node
+  // is connected to all others after the loop.
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t j = 0; j < count; ++j)
       host(i)
         .client()
-        .with({patience, true})
-        .get_status(id_on(j, "nobody"))
+        .with({wait_max, true})
+        .get_status(id_on(j, "unknown"))
         .value();
 }
 
@@ -68,6 +69,7 @@ void cluster_fixture::start(std::size_t i) {
   hosts_[i] = client::node_host::start(configs_[i], functions).value();
 }
 
+// Computes the placement as a new hub does.
 std::size_t cluster_fixture::owner_of(const std::string& id) const {
   std::vector<cluster::node_id> names;
   for (std::size_t i = 0; i < configs_.size(); ++i)
@@ -98,15 +100,15 @@ std::unique_ptr<client::cluster_client>
 cluster_fixture::connect(client::call_options calls) const {
   client::cluster_client_config config = client_config();
   config.calls = calls;
-  auto link = client::cluster_client::connect(config, patience).value();
-  link->wait_for_all_nodes(patience).value();
-  return link;
+  auto connected = client::cluster_client::connect(config, wait_max).value();
+  connected->wait_for_all_nodes(wait_max).value();
+  return connected;
 }
 
 outcome cluster_fixture::perdura(std::size_t i,
-                                 std::vector<std::string> words) const {
-  words.insert(words.end(), {"--url", hosts_.at(i)->url()});
-  return run_perdura(std::move(words));
+                                 std::vector<std::string> arguments) const {
+  arguments.insert(arguments.end(), {"--url", hosts_.at(i)->url()});
+  return run_perdura(std::move(arguments));
 }
 
 } // namespace perdura::tests

@@ -1,5 +1,6 @@
-/// A cluster of whole nodes with HTTP doors, all in this process: loopback,
-/// free ports, directories that go with it. Nodes stop and come back.
+/// A cluster of nodes with HTTP APIs, all in the test process: on loopback and
+/// free ports, with directories that are removed at the end. Nodes can be
+/// stopped and started again.
 #pragma once
 
 #include "client/api/node_host.hpp"
@@ -21,21 +22,22 @@ namespace perdura::tests {
 struct cluster_options {
   std::size_t nodes = 3;
   std::uint32_t partitions = 9;
-  /// Beside the samples, on node `i`.
+  /// Registers functions on node `i` in addition to the samples.
   std::function<void(std::size_t i, actors::registry&)> add_functions;
+  /// Changes the configuration of each node before its first start.
   std::function<void(client::node_host_config&)> change;
 };
 
 class cluster_fixture {
 public:
-  /// Starts them all; returns when each reaches each.
+  /// Starts all nodes; returns when every node reaches every other one.
   explicit cluster_fixture(cluster_options options = {});
   ~cluster_fixture();
 
   cluster_fixture(const cluster_fixture&) = delete;
   cluster_fixture& operator=(const cluster_fixture&) = delete;
 
-  /// "node-1" is the one at 0.
+  /// The name of node `i`: "node-1" has the index 0.
   static std::string name_of(std::size_t i) {
     return "node-" + std::to_string(i + 1);
   }
@@ -49,31 +51,34 @@ public:
   }
 
   void stop(std::size_t i);
-  /// On the same ports and the same data.
+  /// Starts a stopped node again, with the same ports and data.
   void start(std::size_t i);
 
-  /// "NAME=HOST:PORT" of each.
+  /// The node list: "NAME=HOST:PORT" for each node.
   const std::vector<std::string>& entries() const {
     return configs_.front().node.cluster.nodes;
   }
 
-  /// The index of the instance's owner.
+  /// The index of the node that owns the instance.
   std::size_t owner_of(const std::string& id) const;
-  /// An ID of node `i`: "PREFIX-N" with the least N from `from` on.
+  /// An instance ID that node `i` owns: "PREFIX-N" with the smallest N >=
+  /// `from`.
   std::string id_on(std::size_t i, const std::string& prefix,
                     std::size_t from = 0) const;
 
   client::cluster_client_config client_config() const;
-  /// When all nodes can be asked.
+  /// Returns a client after it has reached all nodes.
   std::unique_ptr<client::cluster_client> connect(client::call_options calls
                                                   = {}) const;
 
-  /// The command line, with node `i`'s URL.
-  outcome perdura(std::size_t i, std::vector<std::string> words) const;
+  /// Runs the command line with the URL of node `i`.
+  outcome perdura(std::size_t i, std::vector<std::string> arguments) const;
 
-  http_answer ask_site(std::size_t i, std::string_view method,
-                       const std::string& path, std::string_view body = {}) {
-    return http_caller(host(i).http_port()).ask(method, path, body);
+  /// Sends a request to node `i` on a new connection. `path` is the whole path.
+  http_answer request_at_root(std::size_t i, std::string_view method,
+                              const std::string& path,
+                              std::string_view body = {}) {
+    return http_caller(host(i).http_port()).request(method, path, body);
   }
 
   temp_directory directory{temp_directory::in_memory()};

@@ -1,4 +1,4 @@
-/// Runs the command line as a person would, in this process.
+/// Runs the command line of Perdura inside the test process.
 #pragma once
 
 #include "client/cli/command_line.hpp"
@@ -10,27 +10,29 @@
 namespace perdura::tests {
 
 struct outcome {
-  int code = 0;
+  int code = 0; ///< The exit code.
   std::string out;
   std::string err;
 
-  bool says(const std::string& text) const {
+  bool out_contains(const std::string& text) const {
     return out.find(text) != std::string::npos;
   }
 
-  bool complains(const std::string& text) const {
+  bool err_contains(const std::string& text) const {
     return err.find(text) != std::string::npos;
   }
 };
 
-/// `words` without the program's name; `typed` is what comes over stdin.
-inline outcome run_perdura(std::vector<std::string> words,
+/// Runs the command line with these arguments (without the program's name).
+/// `typed` is the text on standard input. With `can_ask` the command may ask
+/// for a confirmation, as on a terminal.
+inline outcome run_perdura(std::vector<std::string> arguments,
                            const std::string& typed = {},
                            bool can_ask = false) {
-  words.insert(words.begin(), "perdura");
+  arguments.insert(arguments.begin(), "perdura");
   std::vector<const char*> argv;
-  for (const std::string& word : words)
-    argv.push_back(word.c_str());
+  for (const std::string& argument : arguments)
+    argv.push_back(argument.c_str());
   std::istringstream in(typed);
   std::ostringstream out;
   std::ostringstream err;

@@ -1,3 +1,4 @@
+// Settings, configuration files and the units of times and sizes.
 #include "client/configuration/configuration_file.hpp"
 #include "client/configuration/configuration_text.hpp"
 #include "client/configuration/settings.hpp"
@@ -16,20 +17,22 @@ using perdura::tests::temp_directory;
 
 namespace {
 
+/// Parses the text as if it were the file etc/node.toml, and checks that the
+/// settings are consistent.
 sourced_configuration parsed(std::string_view text) {
   sourced_configuration read = parse_configuration(text, "etc/node.toml");
-  read.check_together();
+  read.check_consistency();
   return read;
 }
 
-/// The only problem of a text.
+/// Returns the problem in the text. The test fails unless there is exactly one.
 std::string problem_of(std::string_view text) {
   const sourced_configuration read = parsed(text);
   BOOST_REQUIRE_EQUAL(read.problems.size(), 1U);
   return read.problems.front();
 }
 
-/// Another value than the default, of the setting's kind and in range.
+/// A value that is valid for the setting and differs from the default.
 setting_value another(const setting& of) {
   const setting_value value = of.get(configuration());
   switch (of.kind) {
@@ -43,7 +46,7 @@ setting_value another(const setting& of) {
   case setting_kind::list:
     return std::vector<std::string>{"a\"b", "ü"};
   case setting_kind::choice:
-    return std::string(of.words.back());
+    return std::string(of.choices.back());
   case setting_kind::text:
     return std::string(of.path == "http.address" ? "::1" : "a \\ b");
   case setting_kind::path:
@@ -56,7 +59,8 @@ setting_value another(const setting& of) {
 
 BOOST_AUTO_TEST_SUITE(configuration_settings)
 
-BOOST_AUTO_TEST_CASE(every_setting_lands_in_a_place_of_its_own) {
+// Two settings that share a field would overwrite each other.
+BOOST_AUTO_TEST_CASE(every_setting_changes_only_its_own_field) {
   std::set<std::string_view> paths;
   for (const setting& each : settings()) {
     BOOST_TEST(paths.insert(each.path).second, each.path);
@@ -68,12 +72,12 @@ BOOST_AUTO_TEST_CASE(every_setting_lands_in_a_place_of_its_own) {
       BOOST_TEST(same == (&other != &each),
                  each.path << " changes " << other.path);
     }
-    BOOST_TEST(each.objection(each.get(configuration())).empty(), each.path);
+    BOOST_TEST(each.problem_with(each.get(configuration())).empty(), each.path);
     BOOST_TEST((each.get(changed) == another(each)), each.path);
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_is_shown_can_be_read_again) {
+BOOST_AUTO_TEST_CASE(written_configuration_can_be_read_again) {
   sourced_configuration all;
   for (const setting& each : settings())
     each.set(all.values, another(each));
@@ -90,14 +94,15 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(configuration_files)
 
-BOOST_AUTO_TEST_CASE(an_empty_file_leaves_the_defaults) {
+BOOST_AUTO_TEST_CASE(empty_file_leaves_the_defaults) {
   const sourced_configuration read = parsed("");
   BOOST_TEST(read.problems.empty());
   for (const setting& each : settings())
     BOOST_TEST(read.origin_of(each.path) == "default");
 }
 
-BOOST_AUTO_TEST_CASE(values_land_and_say_where_they_come_from) {
+// Relative paths are relative to the directory of the file.
+BOOST_AUTO_TEST_CASE(values_are_set_with_their_origin) {
   const sourced_configuration read = parsed("[node]\n"
                                             "data_dir = \"hub\"\n"
                                             "stop_patience = \"1 min\"\n"
@@ -112,21 +117,22 @@ BOOST_AUTO_TEST_CASE(values_land_and_say_where_they_come_from) {
                                             "level = \"error\"\n");
   BOOST_TEST(read.problems.empty());
   const auto& node = read.values.host.node;
-  const auto& door = read.values.host.door;
+  const auto& http = read.values.host.http;
   BOOST_TEST(node.data_dir == "etc/hub");
   BOOST_TEST((node.stop_patience == 1min));
-  BOOST_TEST((door.hosts == std::vector<std::string>{"a", "b"}));
-  BOOST_TEST(door.tls_key_file == "/k.pem");
-  BOOST_TEST(door.tls_certificate_file == "c");
+  BOOST_TEST((http.hosts == std::vector<std::string>{"a", "b"}));
+  BOOST_TEST(http.tls_key_file == "/k.pem");
+  BOOST_TEST(http.tls_certificate_file == "c");
   BOOST_TEST(node.storage_bytes_max == std::uint64_t{2} << 30U);
-  BOOST_TEST(door.body_bytes_max == 1000U);
+  BOOST_TEST(http.body_bytes_max == 1000U);
   BOOST_TEST((read.values.log.level == perdura::persistence::log_level::error));
   BOOST_TEST(read.origin_of("node.stop_patience") == "etc/node.toml:3");
   BOOST_TEST(read.origin_of("http.tls.key_file") == "etc/node.toml:7");
   BOOST_TEST(read.origin_of("http.port") == "default");
 }
 
-BOOST_AUTO_TEST_CASE(each_mistake_is_a_sentence_with_its_place) {
+// The position is FILE:LINE:COLUMN, so that editors can jump to the mistake.
+BOOST_AUTO_TEST_CASE(each_mistake_is_reported_with_its_position) {
   BOOST_TEST(problem_of("[http]\nprot = 1\n")
              == "etc/node.toml:2:1: There is no setting \"http.prot\"; did you "
                 "mean http.port?");
@@ -144,81 +150,91 @@ BOOST_AUTO_TEST_CASE(each_mistake_is_a_sentence_with_its_place) {
   BOOST_TEST(problem_of("http = 1\n")
              == "etc/node.toml:1:1: http is a section: write [http].");
   BOOST_TEST(problem_of("[http]\nport = \"many\"\n")
-             == "etc/node.toml:2:8: http.port wants a whole number from 0 to "
+             == "etc/node.toml:2:8: http.port must be a whole number from 0 to "
                 "65535, not \"many\".");
   BOOST_TEST(problem_of("[http]\nport = 65536\n")
-             == "etc/node.toml:2:8: http.port wants a whole number from 0 to "
+             == "etc/node.toml:2:8: http.port must be a whole number from 0 to "
                 "65535, not 65536.");
   BOOST_TEST(problem_of("[http.port]\n")
-             == "etc/node.toml:1:1: http.port wants a whole number from 0 to "
+             == "etc/node.toml:1:1: http.port must be a whole number from 0 to "
                 "65535, not a section.");
-  BOOST_TEST(problem_of("[http]\nhosts = [\"a\", 1]\n")
-             == "etc/node.toml:2:9: http.hosts wants a list of texts, not a "
-                "list.");
+  BOOST_TEST(
+    problem_of("[http]\nhosts = [\"a\", 1]\n")
+    == "etc/node.toml:2:9: http.hosts must be a list of strings, not a "
+       "list.");
   BOOST_TEST(problem_of("[hub]\ncreate = \"yes\"\n")
-             == "etc/node.toml:2:10: hub.create wants true or false, not "
+             == "etc/node.toml:2:10: hub.create must be true or false, not "
                 "\"yes\".");
   BOOST_TEST(problem_of("[log]\nlevel = \"loud\"\n")
-             == "etc/node.toml:2:9: log.level wants debug, info, warning, "
+             == "etc/node.toml:2:9: log.level must be debug, info, warning, "
                 "error or off, not \"loud\".");
-  BOOST_TEST(problem_of("[node]\nstop_patience = 30\n")
-             == "etc/node.toml:2:17: node.stop_patience wants a time from 0 s "
-                "to 36500 d, not 30.");
+  BOOST_TEST(
+    problem_of("[node]\nstop_patience = 30\n")
+    == "etc/node.toml:2:17: node.stop_patience must be a time from 0 s "
+       "to 36500 d, not 30.");
   BOOST_TEST(problem_of("[node]\nstop_patience = \"30\"\n")
              == "etc/node.toml:2:17: node.stop_patience: \"30\" has no unit; "
                 "write it like \"250 ms\", \"30 s\", \"10 min\", \"12 h\" or "
                 "\"30 d\".");
-  BOOST_TEST(problem_of("[node]\nstop_patience = \"40000 d\"\n")
-             == "etc/node.toml:2:17: node.stop_patience wants a time from 0 s "
-                "to 36500 d, not \"40000 d\".");
+  BOOST_TEST(
+    problem_of("[node]\nstop_patience = \"40000 d\"\n")
+    == "etc/node.toml:2:17: node.stop_patience must be a time from 0 s "
+       "to 36500 d, not \"40000 d\".");
   BOOST_TEST(problem_of("[limits]\nbody_bytes_max = \"1 MB\"\n")
              == "etc/node.toml:2:18: limits.body_bytes_max: \"1 MB\" has an "
                 "unknown unit; write it like \"64 KiB\", \"1 MiB\" or 65536.");
   BOOST_TEST(problem_of("[node]\ndata_dir = \"a\\u0000b\"\n")
              == "etc/node.toml:2:12: node.data_dir holds a control character.");
   BOOST_TEST(problem_of("[http]\naddress = \"localhost\"\n")
-             == "etc/node.toml:2: http.address wants a numeric address, such "
+             == "etc/node.toml:2: http.address must be a numeric address, such "
                 "as 127.0.0.1 or ::1, not \"localhost\".");
   BOOST_TEST(problem_of("[http.tls]\nkey_file = \"k\"\n")
-             == "etc/node.toml:2: http.tls.key_file needs "
-                "http.tls.certificate_file beside it.");
+             == "etc/node.toml:2: http.tls.key_file requires "
+                "http.tls.certificate_file.");
 }
 
-// What a list must hold is only known once all of it is there.
-BOOST_AUTO_TEST_CASE(a_cluster_that_cannot_be_is_a_sentence_with_its_place) {
+// A node list can only be checked once the whole file was read.
+BOOST_AUTO_TEST_CASE(invalid_cluster_settings_are_reported_with_position) {
   const std::string nodes
     = "nodes = [\"node-1=127.0.0.1:7171\", \"node-2=127.0.0.1:7172\"]\n";
-  const auto told = [](const std::string& lines, const std::string& place,
-                       const std::string& word) {
-    const std::string sentence = problem_of("[cluster]\n" + lines);
-    BOOST_TEST(sentence.starts_with("etc/node.toml:" + place + ": "), sentence);
-    BOOST_TEST(sentence.find(word) != sentence.npos, sentence);
-  };
+  const auto expect_problem
+    = [](const std::string& lines, const std::string& position,
+         const std::string& part) {
+        const std::string sentence = problem_of("[cluster]\n" + lines);
+        BOOST_TEST(sentence.starts_with("etc/node.toml:" + position + ": "),
+                   sentence);
+        BOOST_TEST(sentence.find(part) != sentence.npos, sentence);
+      };
   BOOST_TEST(parsed("[cluster]\nnode = \"node-1\"\n" + nodes).problems.empty());
-  told("node = \"node-1\"\n", "2", "cluster.node needs cluster.nodes");
-  told(nodes, "2", "cluster.nodes needs cluster.node");
-  told("node = \"node-9\"\n" + nodes, "2", "\"node-9\" is not in the list");
-  told("node = \"a\"\nnodes = [\"a\"]\n", "3", "NAME=HOST:PORT");
-  told("node = \"A\"\nnodes = [\"A=127.0.0.1:1\"]\n", "3",
-       "no name for a node");
-  told("node = \"a\"\nnodes = [\"a=127.0.0.1:1\", \"a=127.0.0.1:2\"]\n", "3",
-       "twice");
-  told("node = \"a\"\nnodes = [\"a=h.example:1\"]\n", "3", "cluster.listen");
-  told("node = \"a\"\nnodes = [\"a=10.0.0.1:1\"]\n", "3", "without TLS");
-  told("node = \"node-1\"\n" + nodes + "listen = \"here\"\n", "4",
-       "\"here\" is no address");
-  told("node = \"node-1\"\n" + nodes + "listen = \"0.0.0.0:1\"\n", "4",
-       "without TLS");
-  told("node = \"node-1\"\n" + nodes + "tls.key_file = \"k\"\n", "4",
-       "all three or none");
-  told("heartbeat_interval = \"2 s\"\nsilence_max = \"3 s\"\n", "3",
-       "at least twice cluster.heartbeat_interval, 4 s, not 3 s.");
+  expect_problem("node = \"node-1\"\n", "2",
+                 "cluster.node requires cluster.nodes");
+  expect_problem(nodes, "2", "cluster.nodes requires cluster.node");
+  expect_problem("node = \"node-9\"\n" + nodes, "2",
+                 "\"node-9\" is not in the list");
+  expect_problem("node = \"a\"\nnodes = [\"a\"]\n", "3", "NAME=HOST:PORT");
+  expect_problem("node = \"A\"\nnodes = [\"A=127.0.0.1:1\"]\n", "3",
+                 "not a valid node name");
+  expect_problem(
+    "node = \"a\"\nnodes = [\"a=127.0.0.1:1\", \"a=127.0.0.1:2\"]\n", "3",
+    "twice");
+  expect_problem("node = \"a\"\nnodes = [\"a=h.example:1\"]\n", "3",
+                 "cluster.listen");
+  expect_problem("node = \"a\"\nnodes = [\"a=10.0.0.1:1\"]\n", "3",
+                 "without TLS");
+  expect_problem("node = \"node-1\"\n" + nodes + "listen = \"here\"\n", "4",
+                 "\"here\" is not an address");
+  expect_problem("node = \"node-1\"\n" + nodes + "listen = \"0.0.0.0:1\"\n",
+                 "4", "without TLS");
+  expect_problem("node = \"node-1\"\n" + nodes + "tls.key_file = \"k\"\n", "4",
+                 "all three or none");
+  expect_problem("heartbeat_interval = \"2 s\"\nsilence_max = \"3 s\"\n", "3",
+                 "at least twice cluster.heartbeat_interval, 4 s, not 3 s.");
   BOOST_TEST(problem_of("[hub]\nid = \"me\"\n")
-             == "etc/node.toml:2: hub.id wants 32 hex digits (0-9, a-f), not "
+             == "etc/node.toml:2: hub.id must be 32 hex digits (0-9, a-f), not "
                 "\"me\".");
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_toml_is_said_with_its_place) {
+BOOST_AUTO_TEST_CASE(invalid_toml_is_reported_with_its_position) {
   const std::string broken = problem_of("[http]\nport = \n");
   BOOST_TEST(broken.starts_with("etc/node.toml:2:"), broken);
   BOOST_TEST(broken.find("This is not TOML: ") != broken.npos, broken);
@@ -228,8 +244,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_toml_is_said_with_its_place) {
     BOOST_TEST(parsed(bad).problems.size() == 1U, bad);
 }
 
-// toml++ and the units quote the file as it is.
-BOOST_AUTO_TEST_CASE(a_sentence_stays_a_line_whatever_it_quotes) {
+// The messages quote text of the file, which can hold control characters.
+BOOST_AUTO_TEST_CASE(each_message_is_one_line_without_control_characters) {
   for (const char* bad :
        {"[http]\ninsecure = tr\nport = 1\n", "[http]\ninsecure = t\x1b[2J\n",
         "[node]\nstop_patience = \"30\\n\\u001b[2J\"\n",
@@ -239,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_sentence_stays_a_line_whatever_it_quotes) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(all_mistakes_are_told_from_top_to_bottom) {
+BOOST_AUTO_TEST_CASE(all_mistakes_are_reported_in_the_order_of_the_file) {
   const sourced_configuration read
     = parsed("[node]\nz = 1\na = 1\n[http]\nport = -1\n[hub]\ncreate = 1\n");
   BOOST_REQUIRE_EQUAL(read.problems.size(), 4U);
@@ -251,8 +267,9 @@ BOOST_AUTO_TEST_CASE(all_mistakes_are_told_from_top_to_bottom) {
   }
 }
 
-// toml++ goes down once a part, and would end the stack.
-BOOST_AUTO_TEST_CASE(a_key_without_end_is_refused) {
+// toml++ recurses once for each part of a key, so a long key would overflow the
+// stack.
+BOOST_AUTO_TEST_CASE(too_long_keys_and_files_are_refused) {
   std::string key = "a";
   for (int i = 0; i < 100'000; ++i)
     key += ".a";
@@ -267,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_key_without_end_is_refused) {
   BOOST_TEST(parsed(fitting + " = 1").problems.size() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_a_sentence) {
+BOOST_AUTO_TEST_CASE(unreadable_file_is_reported) {
   temp_directory directory;
   const std::string nowhere = (directory.path() / "nope.toml").string();
   BOOST_TEST(read_configuration(nowhere).problems.front()
@@ -277,14 +294,15 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_a_sentence) {
                   + "\": it is a directory.");
 }
 
-BOOST_AUTO_TEST_CASE(a_flag_goes_over_the_file) {
+// Values of flags are checked like values of the file.
+BOOST_AUTO_TEST_CASE(flag_overrides_the_file) {
   sourced_configuration read = parsed("[hub]\npartitions = 8\n");
   read.override_with("hub.partitions", std::int64_t{16}, "--partitions");
   BOOST_TEST(read.values.host.node.partition_count == 16U);
   BOOST_TEST(read.origin_of("hub.partitions") == "flag --partitions");
   read.override_with("hub.partitions", std::int64_t{0}, "--partitions");
   BOOST_TEST(read.problems.front()
-             == "--partitions: hub.partitions wants a whole number from 1 to "
+             == "--partitions: hub.partitions must be a whole number from 1 to "
                 "4096, not 0.");
 }
 

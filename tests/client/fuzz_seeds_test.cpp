@@ -1,5 +1,5 @@
-// The fuzzers' targets (tests/fuzz) without the fuzzer: every seed, and some
-// thousands of mutations of them, the same at every run.
+// Runs the fuzz targets of tests/fuzz without libFuzzer: with every seed, and
+// with some thousands of mutations that are the same in every run.
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -20,8 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A fixed seed: every run tests the same mutations.
 constexpr std::uint64_t seed = 20261122;
-constexpr int mutations = 8'000; // All targets together: half a second.
+// The number of mutations for each target. All targets together take half a
+// second.
+constexpr int mutations = 8'000;
 
 fs::path fuzz_directory() {
   const char* root = std::getenv("PERDURA_SOURCE_DIR");
@@ -33,7 +36,8 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// In the order of their names: a directory has none of its own.
+/// The seeds in the order of their names; the order of a directory is
+/// undefined.
 std::vector<std::string> corpus_of(std::string_view target) {
   std::vector<fs::path> paths;
   for (const auto& entry :
@@ -47,31 +51,32 @@ std::vector<std::string> corpus_of(std::string_view target) {
   return texts;
 }
 
-/// libFuzzer's format: a word in quotes a line; `\\`, `\"` and `\xhh`.
-std::vector<std::string> words_of(std::string_view target) {
+/// Reads a dictionary in the format of libFuzzer: one quoted entry in each
+/// line, with the escapes `\\`, `\"` and `\xhh`.
+std::vector<std::string> dictionary_entries(std::string_view target) {
   std::ifstream file(fuzz_directory() / (std::string(target) + ".dict"));
-  std::vector<std::string> words;
+  std::vector<std::string> entries;
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with('"'))
       continue;
-    std::string& word = words.emplace_back();
+    std::string& entry = entries.emplace_back();
     for (std::size_t i = 1; i + 1 < line.size(); ++i) {
       if (line[i] != '\\' || line[++i] != 'x') {
-        word += line[i];
+        entry += line[i];
         continue;
       }
-      word += static_cast<char>(std::stoi(line.substr(i + 1, 2), nullptr, 16));
+      entry += static_cast<char>(std::stoi(line.substr(i + 1, 2), nullptr, 16));
       i += 2;
     }
   }
-  return words;
+  return entries;
 }
 
-/// Changes texts as libFuzzer does, but blindly and always in the same way.
+/// Mutates texts as libFuzzer does, but without coverage and reproducibly.
 class mutator {
 public:
-  mutator(std::vector<std::string> texts, std::vector<std::string> words)
-    : texts_(std::move(texts)), words_(std::move(words)) {}
+  mutator(std::vector<std::string> texts, std::vector<std::string> entries)
+    : texts_(std::move(texts)), entries_(std::move(entries)) {}
 
   std::string next() {
     std::string text = texts_[below(texts_.size())];
@@ -81,7 +86,8 @@ public:
   }
 
 private:
-  // Not std::uniform_int_distribution: each library has another.
+  // std::uniform_int_distribution would give other numbers with another
+  // standard library.
   std::size_t below(std::size_t bound) {
     return static_cast<std::size_t>(random_() % bound);
   }
@@ -105,7 +111,7 @@ private:
       text.insert(at, text.substr(at, length));
       break;
     case 4:
-      text.insert(at, words_[below(words_.size())]);
+      text.insert(at, entries_[below(entries_.size())]);
       break;
     default: {
       const std::string& other = texts_[below(texts_.size())];
@@ -116,11 +122,11 @@ private:
 
   std::mt19937_64 random_{seed};
   std::vector<std::string> texts_;
-  std::vector<std::string> words_;
+  std::vector<std::string> entries_;
 };
 
-/// As it can be copied into a source, or to printf: octal, for the digits of
-/// a hexadecimal escape would have no end.
+/// The bytes as a string literal for C++ or printf. The escapes are octal: a
+/// hexadecimal escape would include digits that follow it.
 std::string shown(std::string_view bytes) {
   std::string out;
   for (const char c : bytes) {
@@ -136,23 +142,24 @@ std::string shown(std::string_view bytes) {
   return '"' + out + '"';
 }
 
-/// The first input that breaks a promise, and which; empty: none does.
-std::string first_broken(const fuzz_target& target) {
+/// Describes the first input with a violation. Returns an empty text if there
+/// is none.
+std::string first_violation(const fuzz_target& target) {
   const auto texts = corpus_of(target.name);
-  const auto tell = [&](const std::string& text, const std::string& where) {
-    const broken_promise broken = target.run(text);
+  const auto run = [&](const std::string& text, const std::string& where) {
+    const violation broken = target.run(text);
     return broken.empty() ? broken
                           : std::string(target.name) + ", " + where + ": "
                               + broken + "\n  input: " + shown(text);
   };
   for (const std::string& text : texts)
-    if (auto broken = tell(text, "a seed of the corpus"); !broken.empty())
+    if (auto broken = run(text, "a seed of the corpus"); !broken.empty())
       return broken;
-  mutator changed(texts, words_of(target.name));
+  mutator changed(texts, dictionary_entries(target.name));
   for (int i = 0; i < mutations; ++i)
     if (auto broken
-        = tell(changed.next(), "mutation " + std::to_string(i) + " of seed "
-                                 + std::to_string(seed));
+        = run(changed.next(), "mutation " + std::to_string(i) + " of seed "
+                                + std::to_string(seed));
         !broken.empty())
       return broken;
   return {};
@@ -162,29 +169,30 @@ std::string first_broken(const fuzz_target& target) {
 
 BOOST_AUTO_TEST_SUITE(fuzz_seeds)
 
-BOOST_AUTO_TEST_CASE(every_target_has_seeds_and_words) {
+// Also checks that escapes in a dictionary are decoded.
+BOOST_AUTO_TEST_CASE(every_target_has_seeds_and_a_dictionary) {
   for (const fuzz_target& each : fuzz_targets()) {
     BOOST_TEST(corpus_of(each.name).size() >= 5, each.name);
-    BOOST_TEST(words_of(each.name).size() >= 5, each.name);
+    BOOST_TEST(dictionary_entries(each.name).size() >= 5, each.name);
   }
-  const auto words = words_of("json_intake");
+  const auto entries = dictionary_entries("json_intake");
+  BOOST_TEST((std::find(entries.begin(), entries.end(), "\xEF\xBB\xBF")
+              != entries.end()));
   BOOST_TEST(
-    (std::find(words.begin(), words.end(), "\xEF\xBB\xBF") != words.end()));
-  BOOST_TEST(
-    (std::find(words.begin(), words.end(), "\"Input\":") != words.end()));
+    (std::find(entries.begin(), entries.end(), "\"Input\":") != entries.end()));
 }
 
-BOOST_AUTO_TEST_CASE(what_strangers_send_breaks_no_promise) {
+BOOST_AUTO_TEST_CASE(seeds_and_mutations_cause_no_violation) {
   for (const fuzz_target& each : fuzz_targets()) {
-    const std::string broken = first_broken(each);
+    const std::string broken = first_violation(each);
     BOOST_TEST(broken.empty(), broken);
   }
 }
 
-BOOST_AUTO_TEST_CASE(each_target_finds_the_bug_that_is_planted_in_it) {
+BOOST_AUTO_TEST_CASE(each_target_reports_its_planted_fault) {
   for (const fuzz_target& each : fuzz_targets()) {
     planted_target() = each.name;
-    const std::string broken = first_broken(each);
+    const std::string broken = first_violation(each);
     planted_target().clear();
     BOOST_TEST(!broken.empty(), each.name);
     BOOST_TEST_MESSAGE(broken);

@@ -1,8 +1,8 @@
-// Who may do what at the door; reliability.md, "Security by default".
+// Access to the HTTP API: keys, tokens, host and origin checks.
 #include "actors/interface/management.hpp"
-#include "client/http/gatekeeper.hpp"
+#include "client/http/access_control.hpp"
 #include "client/http/routes.hpp"
-#include "tests/client/door_fixture.hpp"
+#include "tests/client/http_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -25,40 +25,42 @@ std::string key_header(const std::string& key) {
   return "x-functions-key: " + key + "\r\n";
 }
 
-/// What stands behind the host of a URL that was given out.
+/// The path and query of a URL.
 std::string target_of(const std::string& url) {
   return url.substr(url.find('/', url.find("://") + 3));
 }
 
+/// Replaces a placeholder in the URL.
 std::string filled(std::string url, const std::string& name,
                    const std::string& value) {
   return url.replace(url.find(name), name.size(), value);
 }
 
-/// A node that wants keys.
-struct keyed_fixture : door_fixture {
-  keyed_fixture()
-    : door_fixture({}, [this](client::node_host_config& config) {
+/// A node with two manage keys and one read key.
+struct keys_fixture : http_fixture {
+  keys_fixture()
+    : http_fixture({}, [this](client::node_host_config& config) {
         const auto file = directory.path() / "keys";
         std::ofstream(file) << "manage " << master << "\nmanage " << spare
                             << "\nread " << reader << '\n';
         std::filesystem::permissions(file, std::filesystem::perms(0600));
-        config.door.keys_file = file;
-        config.door.hosts = {"ship.example"};
+        config.http.keys_file = file;
+        config.http.hosts = {"ship.example"};
       }) {}
 
   json start_approval(const std::string& id) {
-    return ask("POST", "/orchestrators/Approval/" + id, {}, key_header(master))
+    return request("POST", "/orchestrators/Approval/" + id, {},
+                   key_header(master))
       .json();
   }
 };
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(the_keyed_door, keyed_fixture)
+BOOST_FIXTURE_TEST_SUITE(http_api_with_keys, keys_fixture)
 
-// No door is a way round the key: each route there is, without one.
-BOOST_AUTO_TEST_CASE(every_route_wants_a_key) {
+// Requests every route under every prefix without a key.
+BOOST_AUTO_TEST_CASE(every_route_requires_a_key) {
   start_approval("a");
   for (const client::route& each : client::all_routes()) {
     std::string path(each.pattern);
@@ -73,39 +75,44 @@ BOOST_AUTO_TEST_CASE(every_route_wants_a_key) {
     const std::string method(each.method.empty() ? "POST" : each.method);
     for (const std::string& base : bases) {
       const int expected = each.needed == client::access::none ? 200 : 401;
-      const auto without = ask_site(method, base + path);
+      const auto without = request_at_root(method, base + path);
       BOOST_TEST(without.status == expected, method << ' ' << base << path);
       if (expected == 200)
         continue;
       BOOST_TEST(without.body.empty());
-      BOOST_TEST(ask_site(method, base + path + "?code=wrong").status == 401);
-      BOOST_TEST(ask_site(method, base + path, {}, key_header("wrong")).status
+      BOOST_TEST(request_at_root(method, base + path + "?code=wrong").status
                  == 401);
-      // A key to read with changes nothing.
+      BOOST_TEST(
+        request_at_root(method, base + path, {}, key_header("wrong")).status
+        == 401);
+      // A read key allows only routes that change nothing.
       const int read
-        = ask_site(method, base + path, {}, key_header(reader)).status;
+        = request_at_root(method, base + path, {}, key_header(reader)).status;
       if (each.needed == client::access::manage)
         BOOST_TEST(read == 403, method << ' ' << base << path);
       else
         BOOST_TEST((read != 401 && read != 403), method << ' ' << base << path);
     }
   }
-  BOOST_TEST(ask_site("GET", "/no/such/path").status == 401);
-  BOOST_TEST(ask("GET", "/instances/a", {}, key_header(master))
+  BOOST_TEST(request_at_root("GET", "/no/such/path").status == 401);
+  BOOST_TEST(request("GET", "/instances/a", {}, key_header(master))
                .json()
                .at("runtimeStatus")
              == "Running");
 }
 
-BOOST_AUTO_TEST_CASE(a_key_comes_in_three_ways) {
-  BOOST_TEST(ask_site("GET", "/perdura/count?code=" + master).status == 200);
-  BOOST_TEST(ask_site("GET", "/perdura/count?CODE=" + spare).status == 200);
-  BOOST_TEST(ask_site("GET", "/perdura/count", {}, key_header(spare)).status
+BOOST_AUTO_TEST_CASE(key_can_be_sent_in_three_ways) {
+  BOOST_TEST(request_at_root("GET", "/perdura/count?code=" + master).status
              == 200);
-  // "key:reader-key-0123456789"
-  BOOST_TEST(ask_site("GET", "/perdura/count", {},
-                      "Authorization: basic "
-                      "a2V5OnJlYWRlci1rZXktMDEyMzQ1Njc4OQ==\r\n")
+  BOOST_TEST(request_at_root("GET", "/perdura/count?CODE=" + spare).status
+             == 200);
+  BOOST_TEST(
+    request_at_root("GET", "/perdura/count", {}, key_header(spare)).status
+    == 200);
+  // Base64 of "key:reader-key-0123456789".
+  BOOST_TEST(request_at_root("GET", "/perdura/count", {},
+                             "Authorization: basic "
+                             "a2V5OnJlYWRlci1rZXktMDEyMzQ1Njc4OQ==\r\n")
                .status
              == 200);
   for (const char* odd :
@@ -113,34 +120,40 @@ BOOST_AUTO_TEST_CASE(a_key_comes_in_three_ways) {
         "Authorization: Basic ====\r\n", "Authorization: Basic !!!!\r\n",
         "Authorization: Bearer reader-key-0123456789\r\n",
         "x-functions-key: \r\n"})
-    BOOST_TEST(ask_site("GET", "/perdura/count", {}, odd).status == 401, odd);
+    BOOST_TEST(request_at_root("GET", "/perdura/count", {}, odd).status == 401,
+               odd);
 }
 
-BOOST_AUTO_TEST_CASE(a_repeated_code_is_none) {
+// If a parameter is repeated, proxies and servers disagree about which of its
+// values counts.
+BOOST_AUTO_TEST_CASE(repeated_code_parameter_is_refused) {
   BOOST_TEST(
-    ask_site("GET", "/perdura/count?code=" + master + "&code=" + master).status
+    request_at_root("GET", "/perdura/count?code=" + master + "&code=" + master)
+      .status
     == 401);
-  BOOST_TEST(ask_site("GET", "/perdura/count?code=wrong&Code=" + master).status
-             == 401);
+  BOOST_TEST(
+    request_at_root("GET", "/perdura/count?code=wrong&Code=" + master).status
+    == 401);
 }
 
-BOOST_AUTO_TEST_CASE(the_urls_of_an_instance_open_that_instance_alone) {
+BOOST_AUTO_TEST_CASE(urls_of_an_instance_give_access_to_that_instance_only) {
   const json urls = start_approval("a");
   start_approval("b");
   for (const auto& [name, url] : urls.items())
     BOOST_TEST(url.get<std::string>().find(master) == std::string::npos);
   const std::string status
     = target_of(urls.at("statusQueryGetUri").get<std::string>());
-  BOOST_TEST(ask_site("GET", status).status == 202);
-  // Another instance, another operation, everything else: no.
+  BOOST_TEST(request_at_root("GET", status).status == 202);
+  // The token in the status URL gives no access to another instance, another
+  // operation or another route.
   const std::string code = status.substr(status.find("code="));
-  BOOST_TEST(ask("GET", "/instances/b?" + code).status == 401);
-  BOOST_TEST(ask("POST", "/instances/a/terminate?" + code).status == 401);
-  BOOST_TEST(ask("DELETE", "/instances/a?" + code).status == 401);
-  BOOST_TEST(ask("GET", "/instances?" + code).status == 401);
-  BOOST_TEST(ask("POST", "/orchestrators/Echo?" + code).status == 401);
-  BOOST_TEST(ask_site("GET", "/client-binding?" + code).status == 401);
-  BOOST_TEST(ask_site("GET", "/perdura/instances/a/urls?" + code).status
+  BOOST_TEST(request("GET", "/instances/b?" + code).status == 401);
+  BOOST_TEST(request("POST", "/instances/a/terminate?" + code).status == 401);
+  BOOST_TEST(request("DELETE", "/instances/a?" + code).status == 401);
+  BOOST_TEST(request("GET", "/instances?" + code).status == 401);
+  BOOST_TEST(request("POST", "/orchestrators/Echo?" + code).status == 401);
+  BOOST_TEST(request_at_root("GET", "/client-binding?" + code).status == 401);
+  BOOST_TEST(request_at_root("GET", "/perdura/instances/a/urls?" + code).status
              == 401);
 
   const std::string event = filled(
@@ -148,31 +161,34 @@ BOOST_AUTO_TEST_CASE(the_urls_of_an_instance_open_that_instance_alone) {
   const auto url = [&](const char* name) {
     return filled(target_of(urls.at(name).get<std::string>()), "{text}", "x");
   };
-  BOOST_TEST(ask_site("POST", url("suspendPostUri")).status == 202);
-  BOOST_TEST(ask_site("POST", url("resumePostUri")).status == 202);
-  BOOST_TEST(ask_site("POST", target_of(event), "true", as_json).status == 202);
-  BOOST_TEST(ask_site("GET", status + "&waitSeconds=20").status == 200);
-  BOOST_TEST(ask_site("POST", url("rewindPostUri")).status == 412);
-  BOOST_TEST(ask_site("POST", url("terminatePostUri")).status == 410);
-  const auto restarted
-    = ask_site("POST", target_of(urls.at("restartPostUri").get<std::string>()));
-  BOOST_TEST(restarted.status == 202);
-  BOOST_TEST(ask_site("GET", target_of(restarted.header("location"))).status
+  BOOST_TEST(request_at_root("POST", url("suspendPostUri")).status == 202);
+  BOOST_TEST(request_at_root("POST", url("resumePostUri")).status == 202);
+  BOOST_TEST(request_at_root("POST", target_of(event), "true", as_json).status
              == 202);
+  BOOST_TEST(request_at_root("GET", status + "&waitSeconds=20").status == 200);
+  BOOST_TEST(request_at_root("POST", url("rewindPostUri")).status == 412);
+  BOOST_TEST(request_at_root("POST", url("terminatePostUri")).status == 410);
+  const auto restarted = request_at_root(
+    "POST", target_of(urls.at("restartPostUri").get<std::string>()));
+  BOOST_TEST(restarted.status == 202);
   BOOST_TEST(
-    ask_site("DELETE",
-             target_of(urls.at("purgeHistoryDeleteUri").get<std::string>()))
+    request_at_root("GET", target_of(restarted.header("location"))).status
+    == 202);
+  BOOST_TEST(
+    request_at_root(
+      "DELETE", target_of(urls.at("purgeHistoryDeleteUri").get<std::string>()))
       .status
     == 200);
 }
 
-// It gave every right on the instance, for ever.
-BOOST_AUTO_TEST_CASE(a_restart_by_token_gives_no_more_than_it_is) {
+// Regression: the answer contained URLs that gave every right on the instance
+// and did not expire.
+BOOST_AUTO_TEST_CASE(restart_by_token_gives_no_more_rights) {
   const json urls = start_approval("a");
   const std::string restart
     = target_of(urls.at("restartPostUri").get<std::string>());
-  ask("POST", "/instances/a/terminate", {}, key_header(master));
-  ask("GET", "/instances/a?waitSeconds=20", {}, key_header(master));
+  request("POST", "/instances/a/terminate", {}, key_header(master));
+  request("GET", "/instances/a?waitSeconds=20", {}, key_header(master));
   const auto codes_in = [](const json& answer) {
     std::size_t found = 0;
     for (const auto& [name, url] : answer.items())
@@ -181,16 +197,18 @@ BOOST_AUTO_TEST_CASE(a_restart_by_token_gives_no_more_than_it_is) {
     return found;
   };
   const auto same
-    = ask_site("POST", restart + "&restartWithNewInstanceId=false");
+    = request_at_root("POST", restart + "&restartWithNewInstanceId=false");
   BOOST_TEST(same.status == 202);
   BOOST_TEST(codes_in(same.json()) == 0U);
-  const auto other = ask_site("POST", restart);
+  const auto other = request_at_root("POST", restart);
   BOOST_TEST(other.status == 202);
-  BOOST_TEST(codes_in(other.json()) == 1U); // To look at it.
+  // The token in the only URL with a code allows reading the new instance.
+  BOOST_TEST(codes_in(other.json()) == 1U);
 }
 
-// Who takes a key off a header on the way does not see what comes later.
-BOOST_AUTO_TEST_CASE(a_key_behind_the_body_is_none) {
+// The node ignores keys in trailer fields after the body, because a proxy that
+// removes key headers may not remove trailer fields.
+BOOST_AUTO_TEST_CASE(key_in_a_trailer_field_is_ignored) {
   http_caller caller(host->http_port());
   caller.send("POST /orchestrators/Echo HTTP/1.1\r\nHost: localhost\r\n"
               "Transfer-Encoding: chunked\r\n\r\n0\r\n"
@@ -198,20 +216,22 @@ BOOST_AUTO_TEST_CASE(a_key_behind_the_body_is_none) {
   BOOST_TEST(caller.receive().status == 401);
 }
 
-BOOST_AUTO_TEST_CASE(a_reader_is_given_urls_to_read_with) {
+// With a read key, only the URL of the status contains a token.
+BOOST_AUTO_TEST_CASE(read_key_gets_only_the_url_for_reading) {
   start_approval("a");
-  const json urls
-    = ask_site("GET", "/perdura/instances/a/urls", {}, key_header(reader))
-        .json();
+  const json urls = request_at_root("GET", "/perdura/instances/a/urls", {},
+                                    key_header(reader))
+                      .json();
   for (const auto& [name, url] : urls.items())
     BOOST_TEST((url.get<std::string>().find("code=") != std::string::npos)
                  == (name == "statusQueryGetUri"),
                name);
 }
 
-BOOST_AUTO_TEST_CASE(a_binding_carries_the_key_that_was_shown) {
+BOOST_AUTO_TEST_CASE(client_binding_contains_the_key_of_the_request) {
   for (const std::string& key : {master, reader}) {
-    const json binding = ask_site("GET", "/client-binding?code=" + key).json();
+    const json binding
+      = request_at_root("GET", "/client-binding?code=" + key).json();
     BOOST_TEST(binding.at("requiredQueryStringParameters") == "code=" + key);
     BOOST_TEST(binding.at("managementUrls")
                  .at("terminatePostUri")
@@ -224,17 +244,20 @@ BOOST_AUTO_TEST_CASE(a_binding_carries_the_key_that_was_shown) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(an_activity_hands_out_tokens) {
-  ask("POST", "/orchestrators/HelloSequence/a", {}, key_header(master));
+BOOST_AUTO_TEST_CASE(management_payload_of_the_node_contains_tokens) {
+  request("POST", "/orchestrators/HelloSequence/a", {}, key_header(master));
   const std::string url = host->gateway()->payload_of("a").status_query_get_uri;
-  BOOST_TEST(ask_site("GET", target_of(url) + "&waitSeconds=20").status == 200);
+  BOOST_TEST(request_at_root("GET", target_of(url) + "&waitSeconds=20").status
+             == 200);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_FIXTURE_TEST_SUITE(the_open_door, door_fixture)
+BOOST_FIXTURE_TEST_SUITE(http_api_without_keys, http_fixture)
 
-BOOST_AUTO_TEST_CASE(a_foreign_host_is_refused) {
+// The Host header is checked, so that a web page cannot reach the
+// node by a host name that resolves to 127.0.0.1 (DNS rebinding).
+BOOST_AUTO_TEST_CASE(foreign_host_is_refused) {
   http_caller caller(host->http_port());
   const auto status_for = [&](const std::string& named, const char* path) {
     caller.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: " + named
@@ -250,12 +273,16 @@ BOOST_AUTO_TEST_CASE(a_foreign_host_is_refused) {
         "0.0.0.0", "[::1]evil", "127.0.0.1:1:evil", "127.0.0.1:x"})
     BOOST_TEST(status_for(foreign, "/perdura/count") == (*foreign ? 403 : 200),
                foreign);
-  BOOST_TEST(status_for("10.0.0.1", "/healthz") == 200); // Probes use it.
+  BOOST_TEST(status_for("10.0.0.1", "/healthz")
+             == 200); // Health probes use the IP address of the node.
 }
 
-BOOST_AUTO_TEST_CASE(a_foreign_origin_is_refused) {
+// A browser sends the Origin header with requests from pages of other origins
+// (CSRF).
+BOOST_AUTO_TEST_CASE(foreign_origin_is_refused) {
   const auto status_for = [&](const std::string& origin) {
-    return ask("POST", "/orchestrators/Echo", {}, "Origin: " + origin + "\r\n")
+    return request("POST", "/orchestrators/Echo", {},
+                   "Origin: " + origin + "\r\n")
       .status;
   };
   BOOST_TEST(status_for("http://127.0.0.1") == 202);
@@ -263,12 +290,13 @@ BOOST_AUTO_TEST_CASE(a_foreign_origin_is_refused) {
        {"http://evil.example", "null", "http://127.0.0.1:1", "http://localhost",
         "https://127.0.0.1.evil.example"})
     BOOST_TEST(status_for(foreign) == 403, foreign);
-  // No page of another origin may read an answer, either.
-  BOOST_TEST(!ask("GET", "/instances").has("access-control-allow-origin"));
+  // A page of another origin may not read an answer, either.
+  BOOST_TEST(!request("GET", "/instances").has("access-control-allow-origin"));
 }
 
-BOOST_AUTO_TEST_CASE(the_binding_leads_back_here) {
-  const json binding = ask_site("GET", "/client-binding").json();
+// The binding is the object that a Durable Functions client is created from.
+BOOST_AUTO_TEST_CASE(client_binding_has_the_urls_of_this_node) {
+  const json binding = request_at_root("GET", "/client-binding").json();
   BOOST_TEST(binding.at("taskHubName") == "perdura");
   BOOST_TEST(binding.at("requiredQueryStringParameters") == "taskHub=perdura");
   BOOST_TEST(binding.at("baseUrl")
@@ -277,55 +305,59 @@ BOOST_AUTO_TEST_CASE(the_binding_leads_back_here) {
   BOOST_TEST(binding.at("creationUrls").size() == 2U);
   for (const auto& [name, url] : binding.at("managementUrls").items())
     BOOST_TEST(url.get<std::string>().find("INSTANCEID") != std::string::npos);
-  BOOST_TEST(ask_site("POST", "/durabletask/orchestrators/Echo/a").status
+  BOOST_TEST(request_at_root("POST", "/durabletask/orchestrators/Echo/a").status
              == 202);
-  BOOST_TEST(ask_site("GET", "/DurableTask/instances/a/?waitSeconds=20").status
-             == 200);
+  BOOST_TEST(
+    request_at_root("GET", "/DurableTask/instances/a/?waitSeconds=20").status
+    == 200);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(the_doors_settings)
+BOOST_AUTO_TEST_SUITE(http_api_settings)
 
 namespace {
 
 std::string location_at(std::uint16_t port, const std::string& headers) {
   http_caller caller(port);
-  return caller.ask("POST", "/orchestrators/Approval", {}, headers)
+  return caller.request("POST", "/orchestrators/Approval", {}, headers)
     .header("location");
 }
 
 } // namespace
 
-BOOST_AUTO_TEST_CASE(links_begin_at_the_public_url) {
-  const door_fixture door({}, [](client::node_host_config& config) {
-    config.door.public_url = "https://ship.example/";
+BOOST_AUTO_TEST_CASE(links_begin_with_the_public_url) {
+  const http_fixture node({}, [](client::node_host_config& config) {
+    config.http.public_url = "https://ship.example/";
   });
   BOOST_TEST(
-    location_at(door.host->http_port(), {})
+    location_at(node.host->http_port(), {})
       .starts_with(
         "https://ship.example/runtime/webhooks/durabletask/instances/"));
-  http_caller caller(door.host->http_port());
+  http_caller caller(node.host->http_port());
   caller.send("GET /perdura/count HTTP/1.1\r\nHost: ship.example\r\n\r\n");
   BOOST_TEST(caller.receive().status == 200);
 }
 
-// It was answered at once, and whoever waited so asked again without a pause.
-BOOST_AUTO_TEST_CASE(when_enough_wait_others_are_told_to_come_back) {
-  door_fixture door(
-    {}, [](client::node_host_config& config) { config.door.waits_max = 0; });
-  door.start("Approval", "a");
-  const auto answer = door.ask("GET", "/instances/a?waitSeconds=20");
+// Regression: a wait above the limit was answered at once, so the client
+// repeated it without a pause.
+BOOST_AUTO_TEST_CASE(waits_above_the_limit_get_503_with_retry_after) {
+  http_fixture node(
+    {}, [](client::node_host_config& config) { config.http.waits_max = 0; });
+  node.start("Approval", "a");
+  const auto answer = node.request("GET", "/instances/a?waitSeconds=20");
   BOOST_TEST(answer.status == 503);
   BOOST_TEST(answer.header("retry-after") == "1");
-  BOOST_TEST(door.ask("GET", "/instances/a").status == 202);
+  BOOST_TEST(node.request("GET", "/instances/a").status == 202);
 }
 
-BOOST_AUTO_TEST_CASE(a_proxy_is_believed_if_that_is_asked_for) {
+// The node ignores the X-Forwarded headers by default, because a client that
+// connects without a proxy could forge them.
+BOOST_AUTO_TEST_CASE(forwarded_headers_are_used_only_if_configured) {
   const std::string proxied = "X-Forwarded-Proto: https\r\n"
                               "X-Forwarded-Host: ship.example:8443, inner\r\n";
-  const door_fixture trusting({}, [](client::node_host_config& config) {
-    config.door.forwarded_headers = true;
+  const http_fixture trusting({}, [](client::node_host_config& config) {
+    config.http.forwarded_headers = true;
   });
   const std::uint16_t port = trusting.host->http_port();
   BOOST_TEST(location_at(port, proxied)
@@ -335,33 +367,35 @@ BOOST_AUTO_TEST_CASE(a_proxy_is_believed_if_that_is_asked_for) {
         "X-Forwarded-Proto: javascript\r\nX-Forwarded-Host: a\r\n",
         "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a/b?c\r\n"})
     BOOST_TEST(location_at(port, odd).starts_with("http://127.0.0.1/"), odd);
-  const door_fixture doubting;
-  BOOST_TEST(location_at(doubting.host->http_port(), proxied)
+  const http_fixture not_trusting;
+  BOOST_TEST(location_at(not_trusting.host->http_port(), proxied)
                .starts_with("http://127.0.0.1/"));
 }
 
-// Without a Host there is nothing that an origin could be the same as.
-BOOST_AUTO_TEST_CASE(no_origin_is_known_to_a_door_without_a_name) {
-  const client::gatekeeper keeper{client::gatekeeper_config()};
+// Without a Host header there is no value that the Origin header could match.
+BOOST_AUTO_TEST_CASE(origin_is_refused_if_the_request_has_no_host) {
+  const client::access_control control{client::access_control_config()};
   const auto target = client::parse_target("/metrics");
   const auto route = client::find_route("GET", target->segments);
   for (const char* origin : {"http://", "null", "http://elsewhere.example"}) {
     client::http_request request{
       "GET", "/metrics", {{"Origin", origin}}, {}, {}};
-    client::caller who;
-    const auto refusal = keeper.admit(request, *target, route, {}, who);
+    client::caller identity;
+    const auto refusal = control.admit(request, *target, route, {}, identity);
     BOOST_REQUIRE(refusal.has_value());
     BOOST_TEST(refusal->status == 403, origin);
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_follows_a_code_is_not_shown) {
+// URLs are redacted before they are logged.
+BOOST_AUTO_TEST_CASE(redacted_url_hides_the_key) {
   using client::redacted;
   BOOST_TEST(redacted("/a?code=secret") == "/a?code=...");
   BOOST_TEST(redacted("/a?x=1&CODE=secret&code=t&y=2")
              == "/a?x=1&code=...&code=...&y=2");
   BOOST_TEST(redacted("/a?code=&decode=1") == "/a?code=&decode=1");
-  // A key may hold a question mark, and its name may be escaped.
+  // A key may contain a question mark, and the name of its parameter may be
+  // escaped.
   BOOST_TEST(redacted("/a?code=sec?ret&y=2") == "/a?code=...&y=2");
   BOOST_TEST(redacted("/a?c%6Fde=secret") == "/a?code=...");
   BOOST_TEST(redacted("/a?x=1;code=secret") == "/a?x=1;code=...");

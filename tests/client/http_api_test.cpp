@@ -1,4 +1,7 @@
-#include "tests/client/door_fixture.hpp"
+// The HTTP API of a node: one case for each behaviour that a client relies on.
+// The row-by-row comparison with Durable Functions is in
+// http_contract_test.cpp.
+#include "tests/client/http_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -8,12 +11,13 @@
 using namespace perdura::tests;
 using nlohmann::json;
 
-BOOST_FIXTURE_TEST_SUITE(the_http_api, door_fixture)
+BOOST_FIXTURE_TEST_SUITE(http_api, http_fixture)
 
 // --- Start ------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_start_answers_with_the_management_urls) {
-  const http_answer answer = ask("POST", "/orchestrators/Approval/order-17");
+BOOST_AUTO_TEST_CASE(start_returns_the_management_urls) {
+  const http_answer answer
+    = request("POST", "/orchestrators/Approval/order-17");
   BOOST_TEST(answer.status == 202);
   BOOST_TEST(answer.header("retry-after") == "10");
   BOOST_TEST(answer.header("content-type")
@@ -34,30 +38,32 @@ BOOST_AUTO_TEST_CASE(a_start_answers_with_the_management_urls) {
   BOOST_TEST(body.at("purgeHistoryDeleteUri") == instance + "?" + query);
 }
 
-BOOST_AUTO_TEST_CASE(an_id_is_made_of_hex_digits_if_none_is_given) {
-  const std::string id = ask("POST", "/orchestrators/Approval").json().at("id");
+BOOST_AUTO_TEST_CASE(generated_id_has_32_hex_digits) {
+  const std::string id
+    = request("POST", "/orchestrators/Approval").json().at("id");
   BOOST_TEST(id.size() == 32U);
   BOOST_TEST(id.find_first_not_of("0123456789abcdef") == std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(three_prefixes_in_any_case_lead_here) {
+BOOST_AUTO_TEST_CASE(prefixes_are_case_insensitive) {
   start("Approval", "a");
   for (const char* prefix :
        {"/runtime/webhooks/durabletask", "/RunTime/WebHooks/DurableTask",
         "/admin/extensions/DurableTaskExtension",
         "/runtime/webhooks/DurableTaskExtension"}) {
     const http_answer answer
-      = ask_site("GET", prefix + std::string("/instances/a/"));
+      = request_at_root("GET", prefix + std::string("/instances/a/"));
     BOOST_TEST(answer.status == 202, prefix);
-    // Links carry the prefix that the caller used.
+    // Links contain the prefix that the request used.
     const http_answer restarted
-      = ask_site("POST", prefix + std::string("/Instances/a/Restart"));
+      = request_at_root("POST", prefix + std::string("/Instances/a/Restart"));
     BOOST_TEST(restarted.header("location").find(prefix) != std::string::npos);
   }
-  BOOST_TEST(ask_site("GET", "/runtime/instances/a").status == 404);
+  BOOST_TEST(request_at_root("GET", "/runtime/instances/a").status == 404);
 }
 
-BOOST_AUTO_TEST_CASE(links_point_to_where_the_caller_came_in) {
+// A client behind port forwarding must be able to follow the links.
+BOOST_AUTO_TEST_CASE(links_use_the_host_of_the_request) {
   http_caller caller(host->http_port());
   caller.send("POST /orchestrators/Approval HTTP/1.1\r\n"
               "Host: localhost:8080\r\nContent-Length: 0\r\n\r\n");
@@ -66,9 +72,9 @@ BOOST_AUTO_TEST_CASE(links_point_to_where_the_caller_came_in) {
                .starts_with("http://localhost:8080/runtime/"));
 }
 
-BOOST_AUTO_TEST_CASE(bad_starts_are_told_apart) {
+BOOST_AUTO_TEST_CASE(invalid_starts_have_distinct_error_codes) {
   const auto code_of = [&](const std::string& path, std::string_view body) {
-    const http_answer answer = ask("POST", path, body);
+    const http_answer answer = request("POST", path, body);
     const json shown = answer.json();
     BOOST_TEST(!shown.at("Message").get<std::string>().empty());
     return std::to_string(answer.status) + " "
@@ -92,74 +98,79 @@ BOOST_AUTO_TEST_CASE(bad_starts_are_told_apart) {
   BOOST_TEST(code_of("/orchestrators/Approval/a", "") == "409 already_exists");
 }
 
-BOOST_AUTO_TEST_CASE(a_finished_instance_is_replaced) {
+BOOST_AUTO_TEST_CASE(finished_instance_is_replaced) {
   start("Echo", "a", "1");
   ended("a");
   start("Echo", "a", "2");
   BOOST_TEST(ended("a").at("output") == 2);
 }
 
-BOOST_AUTO_TEST_CASE(payloads_come_back_to_the_byte) {
+BOOST_AUTO_TEST_CASE(payloads_are_returned_byte_for_byte) {
   const std::string input = R"({"z": 1,"a":1e400,"d":"2018-02-28T05:18:49Z"})";
   start("Echo", "a", input);
-  const std::string body = ask("GET", "/instances/a?waitSeconds=20").body;
+  const std::string body = request("GET", "/instances/a?waitSeconds=20").body;
   BOOST_TEST(body.find("\"input\":" + input) != std::string::npos);
   BOOST_TEST(body.find("\"output\":" + input) != std::string::npos);
-  // What the JavaScript client sends when there is no input.
+  // The JavaScript client sends "" if there is no input.
   start("Echo", "b", "\"\"");
   BOOST_TEST(ended("b").at("input") == "");
 }
 
-BOOST_AUTO_TEST_CASE(binding_objects_start_what_they_name) {
+BOOST_AUTO_TEST_CASE(start_bindings_start_their_functions) {
   const http_answer one
-    = ask("POST", "/orchestrators",
-          R"({"FunctionName":"Echo","Input":{"n":1},"InstanceId":"one"})");
+    = request("POST", "/orchestrators",
+              R"({"FunctionName":"Echo","Input":{"n":1},"InstanceId":"one"})");
   BOOST_TEST(one.status == 202);
   BOOST_TEST(one.json().at("id") == "one");
   const http_answer many
-    = ask("POST", "/orchestrators",
-          R"([{"FunctionName":"Echo"},{"FunctionName":"Approval"}])");
+    = request("POST", "/orchestrators",
+              R"([{"FunctionName":"Echo"},{"FunctionName":"Approval"}])");
   BOOST_TEST(many.status == 202);
   BOOST_TEST(many.json().size() == 2U);
-  BOOST_TEST(ask("POST", "/orchestrators", R"({"Input":1})").status == 400);
-  BOOST_TEST(ask("POST", "/orchestrators").status == 400);
+  BOOST_TEST(request("POST", "/orchestrators", R"({"Input":1})").status == 400);
+  BOOST_TEST(request("POST", "/orchestrators").status == 400);
 }
 
-BOOST_AUTO_TEST_CASE(a_repeated_request_is_answered_as_the_first) {
+// The header Idempotency-Key makes a request repeatable. The third request has
+// no such header, so it is a second start of an instance that has not ended.
+BOOST_AUTO_TEST_CASE(repeated_request_gets_the_first_answer) {
   constexpr const char* key = "Idempotency-Key: 17\r\n";
-  BOOST_TEST(ask("POST", "/orchestrators/Approval/a", {}, key).status == 202);
-  BOOST_TEST(ask("POST", "/orchestrators/Approval/a", {}, key).status == 202);
-  BOOST_TEST(ask("POST", "/orchestrators/Approval/a").status == 409);
+  BOOST_TEST(request("POST", "/orchestrators/Approval/a", {}, key).status
+             == 202);
+  BOOST_TEST(request("POST", "/orchestrators/Approval/a", {}, key).status
+             == 202);
+  BOOST_TEST(request("POST", "/orchestrators/Approval/a").status == 409);
 }
 
 // --- Wait -------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_wait_gives_the_bare_output) {
-  const http_answer answer = ask_site(
+BOOST_AUTO_TEST_CASE(wait_returns_the_bare_output) {
+  const http_answer answer = request_at_root(
     "POST", "/orchestrators/E1_HelloSequence/wait?timeout=20&retryInterval=1");
   BOOST_TEST(answer.status == 200);
   BOOST_TEST(answer.body
              == R"(["Hello Tokyo!","Hello Seattle!","Hello London!"])");
   BOOST_TEST(
-    ask("POST", "/orchestrators/Echo?timeout=20&pollingInterval=0.5", "7").body
+    request("POST", "/orchestrators/Echo?timeout=20&pollingInterval=0.5", "7")
+      .body
     == "7");
 }
 
-BOOST_AUTO_TEST_CASE(a_wait_whose_time_is_over_says_where_to_ask) {
-  const http_answer answer = ask_site(
+BOOST_AUTO_TEST_CASE(timed_out_wait_returns_the_management_urls) {
+  const http_answer answer = request_at_root(
     "POST", "/orchestrators/Approval/wait?timeout=0.05&retryInterval=0.01");
   BOOST_TEST(answer.status == 202);
   BOOST_TEST(answer.header("retry-after") == "10");
   BOOST_TEST(answer.json().contains("statusQueryGetUri"));
 }
 
-BOOST_AUTO_TEST_CASE(a_wait_shows_a_failure_as_status) {
+BOOST_AUTO_TEST_CASE(wait_for_a_failed_instance_returns_its_status) {
   const http_answer answer
-    = ask("POST", "/orchestrators/Fails?timeout=20&pollingInterval=1");
+    = request("POST", "/orchestrators/Fails?timeout=20&pollingInterval=1");
   BOOST_TEST(answer.status == 200);
   BOOST_TEST(answer.json().at("runtimeStatus") == "Failed");
-  BOOST_TEST(ask("POST", "/orchestrators/Fails?timeout=20&pollingInterval=1"
-                         "&returnInternalServerErrorOnFailure=true")
+  BOOST_TEST(request("POST", "/orchestrators/Fails?timeout=20&pollingInterval=1"
+                             "&returnInternalServerErrorOnFailure=true")
                .status
              == 500);
 }
@@ -168,18 +179,21 @@ BOOST_AUTO_TEST_CASE(contradictory_waits_are_refused) {
   for (const char* query :
        {"timeout=1&pollingInterval=2", "timeout=301&pollingInterval=1",
         "timeout=-1&pollingInterval=-2"})
-    BOOST_TEST(ask("POST", std::string("/orchestrators/Echo?") + query).status
-                 == 400,
-               query);
-  // Only with both is there a wait.
+    BOOST_TEST(
+      request("POST", std::string("/orchestrators/Echo?") + query).status
+        == 400,
+      query);
+  // If a parameter is not a number, the start does not wait, and the route
+  // "wait" refuses the request.
   BOOST_TEST(
-    ask("POST", "/orchestrators/Echo?timeout=x&pollingInterval=1").status
+    request("POST", "/orchestrators/Echo?timeout=x&pollingInterval=1").status
     == 202);
-  BOOST_TEST(ask_site("POST", "/orchestrators/Echo/wait?timeout=x").status
-             == 400);
+  BOOST_TEST(
+    request_at_root("POST", "/orchestrators/Echo/wait?timeout=x").status
+    == 400);
 }
 
-BOOST_AUTO_TEST_CASE(many_wait_for_one) {
+BOOST_AUTO_TEST_CASE(many_waits_for_one_instance_are_answered) {
   start("Approval", "a");
   std::vector<std::unique_ptr<http_caller>> waiting;
   for (int i = 0; i < 20; ++i) {
@@ -188,17 +202,17 @@ BOOST_AUTO_TEST_CASE(many_wait_for_one) {
                          + "/instances/a?waitSeconds=60 HTTP/1.1\r\n"
                            "Host: localhost\r\n\r\n");
   }
-  ask("POST", "/instances/a/raiseEvent/Approval", "true", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "true", as_json);
   for (auto& each : waiting)
     BOOST_TEST(each->receive().json().at("output") == true);
 }
 
 // --- Status -----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_live_instance_is_202_and_says_when_to_ask_again) {
+BOOST_AUTO_TEST_CASE(live_instance_is_202_with_retry_after) {
   start("SetStatus", "a", R"({"x":1})");
   const std::string path = std::string(webhook) + "/instances/a?showInput=True";
-  const http_answer answer = ask_site("GET", path);
+  const http_answer answer = request_at_root("GET", path);
   BOOST_TEST(answer.status == 202);
   BOOST_TEST(answer.header("location") == "http://127.0.0.1" + path);
   BOOST_TEST(answer.header("retry-after") == "5");
@@ -213,38 +227,43 @@ BOOST_AUTO_TEST_CASE(a_live_instance_is_202_and_says_when_to_ask_again) {
              boost::test_tools::per_element());
   BOOST_TEST(body.at("customStatus").at("stage") == "one");
   BOOST_TEST(body.at("input").at("x") == 1);
-  BOOST_TEST(
-    ask("GET", "/instances/a?showInput=false").json().at("input").is_null());
+  BOOST_TEST(request("GET", "/instances/a?showInput=false")
+               .json()
+               .at("input")
+               .is_null());
 }
 
-BOOST_AUTO_TEST_CASE(an_unknown_instance_is_404_without_a_body) {
+// Some of these IDs can never exist.
+BOOST_AUTO_TEST_CASE(unknown_instance_is_404_without_a_body) {
   for (const char* id : {"nope", "@a", "a%00b", "..%2f"}) {
-    const http_answer answer = ask("GET", std::string("/instances/") + id);
+    const http_answer answer = request("GET", std::string("/instances/") + id);
     BOOST_TEST(answer.status == 404, id);
     BOOST_TEST(answer.body.empty());
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_failure_is_500_only_if_asked_for) {
+BOOST_AUTO_TEST_CASE(failure_is_500_only_on_request) {
   start("Fails", "a");
   const json status = ended("a");
   BOOST_TEST(status.at("runtimeStatus") == "Failed");
   BOOST_TEST(status.at("output").get<std::string>().find("kaboom")
              != std::string::npos);
-  BOOST_TEST(ask("GET", "/instances/a").status == 200);
+  BOOST_TEST(request("GET", "/instances/a").status == 200);
   BOOST_TEST(
-    ask("GET", "/instances/a?returnInternalServerErrorOnFailure=true").status
+    request("GET", "/instances/a?returnInternalServerErrorOnFailure=true")
+      .status
     == 500);
 }
 
-BOOST_AUTO_TEST_CASE(the_history_has_results_only_if_asked_for) {
+BOOST_AUTO_TEST_CASE(history_contains_results_only_on_request) {
   start("HelloSequence", "a");
   ended("a");
-  BOOST_TEST(!ask("GET", "/instances/a").json().contains("historyEvents"));
-  const json bare
-    = ask("GET", "/instances/a?showHistory=true").json().at("historyEvents");
-  const json full = ask("GET", "/instances/a?showHistory=true"
-                               "&showHistoryOutput=true")
+  BOOST_TEST(!request("GET", "/instances/a").json().contains("historyEvents"));
+  const json bare = request("GET", "/instances/a?showHistory=true")
+                      .json()
+                      .at("historyEvents");
+  const json full = request("GET", "/instances/a?showHistory=true"
+                                   "&showHistoryOutput=true")
                       .json()
                       .at("historyEvents");
   BOOST_TEST(bare.size() == 5U);
@@ -256,34 +275,36 @@ BOOST_AUTO_TEST_CASE(the_history_has_results_only_if_asked_for) {
 
 // --- Events and control -----------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(an_event_reaches_its_instance) {
+BOOST_AUTO_TEST_CASE(event_reaches_its_instance) {
   start("Approval", "a");
   const http_answer raised
-    = ask("POST", "/instances/a/raiseEvent/approval", R"({"ok":true})",
-          "Content-Type: application/json; "
-          "charset=utf-8\r\n");
+    = request("POST", "/instances/a/raiseEvent/approval", R"({"ok":true})",
+              "Content-Type: application/json; "
+              "charset=utf-8\r\n");
   BOOST_TEST(raised.status == 202);
   BOOST_TEST(raised.body.empty());
   BOOST_TEST(ended("a").at("output").at("ok") == true);
 }
 
-BOOST_AUTO_TEST_CASE(an_event_without_a_body_is_null) {
+BOOST_AUTO_TEST_CASE(event_without_a_body_is_null) {
   start("Approval", "a");
-  BOOST_TEST(ask("POST", "/instances/a/raiseEvent/Approval", {}, as_json).status
-             == 202);
+  BOOST_TEST(
+    request("POST", "/instances/a/raiseEvent/Approval", {}, as_json).status
+    == 202);
   BOOST_TEST(ended("a").at("output").is_null());
 }
 
-BOOST_AUTO_TEST_CASE(an_event_is_refused_in_the_contracts_order) {
+// The order is: unknown instance, ended instance, media type, JSON.
+BOOST_AUTO_TEST_CASE(event_checks_are_made_in_the_order_of_the_contract) {
   start("Approval", "a");
   start("Echo", "done");
   ended("done");
-  const auto raise
-    = [&](const char* id, const char* body, const char* headers) {
-        return ask("POST", "/instances/" + std::string(id) + "/raiseEvent/E",
+  const auto raise = [&](const char* id, const char* body,
+                         const char* headers) {
+    return request("POST", "/instances/" + std::string(id) + "/raiseEvent/E",
                    body, headers)
-          .status;
-      };
+      .status;
+  };
   constexpr const char* as_form = "Content-Type: text/plain\r\n";
   BOOST_TEST(raise("nope", "{", as_form) == 404);
   BOOST_TEST(raise("nope", "1", as_json) == 404);
@@ -291,24 +312,25 @@ BOOST_AUTO_TEST_CASE(an_event_is_refused_in_the_contracts_order) {
   BOOST_TEST(raise("done", "1", as_json) == 410);
   BOOST_TEST(raise("a", "1", as_form) == 400);
   BOOST_TEST(raise("a", "{", as_json) == 400);
-  BOOST_TEST(
-    ask("POST", "/instances/a/raiseEvent/E", "1", as_form).json().at("Message")
-    == "Only application/json request content is supported");
+  BOOST_TEST(request("POST", "/instances/a/raiseEvent/E", "1", as_form)
+               .json()
+               .at("Message")
+             == "Only application/json request content is supported");
 }
 
 BOOST_AUTO_TEST_CASE(terminate_makes_the_reason_the_output) {
   start("Approval", "a");
   const http_answer answer
-    = ask("POST", "/instances/a/terminate?reason=enough+of%20%22it%22");
+    = request("POST", "/instances/a/terminate?reason=enough+of%20%22it%22");
   BOOST_TEST(answer.status == 202);
   BOOST_TEST(answer.body.empty());
   const json status = ended("a");
   BOOST_TEST(status.at("runtimeStatus") == "Terminated");
   BOOST_TEST(status.at("output") == "enough of \"it\"");
-  BOOST_TEST(ask("POST", "/instances/a/terminate").status == 410);
-  BOOST_TEST(ask("POST", "/instances/nope/terminate").status == 404);
+  BOOST_TEST(request("POST", "/instances/a/terminate").status == 410);
+  BOOST_TEST(request("POST", "/instances/nope/terminate").status == 404);
   BOOST_TEST(
-    ask("POST", "/instances/a/terminate?reason=" + std::string(1025, 'x'))
+    request("POST", "/instances/a/terminate?reason=" + std::string(1025, 'x'))
       .status
     == 400);
 }
@@ -316,57 +338,61 @@ BOOST_AUTO_TEST_CASE(terminate_makes_the_reason_the_output) {
 BOOST_AUTO_TEST_CASE(suspend_and_resume_may_be_repeated) {
   start("Approval", "a");
   for (const char* operation : {"suspend", "suspend"})
-    BOOST_TEST(ask("POST", std::string("/instances/a/") + operation).status
+    BOOST_TEST(request("POST", std::string("/instances/a/") + operation).status
                == 202);
-  BOOST_TEST(ask("GET", "/instances/a").json().at("runtimeStatus")
+  BOOST_TEST(request("GET", "/instances/a").json().at("runtimeStatus")
              == "Suspended");
-  ask("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
   for (const char* operation : {"resume", "RESUME"})
-    BOOST_TEST(ask("POST", std::string("/instances/a/") + operation).status
+    BOOST_TEST(request("POST", std::string("/instances/a/") + operation).status
                != 404);
   BOOST_TEST(ended("a").at("output") == 1);
-  BOOST_TEST(ask("POST", "/instances/a/suspend").status == 410);
-  BOOST_TEST(ask("POST", "/instances/nope/resume").status == 404);
+  BOOST_TEST(request("POST", "/instances/a/suspend").status == 410);
+  BOOST_TEST(request("POST", "/instances/nope/resume").status == 404);
 }
 
-BOOST_AUTO_TEST_CASE(rewind_runs_again_what_failed) {
+BOOST_AUTO_TEST_CASE(rewind_repeats_the_failed_work) {
   start("FailsOnce", "a");
   ended("a");
-  const http_answer rewound = ask("POST", "/instances/a/rewind?reason=mended");
+  const http_answer rewound
+    = request("POST", "/instances/a/rewind?reason=fixed");
   BOOST_TEST(rewound.status == 202);
   BOOST_TEST(rewound.body.empty());
   BOOST_TEST(ended("a").at("output")
              == json::parse(R"(["Hello Tokyo!","recovered"])"));
-  const http_answer again = ask("POST", "/instances/a/rewind");
+  const http_answer again = request("POST", "/instances/a/rewind");
   BOOST_TEST(again.status == 412);
   BOOST_TEST(again.json().is_string());
   start("Approval", "b");
-  BOOST_TEST(ask("POST", "/instances/b/rewind").status == 412);
-  BOOST_TEST(ask("POST", "/instances/nope/rewind").status == 404);
+  BOOST_TEST(request("POST", "/instances/b/rewind").status == 412);
+  BOOST_TEST(request("POST", "/instances/nope/rewind").status == 404);
 }
 
 BOOST_AUTO_TEST_CASE(restart_starts_again_with_the_same_input) {
   start("Echo", "a", "[7]");
   ended("a");
-  const http_answer other = ask("POST", "/instances/a/restart");
+  const http_answer other = request("POST", "/instances/a/restart");
   BOOST_TEST(other.status == 202);
   const std::string id = other.json().at("id");
   BOOST_TEST(id != "a");
   BOOST_TEST(ended(id).at("output") == json::parse("[7]"));
-  BOOST_TEST(ask("POST", "/instances/a/restart?restartWithNewInstanceId=false")
-               .json()
-               .at("id")
-             == "a");
+  BOOST_TEST(
+    request("POST", "/instances/a/restart?restartWithNewInstanceId=false")
+      .json()
+      .at("id")
+    == "a");
   start("Approval", "b");
   BOOST_TEST(
-    ask("POST", "/instances/b/restart?restartWithNewInstanceId=false").status
+    request("POST", "/instances/b/restart?restartWithNewInstanceId=false")
+      .status
     == 409);
-  BOOST_TEST(ask("POST", "/instances/nope/restart").status == 400);
+  BOOST_TEST(request("POST", "/instances/nope/restart").status == 400);
 }
 
 // --- Queries ----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(pages_follow_each_other_by_their_token) {
+// The list ends with the page that has no continuation token.
+BOOST_AUTO_TEST_CASE(continuation_token_leads_through_all_pages) {
   for (int i = 0; i < 5; ++i)
     start("Echo", "page-" + std::to_string(i));
   start("Approval", "other");
@@ -374,9 +400,9 @@ BOOST_AUTO_TEST_CASE(pages_follow_each_other_by_their_token) {
   std::string token;
   int pages = 0;
   do {
-    const http_answer page
-      = ask("GET", "/instances/?instanceIdPrefix=page-&top=2", {},
-            token.empty() ? "" : "x-ms-continuation-token: " + token + "\r\n");
+    const http_answer page = request(
+      "GET", "/instances/?instanceIdPrefix=page-&top=2", {},
+      token.empty() ? "" : "x-ms-continuation-token: " + token + "\r\n");
     BOOST_TEST(page.status == 200);
     BOOST_TEST(page.json().size() <= 2U);
     for (const json& each : page.json())
@@ -386,12 +412,12 @@ BOOST_AUTO_TEST_CASE(pages_follow_each_other_by_their_token) {
   BOOST_TEST(seen.size() == 5U);
 }
 
-BOOST_AUTO_TEST_CASE(filters_are_joined_by_and) {
+BOOST_AUTO_TEST_CASE(filters_are_combined_with_and) {
   start("Echo", "a");
   start("Approval", "b");
   ended("a");
   const auto count = [&](const char* query) {
-    return ask("GET", std::string("/instances?") + query).json().size();
+    return request("GET", std::string("/instances?") + query).json().size();
   };
   BOOST_TEST(count("") == 2U);
   BOOST_TEST(count("runtimeStatus=completed") == 1U);
@@ -404,56 +430,57 @@ BOOST_AUTO_TEST_CASE(filters_are_joined_by_and) {
   BOOST_TEST(count("createdTimeFrom=0001-01-01T00:00:00&name=Echo") == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(filters_that_cannot_be_read_are_refused) {
+BOOST_AUTO_TEST_CASE(filters_that_cannot_be_parsed_are_refused) {
   for (const char* query :
        {"runtimeStatus=complete", "createdTimeFrom=yesterday", "top=0",
         "top=1001", "top=x",
         "createdTimeFrom=2020-01-02&createdTimeTo="
         "2020-01-01"})
-    BOOST_TEST(ask("GET", std::string("/instances?") + query).status == 400,
+    BOOST_TEST(request("GET", std::string("/instances?") + query).status == 400,
                query);
   BOOST_TEST(
-    ask("GET", "/instances", {}, "x-ms-continuation-token: abc\r\n").status
+    request("GET", "/instances", {}, "x-ms-continuation-token: abc\r\n").status
     == 400);
 }
 
 // --- Purge ------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(purge_takes_finished_instances_only) {
+BOOST_AUTO_TEST_CASE(purge_removes_finished_instances_only) {
   start("Approval", "a");
-  BOOST_TEST(ask("DELETE", "/instances/a").status == 412);
-  ask("POST", "/instances/a/terminate");
-  const http_answer purged = ask("DELETE", "/instances/a");
+  BOOST_TEST(request("DELETE", "/instances/a").status == 412);
+  request("POST", "/instances/a/terminate");
+  const http_answer purged = request("DELETE", "/instances/a");
   BOOST_TEST(purged.status == 200);
   BOOST_TEST(purged.body == R"({"instancesDeleted":1})");
-  BOOST_TEST(ask("DELETE", "/instances/a").status == 404);
+  BOOST_TEST(request("DELETE", "/instances/a").status == 404);
 }
 
-BOOST_AUTO_TEST_CASE(purge_by_filter_wants_a_beginning) {
+// The contract of Durable Functions defines the error message.
+BOOST_AUTO_TEST_CASE(purge_by_filter_requires_createdTimeFrom) {
   start("Echo", "a");
   start("Echo", "b");
   start("Approval", "live");
   ended("a");
   ended("b");
-  const http_answer without = ask("DELETE", "/instances");
+  const http_answer without = request("DELETE", "/instances");
   BOOST_TEST(without.status == 400);
   BOOST_TEST(without.json()
              == "Please provide value for 'createdTimeFrom' parameter.");
-  BOOST_TEST(ask("DELETE", "/instances?createdTimeFrom=2020-01-01"
-                           "&runtimeStatus=Running")
+  BOOST_TEST(request("DELETE", "/instances?createdTimeFrom=2020-01-01"
+                               "&runtimeStatus=Running")
                .status
              == 404);
   const http_answer purged
-    = ask("DELETE", "/instances/?createdTimeFrom=2020-01-01");
+    = request("DELETE", "/instances/?createdTimeFrom=2020-01-01");
   BOOST_TEST(purged.status == 200);
   BOOST_TEST(purged.json().at("instancesDeleted") == 2);
   const http_answer again
-    = ask("DELETE", "/instances?createdTimeFrom=2020-01-01");
+    = request("DELETE", "/instances?createdTimeFrom=2020-01-01");
   BOOST_TEST(again.status == 404);
   BOOST_TEST(again.body.empty());
 }
 
-// --- The rest ---------------------------------------------------------------
+// --- Other routes ------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(unknown_routes_and_methods_are_404_without_a_body) {
   for (const auto& [method, path] : {std::pair("GET", "/"),
@@ -465,39 +492,40 @@ BOOST_AUTO_TEST_CASE(unknown_routes_and_methods_are_404_without_a_body) {
                                      {"POST", "/instances//terminate"},
                                      {"POST", "/instances/a/raiseEvent"},
                                      {"POST", "/orchestrators/a/b/c"}}) {
-    const http_answer answer = ask(method, path);
+    const http_answer answer = request(method, path);
     BOOST_TEST(answer.status == 404, method << path);
     BOOST_TEST(answer.body.empty());
   }
 }
 
-BOOST_AUTO_TEST_CASE(health_readiness_and_counts_are_told) {
-  BOOST_TEST(ask_site("GET", "/healthz").status == 200);
-  BOOST_TEST(ask_site("GET", "/readyz").status == 200);
-  BOOST_TEST(ask("GET", "/entities/Counter/a").status == 501);
-  BOOST_TEST(ask("POST", "/makeprimary").status == 200);
+BOOST_AUTO_TEST_CASE(health_readiness_and_counts_are_reported) {
+  BOOST_TEST(request_at_root("GET", "/healthz").status == 200);
+  BOOST_TEST(request_at_root("GET", "/readyz").status == 200);
+  BOOST_TEST(request("GET", "/entities/Counter/a").status == 501);
+  BOOST_TEST(request("POST", "/makeprimary").status == 200);
   start("Approval", "a");
-  BOOST_TEST(ask_site("GET", "/perdura/count").json().at("Running") == 1);
-  BOOST_TEST(ask_site("GET", "/perdura/stuck").json().empty());
-  BOOST_TEST(ask_site("GET", "/perdura/instances/a/urls").json().at("id")
+  BOOST_TEST(request_at_root("GET", "/perdura/count").json().at("Running")
+             == 1);
+  BOOST_TEST(request_at_root("GET", "/perdura/stuck").json().empty());
+  BOOST_TEST(request_at_root("GET", "/perdura/instances/a/urls").json().at("id")
              == "a");
-  BOOST_TEST(ask_site("GET", "/perdura/instances/b/urls").status == 404);
+  BOOST_TEST(request_at_root("GET", "/perdura/instances/b/urls").status == 404);
 }
 
-BOOST_AUTO_TEST_CASE(an_activity_can_hand_out_the_urls) {
+BOOST_AUTO_TEST_CASE(management_payload_has_the_urls_of_the_node) {
   const auto payload = host->client().create_http_management_payload("a b");
   BOOST_TEST(payload.status_query_get_uri
              == host->url() + webhook
                   + "/instances/a%20b?taskHub=perdura&connection=Storage");
 }
 
-BOOST_AUTO_TEST_CASE(stopping_answers_those_who_wait) {
+BOOST_AUTO_TEST_CASE(stop_answers_pending_waits) {
   http_caller caller(host->http_port());
   caller.send(
     "POST /orchestrators/Approval/wait HTTP/1.1\r\nHost: localhost\r\n"
     "Content-Length: 0\r\n\r\n");
-  // Its start is durable when it can be counted.
-  while (ask_site("GET", "/perdura/count").json().at("Running") == 0)
+  // The instance appears in the count as soon as its start is durable.
+  while (request_at_root("GET", "/perdura/count").json().at("Running") == 0)
     continue;
   BOOST_TEST(host->stop().empty());
   BOOST_TEST(caller.receive().status == 202);
@@ -505,15 +533,16 @@ BOOST_AUTO_TEST_CASE(stopping_answers_those_who_wait) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(a_node_host)
+BOOST_AUTO_TEST_SUITE(node_host_suite)
 
-BOOST_AUTO_TEST_CASE(it_checks_its_port_before_it_touches_the_disk) {
-  door_fixture first;
+// A failed start must not leave a new hub behind.
+BOOST_AUTO_TEST_CASE(port_is_checked_before_the_directory_is_created) {
+  http_fixture first;
   temp_directory other;
   perdura::client::node_host_config config;
   config.node.data_dir = other.path() / "hub";
   config.node.create_hub = true;
-  config.door.port = first.host->http_port();
+  config.http.port = first.host->http_port();
   auto functions = std::make_shared<perdura::actors::registry>();
   const auto second = perdura::client::node_host::start(config, functions);
   BOOST_TEST((second.code() == perdura::persistence::errc::unavailable));
@@ -521,23 +550,24 @@ BOOST_AUTO_TEST_CASE(it_checks_its_port_before_it_touches_the_disk) {
   BOOST_TEST(!std::filesystem::exists(config.node.data_dir));
 }
 
-BOOST_AUTO_TEST_CASE(it_listens_on_this_machine_only) {
+// Without keys and TLS a node listens on loopback only.
+BOOST_AUTO_TEST_CASE(listening_on_all_addresses_is_refused) {
   perdura::client::node_host_config config;
-  config.door.address = "0.0.0.0";
-  config.door.port = 0;
+  config.http.address = "0.0.0.0";
+  config.http.port = 0;
   const auto open = perdura::client::node_host::start(
     config, std::make_shared<perdura::actors::registry>());
   BOOST_TEST((open.code() == perdura::persistence::errc::invalid_argument));
 }
 
-BOOST_AUTO_TEST_CASE(one_without_a_door_is_reached_in_process) {
+BOOST_AUTO_TEST_CASE(node_without_http_api_is_used_in_process) {
   temp_directory directory;
   auto functions = std::make_shared<perdura::actors::registry>();
   perdura::examples::add_samples(*functions);
   perdura::client::node_host_config config;
   config.node.data_dir = directory.path() / "hub";
   config.node.create_hub = true;
-  config.http = false;
+  config.http_enabled = false;
   auto host = perdura::client::node_host::start(config, functions);
   BOOST_TEST((*host)->http_port() == 0);
   auto client = (*host)->client();

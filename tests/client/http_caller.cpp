@@ -17,8 +17,8 @@ http_caller::http_caller(std::uint16_t port)
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const timeval patience{20, 0};
-  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const timeval wait_max{20, 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait_max, sizeof wait_max);
   if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address),
                 sizeof address)
       != 0)
@@ -33,8 +33,9 @@ void http_caller::send(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent
       = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    // The server has closed the connection. Its answer can still be read.
     if (sent <= 0)
-      return; // Refused already; the answer tells.
+      return;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
 }
@@ -93,8 +94,9 @@ bool http_caller::is_closed() {
   }
 }
 
-http_answer http_caller::ask(std::string_view method, std::string_view target,
-                             std::string_view body, std::string_view headers) {
+http_answer http_caller::request(std::string_view method,
+                                 std::string_view target, std::string_view body,
+                                 std::string_view headers) {
   std::string request(method);
   request += ' ';
   request += target;

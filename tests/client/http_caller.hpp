@@ -1,4 +1,4 @@
-/// Talks to a door over a bare socket, as rudely as a test wants to.
+/// An HTTP client on a plain socket that can also send malformed requests.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,14 +11,15 @@
 namespace perdura::tests {
 
 struct http_answer {
-  int status = 0; ///< 0: the connection was closed without an answer.
-  std::map<std::string, std::string> headers; ///< Names in lower case.
+  int status = 0; ///< 0 if the connection was closed without an answer.
+  std::map<std::string, std::string> headers; ///< Names are in lower case.
   std::string body;
 
   bool has(const std::string& header) const {
     return headers.contains(header);
   }
 
+  /// The value of a header, or an empty string.
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);
     return found == headers.end() ? std::string() : found->second;
@@ -29,25 +30,32 @@ struct http_answer {
   }
 };
 
+/// One connection to 127.0.0.1. Not thread-safe.
 class http_caller {
 public:
+  /// @throws std::runtime_error  Nothing listens on the port.
   explicit http_caller(std::uint16_t port);
   ~http_caller();
 
   http_caller(const http_caller&) = delete;
   http_caller& operator=(const http_caller&) = delete;
 
+  /// Sends the bytes as they are. Does nothing if the server has closed the
+  /// connection.
   void send(std::string_view bytes);
-  /// No more will be sent.
+  /// Closes the sending direction of the connection.
   void finish();
-  /// Blocks, at most 20 s, for one whole answer.
+  /// Waits at most 20 s for one complete answer.
   http_answer receive();
-  /// Has the other side closed? Blocks until it has, or 20 s.
+  /// Waits at most 20 s until the server has closed the connection, and returns
+  /// whether it has.
   bool is_closed();
 
-  /// A request with a Host header, on this connection.
-  http_answer ask(std::string_view method, std::string_view target,
-                  std::string_view body = {}, std::string_view headers = {});
+  /// Sends a request with a Host header on this connection and waits for the
+  /// answer. `headers` are whole lines, each with its line break.
+  http_answer request(std::string_view method, std::string_view target,
+                      std::string_view body = {},
+                      std::string_view headers = {});
 
 private:
   bool fill();

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-// The wire contract, §2.3: the history, each type of event with its members.
+// The HTTP contract of Durable Functions, section 2.3: the history, with the
+// members of each type of event.
 
 using namespace perdura::tests;
 namespace actors = perdura::actors;
@@ -18,10 +19,12 @@ using nlohmann::json;
 
 namespace {
 
-/// The members of an event beside EventType and Timestamp.
+/// The members of one type of event, in addition to EventType and Timestamp.
 struct event_row {
   names required;
-  names allowed = {}; ///< Newer, or with showInput or showHistoryOutput.
+  /// Optional members: those of later versions, and those that showInput or
+  /// showHistoryOutput adds.
+  names allowed = {};
 };
 
 const std::map<std::string, event_row> event_rows{
@@ -81,17 +84,17 @@ void check_event(const json& event) {
   }
 }
 
-/// The samples, functions of the tests, and Held, whose activity ends when it
-/// is let go.
+/// A node with the samples, the functions of the tests, and the orchestrator
+/// "Held", whose activity ends when the test releases it.
 struct history_fixture : contract_fixture {
   history_fixture()
     : contract_fixture([this](actors::registry& functions) {
-        auto switches = std::make_shared<switchboard>();
+        auto switches = std::make_shared<step_control>();
         switches->failures["broken"] = -1;
         add_test_functions(functions, switches);
         functions.add_activity("Hold", [this](int) {
           held.set_value();
-          let_go.get_future().wait();
+          release_activity.get_future().wait();
         });
         functions.add_orchestrator(
           "Held", [](actors::orchestration_context& ctx) -> actors::task<> {
@@ -101,12 +104,13 @@ struct history_fixture : contract_fixture {
 
   ~history_fixture() {
     try {
-      let_go.set_value();
+      release_activity.set_value();
     } catch (const std::future_error&) {
     }
   }
 
-  /// The history, every event of it as the contract has it.
+  /// Checks every event of the history against `event_rows` and returns the
+  /// history.
   json checked(const std::string& id, const char* flags = "") {
     json history = history_of(id, flags);
     for (const json& event : history)
@@ -121,7 +125,7 @@ struct history_fixture : contract_fixture {
     return types;
   }
 
-  /// When an event of that type is there.
+  /// Waits for an event of this type and returns it.
   json event_of(const std::string& id, const std::string& type,
                 const char* flags = "") {
     for (;;)
@@ -133,14 +137,16 @@ struct history_fixture : contract_fixture {
   using list = std::vector<std::string>;
 
   std::promise<void> held;
-  std::promise<void> let_go;
+  std::promise<void> release_activity;
 };
 
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(http_contract_history, history_fixture)
 
-BOOST_AUTO_TEST_CASE(s23_a_task_is_merged_into_its_outcome) {
+// The completion carries the name and the start time of its TaskScheduled
+// event.
+BOOST_AUTO_TEST_CASE(s23_task_is_merged_into_its_completion) {
   start("HelloSequence", "a");
   ended("a");
   BOOST_TEST(types_of("a")
@@ -155,7 +161,7 @@ BOOST_AUTO_TEST_CASE(s23_a_task_is_merged_into_its_outcome) {
              == "Completed");
 }
 
-BOOST_AUTO_TEST_CASE(s23_results_are_values_and_only_if_asked_for) {
+BOOST_AUTO_TEST_CASE(s23_results_are_values_and_included_only_on_request) {
   start("HelloSequence", "a");
   ended("a");
   for (const json& event : checked("a"))
@@ -167,6 +173,7 @@ BOOST_AUTO_TEST_CASE(s23_results_are_values_and_only_if_asked_for) {
              == 3U);
 }
 
+// Inputs are strings that contain JSON; results are JSON values.
 BOOST_AUTO_TEST_CASE(s23_inputs_are_serialized_text) {
   start("HelloSequence", "a", R"({"x":1})");
   ended("a");
@@ -174,20 +181,20 @@ BOOST_AUTO_TEST_CASE(s23_inputs_are_serialized_text) {
   BOOST_TEST(event_of("a", "TaskCompleted").at("Input") == "\"Tokyo\"");
 }
 
-BOOST_AUTO_TEST_CASE(s23_inputs_are_left_out_if_so_asked) {
+BOOST_AUTO_TEST_CASE(s23_inputs_are_left_out_on_request) {
   start("HelloSequence", "a", R"({"x":1})");
   ended("a");
   for (const json& event : checked("a", "&showInput=false"))
     BOOST_TEST(!event.contains("Input"), event.dump());
 }
 
-BOOST_AUTO_TEST_CASE(s23_a_task_under_way_stands_for_itself) {
+BOOST_AUTO_TEST_CASE(s23_pending_task_has_its_own_event) {
   start("Held", "a");
   held.get_future().wait();
   const json task = event_of("a", "TaskScheduled");
   BOOST_TEST(task.at("Name") == "Hold");
   BOOST_TEST(task.at("Input") == "7");
-  let_go.set_value();
+  release_activity.set_value();
   ended("a");
   BOOST_TEST(
     types_of("a")
@@ -195,7 +202,7 @@ BOOST_AUTO_TEST_CASE(s23_a_task_under_way_stands_for_itself) {
     boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(s23_a_failed_task_has_its_failure) {
+BOOST_AUTO_TEST_CASE(s23_failed_task_has_its_failure) {
   start("Fails", "a");
   ended("a");
   BOOST_TEST(
@@ -211,13 +218,14 @@ BOOST_AUTO_TEST_CASE(s23_a_failed_task_has_its_failure) {
   BOOST_TEST(!end.at("FailureDetails").is_null());
 }
 
-BOOST_AUTO_TEST_CASE(s23_a_child_under_way_stands_for_itself) {
+BOOST_AUTO_TEST_CASE(s23_pending_child_has_its_own_event) {
   start("Family", "a", R"({"name":"Approval","input":null,"count":1})");
   const json child = event_of("a", "SubOrchestrationInstanceCreated");
   BOOST_TEST(child.at("Name") == "Approval");
   BOOST_TEST(child.at("InstanceId") == "a-0");
-  while (ask("POST", "/instances/a-0/raiseEvent/Approval", "1", as_json).status
-         == 404)
+  while (
+    request("POST", "/instances/a-0/raiseEvent/Approval", "1", as_json).status
+    == 404)
     continue;
   ended("a");
   BOOST_TEST(types_of("a")
@@ -230,7 +238,7 @@ BOOST_AUTO_TEST_CASE(s23_a_child_under_way_stands_for_itself) {
   BOOST_TEST(done.at("Result") == 1);
 }
 
-BOOST_AUTO_TEST_CASE(s23_a_failed_child_has_its_failure) {
+BOOST_AUTO_TEST_CASE(s23_failed_child_has_its_failure) {
   start("Family", "a", R"({"name":"Fails","input":null,"count":1})");
   ended("a");
   const json child = event_of("a", "SubOrchestrationInstanceFailed");
@@ -239,7 +247,9 @@ BOOST_AUTO_TEST_CASE(s23_a_failed_child_has_its_failure) {
              != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(s23_a_timer_is_not_merged) {
+// The history shows both events of a timer. The two events of a task are merged
+// into one.
+BOOST_AUTO_TEST_CASE(s23_timer_is_not_merged) {
   start("Sleep", "a", "1");
   ended("a");
   BOOST_TEST(types_of("a")
@@ -250,14 +260,15 @@ BOOST_AUTO_TEST_CASE(s23_a_timer_is_not_merged) {
              == event_of("a", "TimerFired").at("FireAt"));
 }
 
-BOOST_AUTO_TEST_CASE(s23_events_raised_and_sent) {
+BOOST_AUTO_TEST_CASE(s23_raised_and_sent_events_are_listed) {
   start("Approval", "to");
   start("Sender", "from", R"({"to":"to","count":1})");
   ended("from");
   const json sent = event_of("from", "EventSent");
   BOOST_TEST(sent.at("InstanceId") == "to");
   BOOST_TEST(sent.at("Name") == "E");
-  ask("POST", "/instances/to/raiseEvent/Approval", R"({"by":"me"})", as_json);
+  request("POST", "/instances/to/raiseEvent/Approval", R"({"by":"me"})",
+          as_json);
   ended("to");
   const json history = checked("to");
   const auto raised
@@ -269,23 +280,24 @@ BOOST_AUTO_TEST_CASE(s23_events_raised_and_sent) {
   BOOST_TEST(raised->at("Input") == R"({"by":"me"})");
 }
 
-// Deviation: a reason stands in the history, not in the output.
-BOOST_AUTO_TEST_CASE(s23_what_was_done_to_it_stands_there_with_the_reason) {
+// Deviation: the reason is in the history and not in the output.
+BOOST_AUTO_TEST_CASE(s23_suspend_resume_terminate_are_listed_with_reasons) {
   start("Approval", "a");
   for (const char* operation : {"suspend", "resume", "terminate"})
-    ask("POST", std::string("/instances/a/") + operation + "?reason=because");
+    request("POST",
+            std::string("/instances/a/") + operation + "?reason=because");
   ended("a");
   BOOST_TEST(event_of("a", "ExecutionSuspended").at("Reason") == "because");
   BOOST_TEST(event_of("a", "ExecutionResumed").at("Reason") == "because");
   BOOST_TEST(event_of("a", "ExecutionTerminated").at("Input") == "because");
 }
 
-BOOST_AUTO_TEST_CASE(s23_a_rewind_stands_there) {
+BOOST_AUTO_TEST_CASE(s23_rewind_is_listed) {
   start("FailsOnce", "a");
   ended("a");
-  ask("POST", "/instances/a/rewind?reason=mended");
+  request("POST", "/instances/a/rewind?reason=fixed");
   ended("a");
-  BOOST_TEST(event_of("a", "ExecutionRewound").at("Reason") == "mended");
+  BOOST_TEST(event_of("a", "ExecutionRewound").at("Reason") == "fixed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

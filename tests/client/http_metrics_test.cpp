@@ -1,7 +1,7 @@
-// What the door and the node count, as Prometheus reads it, and the audit log.
-#include "client/http/door_metrics.hpp"
+// The page /metrics in the format of Prometheus, and the audit log.
+#include "client/http/http_metrics.hpp"
 #include "persistence/process/logging.hpp"
-#include "tests/client/door_fixture.hpp"
+#include "tests/client/http_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -17,10 +17,11 @@ namespace perdura::tests {
 
 namespace {
 
-/// "name{labels}" and its value.
+/// Maps "name{labels}" to the value.
 using samples = std::map<std::string, double>;
 
-/// Throws what is not in Prometheus' text format.
+/// Parses the text format of Prometheus.
+/// @throws std::runtime_error  A line is invalid, or a sample is there twice.
 samples parse_page(const std::string& text) {
   static const std::regex sample(
     R"re(([a-z_]+(\{([a-z_]+="[^"\\]*",?)+\})?) ([-+]?(Inf|[0-9.e+-]+)))re");
@@ -40,17 +41,18 @@ samples parse_page(const std::string& text) {
   return found;
 }
 
-struct metrics_fixture : door_fixture {
+/// A node, and the parsed page /metrics.
+struct metrics_fixture : http_fixture {
   samples page() {
-    const http_answer answer = ask_site("GET", "/metrics");
+    const http_answer answer = request_at_root("GET", "/metrics");
     BOOST_TEST(answer.status == 200);
     BOOST_TEST(answer.header("content-type").starts_with("text/plain;"));
     return parse_page(answer.body);
   }
 };
 
-/// The lines of the audit file since the last call. One file for all cases:
-/// the logger is the process's.
+/// Reads the audit file. All cases share one file, as the process has one
+/// logger.
 class audit_lines {
 public:
   audit_lines() {
@@ -62,6 +64,7 @@ public:
     next();
   }
 
+  /// The lines that were written since the last call.
   std::vector<std::string> next() {
     std::ifstream file(path_);
     std::vector<std::string> fresh;
@@ -84,18 +87,19 @@ private:
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(the_metrics_page, metrics_fixture)
+BOOST_FIXTURE_TEST_SUITE(metrics_page, metrics_fixture)
 
-BOOST_AUTO_TEST_CASE(it_counts_what_happened) {
+// Four activities run: three of HelloSequence and one of Fails.
+BOOST_AUTO_TEST_CASE(counters_match_the_operations) {
   start("HelloSequence", "a");
   ended("a");
   start("Fails", "b");
   ended("b");
   start("Approval", "c");
-  ask("POST", "/instances/c/terminate");
+  request("POST", "/instances/c/terminate");
   ended("c");
   start("Approval", "d");
-  ask("GET", "/instances/nope");
+  request("GET", "/instances/nope");
   const samples now = page();
   BOOST_TEST(now.at("perdura_orchestrations_started_total") == 4);
   BOOST_TEST(now.at("perdura_orchestrations_ended_total{status=\"Completed\"}")
@@ -117,7 +121,8 @@ BOOST_AUTO_TEST_CASE(it_counts_what_happened) {
   BOOST_TEST(now.at("perdura_http_connections") >= 1);
 }
 
-BOOST_AUTO_TEST_CASE(its_histograms_add_up) {
+// HelloSequence needs four commits: one for the start and one for each result.
+BOOST_AUTO_TEST_CASE(histograms_match_their_counters) {
   start("HelloSequence", "a");
   ended("a");
   const samples now = page();
@@ -131,8 +136,8 @@ BOOST_AUTO_TEST_CASE(its_histograms_add_up) {
              == now.at("perdura_journal_turns_total"));
 }
 
-// Who measures a node from outside reads its cost there.
-BOOST_AUTO_TEST_CASE(it_says_what_the_process_takes) {
+// Benchmarks read the cost of a node from these metrics.
+BOOST_AUTO_TEST_CASE(page_shows_cpu_time_and_memory_of_the_process) {
   const samples before = page();
   BOOST_TEST(before.at("process_cpu_seconds_total") > 0);
   BOOST_TEST(before.at("process_resident_memory_bytes") > 1 << 20);
@@ -140,16 +145,16 @@ BOOST_AUTO_TEST_CASE(it_says_what_the_process_takes) {
              > before.at("process_cpu_seconds_total"));
 }
 
-BOOST_AUTO_TEST_CASE(it_counts_what_never_became_a_request) {
-  http_caller rude(host->http_port());
-  rude.send("nonsense\r\n\r\n");
-  BOOST_TEST(rude.receive().status == 400);
+BOOST_AUTO_TEST_CASE(malformed_requests_are_counted) {
+  http_caller malformed(host->http_port());
+  malformed.send("nonsense\r\n\r\n");
+  BOOST_TEST(malformed.receive().status == 400);
   BOOST_TEST(
     page().at("perdura_http_requests_total{route=\"unknown\",status=\"400\"}")
     == 1);
 }
 
-BOOST_AUTO_TEST_CASE(those_who_wait_are_shown) {
+BOOST_AUTO_TEST_CASE(pending_waits_are_shown) {
   start("Approval", "a");
   http_caller waiting(host->http_port());
   waiting.send("GET " + std::string(webhook)
@@ -157,25 +162,26 @@ BOOST_AUTO_TEST_CASE(those_who_wait_are_shown) {
                  "Host: localhost\r\n\r\n");
   while (page().at("perdura_http_waits") == 0)
     continue;
-  ask("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
   BOOST_TEST(waiting.receive().status == 200);
   BOOST_TEST(page().at("perdura_http_waits") == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_FIXTURE_TEST_SUITE(the_audit_log, door_fixture)
+BOOST_FIXTURE_TEST_SUITE(audit_log, http_fixture)
 
+// Reading an instance is not logged. A line break in a name is escaped.
 BOOST_AUTO_TEST_CASE(each_operation_is_one_line) {
   audit_lines log;
-  ask("POST", "/orchestrators/Approval/a");
-  ask("GET", "/instances/a");
-  ask("POST", "/instances/a/raiseEvent/Go", "1", as_json);
-  ask("POST", "/instances/a/raiseEvent/Go%0Afake", "1", as_json);
-  ask("POST", "/instances/a/terminate?reason=enough&code=secret");
+  request("POST", "/orchestrators/Approval/a");
+  request("GET", "/instances/a");
+  request("POST", "/instances/a/raiseEvent/Go", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Go%0Afake", "1", as_json);
+  request("POST", "/instances/a/terminate?reason=enough&code=secret");
   ended("a");
-  ask("DELETE", "/instances?createdTimeFrom=2020-01-01");
-  ask("DELETE", "/instances/a");
+  request("DELETE", "/instances?createdTimeFrom=2020-01-01");
+  request("DELETE", "/instances/a");
   const std::vector<std::string> expected{
     R"(start function="Approval" instance="a" by="anybody" from="127.0.0.1" status=202)",
     R"(raise_event instance="a" event="Go" by="anybody" from="127.0.0.1" status=202)",
@@ -188,13 +194,13 @@ BOOST_AUTO_TEST_CASE(each_operation_is_one_line) {
   BOOST_TEST(lines == expected, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(what_was_started_is_named) {
+BOOST_AUTO_TEST_CASE(started_instances_are_named) {
   audit_lines log;
-  const auto id = ask("POST", "/orchestrators/Echo").json().at("id");
+  const auto id = request("POST", "/orchestrators/Echo").json().at("id");
   ended(id.get<std::string>());
-  ask_site("POST", "/orchestrators",
-           R"([{"FunctionName":"Echo","InstanceId":"x"},)"
-           R"({"FunctionName":"Echo","InstanceId":"y"}])");
+  request_at_root("POST", "/orchestrators",
+                  R"([{"FunctionName":"Echo","InstanceId":"x"},)"
+                  R"({"FunctionName":"Echo","InstanceId":"y"}])");
   const auto lines = log.next();
   BOOST_REQUIRE(lines.size() == 2U);
   BOOST_TEST(lines[0].find("instance=" + id.dump()) != std::string::npos);
@@ -202,17 +208,18 @@ BOOST_AUTO_TEST_CASE(what_was_started_is_named) {
     lines[1].starts_with(R"(start_bindings instance="x" instance="y" by=)"));
 }
 
-// Some readers of logs take U+2028 for the end of a line.
-BOOST_AUTO_TEST_CASE(no_character_begins_another_line) {
+// Some log readers treat U+2028 as the end of a line.
+BOOST_AUTO_TEST_CASE(characters_that_break_lines_are_escaped) {
   audit_lines log;
-  ask("POST", "/instances/a%E2%80%A8b%C2%9Bc/terminate");
+  request("POST", "/instances/a%E2%80%A8b%C2%9Bc/terminate");
   const auto lines = log.next();
   BOOST_REQUIRE(lines.size() == 1U);
   BOOST_TEST(lines[0].find("a\\xe2\\x80\\xa8b\\xc2\\x9bc") != std::string::npos,
              lines[0]);
 }
 
-BOOST_AUTO_TEST_CASE(its_file_is_for_its_owner_alone) {
+// The file must be private because it contains instance IDs and function names.
+BOOST_AUTO_TEST_CASE(audit_file_is_readable_by_its_owner_only) {
   const audit_lines log;
   BOOST_TEST((std::filesystem::status(log.path()).permissions()
               == std::filesystem::perms(0600)));

@@ -1,6 +1,6 @@
 #include "client/http/openapi.hpp"
 #include "client/http/routes.hpp"
-#include "tests/client/door_fixture.hpp"
+#include "tests/client/http_fixture.hpp"
 #include "tests/support/json_schema.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -11,15 +11,15 @@
 #include <string>
 #include <vector>
 
-// The document that describes the door is held to the door: each operation in
-// it is asked for, and what comes must be what it says.
+// Compares the OpenAPI document with the HTTP API: every operation of the
+// document is requested, and the answer must match its description.
 
 using namespace perdura::tests;
 using nlohmann::json;
 
 namespace {
 
-/// "GET /instances/{instanceId}", as operations are called here.
+/// The method and path of an operation, e.g. "GET /instances/{instanceId}".
 using operation_name = std::string;
 
 const std::set<std::string> methods{"get", "put", "post", "delete", "patch"};
@@ -41,6 +41,7 @@ void for_each_operation(
         see(upper(method) + " " + path, members, operation);
 }
 
+/// Calls `see` with every object that contains a "$ref".
 void for_each_ref(const json& place,
                   const std::function<void(const json& place)>& see) {
   if (place.is_object() && place.contains("$ref"))
@@ -50,9 +51,9 @@ void for_each_ref(const json& place,
       for_each_ref(each, see);
 }
 
-struct openapi_fixture : door_fixture {
+struct openapi_fixture : http_fixture {
   openapi_fixture()
-    : document(json::parse(ask_site("GET", "/openapi.json").body)) {}
+    : document(json::parse(request_at_root("GET", "/openapi.json").body)) {}
 
   const json& operation(const operation_name& name) const {
     const std::size_t blank = name.find(' ');
@@ -62,14 +63,15 @@ struct openapi_fixture : door_fixture {
     return document.at("paths").at(name.substr(blank + 1)).at(method);
   }
 
-  /// Asks for it, and compares what comes with what the document says. `path`
-  /// is what stands for the template of the operation's name.
+  /// Sends a request of this operation and compares the answer with the
+  /// document. `path` is the path of the operation with its parameters filled
+  /// in.
   http_answer check(const operation_name& name, const std::string& path,
                     int status, std::string_view body = {},
                     std::string_view headers = {}) {
-    asked.insert(name);
+    requested.insert(name);
     const http_answer answer
-      = ask_site(name.substr(0, name.find(' ')), path, body, headers);
+      = request_at_root(name.substr(0, name.find(' ')), path, body, headers);
     BOOST_TEST_CONTEXT(name << " as " << path << ": " << answer.status << ' '
                             << answer.body) {
       BOOST_TEST(answer.status == status);
@@ -81,8 +83,10 @@ struct openapi_fixture : door_fixture {
     return answer;
   }
 
-  void check_answer(const json& promised, const http_answer& answer) {
-    const json headers = promised.value("headers", json::object());
+  /// Compares the headers and the body of the answer with the description of
+  /// the response.
+  void check_answer(const json& described, const http_answer& answer) {
+    const json headers = described.value("headers", json::object());
     for (const auto& [name, place] : headers.items()) {
       std::string lower = name;
       for (char& c : lower)
@@ -93,14 +97,14 @@ struct openapi_fixture : door_fixture {
       if (answer.has(lower))
         check_value(header.at("schema"), answer.header(lower));
     }
-    if (!promised.contains("content")) {
+    if (!described.contains("content")) {
       BOOST_TEST(answer.body.empty());
       return;
     }
     const std::string type = answer.header("content-type");
     const std::string bare = type.substr(0, type.find(';'));
-    BOOST_TEST_REQUIRE(promised.at("content").contains(bare), type);
-    const json& schema = promised.at("content").at(bare).at("schema");
+    BOOST_TEST_REQUIRE(described.at("content").contains(bare), type);
+    const json& schema = described.at("content").at(bare).at("schema");
     check_value(schema,
                 bare == "application/json" ? answer.json() : json(answer.body));
   }
@@ -112,7 +116,7 @@ struct openapi_fixture : door_fixture {
 
   json document;
   json_schema schemas{document};
-  std::set<operation_name> asked;
+  std::set<operation_name> requested;
 };
 
 const std::string base = webhook;
@@ -121,14 +125,14 @@ const std::string base = webhook;
 
 BOOST_FIXTURE_TEST_SUITE(http_openapi, openapi_fixture)
 
-BOOST_AUTO_TEST_CASE(the_door_serves_the_document_that_was_built_in) {
-  const http_answer answer = ask_site("GET", "/openapi.json");
+BOOST_AUTO_TEST_CASE(node_serves_the_built_in_document) {
+  const http_answer answer = request_at_root("GET", "/openapi.json");
   BOOST_TEST(answer.status == 200);
   BOOST_TEST((answer.body == perdura::client::openapi_document));
   BOOST_TEST(document.at("openapi").get<std::string>().starts_with("3.1."));
 }
 
-BOOST_AUTO_TEST_CASE(every_reference_leads_somewhere_and_none_is_idle) {
+BOOST_AUTO_TEST_CASE(every_reference_resolves_and_every_component_is_used) {
   std::set<std::string> used;
   for_each_ref(document, [&](const json& place) {
     BOOST_CHECK_NO_THROW(schemas.resolved(place));
@@ -141,7 +145,7 @@ BOOST_AUTO_TEST_CASE(every_reference_leads_somewhere_and_none_is_idle) {
                    kind << '/' << name);
 }
 
-BOOST_AUTO_TEST_CASE(operations_have_names_of_their_own) {
+BOOST_AUTO_TEST_CASE(operation_ids_are_unique) {
   std::set<std::string> names;
   for_each_operation(document, [&](const operation_name& name, const json&,
                                    const json& operation) {
@@ -150,7 +154,7 @@ BOOST_AUTO_TEST_CASE(operations_have_names_of_their_own) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(what_stands_in_a_path_is_a_parameter) {
+BOOST_AUTO_TEST_CASE(path_placeholders_are_declared_as_parameters) {
   static const std::regex braces(R"(\{([A-Za-z]+)\})");
   for (const auto& [path, members] : document.at("paths").items()) {
     std::set<std::string> named;
@@ -169,7 +173,9 @@ BOOST_AUTO_TEST_CASE(what_stands_in_a_path_is_a_parameter) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
+// Requests every operation with the statuses that a test can provoke. At the
+// end the test fails for each operation that was not requested.
+BOOST_AUTO_TEST_CASE(every_operation_answers_as_documented) {
   const std::string json_type = as_json;
   // --- Start
   for (const auto& [name, path] :
@@ -213,7 +219,7 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
     check("POST " + path, path, 400, "7");
   }
 
-  // --- Ask
+  // --- Query
   for (const auto& [name, id] : {std::pair("Echo", "done"),
                                  {"Fails", "failed"},
                                  {"HelloSequence", "hello"},
@@ -263,7 +269,7 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
           400);
   }
   check(get, instance + "live" + history, 200);
-  check(managed + "rewind", instance + "once/rewind?reason=mended", 202);
+  check(managed + "rewind", instance + "once/rewind?reason=fixed", 202);
   check(managed + "rewind", instance + "done/rewind", 412);
   check(managed + "rewind", instance + "nope/rewind", 404);
   ended("once");
@@ -282,7 +288,7 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
   check("DELETE " + list, list, 400);
   check("DELETE " + list, list + "?createdTimeFrom=x", 400);
 
-  // --- The rest
+  // --- Other routes
   check("GET " + base + "/entities", base + "/entities", 501);
   const std::string by_name = base + "/entities/{entityName}";
   check("GET " + by_name, base + "/entities/Counter", 501);
@@ -295,28 +301,28 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_the_document_says) {
 
   for_each_operation(
     document, [&](const operation_name& name, const json&, const json&) {
-      BOOST_TEST(asked.contains(name), name << " was not tried");
+      BOOST_TEST(requested.contains(name), name << " was not requested");
     });
 }
 
-BOOST_AUTO_TEST_CASE(every_operation_refuses_pages_of_other_sites) {
+BOOST_AUTO_TEST_CASE(every_operation_refuses_foreign_origins) {
   static const std::regex braces(R"(\{[A-Za-z]+\})");
   for_each_operation(document, [&](const operation_name& name, const json&,
                                    const json& operation) {
     if (operation.contains("security"))
-      return; // Open to everybody.
+      return; // The operation needs no key.
     const std::string path = name.substr(name.find(' ') + 1);
     check(name, std::regex_replace(path, braces, "x"), 403, {},
           "Origin: http://evil.example\r\n");
   });
 }
 
-// A route that the document forgets is found, and so is one that it invents.
-BOOST_AUTO_TEST_CASE(the_document_has_the_routes_that_the_door_has) {
+// Finds routes that the document lacks, and operations without a route.
+BOOST_AUTO_TEST_CASE(document_and_http_api_have_the_same_routes) {
   std::set<operation_name> served;
   for (const perdura::client::route& each : perdura::client::all_routes()) {
     const bool below = each.base == perdura::client::route_base::webhook;
-    // Where any method will do, the document names one.
+    // For a route that accepts every method, the document describes POST only.
     served.insert((each.method.empty() ? "POST" : std::string(each.method))
                   + " " + (below ? base : "") + std::string(each.pattern));
   }
@@ -331,11 +337,14 @@ BOOST_AUTO_TEST_CASE(the_document_has_the_routes_that_the_door_has) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-// --- The measure itself -----------------------------------------------------
+// --- The schema checker ------------------------------------------------------
 
-BOOST_AUTO_TEST_SUITE(the_json_schema)
+BOOST_AUTO_TEST_SUITE(json_schema_suite)
 
-BOOST_AUTO_TEST_CASE(it_finds_what_does_not_fit) {
+// Each keyword is tested with values that satisfy it and values that violate
+// it. An unknown keyword is a violation, so that the checker never ignores a
+// rule silently.
+BOOST_AUTO_TEST_CASE(values_that_violate_a_schema_are_reported) {
   const json document = json::parse(R"({"schemas": {
     "name": {"type": "string", "maxLength": 3, "pattern": "^[a-z]*$"},
     "pair": {"type": "object", "required": ["a"],

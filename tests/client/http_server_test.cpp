@@ -1,3 +1,5 @@
+// The HTTP server without any routes: parsing, limits, time-outs, waiting
+// requests, and the stop of the server.
 #include "client/http/http_server.hpp"
 #include "tests/client/http_caller.hpp"
 
@@ -18,13 +20,14 @@ using std::chrono::seconds;
 
 namespace {
 
-/// A server on a free port that answers with what it was asked.
-struct echoing_server {
-  echoing_server() {
+/// A server on a free port. Unless `handler` is set, it answers with the
+/// method, target and body of the request.
+struct echo_server {
+  echo_server() {
     config.port = 0;
   }
 
-  ~echoing_server() {
+  ~echo_server() {
     if (server)
       server->stop();
   }
@@ -40,7 +43,7 @@ struct echoing_server {
     });
   }
 
-  http_caller call() const {
+  http_caller connect() const {
     return http_caller(server->port());
   }
 
@@ -51,14 +54,14 @@ struct echoing_server {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(an_http_server, echoing_server)
+BOOST_FIXTURE_TEST_SUITE(http_server_suite, echo_server)
 
-BOOST_AUTO_TEST_CASE(a_connection_serves_one_request_after_the_other) {
+BOOST_AUTO_TEST_CASE(connection_serves_several_requests_in_order) {
   start();
-  auto caller = call();
-  BOOST_TEST(caller.ask("GET", "/a?b=c").body == "GET /a?b=c ");
-  BOOST_TEST(caller.ask("POST", "/", "[1]").body == "POST / [1]");
-  // All at once, answered in order.
+  auto caller = connect();
+  BOOST_TEST(caller.request("GET", "/a?b=c").body == "GET /a?b=c ");
+  BOOST_TEST(caller.request("POST", "/", "[1]").body == "POST / [1]");
+  // Pipelined requests are answered in order.
   caller.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
               "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
               "GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -67,9 +70,10 @@ BOOST_AUTO_TEST_CASE(a_connection_serves_one_request_after_the_other) {
   BOOST_TEST(caller.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE(bytes_may_drip) {
+// TCP delivers a stream: one request can arrive in any number of pieces.
+BOOST_AUTO_TEST_CASE(request_may_arrive_byte_by_byte) {
   start();
-  auto caller = call();
+  auto caller = connect();
   for (const char c : std::string("POST /drip HTTP/1.1\r\nHost: a\r\n"
                                   "Transfer-Encoding: chunked\r\n\r\n"
                                   "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"))
@@ -77,10 +81,13 @@ BOOST_AUTO_TEST_CASE(bytes_may_drip) {
   BOOST_TEST(caller.receive().body == "POST /drip abcde");
 }
 
-BOOST_AUTO_TEST_CASE(what_is_too_large_has_a_code_of_its_own) {
+// The server answers headers that are too large with 431, a request line that
+// is too long with 414, and a body that is too large with 413. The connection
+// is closed, as the rest of the request is not read.
+BOOST_AUTO_TEST_CASE(each_size_limit_has_its_own_status) {
   start();
   const auto status_of = [this](const std::string& request) {
-    auto caller = call();
+    auto caller = connect();
     caller.send(request);
     const http_answer answer = caller.receive();
     BOOST_TEST(answer.header("connection") == "close");
@@ -108,14 +115,16 @@ BOOST_AUTO_TEST_CASE(what_is_too_large_has_a_code_of_its_own) {
              == 413);
 }
 
-BOOST_AUTO_TEST_CASE(a_body_at_the_limit_is_taken) {
+BOOST_AUTO_TEST_CASE(body_of_the_maximum_size_is_accepted) {
   start();
-  auto caller = call();
-  BOOST_TEST(caller.ask("POST", "/", std::string(1'048'576, 'x')).status
+  auto caller = connect();
+  BOOST_TEST(caller.request("POST", "/", std::string(1'048'576, 'x')).status
              == 200);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_http_is_refused) {
+// Several of these requests are known from request smuggling: two lengths, a
+// length together with chunked coding, a blank before the colon.
+BOOST_AUTO_TEST_CASE(malformed_requests_are_refused) {
   start();
   for (const char* request :
        {"HELLO\r\n\r\n", "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
@@ -128,20 +137,20 @@ BOOST_AUTO_TEST_CASE(what_is_not_http_is_refused) {
         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         "zz\r\n\r\n"}) {
-    auto caller = call();
+    auto caller = connect();
     caller.send(request);
     BOOST_TEST(caller.receive().status == 400, request);
     BOOST_TEST(caller.is_closed());
   }
 }
 
-// Each ended the process, or filled its memory.
-BOOST_AUTO_TEST_CASE(what_stands_round_a_body_has_limits_too) {
+// Regression: each of these requests ended the process or filled its memory.
+BOOST_AUTO_TEST_CASE(chunk_headers_and_trailers_have_limits) {
   start();
   const std::string chunked
     = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   const auto status_of = [&](const std::string& rest) {
-    auto caller = call();
+    auto caller = connect();
     caller.send(chunked + rest);
     return caller.receive().status;
   };
@@ -157,13 +166,14 @@ BOOST_AUTO_TEST_CASE(what_stands_round_a_body_has_limits_too) {
   BOOST_TEST(status_of("2;a=b\r\nhi\r\n0\r\nX: 1\r\n\r\n") == 200);
 }
 
-// RFC 9112, section 6.1: who disagrees about a body's end can be smuggled past.
-BOOST_AUTO_TEST_CASE(a_body_is_never_taken_for_the_next_request) {
+// RFC 9112, section 6.1: request smuggling is possible where two servers
+// disagree about the end of a body.
+BOOST_AUTO_TEST_CASE(body_is_never_parsed_as_the_next_request) {
   start();
   for (const char* coding :
        {"xchunked", "identity", "chunked, identity", "gzip, chunked",
         "chunked\r\nTransfer-Encoding: chunked"}) {
-    auto caller = call();
+    auto caller = connect();
     caller.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
                 + std::string(coding)
                 + "\r\n\r\nPOST /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -173,31 +183,33 @@ BOOST_AUTO_TEST_CASE(a_body_is_never_taken_for_the_next_request) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(no_header_value_can_end_its_line) {
+// A header value with a line break would add headers or a second response.
+BOOST_AUTO_TEST_CASE(response_header_values_cannot_contain_line_breaks) {
   handler = [](http_request, http_responder responder) {
     responder.respond({200, "x", {{"Location", "a\r\nEvil: yes\r\n\r\nb"}}});
   };
   start();
-  const http_answer answer = call().ask("GET", "/");
+  const http_answer answer = connect().request("GET", "/");
   BOOST_TEST(!answer.has("evil"));
   BOOST_TEST(answer.body == "x");
 }
 
-BOOST_AUTO_TEST_CASE(slow_headers_time_out_and_idle_callers_are_closed) {
+BOOST_AUTO_TEST_CASE(slow_requests_time_out_and_idle_connections_are_closed) {
   config.header_time_max = milliseconds(300);
   config.idle_time_max = milliseconds(300);
   start();
-  auto slow = call();
+  auto slow = connect();
   slow.send("GET / HTTP/1.1\r\n");
-  auto slow_body = call();
+  auto slow_body = connect();
   slow_body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123");
-  auto idle = call();
+  auto idle = connect();
   BOOST_TEST(slow.receive().status == 408);
   BOOST_TEST(slow_body.receive().status == 408);
   BOOST_TEST(idle.is_closed());
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_may_come_later_from_another_thread) {
+// The second response to a request is ignored.
+BOOST_AUTO_TEST_CASE(response_may_be_sent_later_by_another_thread) {
   std::thread later;
   handler = [&](http_request, http_responder responder) {
     later = std::thread([responder] {
@@ -206,31 +218,35 @@ BOOST_AUTO_TEST_CASE(an_answer_may_come_later_from_another_thread) {
     });
   };
   start();
-  auto caller = call();
-  const http_answer answer = caller.ask("GET", "/");
+  auto caller = connect();
+  const http_answer answer = caller.request("GET", "/");
   later.join();
   BOOST_TEST(answer.status == 202);
   BOOST_TEST(answer.body == "first");
 }
 
-BOOST_AUTO_TEST_CASE(a_parked_request_ends_when_its_time_is_over) {
+// A parked request waits without a thread until it is answered, times out, or
+// its connection closes.
+BOOST_AUTO_TEST_CASE(parked_request_ends_at_its_time_out) {
   handler = [](http_request, http_responder responder) {
-    responder.park(milliseconds(50), [responder](park_end why) {
+    responder.park(milliseconds(50), [responder](park_outcome why) {
       responder.respond(
-        {202, why == park_end::time_over ? "time over" : "something else"});
+        {202, why == park_outcome::timed_out ? "time over" : "something else"});
     });
   };
   start();
-  auto caller = call();
-  BOOST_TEST(caller.ask("GET", "/").body == "time over");
-  BOOST_TEST(caller.ask("GET", "/").body == "time over");
+  auto caller = connect();
+  BOOST_TEST(caller.request("GET", "/").body == "time over");
+  BOOST_TEST(caller.request("GET", "/").body == "time over");
 }
 
-BOOST_AUTO_TEST_CASE(a_caller_who_goes_ends_his_wait) {
-  std::promise<park_end> ended;
+// A parked request stops counting against the limit when its connection closes,
+// and not only at its time-out.
+BOOST_AUTO_TEST_CASE(closed_connection_ends_its_parked_request) {
+  std::promise<park_outcome> ended;
   std::promise<void> parked;
   handler = [&](http_request, http_responder responder) {
-    responder.park(seconds(60), [&ended, responder](park_end why) {
+    responder.park(seconds(60), [&ended, responder](park_outcome why) {
       ended.set_value(why);
       responder.respond({202, {}});
     });
@@ -238,23 +254,26 @@ BOOST_AUTO_TEST_CASE(a_caller_who_goes_ends_his_wait) {
   };
   start();
   {
-    auto caller = call();
+    auto caller = connect();
     caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     parked.get_future().wait();
   }
   auto why = ended.get_future();
   BOOST_REQUIRE((why.wait_for(seconds(20)) == std::future_status::ready));
-  BOOST_TEST((why.get() == park_end::caller_gone));
+  BOOST_TEST((why.get() == park_outcome::disconnected));
 }
 
-BOOST_AUTO_TEST_CASE(stopping_ends_waits_and_answers_what_is_under_way) {
+// Three connections: one with a parked request, one with a request in progress,
+// and an idle one.
+BOOST_AUTO_TEST_CASE(stop_ends_parked_requests_and_finishes_active_ones) {
   std::promise<void> both;
   std::atomic<int> seen{0};
   std::promise<http_responder> busy;
   handler = [&](http_request request, http_responder responder) {
     if (request.target == "/parked")
-      responder.park(seconds(60), [responder](park_end why) {
-        responder.respond({202, why == park_end::stopping ? "stopping" : "?"});
+      responder.park(seconds(60), [responder](park_outcome why) {
+        responder.respond(
+          {202, why == park_outcome::stopping ? "stopping" : "?"});
       });
     else
       busy.set_value(responder);
@@ -262,9 +281,9 @@ BOOST_AUTO_TEST_CASE(stopping_ends_waits_and_answers_what_is_under_way) {
       both.set_value();
   };
   start();
-  auto parked = call();
-  auto working = call();
-  auto idle = call();
+  auto parked = connect();
+  auto working = connect();
+  auto idle = connect();
   parked.send("GET /parked HTTP/1.1\r\nHost: a\r\n\r\n");
   working.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n");
   both.get_future().wait();
@@ -277,65 +296,68 @@ BOOST_AUTO_TEST_CASE(stopping_ends_waits_and_answers_what_is_under_way) {
   BOOST_TEST(server->connections() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_after_the_end_goes_nowhere) {
+// In this test the responder outlives the server.
+BOOST_AUTO_TEST_CASE(response_after_the_stop_is_ignored) {
   std::promise<http_responder> late;
   config.stop_patience = milliseconds(20);
   handler = [&](http_request, http_responder responder) {
     late.set_value(responder);
   };
   start();
-  auto caller = call();
+  auto caller = connect();
   caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   http_responder responder = late.get_future().get();
   server.reset();
   responder.respond({200, "x"});
-  responder.park(seconds(1), [](park_end) { BOOST_ERROR("parked"); });
+  responder.park(seconds(1), [](park_outcome) { BOOST_ERROR("parked"); });
   BOOST_TEST(caller.receive().status == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_throws_is_an_answer) {
+BOOST_AUTO_TEST_CASE(exception_in_a_handler_becomes_status_500) {
   handler = [](http_request, const http_responder&) {
     throw std::runtime_error("kaboom");
   };
   start();
-  const http_answer answer = call().ask("GET", "/");
+  const http_answer answer = connect().request("GET", "/");
   BOOST_TEST(answer.status == 500);
   BOOST_TEST(answer.json().at("Code") == "internal");
 }
 
-BOOST_AUTO_TEST_CASE(too_many_requests_are_told_to_come_back) {
+BOOST_AUTO_TEST_CASE(requests_above_the_limit_get_503_with_retry_after) {
   config.requests_max = 1;
   std::promise<http_responder> first;
   handler = [&](http_request, http_responder responder) {
     first.set_value(responder);
   };
   start();
-  auto holder = call();
+  auto holder = connect();
   holder.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   http_responder responder = first.get_future().get();
-  auto caller = call();
-  const http_answer refused = caller.ask("GET", "/");
+  auto caller = connect();
+  const http_answer refused = caller.request("GET", "/");
   BOOST_TEST(refused.status == 503);
   BOOST_TEST(refused.header("retry-after") == "1");
   responder.respond({200, "x"});
   BOOST_TEST(holder.receive().status == 200);
 }
 
-BOOST_AUTO_TEST_CASE(when_full_the_longest_idle_makes_room) {
+BOOST_AUTO_TEST_CASE(connection_limit_closes_the_longest_idle_connection) {
   config.connections_max = 2;
   config.threads = 1;
   start();
-  auto first = call();
-  BOOST_TEST(first.ask("GET", "/").status == 200);
-  auto second = call();
-  BOOST_TEST(second.ask("GET", "/").status == 200);
-  auto third = call();
-  BOOST_TEST(third.ask("GET", "/").status == 200);
+  auto first = connect();
+  BOOST_TEST(first.request("GET", "/").status == 200);
+  auto second = connect();
+  BOOST_TEST(second.request("GET", "/").status == 200);
+  auto third = connect();
+  BOOST_TEST(third.request("GET", "/").status == 200);
   BOOST_TEST(first.is_closed());
-  BOOST_TEST(second.ask("GET", "/").status == 200);
+  BOOST_TEST(second.request("GET", "/").status == 200);
 }
 
-BOOST_AUTO_TEST_CASE(a_port_in_use_is_named) {
+// The error message shows the cause to a user who starts a second node on the
+// same port.
+BOOST_AUTO_TEST_CASE(error_names_the_port_that_is_in_use) {
   start();
   http_server_config same = config;
   same.port = server->port();
@@ -348,9 +370,9 @@ BOOST_AUTO_TEST_CASE(a_port_in_use_is_named) {
   BOOST_TEST((http_server::listen(odd).code() == errc::invalid_argument));
 }
 
-BOOST_AUTO_TEST_CASE(an_upload_that_asks_first_is_told_to_go_on) {
+BOOST_AUTO_TEST_CASE(expect_100_continue_is_answered) {
   start();
-  auto caller = call();
+  auto caller = connect();
   caller.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
               "Content-Length: 2\r\n\r\n");
   BOOST_TEST(caller.receive().status == 100);

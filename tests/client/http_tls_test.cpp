@@ -1,8 +1,8 @@
-// The door under TLS, asked by the client of the command line and by bare
-// sockets that do not keep to it.
+// The HTTP API with TLS: requests by the HTTP client of the command line, and
+// plain sockets that do not speak TLS.
 #include "client/http/http_client.hpp"
 #include "client/http/tls_context.hpp"
-#include "tests/client/door_fixture.hpp"
+#include "tests/client/http_fixture.hpp"
 #include "tests/support/certificate.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -15,34 +15,36 @@
 
 namespace perdura::tests {
 
-using client::http_ask;
 using client::http_client_options;
 using client::http_reply;
+using client::send_http_request;
 using persistence::errc;
 
 namespace {
 
-struct tls_fixture : door_fixture {
+/// A node with a self-signed certificate and a short time limit for handshakes.
+struct tls_fixture : http_fixture {
   tls_fixture()
-    : door_fixture({}, [this](client::node_host_config& config) {
+    : http_fixture({}, [this](client::node_host_config& config) {
         const auto made = make_certificate(directory.path());
-        config.door.tls_certificate_file = made.certificate;
-        config.door.tls_key_file = made.key;
-        config.door.header_time_max = std::chrono::milliseconds(300);
+        config.http.tls_certificate_file = made.certificate;
+        config.http.tls_key_file = made.key;
+        config.http.header_time_max = std::chrono::milliseconds(300);
       }) {}
 
   persistence::result<http_reply>
-  ask_tls(const std::string& method, const std::string& path,
-          const std::string& body = {}, const std::string& name = "127.0.0.1") {
+  request_tls(const std::string& method, const std::string& path,
+              const std::string& body = {},
+              const std::string& name = "127.0.0.1") {
     client::http_request request;
     request.method = method;
     request.target = path;
     request.body = body;
-    return http_ask(client::parse_url("https://" + name + ":"
-                                      + std::to_string(host->http_port()))
-                      .value(),
-                    request, std::chrono::seconds(20),
-                    {files.certificate.string()});
+    return send_http_request(
+      client::parse_url("https://" + name + ":"
+                        + std::to_string(host->http_port()))
+        .value(),
+      request, std::chrono::seconds(20), {files.certificate.string()});
   }
 
   const certificate_files files = certificate_in(directory.path());
@@ -50,67 +52,72 @@ struct tls_fixture : door_fixture {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(the_door_under_tls, tls_fixture)
+BOOST_FIXTURE_TEST_SUITE(http_api_with_tls, tls_fixture)
 
-BOOST_AUTO_TEST_CASE(it_answers_as_without) {
+BOOST_AUTO_TEST_CASE(answers_are_the_same_as_without_tls) {
   BOOST_TEST(host->url().starts_with("https://127.0.0.1:"));
-  const auto started = ask_tls("POST", "/orchestrators/Echo", R"({"a":1})");
+  const auto started = request_tls("POST", "/orchestrators/Echo", R"({"a":1})");
   BOOST_REQUIRE(started);
   BOOST_TEST(started->status == 202);
   BOOST_TEST(started->header("Location").starts_with("https://127.0.0.1:"));
-  BOOST_TEST(ask_tls("GET", "/perdura/count", {}, "localhost")->status == 200);
+  BOOST_TEST(request_tls("GET", "/perdura/count", {}, "localhost")->status
+             == 200);
 }
 
-BOOST_AUTO_TEST_CASE(large_bodies_go_both_ways) {
+BOOST_AUTO_TEST_CASE(large_bodies_are_received_and_sent) {
   const std::string input
     = '"' + std::string(std::size_t{1000} * 1024, 'x') + '"';
   const auto waited
-    = ask_tls("POST", "/orchestrators/Echo/wait?timeout=20", input);
+    = request_tls("POST", "/orchestrators/Echo/wait?timeout=20", input);
   BOOST_REQUIRE(waited);
   BOOST_TEST(waited->status == 200);
   BOOST_TEST((waited->body == input));
   const std::string larger(std::size_t{1100} * 1024, 'x');
-  BOOST_TEST(ask_tls("POST", "/orchestrators/Echo", larger)->status == 413);
+  BOOST_TEST(request_tls("POST", "/orchestrators/Echo", larger)->status == 413);
 }
 
-BOOST_AUTO_TEST_CASE(a_wait_is_woken) {
+BOOST_AUTO_TEST_CASE(wait_is_answered_over_tls) {
   BOOST_TEST(
-    ask_tls("POST", std::string(webhook) + "/orchestrators/Approval/a")->status
+    request_tls("POST", std::string(webhook) + "/orchestrators/Approval/a")
+      ->status
     == 202);
   int raised = 0;
   std::thread raise([&] {
-    raised = ask_tls("POST",
-                     std::string(webhook) + "/instances/a/raiseEvent/Approval")
+    raised = request_tls("POST", std::string(webhook)
+                                   + "/instances/a/raiseEvent/Approval")
                ->status;
   });
   const auto ended
-    = ask_tls("GET", std::string(webhook) + "/instances/a?waitSeconds=20");
+    = request_tls("GET", std::string(webhook) + "/instances/a?waitSeconds=20");
   raise.join();
   BOOST_TEST(raised == 202);
   BOOST_REQUIRE(ended);
   BOOST_TEST(ended->status == 200);
 }
 
-BOOST_AUTO_TEST_CASE(whoever_is_not_trusted_is_not_talked_to) {
+// The error message names the option --ca.
+BOOST_AUTO_TEST_CASE(client_refuses_a_server_that_it_does_not_trust) {
   const auto url = client::parse_url(host->url()).value();
   client::http_request request;
   request.method = "GET";
   request.target = "/healthz";
-  const auto stranger
-    = http_ask(url, request, std::chrono::seconds(20), http_client_options{});
-  BOOST_TEST((stranger.code() == errc::unavailable));
-  BOOST_TEST(stranger.error().message.find("--ca") != std::string::npos);
-  const auto no_file = http_ask(url, request, std::chrono::seconds(20),
-                                http_client_options{"/no/such/file"});
+  const auto untrusted = send_http_request(
+    url, request, std::chrono::seconds(20), http_client_options{});
+  BOOST_TEST((untrusted.code() == errc::unavailable));
+  BOOST_TEST(untrusted.error().message.find("--ca") != std::string::npos);
+  const auto no_file = send_http_request(url, request, std::chrono::seconds(20),
+                                         http_client_options{"/no/such/file"});
   BOOST_TEST((no_file.code() == errc::invalid_argument));
-  // Good for 127.0.0.1, and for no other address.
+  // The certificate is valid for 127.0.0.1 only.
   auto other = url;
   other.host = "127.0.0.2";
-  BOOST_TEST(!http_ask(other, request, std::chrono::seconds(20),
-                       {files.certificate.string()}));
+  BOOST_TEST(!send_http_request(other, request, std::chrono::seconds(20),
+                                {files.certificate.string()}));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_no_tls_is_closed) {
+BOOST_AUTO_TEST_CASE(connection_without_tls_is_closed) {
+  // The client sends plain HTTP, a TLS record with an impossible length, 70 KB
+  // of text, or an incomplete TLS handshake.
   for (const std::string& bytes :
        {std::string("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         std::string("\x16\x03\x01\xFF\xFF"
@@ -122,24 +129,25 @@ BOOST_AUTO_TEST_CASE(what_is_no_tls_is_closed) {
     caller.send(bytes);
     BOOST_TEST(caller.is_closed());
   }
-  http_caller silent(host->http_port()); // Closed when its time is over.
+  http_caller silent(host->http_port()); // It is closed after header_time_max.
   BOOST_TEST(silent.is_closed());
-  BOOST_TEST(ask_tls("GET", "/healthz")->status == 200);
+  BOOST_TEST(request_tls("GET", "/healthz")->status == 200);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(tls_files)
 
-BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_named) {
+// A key file that others can read is refused, too.
+BOOST_AUTO_TEST_CASE(invalid_certificate_files_are_named) {
   const temp_directory directory;
   const certificate_files files = make_certificate(directory.path());
   const auto refused
     = [](const std::filesystem::path& certificate,
-         const std::filesystem::path& key, const std::string& word) {
+         const std::filesystem::path& key, const std::string& part) {
         const auto outcome = client::tls_context::load(certificate, key);
         BOOST_REQUIRE(!outcome);
-        BOOST_TEST(outcome.error().message.find(word) != std::string::npos,
+        BOOST_TEST(outcome.error().message.find(part) != std::string::npos,
                    outcome.error().message);
       };
   BOOST_TEST(client::tls_context::load({}, {}).value() == nullptr);
@@ -157,27 +165,28 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_named) {
   refused(files.certificate, files.key, "chmod 600");
 }
 
-BOOST_AUTO_TEST_CASE(others_are_let_in_only_with_keys_and_tls) {
+BOOST_AUTO_TEST_CASE(listening_outside_of_loopback_requires_keys_and_tls) {
   const auto open = [](bool with_keys, bool with_tls, bool insecure) {
     const temp_directory directory;
     client::node_host_config config;
     config.node.data_dir = directory.path() / "hub";
     config.node.create_hub = true;
     config.node.partition_count = 1;
-    config.door.port = 0;
-    // Never listened at by a test: refused before, or this machine has none.
-    config.door.address = "203.0.113.7";
-    config.door.insecure = insecure;
+    config.http.port = 0;
+    // An address for documentation (RFC 5737). No machine has it, so the test
+    // never opens a port.
+    config.http.address = "203.0.113.7";
+    config.http.insecure = insecure;
     if (with_keys) {
-      config.door.keys_file = directory.path() / "keys";
-      std::ofstream(config.door.keys_file) << "manage 0123456789abcdef\n";
-      std::filesystem::permissions(config.door.keys_file,
+      config.http.keys_file = directory.path() / "keys";
+      std::ofstream(config.http.keys_file) << "manage 0123456789abcdef\n";
+      std::filesystem::permissions(config.http.keys_file,
                                    std::filesystem::perms(0600));
     }
     if (with_tls) {
       const auto files = make_certificate(directory.path());
-      config.door.tls_certificate_file = files.certificate;
-      config.door.tls_key_file = files.key;
+      config.http.tls_certificate_file = files.certificate;
+      config.http.tls_key_file = files.key;
     }
     const auto host
       = client::node_host::start(config, std::make_shared<actors::registry>());

@@ -1,3 +1,4 @@
+// Parsing of request targets and of base URLs.
 #include "client/http/http_client.hpp"
 #include "client/http/url.hpp"
 
@@ -11,7 +12,8 @@ using perdura::persistence::errc;
 
 BOOST_AUTO_TEST_SUITE(url)
 
-BOOST_AUTO_TEST_CASE(segments_are_decoded_after_they_were_split) {
+// An escaped slash is part of a segment and does not separate segments.
+BOOST_AUTO_TEST_CASE(segments_are_decoded_after_the_path_was_split) {
   const auto target = parse_target("/instances/a%2Fb+c%20d/?x=1+2&X=3&y&=z");
   BOOST_REQUIRE(target.has_value());
   BOOST_TEST(target->segments
@@ -27,12 +29,13 @@ BOOST_AUTO_TEST_CASE(broken_escapes_are_refused) {
     BOOST_TEST(!parse_target(target).has_value(), target);
 }
 
-BOOST_AUTO_TEST_CASE(dots_are_no_way_up) {
+// An ID may be ".."; routes do not refer to files.
+BOOST_AUTO_TEST_CASE(dot_segments_are_not_resolved) {
   const auto target = parse_target("/instances/%2e%2e%2f..");
   BOOST_TEST(target->segments.back() == "../..");
 }
 
-BOOST_AUTO_TEST_CASE(whole_urls_and_odd_ones_have_segments) {
+BOOST_AUTO_TEST_CASE(absolute_urls_and_empty_segments_are_split) {
   BOOST_TEST(parse_target("http://host:1/a/b?c=d")->segments.size() == 2U);
   BOOST_TEST(parse_target("/")->segments.empty());
   BOOST_TEST(parse_target("*")->segments.size() == 1U);
@@ -49,7 +52,7 @@ BOOST_AUTO_TEST_CASE(flags_have_defaults) {
   BOOST_TEST(!target->flag("d", false));
 }
 
-BOOST_AUTO_TEST_CASE(a_nodes_url_has_host_port_and_path) {
+BOOST_AUTO_TEST_CASE(base_url_has_host_port_and_path) {
   const auto url = parse_url("http://localhost:7071/x/");
   BOOST_TEST(url->host == "localhost");
   BOOST_TEST(url->port == 7071);

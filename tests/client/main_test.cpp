@@ -5,7 +5,8 @@
 
 namespace {
 
-/// Audit lines of hundreds of requests would hide what went wrong.
+/// Logs warnings and errors only: the audit lines of hundreds of requests would
+/// hide the messages of a failed test.
 struct quiet_log {
   quiet_log() {
     perdura::persistence::set_log_level(

@@ -9,7 +9,8 @@
 #include <mutex>
 #include <thread>
 
-// The management API against a whole node, as a service would use it.
+// The C++ client in the process of a node, as a service with an embedded node
+// uses it.
 
 namespace perdura::tests {
 
@@ -18,9 +19,9 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds patience{20};
+constexpr seconds wait_max{20};
 
-/// Opened by the test, awaited by user code.
+/// A gate at which functions block until the test opens it.
 class gate {
 public:
   void open() {
@@ -29,9 +30,10 @@ public:
     changed_.notify_all();
   }
 
+  /// Returns false if the gate stays closed for `wait_max`.
   bool wait() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, patience, [this] { return open_; });
+    return changed_.wait_for(lock, wait_max, [this] { return open_; });
   }
 
 private:
@@ -40,14 +42,14 @@ private:
   bool open_ = false;
 };
 
-struct world {
+struct test_gates {
   gate activity_gate;
   gate turn_gate;
   gate activity_entered;
 };
 
-world& the_world() {
-  static world one;
+test_gates& gates() {
+  static test_gates one;
   return one;
 }
 
@@ -65,18 +67,19 @@ task<std::string> call_with_time_out(orchestration_context& ctx) {
   co_return answer ? "in time" : "too late";
 }
 
-task<std::string> swells(orchestration_context& ctx, int kib) {
+/// Sets a custom status of `kib` KiB.
+task<std::string> sets_large_status(orchestration_context& ctx, int kib) {
   ctx.set_custom_status(std::string(static_cast<std::size_t>(kib) * 1024, 'x'));
   co_return "ok";
 }
 
-task<std::string> throws_something_odd(orchestration_context&) {
+task<std::string> throws_an_int(orchestration_context&) {
   throw 42;
   co_return "never";
 }
 
 task<> blocks_in_its_turn(orchestration_context&) {
-  the_world().turn_gate.wait();
+  gates().turn_gate.wait();
   co_return;
 }
 
@@ -88,26 +91,29 @@ task<std::string> versioned_two(orchestration_context&) {
   co_return "two";
 }
 
+/// This orchestrator is registered with the policy `discard` for unawaited
+/// events.
 task<> discards(orchestration_context& ctx) {
   co_await ctx.wait_for_external_event("First");
   co_await ctx.wait_for_external_event("Second");
 }
 
-struct served {
+/// A node without HTTP API, with the samples and the functions of this file.
+struct node_fixture {
   temp_directory directory;
   std::unique_ptr<node_host> host;
   std::optional<orchestration_client> client;
 
-  served() : served([](node_config&) {}) {}
+  node_fixture() : node_fixture([](node_config&) {}) {}
 
   template <class Change>
-  explicit served(Change change) {
+  explicit node_fixture(Change change) {
     auto functions = std::make_shared<registry>();
     examples::add_samples(*functions);
     functions->add_orchestrator("Call", call)
       .add_orchestrator("CallWithTimeOut", call_with_time_out)
-      .add_orchestrator("Swells", swells)
-      .add_orchestrator("ThrowsOdd", throws_something_odd)
+      .add_orchestrator("SetsLargeStatus", sets_large_status)
+      .add_orchestrator("ThrowsAnInt", throws_an_int)
       .add_orchestrator("BlocksInTurn", blocks_in_its_turn)
       .add_orchestrator("Discards", discards,
                         {.external_events = external_event_policy::discard})
@@ -123,12 +129,12 @@ struct served {
                       return deep;
                     })
       .add_activity("Blocks", [] {
-        the_world().activity_entered.open();
-        the_world().activity_gate.wait();
+        gates().activity_entered.open();
+        gates().activity_gate.wait();
         return std::string("late");
       });
     node_host_config config;
-    config.http = false;
+    config.http_enabled = false;
     config.node.data_dir = directory.path() / "hub";
     config.node.create_hub = true;
     config.node.partition_count = 4;
@@ -138,7 +144,7 @@ struct served {
   }
 
   orchestration_status finished(const std::string& id) {
-    return client->wait_for_completion(id, patience).value();
+    return client->wait_for_completion(id, wait_max).value();
   }
 
   std::string output_of(std::string_view name, std::string input = "null") {
@@ -148,9 +154,12 @@ struct served {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(orchestration_client_against_a_node)
+BOOST_AUTO_TEST_SUITE(orchestration_client_on_one_node)
 
-BOOST_FIXTURE_TEST_CASE(payloads_come_back_to_the_byte, served) {
+// The payload has members that are not sorted by name, large numbers, and a
+// text that looks like a time. A parser that rebuilds the JSON would change
+// them.
+BOOST_FIXTURE_TEST_CASE(payloads_are_returned_byte_for_byte, node_fixture) {
   const std::string odd
     = R"({"z":1,"a":123456789012345678901234567890,"d":"2018-02-28T05:18:49Z", "e":1e400})";
   const std::string id = client->start_json("Echo", odd).value();
@@ -158,14 +167,14 @@ BOOST_FIXTURE_TEST_CASE(payloads_come_back_to_the_byte, served) {
   BOOST_TEST(client->get_status(id).value()->input == odd);
 }
 
-BOOST_FIXTURE_TEST_CASE(bad_starts_have_errors_of_their_own, served) {
+BOOST_FIXTURE_TEST_CASE(invalid_starts_have_distinct_errors, node_fixture) {
   const auto code_of
     = [&](std::string name, std::string input, std::string id) {
         start_options options;
         options.instance_id = std::move(id);
         return client->start_json(name, std::move(input), options).code();
       };
-  BOOST_TEST((code_of("Nobody", "null", "x") == errc::unknown_orchestrator));
+  BOOST_TEST((code_of("Unknown", "null", "x") == errc::unknown_orchestrator));
   BOOST_TEST((code_of("Echo", "{", "x") == errc::invalid_json));
   BOOST_TEST((code_of("Echo", "", "x") == errc::invalid_json));
   BOOST_TEST((code_of("Echo", std::string(65, '[') + std::string(65, ']'), "x")
@@ -180,12 +189,13 @@ BOOST_FIXTURE_TEST_CASE(bad_starts_have_errors_of_their_own, served) {
   BOOST_TEST(!client->get_status("x").value().has_value());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_payload_may_have_a_mebibyte_and_no_more, served) {
+BOOST_FIXTURE_TEST_CASE(payload_of_one_mebibyte_is_accepted, node_fixture) {
   const std::string most = "\"" + std::string((1 << 20) - 2, 'x') + "\"";
   BOOST_TEST((output_of("Echo", most) == most));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_live_id_is_refused_a_finished_one_replaced, served) {
+BOOST_FIXTURE_TEST_CASE(live_id_is_refused_and_finished_one_is_replaced,
+                        node_fixture) {
   start_options options;
   options.instance_id = "order-17";
   client->start_new("Approval", nullptr, options).value();
@@ -194,7 +204,8 @@ BOOST_FIXTURE_TEST_CASE(a_live_id_is_refused_a_finished_one_replaced, served) {
   options.get_or_start = true;
   BOOST_TEST(client->start_new("Approval", nullptr, options).value()
              == "order-17");
-  client->raise_event("order-17", "approval", 1).value(); // any case
+  client->raise_event("order-17", "approval", 1)
+    .value(); // Event names are case-insensitive.
   const auto first = finished("order-17");
   options.get_or_start = false;
   client->start_new("Echo", 2, options).value();
@@ -203,7 +214,8 @@ BOOST_FIXTURE_TEST_CASE(a_live_id_is_refused_a_finished_one_replaced, served) {
   BOOST_TEST(second.execution_id != first.execution_id);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_repeated_request_gets_the_first_answer, served) {
+// A client that got no answer repeats its request with the same request ID.
+BOOST_FIXTURE_TEST_CASE(repeated_request_gets_the_first_answer, node_fixture) {
   start_options options;
   options.instance_id = "once";
   options.request_id = "r1";
@@ -216,8 +228,8 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_request_gets_the_first_answer, served) {
               == errc::already_finished));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_repeated_start_without_an_id_finds_the_first,
-                        served) {
+BOOST_FIXTURE_TEST_CASE(repeated_start_without_an_id_returns_the_first_instance,
+                        node_fixture) {
   start_options options;
   options.request_id = "the same";
   const std::string id = client->start_new("Echo", 1, options).value();
@@ -226,39 +238,44 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_start_without_an_id_finds_the_first,
   BOOST_TEST(client->get_status_all().value().size() == 1U);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_request_id_is_never_cut, served) {
+// The ID is not truncated, because two truncated IDs could be equal and the
+// second request would be ignored.
+BOOST_FIXTURE_TEST_CASE(too_long_request_id_is_refused, node_fixture) {
   const std::string id = client->start_new("Approval").value();
   BOOST_TEST((client->raise_event(id, "Other", 1, std::string(257, 'k')).code()
               == errc::invalid_argument));
   client->raise_event(id, "Other", 1, std::string(256, 'k')).value();
 }
 
-BOOST_FIXTURE_TEST_CASE(one_request_id_for_two_operations_is_two_requests,
-                        served) {
+BOOST_FIXTURE_TEST_CASE(same_request_id_on_two_operations_is_two_requests,
+                        node_fixture) {
   const std::string id = client->start_new("Approval").value();
   client->suspend(id, "pause", "w").value();
-  client->resume(id, "go on", "w").value();
+  client->resume(id, "continue", "w").value();
   BOOST_TEST(
     (client->get_status(id).value()->status == runtime_status::running));
 }
 
-BOOST_FIXTURE_TEST_CASE(an_awaited_event_gets_through_a_full_buffer, served) {
+// A full buffer must not block an awaited event, else the instance could never
+// continue.
+BOOST_FIXTURE_TEST_CASE(awaited_event_is_accepted_although_the_buffer_is_full,
+                        node_fixture) {
   const std::string id = client->start_new("Approval").value();
   std::atomic<int> raised{0};
   gate all;
   for (int i = 0; i < 10'000; ++i)
-    client->raise_event_async(id, "nobody", "1", {}, [&](result<void> done) {
+    client->raise_event_async(id, "unawaited", "1", {}, [&](result<void> done) {
       if (done && ++raised == 10'000)
         all.open();
     });
   BOOST_TEST(all.wait());
   BOOST_TEST(
-    (client->raise_event(id, "nobody", 1).code() == errc::limit_exceeded));
+    (client->raise_event(id, "unawaited", 1).code() == errc::limit_exceeded));
   client->raise_event(id, "Approval", 1).value();
   BOOST_TEST(finished(id).output == "1");
 }
 
-BOOST_FIXTURE_TEST_CASE(a_start_may_be_for_later, served) {
+BOOST_FIXTURE_TEST_CASE(scheduled_start_runs_at_its_time, node_fixture) {
   start_options options;
   options.instance_id = "later";
   options.scheduled_at
@@ -273,8 +290,8 @@ BOOST_FIXTURE_TEST_CASE(a_start_may_be_for_later, served) {
   BOOST_TEST((ended.last_updated_time >= options.scheduled_at));
 }
 
-BOOST_FIXTURE_TEST_CASE(versions_are_kept_and_the_newest_is_the_default,
-                        served) {
+// Versions are compared by their numbers: 1.10 is newer than 1.9.
+BOOST_FIXTURE_TEST_CASE(newest_version_is_the_default, node_fixture) {
   BOOST_TEST(output_of("Versioned") == "\"two\"");
   start_options options;
   options.version = "1.9";
@@ -286,37 +303,42 @@ BOOST_FIXTURE_TEST_CASE(versions_are_kept_and_the_newest_is_the_default,
               == errc::unknown_orchestrator));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_user_code_does_wrong_becomes_the_output, served) {
+// Exceptions of any type, unknown activities, invalid values and exceeded
+// limits fail the instance and never the node.
+BOOST_FIXTURE_TEST_CASE(errors_of_user_code_become_the_output, node_fixture) {
   const auto failure_of = [&](std::string name, std::string input) {
     const auto ended
       = finished(client->start_json(name, std::move(input)).value());
     BOOST_TEST((ended.status == runtime_status::failed));
     return ended.output;
   };
-  const auto says = [&](const std::string& text, const std::string& part) {
-    BOOST_TEST((text.find(part) != std::string::npos),
-               "\"" << part << "\" is not in: " << text);
-  };
-  says(failure_of("ThrowsOdd", "null"),
-       "Orchestrator function 'ThrowsOdd' failed: ");
-  says(failure_of("Call", "\"Odd\""), "Activity function 'Odd' failed: ");
-  says(failure_of("Call", "\"Nothing\""), "Nothing");
-  says(failure_of("Call", "\"Big\""), "payload_bytes_max");
-  says(failure_of("Call", "\"Deep\""), "payload_depth_max");
-  says(failure_of("Call", "17"), "input");
-  says(failure_of("Swells", "17"), "custom_status_bytes_max");
-  says(failure_of("Fails", "null"), "kaboom");
-  BOOST_TEST(output_of("Echo", "\"the node lives on\"")
-             == "\"the node lives on\"");
+  const auto expect_part
+    = [&](const std::string& text, const std::string& part) {
+        BOOST_TEST((text.find(part) != std::string::npos),
+                   "\"" << part << "\" is not in: " << text);
+      };
+  expect_part(failure_of("ThrowsAnInt", "null"),
+              "Orchestrator function 'ThrowsAnInt' failed: ");
+  expect_part(failure_of("Call", "\"Odd\""),
+              "Activity function 'Odd' failed: ");
+  expect_part(failure_of("Call", "\"Nothing\""), "Nothing");
+  expect_part(failure_of("Call", "\"Big\""), "payload_bytes_max");
+  expect_part(failure_of("Call", "\"Deep\""), "payload_depth_max");
+  expect_part(failure_of("Call", "17"), "input");
+  expect_part(failure_of("SetsLargeStatus", "17"), "custom_status_bytes_max");
+  expect_part(failure_of("Fails", "null"), "kaboom");
+  BOOST_TEST(output_of("Echo", "\"the node still runs\"")
+             == "\"the node still runs\"");
 }
 
-BOOST_FIXTURE_TEST_CASE(an_activity_is_given_up_when_its_time_is_out, served) {
+BOOST_FIXTURE_TEST_CASE(activity_times_out, node_fixture) {
   BOOST_TEST(output_of("CallWithTimeOut") == "\"too late\"");
-  the_world().activity_gate.open(); // or the node would wait for it
+  // The node cannot stop while the activity is blocked.
+  gates().activity_gate.open();
 }
 
-BOOST_FIXTURE_TEST_CASE(a_turn_that_does_not_come_back_can_be_terminated,
-                        served) {
+// The orchestrator does not return to the node until the test opens its gate.
+BOOST_FIXTURE_TEST_CASE(blocked_turn_can_be_terminated, node_fixture) {
   start_options options;
   options.instance_id = "busy";
   options.until_running = false;
@@ -325,44 +347,48 @@ BOOST_FIXTURE_TEST_CASE(a_turn_that_does_not_come_back_can_be_terminated,
     (client->get_status("busy").value()->status == runtime_status::pending));
   client->terminate("busy", "it never awaits").value();
   BOOST_TEST(finished("busy").output == "\"it never awaits\"");
-  the_world().turn_gate.open();
+  gates().turn_gate.open();
 }
 
-BOOST_FIXTURE_TEST_CASE(a_start_that_does_not_run_in_time_says_so, served) {
+// The call times out because the first turn does not end, but the start is
+// durable. If an earlier case has opened the gate, the call succeeds.
+BOOST_FIXTURE_TEST_CASE(start_that_does_not_run_in_time_is_timed_out,
+                        node_fixture) {
   start_options options;
   options.instance_id = "slow";
   options.time_out = milliseconds(100);
-  gate& turn = the_world().turn_gate;
+  gate& turn = gates().turn_gate;
   const auto started = client->start_new("BlocksInTurn", nullptr, options);
   BOOST_TEST((started.code() == errc::timed_out || started));
   turn.open();
 }
 
-BOOST_FIXTURE_TEST_CASE(events_wait_for_those_who_wait_for_them, served) {
+BOOST_FIXTURE_TEST_CASE(unawaited_events_are_buffered, node_fixture) {
   const std::string id = client->start_new("TwoEvents").value();
   client->raise_event(id, "B", 2).value();
-  client->raise_event(id, "nobody asked", 0).value();
+  client->raise_event(id, "unawaited", 0).value();
   const auto status = client->get_status(id).value();
   BOOST_TEST(status->unread_events.size() == 2U);
   client->raise_event(id, "A", 1).value();
   BOOST_TEST(finished(id).output == "[1,2]");
-  BOOST_TEST((client->raise_event("nobody", "A", 1).code() == errc::not_found));
+  BOOST_TEST(
+    (client->raise_event("unknown", "A", 1).code() == errc::not_found));
 }
 
-BOOST_FIXTURE_TEST_CASE(an_orchestrator_may_want_unexpected_events_discarded,
-                        served) {
+BOOST_FIXTURE_TEST_CASE(orchestrator_can_discard_unawaited_events,
+                        node_fixture) {
   const std::string id = client->start_new("Discards").value();
-  client->raise_event(id, "Second").value(); // nobody waits for it yet
+  client->raise_event(id, "Second").value(); // discarded: not awaited yet
   client->raise_event(id, "First").value();
-  client->raise_event(id, "First").value(); // nobody waits for it any more
+  client->raise_event(id, "First").value(); // discarded: not awaited any more
   BOOST_TEST((client->wait_for_completion(id, milliseconds(100)).code()
               == errc::timed_out));
   client->raise_event(id, "Second").value();
   BOOST_TEST((finished(id).status == runtime_status::completed));
 }
 
-BOOST_AUTO_TEST_CASE(the_seeds_letter_can_be_had) {
-  served seed([](node_config& config) { config.compat_seed = true; });
+BOOST_AUTO_TEST_CASE(compat_seed_hides_pending_instances_and_discards_events) {
+  node_fixture seed([](node_config& config) { config.compat_seed = true; });
   start_options options;
   options.instance_id = "pending";
   options.scheduled_at = timestamp::max() - std::chrono::hours(24 * 365);
@@ -375,7 +401,8 @@ BOOST_AUTO_TEST_CASE(the_seeds_letter_can_be_had) {
               == errc::timed_out));
 }
 
-BOOST_FIXTURE_TEST_CASE(suspended_instances_keep_what_comes, served) {
+BOOST_FIXTURE_TEST_CASE(suspended_instance_keeps_events_for_its_resume,
+                        node_fixture) {
   const std::string id = client->start_new("Approval").value();
   client->suspend(id, "pause").value();
   client->suspend(id, "again").value();
@@ -389,18 +416,19 @@ BOOST_FIXTURE_TEST_CASE(suspended_instances_keep_what_comes, served) {
   BOOST_TEST((client->suspend(id).code() == errc::already_finished));
 }
 
-BOOST_FIXTURE_TEST_CASE(only_what_failed_can_be_rewound, served) {
+// FailsOnce succeeds at its second attempt.
+BOOST_FIXTURE_TEST_CASE(only_failed_instances_can_be_rewound, node_fixture) {
   const std::string id = client->start_new("FailsOnce").value();
   BOOST_TEST((finished(id).status == runtime_status::failed));
-  client->rewind(id, "mended").value();
+  client->rewind(id, "fixed").value();
   BOOST_TEST(finished(id).output == R"(["Hello Tokyo!","recovered"])");
   BOOST_TEST((client->rewind(id).code() == errc::not_failed));
-  BOOST_TEST((client->rewind("nobody").code() == errc::not_found));
+  BOOST_TEST((client->rewind("unknown").code() == errc::not_found));
   BOOST_TEST((client->rewind(id, std::string(1025, 'x')).code()
               == errc::invalid_argument));
 }
 
-BOOST_FIXTURE_TEST_CASE(restart_runs_the_same_input_again, served) {
+BOOST_FIXTURE_TEST_CASE(restart_uses_the_same_input, node_fixture) {
   const std::string id = client->start_json("Echo", "[1, 2]").value();
   static_cast<void>(finished(id));
   const std::string other = client->restart(id).value();
@@ -408,10 +436,10 @@ BOOST_FIXTURE_TEST_CASE(restart_runs_the_same_input_again, served) {
   BOOST_TEST(finished(other).output == "[1, 2]");
   BOOST_TEST(client->restart(id, false).value() == id);
   BOOST_TEST(finished(id).output == "[1, 2]");
-  BOOST_TEST((client->restart("nobody").code() == errc::not_found));
+  BOOST_TEST((client->restart("unknown").code() == errc::not_found));
 }
 
-BOOST_FIXTURE_TEST_CASE(purge_takes_what_has_ended, served) {
+BOOST_FIXTURE_TEST_CASE(purge_removes_ended_instances_only, node_fixture) {
   const std::string live = client->start_new("Approval").value();
   BOOST_TEST((client->purge(live).code() == errc::not_finished));
   for (int i = 0; i < 5; ++i)
@@ -423,10 +451,10 @@ BOOST_FIXTURE_TEST_CASE(purge_takes_what_has_ended, served) {
   BOOST_TEST(left.front().instance_id == live);
   const auto counts = client->count_instances().value();
   BOOST_TEST(counts[static_cast<std::size_t>(runtime_status::running)] == 1U);
-  BOOST_TEST((client->purge("nobody").code() == errc::not_found));
+  BOOST_TEST((client->purge("unknown").code() == errc::not_found));
 }
 
-BOOST_FIXTURE_TEST_CASE(queries_filter_page_and_stop, served) {
+BOOST_FIXTURE_TEST_CASE(queries_have_filters_and_pages, node_fixture) {
   for (int i = 0; i < 7; ++i) {
     start_options options;
     options.instance_id = "q-" + std::to_string(i);
@@ -454,53 +482,54 @@ BOOST_FIXTURE_TEST_CASE(queries_filter_page_and_stop, served) {
   } while (!token.empty());
   BOOST_TEST(seen == 7U);
   BOOST_TEST(pages >= 4U);
-  BOOST_TEST((client->list_instances(filter, "no token of ours").code()
+  BOOST_TEST((client->list_instances(filter, "not a token").code()
               == errc::invalid_argument));
   filter.top = 1001;
   BOOST_TEST((client->list_instances(filter).code() == errc::invalid_argument));
 }
 
-BOOST_FIXTURE_TEST_CASE(waits_are_woken_or_say_where_to_ask, served) {
+BOOST_FIXTURE_TEST_CASE(wait_returns_the_status_or_the_management_urls,
+                        node_fixture) {
   const std::string id = client->start_new("Approval").value();
   BOOST_TEST((client
                 ->wait_for_completion_or_create_check_status(
                   id, milliseconds(100), milliseconds(200))
                 .code()
               == errc::invalid_argument));
-  const auto not_yet = client
-                         ->wait_for_completion_or_create_check_status(
-                           id, milliseconds(50), milliseconds(10))
-                         .value();
-  BOOST_TEST(!not_yet.completed);
-  BOOST_TEST(not_yet.payload.id == id);
+  const auto timed_out_wait = client
+                                ->wait_for_completion_or_create_check_status(
+                                  id, milliseconds(50), milliseconds(10))
+                                .value();
+  BOOST_TEST(!timed_out_wait.completed);
+  BOOST_TEST(timed_out_wait.payload.id == id);
   std::jthread later([&] { client->raise_event(id, "Approval", 1).value(); });
   const auto done
     = client->wait_for_completion_or_create_check_status(id).value();
   BOOST_TEST(done.completed);
   BOOST_TEST(done.status.output == "1");
-  BOOST_TEST((client->wait_for_completion("nobody", seconds(1)).code()
+  BOOST_TEST((client->wait_for_completion("unknown", seconds(1)).code()
               == errc::not_found));
 }
 
-BOOST_AUTO_TEST_CASE(what_ended_long_ago_is_purged) {
-  served short_memory([](node_config& config) {
+BOOST_AUTO_TEST_CASE(instances_are_purged_after_their_retention) {
+  node_fixture short_memory([](node_config& config) {
     config.retention = milliseconds(1);
     config.retention_interval = milliseconds(20);
   });
   const std::string id = short_memory.client->start_new("Echo", 1).value();
-  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto until = std::chrono::steady_clock::now() + wait_max;
   bool gone = false;
   while (!gone && std::chrono::steady_clock::now() < until)
     gone = !short_memory.client->get_status(id).value().has_value();
   BOOST_TEST(gone);
 }
 
-BOOST_AUTO_TEST_CASE(everything_is_there_after_a_restart) {
+BOOST_AUTO_TEST_CASE(instances_survive_a_restart_of_the_node) {
   temp_directory directory;
   auto functions = std::make_shared<registry>();
   examples::add_samples(*functions);
   node_host_config config;
-  config.http = false;
+  config.http_enabled = false;
   config.node.data_dir = directory.path() / "hub";
   config.node.create_hub = true;
   std::string done;
@@ -509,7 +538,7 @@ BOOST_AUTO_TEST_CASE(everything_is_there_after_a_restart) {
     auto host = node_host::start(config, functions).value();
     auto client = host->client();
     done = client.start_json("Echo", "[1]").value();
-    static_cast<void>(client.wait_for_completion(done, patience).value());
+    static_cast<void>(client.wait_for_completion(done, wait_max).value());
     waits = client.start_new("Approval").value();
     static_cast<void>(host->stop());
   }
@@ -517,7 +546,7 @@ BOOST_AUTO_TEST_CASE(everything_is_there_after_a_restart) {
   auto client = host->client();
   BOOST_TEST(client.get_status(done).value()->output == "[1]");
   client.raise_event(waits, "Approval", 2).value();
-  BOOST_TEST(client.wait_for_completion(waits, patience).value().output == "2");
+  BOOST_TEST(client.wait_for_completion(waits, wait_max).value().output == "2");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

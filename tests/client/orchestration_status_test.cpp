@@ -1,3 +1,5 @@
+// The JSON form of an instance's status and history, and the parsing of times
+// and status names.
 #include "client/api/orchestration_status.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -14,7 +16,7 @@ using perdura::client::runtime_status;
 namespace {
 
 timestamp at(std::int64_t microseconds) {
-  // 2018-02-28T05:18:49Z, the documentation's example.
+  // 2018-02-28T05:18:49Z, the time in the documentation of Durable Functions.
   return timestamp(std::chrono::seconds(1'519'795'129))
          + std::chrono::microseconds(microseconds);
 }
@@ -41,6 +43,7 @@ std::vector<std::string> types_of(const json& events) {
   return types;
 }
 
+/// The start of the activity "Charge".
 task_scheduled scheduled(task_sequence sequence, std::string input = "1") {
   task_scheduled body;
   body.sequence = sequence;
@@ -53,7 +56,7 @@ task_scheduled scheduled(task_sequence sequence, std::string input = "1") {
 
 BOOST_AUTO_TEST_SUITE(orchestration_status_json)
 
-BOOST_AUTO_TEST_CASE(it_has_the_eight_members_of_durable_functions) {
+BOOST_AUTO_TEST_CASE(json_has_the_eight_members_of_durable_functions) {
   orchestration_status status;
   status.name = "E1_HelloSequence";
   status.instance_id = "order \"17\"";
@@ -71,6 +74,7 @@ BOOST_AUTO_TEST_CASE(it_has_the_eight_members_of_durable_functions) {
                 R"("lastUpdatedTime":"2018-02-28T05:18:54Z"})");
 }
 
+// The history is absent unless it was requested.
 BOOST_AUTO_TEST_CASE(absent_payloads_are_null) {
   orchestration_status status;
   status.input.clear();
@@ -80,7 +84,7 @@ BOOST_AUTO_TEST_CASE(absent_payloads_are_null) {
   BOOST_TEST(!shown.contains("historyEvents"));
 }
 
-BOOST_AUTO_TEST_CASE(what_was_scheduled_is_merged_into_its_outcome) {
+BOOST_AUTO_TEST_CASE(scheduled_task_is_merged_into_its_completion) {
   execution_started started;
   started.name = "E1_HelloSequence";
   started.input = R"({"n": 1})";
@@ -99,7 +103,7 @@ BOOST_AUTO_TEST_CASE(what_was_scheduled_is_merged_into_its_outcome) {
                                             "ExecutionCompleted"}),
              boost::test_tools::per_element());
   BOOST_TEST(events[0].at("FunctionName") == "E1_HelloSequence");
-  // The serialized text, not its value.
+  // The input is a string that holds the JSON text.
   BOOST_TEST(events[0].at("Input") == R"({"n": 1})");
   BOOST_TEST(events[1].at("FunctionName") == "Charge");
   BOOST_TEST(events[1].at("ScheduledTime") == "2018-02-28T05:18:49.000001Z");
@@ -110,14 +114,14 @@ BOOST_AUTO_TEST_CASE(what_was_scheduled_is_merged_into_its_outcome) {
   BOOST_TEST(events[2].at("FailureDetails").is_null());
 }
 
-BOOST_AUTO_TEST_CASE(results_are_shown_only_if_asked_for) {
+BOOST_AUTO_TEST_CASE(results_are_included_only_on_request) {
   orchestration_status status
     = with_history({{at(1), scheduled(1)}, {at(2), task_completed{1, "7"}}});
   status.has_history_output = false;
   BOOST_TEST(!events_of(status)[0].contains("Result"));
 }
 
-BOOST_AUTO_TEST_CASE(a_pending_task_stays_with_its_name) {
+BOOST_AUTO_TEST_CASE(pending_task_is_shown_with_its_name) {
   sub_orchestration_instance_created child;
   child.sequence = 2;
   child.name = "Ship";
@@ -131,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_pending_task_stays_with_its_name) {
   BOOST_TEST(events[1].at("InstanceId") == "child-1");
 }
 
-BOOST_AUTO_TEST_CASE(a_failure_names_the_function_and_its_cause) {
+BOOST_AUTO_TEST_CASE(failure_names_the_function_and_its_cause) {
   const json events = events_of(with_history(
     {{at(1), scheduled(1)},
      {at(2), task_failed{1, {"std::runtime_error", "card declined"}}}}));
@@ -152,15 +156,17 @@ BOOST_AUTO_TEST_CASE(timers_are_not_merged) {
   BOOST_TEST(events[1].at("FireAt") == "2018-02-28T05:18:58.5Z");
 }
 
-BOOST_AUTO_TEST_CASE(a_terminate_shows_its_reason_as_input) {
+BOOST_AUTO_TEST_CASE(termination_shows_its_reason_as_input) {
   const json events = events_of(
     with_history({{at(1), execution_terminated{R"("enough \"now\"")"}}}));
   BOOST_TEST(events[0].at("Input") == "enough \"now\"");
 }
 
-BOOST_AUTO_TEST_CASE(a_rerun_takes_name_and_input_from_the_first_run) {
+// A rewind gives the task a new sequence number but does not repeat its
+// TaskScheduled event.
+BOOST_AUTO_TEST_CASE(rerun_shows_name_and_input_of_the_first_run) {
   execution_rewound rewound;
-  rewound.reason = "card mended";
+  rewound.reason = "card fixed";
   rewound.voided = {1, 2};
   rewound.reruns = {{1, 5}};
   std::vector<history_event> history{
@@ -174,7 +180,7 @@ BOOST_AUTO_TEST_CASE(a_rerun_takes_name_and_input_from_the_first_run) {
       == (std::vector<std::string>{"TaskFailed", "ExecutionCompleted",
                                    "ExecutionRewound", "TaskScheduled"}),
     boost::test_tools::per_element());
-  BOOST_TEST(pending[2].at("Reason") == "card mended");
+  BOOST_TEST(pending[2].at("Reason") == "card fixed");
   BOOST_TEST(pending[3].at("Name") == "Charge");
 
   history.push_back({at(6), task_completed{5, "1"}});
@@ -186,7 +192,9 @@ BOOST_AUTO_TEST_CASE(a_rerun_takes_name_and_input_from_the_first_run) {
   BOOST_TEST(done[3].at("ScheduledTime") == "2018-02-28T05:18:49.000004Z");
 }
 
-BOOST_AUTO_TEST_CASE(a_rewound_child_is_pending_again) {
+// The rewind cancels the failure of the child. The child has no result any
+// more, so its creation event is shown.
+BOOST_AUTO_TEST_CASE(rewound_child_is_pending_again) {
   sub_orchestration_instance_created child;
   child.sequence = 1;
   child.name = "Ship";
@@ -207,7 +215,9 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(iso_times)
 
-BOOST_AUTO_TEST_CASE(seconds_are_whole_and_fractions_short) {
+// createdTime is written in whole seconds. The times of events have as many
+// decimal places as needed.
+BOOST_AUTO_TEST_CASE(times_are_written_with_seconds_or_short_fractions) {
   BOOST_TEST(to_iso_seconds(at(999'999)) == "2018-02-28T05:18:49Z");
   BOOST_TEST(to_iso(at(0)) == "2018-02-28T05:18:49Z");
   BOOST_TEST(to_iso(at(120'000)) == "2018-02-28T05:18:49.12Z");
@@ -215,7 +225,7 @@ BOOST_AUTO_TEST_CASE(seconds_are_whole_and_fractions_short) {
              == "1969-12-31T23:59:59.999999Z");
 }
 
-BOOST_AUTO_TEST_CASE(offsets_and_fractions_are_understood) {
+BOOST_AUTO_TEST_CASE(offsets_and_fractions_are_parsed) {
   timestamp time{};
   for (const char* text :
        {"2018-02-28T05:18:49Z", "2018-02-28t05:18:49z", "2018-02-28T05:18:49",
@@ -234,7 +244,7 @@ BOOST_AUTO_TEST_CASE(offsets_and_fractions_are_understood) {
   BOOST_TEST(parse_iso("9999-12-31T23:59:59.9999999Z", time));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_no_time_is_refused) {
+BOOST_AUTO_TEST_CASE(invalid_times_are_refused) {
   timestamp time = at(7);
   for (const char* text :
        {"", "yesterday", "2018-02-30", "2018-13-01", "2018-2-3",
@@ -244,7 +254,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_time_is_refused) {
   BOOST_TEST((time == at(7)));
 }
 
-BOOST_AUTO_TEST_CASE(status_names_have_any_case) {
+BOOST_AUTO_TEST_CASE(status_names_are_case_insensitive) {
   runtime_status status{};
   BOOST_TEST(parse_runtime_status("continuedasnew", status));
   BOOST_TEST((status == runtime_status::continued_as_new));

@@ -49,8 +49,8 @@ actors::management_answer full_answer() {
   return answer;
 }
 
-/// One of each kind, and each request there is.
-std::vector<envelope> one_of_each() {
+/// One envelope of every kind, and one for every management request.
+std::vector<envelope> sample_envelopes() {
   std::vector<envelope> all;
   actors::start_instance start;
   start.id = "a";
@@ -90,14 +90,15 @@ std::vector<envelope> one_of_each() {
   query.id_prefix = "order-";
   query.top = 10;
   query.token = "t";
-  all.emplace_back(remote_question{11, query});
-  all.emplace_back(remote_question{12, count_question{}});
-  all.emplace_back(remote_question{13, report_question{}});
+  all.emplace_back(remote_query{11, query});
+  all.emplace_back(remote_query{12, count_query{}});
+  all.emplace_back(remote_query{13, report_query{}});
   instance_page page;
   page.rows.push_back(full_answer().status->row);
   page.token = "next";
-  all.emplace_back(remote_reply{11, errc::ok, {}, page});
-  all.emplace_back(remote_reply{12, errc::ok, {}, counts_answer{{1, 2, 3}}});
+  all.emplace_back(remote_query_answer{11, errc::ok, {}, page});
+  all.emplace_back(
+    remote_query_answer{12, errc::ok, {}, counts_answer{{1, 2, 3}}});
   node_report report;
   report.node = "node-2";
   report.partitions = {1, 3};
@@ -105,7 +106,7 @@ std::vector<envelope> one_of_each() {
   report.orchestrators = {"Ship@2"};
   report.peers.push_back({"node-1", true, noon, {}});
   report.stuck.emplace_back("a", "why");
-  all.emplace_back(remote_reply{13, errc::unavailable, "no", report});
+  all.emplace_back(remote_query_answer{13, errc::unavailable, "no", report});
   return all;
 }
 
@@ -123,9 +124,10 @@ std::string hex(const std::string& bytes) {
 
 BOOST_AUTO_TEST_SUITE(envelope_suite)
 
-BOOST_AUTO_TEST_CASE(every_kind_comes_back_as_it_went) {
+// Encodes and decodes every kind of envelope and every management request.
+BOOST_AUTO_TEST_CASE(every_envelope_kind_round_trips) {
   std::size_t kinds = 0;
-  for (const envelope& each : one_of_each()) {
+  for (const envelope& each : sample_envelopes()) {
     const std::string bytes = encode_envelope(each);
     const auto back = decode_envelope(bytes);
     BOOST_REQUIRE(back);
@@ -136,8 +138,9 @@ BOOST_AUTO_TEST_CASE(every_kind_comes_back_as_it_went) {
   BOOST_TEST(kinds == std::variant_size_v<envelope>);
 }
 
-// Nodes of different builds talk to each other: these bytes stay.
-BOOST_AUTO_TEST_CASE(the_bytes_on_the_wire_stay_as_they_are) {
+// Nodes of different versions exchange these bytes, so the encoding must not
+// change.
+BOOST_AUTO_TEST_CASE(wire_bytes_match_the_golden_bytes) {
   BOOST_TEST(hex(encode_envelope(remote_cancel{13}))
              == "01920191"
                 "0d");
@@ -152,7 +155,9 @@ BOOST_AUTO_TEST_CASE(the_bytes_on_the_wire_stay_as_they_are) {
              == "0192009209920294a161a2476fa131a172");
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_brings_its_status) {
+// Record, input, history and unread events survive the conversion to an
+// envelope and back. The answer to a refused request has no status.
+BOOST_AUTO_TEST_CASE(answer_carries_the_full_status) {
   const auto back
     = decode_envelope(encode_envelope(to_remote(9, full_answer())));
   BOOST_REQUIRE(back);
@@ -173,16 +178,18 @@ BOOST_AUTO_TEST_CASE(an_answer_brings_its_status) {
   BOOST_TEST((gone.status == nullptr));
 }
 
-BOOST_AUTO_TEST_CASE(a_strangers_bytes_are_an_error_and_no_more) {
-  for (const envelope& each : one_of_each()) {
+// Truncated bytes and bytes of another protocol give an error. The decoder does
+// not crash on randomly changed bytes.
+BOOST_AUTO_TEST_CASE(malformed_envelopes_are_refused) {
+  for (const envelope& each : sample_envelopes()) {
     const std::string bytes = encode_envelope(each);
     for (std::size_t size = 0; size < bytes.size(); ++size)
       BOOST_TEST(!decode_envelope(std::string_view(bytes).substr(0, size)));
   }
   BOOST_TEST(!decode_envelope("GET / HTTP/1.1\r\n\r\n"));
-  // Whatever is changed, it is refused or is an envelope again.
+  // A random change gives an error or another envelope.
   std::mt19937_64 random(20261122);
-  for (const envelope& each : one_of_each())
+  for (const envelope& each : sample_envelopes())
     for (int i = 0; i < 500; ++i) {
       std::string bytes = encode_envelope(each);
       bytes[random() % bytes.size()] = static_cast<char>(random());
@@ -191,7 +198,9 @@ BOOST_AUTO_TEST_CASE(a_strangers_bytes_are_an_error_and_no_more) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(nodes_that_do_not_fit_refuse_each_other_with_a_reason) {
+// Each difference between the hello messages of two nodes is named in the
+// error.
+BOOST_AUTO_TEST_CASE(incompatible_hello_is_refused_with_a_reason) {
   const peer_hello ours = hello_of("node-1");
   BOOST_TEST(static_cast<bool>(check_hello(ours, hello_of("node-2"))));
   const auto refused = [&](auto change, const std::string& word) {

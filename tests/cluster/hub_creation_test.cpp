@@ -34,7 +34,7 @@ std::string refusal(const node_config& config) {
   return opened ? "" : opened.error().message;
 }
 
-bool has(const std::string& text, const std::string& word) {
+bool contains(const std::string& text, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
@@ -42,6 +42,8 @@ bool has(const std::string& text, const std::string& word) {
 
 BOOST_AUTO_TEST_SUITE(hub_creation_suite)
 
+// Every node computes the placement from the same configuration; only the
+// directory ID differs.
 BOOST_AUTO_TEST_CASE(all_nodes_store_the_same_placement) {
   temp_directory home;
   const auto one = create_hub(config_of(home.path() / "1", "node-1"));
@@ -56,53 +58,64 @@ BOOST_AUTO_TEST_CASE(all_nodes_store_the_same_placement) {
   BOOST_TEST((*read == *two));
 }
 
-BOOST_AUTO_TEST_CASE(a_cluster_wants_one_id_for_its_hub) {
+// A hub ID that is missing or malformed is refused before a directory is
+// created.
+BOOST_AUTO_TEST_CASE(cluster_requires_a_configured_hub_id) {
   temp_directory home;
   node_config config = config_of(home.path() / "1", "node-1");
   config.hub_id.clear();
   auto made = create_hub(config);
   BOOST_REQUIRE(!made);
-  BOOST_TEST(has(made.error().message, "hub.id"));
+  BOOST_TEST(contains(made.error().message, "hub.id"));
   config.hub_id = "ABC";
   made = create_hub(config);
   BOOST_REQUIRE(!made);
-  BOOST_TEST(has(made.error().message, "32 hex digits"));
+  BOOST_TEST(contains(made.error().message, "32 hex digits"));
   BOOST_TEST(!std::filesystem::exists(home.path() / "1"));
 }
 
-BOOST_AUTO_TEST_CASE(a_directory_serves_only_the_node_and_hub_it_was_made_for) {
+// The data directory of node-1 is opened with another node name, another hub ID
+// and without a cluster.
+BOOST_AUTO_TEST_CASE(directory_opens_only_for_its_own_node_and_hub) {
   temp_directory home;
   const auto there = home.path() / "1";
   BOOST_REQUIRE(create_hub(config_of(there, "node-1")));
   BOOST_TEST(refusal(config_of(there, "node-1")) == "");
-  BOOST_TEST(has(refusal(config_of(there, "node-2")), "\"node-1\""));
+  BOOST_TEST(contains(refusal(config_of(there, "node-2")), "\"node-1\""));
   node_config other = config_of(there, "node-1");
   other.hub_id = std::string(32, 'b');
-  BOOST_TEST(has(refusal(other), other.hub_id));
+  BOOST_TEST(contains(refusal(other), other.hub_id));
   node_config alone = config_of(there, "node-1");
   alone.cluster = {};
-  BOOST_TEST(has(refusal(alone), "cluster.node is not set"));
+  BOOST_TEST(contains(refusal(alone), "cluster.node is not set"));
 }
 
-BOOST_AUTO_TEST_CASE(a_list_that_would_move_partitions_is_refused) {
+// A node that owns partitions must not be removed from the list. Its address
+// may change.
+BOOST_AUTO_TEST_CASE(node_list_that_moves_partitions_is_refused) {
   temp_directory home;
   const auto there = home.path() / "1";
   BOOST_REQUIRE(create_hub(config_of(there, "node-1")));
   node_config fewer = config_of(there, "node-1");
   fewer.cluster.nodes.pop_back();
-  BOOST_TEST(has(refusal(fewer), "\"node-3\" is missing"));
-  BOOST_TEST(has(refusal(fewer), "partition"));
+  BOOST_TEST(contains(refusal(fewer), "\"node-3\" is missing"));
+  BOOST_TEST(contains(refusal(fewer), "partition"));
   node_config moved = config_of(there, "node-1");
   moved.cluster.nodes[1] = "node-2=127.0.0.1:9999";
   BOOST_TEST(refusal(moved) == "");
 }
 
-BOOST_AUTO_TEST_CASE(an_empty_directory_is_no_hub_unless_one_is_wanted) {
+// The data directory does not exist, and the configuration does not ask for a
+// new hub.
+BOOST_AUTO_TEST_CASE(missing_hub_is_not_created_on_open) {
   temp_directory home;
-  BOOST_TEST(has(refusal(config_of(home.path() / "1", "node-1")), "not there"));
+  BOOST_TEST(contains(refusal(config_of(home.path() / "1", "node-1")),
+                      "does not exist"));
 }
 
-BOOST_AUTO_TEST_CASE(a_peer_with_another_directory_than_before_is_refused) {
+// The ID of a peer's data directory is stored. A peer that has the same node
+// name but another directory may have lost data.
+BOOST_AUTO_TEST_CASE(peer_with_a_different_directory_is_refused) {
   temp_directory home;
   peer_hello hello;
   hello.node = "node-2";
@@ -118,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_peer_with_another_directory_than_before_is_refused) {
   const auto refused = again->admit(hello);
   BOOST_REQUIRE(!refused);
   BOOST_TEST((refused.code() == errc::storage_foreign));
-  BOOST_TEST(has(refused.error().message, "node-2"));
+  BOOST_TEST(contains(refused.error().message, "node-2"));
   hello.node = "node-3";
   BOOST_TEST(static_cast<bool>(again->admit(hello)));
   std::ofstream(home.path() / "peers") << "something else\n";
@@ -126,13 +139,15 @@ BOOST_AUTO_TEST_CASE(a_peer_with_another_directory_than_before_is_refused) {
     (peer_register::open(home.path()).code() == errc::storage_damaged));
 }
 
-BOOST_AUTO_TEST_CASE(that_it_was_let_in_once_is_remembered) {
+// A new node serves requests only after a peer has admitted it. The admission
+// is stored.
+BOOST_AUTO_TEST_CASE(admission_is_remembered_after_reopening) {
   temp_directory home;
   {
     auto peers = peer_register::open(home.path()).value();
     BOOST_TEST(!peers->was_admitted());
-    BOOST_TEST(static_cast<bool>(peers->note_admitted()));
-    BOOST_TEST(static_cast<bool>(peers->note_admitted()));
+    BOOST_TEST(static_cast<bool>(peers->record_admission()));
+    BOOST_TEST(static_cast<bool>(peers->record_admission()));
   }
   auto again = peer_register::open(home.path()).value();
   BOOST_TEST(again->was_admitted());

@@ -10,8 +10,8 @@ using cluster::management_base;
 
 BOOST_AUTO_TEST_SUITE(management_urls)
 
-// Contract §2.9.
-BOOST_AUTO_TEST_CASE(the_urls_are_spelt_as_durable_functions_spells_them) {
+// The URLs have the form that Durable Functions returns.
+BOOST_AUTO_TEST_CASE(urls_match_durable_functions) {
   management_base base;
   base.origin = "http://127.0.0.1:7071";
   base.task_hub = "hub";
@@ -36,7 +36,9 @@ BOOST_AUTO_TEST_CASE(the_urls_are_spelt_as_durable_functions_spells_them) {
              == instance + "/resume?reason={text}&" + common);
 }
 
-BOOST_AUTO_TEST_CASE(each_url_has_a_code_for_what_it_does) {
+// The access code in each URL depends on the operation; an empty code is left
+// out.
+BOOST_AUTO_TEST_CASE(each_url_has_the_code_of_its_operation) {
   management_base base;
   base.code_of = [](std::string_view id, char operation) {
     return operation == 'g' ? std::string() : std::string(id) + operation;
@@ -52,7 +54,8 @@ BOOST_AUTO_TEST_CASE(each_url_has_a_code_for_what_it_does) {
   BOOST_TEST(payload.resume_post_uri.ends_with("&code=au"));
 }
 
-BOOST_AUTO_TEST_CASE(whatever_is_not_unreserved_is_encoded) {
+// Only the unreserved characters of RFC 3986 stay as they are.
+BOOST_AUTO_TEST_CASE(reserved_characters_are_percent_encoded) {
   BOOST_TEST(encode_url_part("aZ09-._~") == "aZ09-._~");
   BOOST_TEST(encode_url_part("a b+c%\r\n\xC3\xA4")
              == "a%20b%2Bc%25%0D%0A%C3%A4");

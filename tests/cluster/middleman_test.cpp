@@ -1,4 +1,5 @@
-// What CAF's broker forgets.
+// Corrections to the network layer of CAF: requests to an ended broker, and the
+// time limit of a handshake.
 #include "cluster/transport/caf_transport.hpp"
 #include "tests/support/silent_sockets.hpp"
 
@@ -17,9 +18,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::chrono::seconds patience{20};
+constexpr std::chrono::seconds wait_max{20};
 
-cluster_config impatient_config() {
+cluster_config short_time_out_config() {
   cluster_config config;
   config.heartbeat_interval = milliseconds(20);
   config.silence_max = milliseconds(600);
@@ -28,7 +29,7 @@ cluster_config impatient_config() {
 
 struct network_system {
   network_system() {
-    BOOST_REQUIRE(prepare_network(config, impatient_config()));
+    BOOST_REQUIRE(prepare_network(config, short_time_out_config()));
     system = std::make_unique<caf::actor_system>(config);
   }
 
@@ -38,10 +39,11 @@ struct network_system {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(middlemen)
+BOOST_AUTO_TEST_SUITE(middleman_suite)
 
-// Whoever asked it held its thread, and so the end of the system, for good.
-BOOST_FIXTURE_TEST_CASE(a_broker_that_ended_refuses_what_comes,
+// Regression test: a request to the ended BASP broker of CAF blocked its
+// thread, and the actor system never ended.
+BOOST_FIXTURE_TEST_CASE(ended_broker_answers_requests_with_an_error,
                         network_system) {
   const caf::actor broker
     = system->middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
@@ -50,26 +52,27 @@ BOOST_FIXTURE_TEST_CASE(a_broker_that_ended_refuses_what_comes,
   self->send_exit(broker, caf::exit_reason::kill);
   self->receive([](const caf::down_msg&) {});
   caf::error got;
-  self->request(broker, patience, caf::close_atom::value, std::uint16_t{1})
+  self->request(broker, wait_max, caf::close_atom::value, std::uint16_t{1})
     .receive([] {}, [&](const caf::error& why) { got = why; });
   BOOST_TEST(static_cast<bool>(got));
   BOOST_TEST((got != caf::make_error(caf::sec::request_timeout)),
-             "it was never answered");
+             "the request was never answered");
 }
 
-// The next heartbeat closed it, so that a busy node was hard to reach.
-BOOST_FIXTURE_TEST_CASE(who_dials_waits_as_long_as_for_any_silence,
+// Regression test: the next heartbeat closed a connection that was still
+// waiting for the handshake of a busy node.
+BOOST_FIXTURE_TEST_CASE(connect_waits_for_the_full_silence_time_out,
                         network_system) {
-  const silent_host host;
+  const silent_server host;
   caf_transport_config to;
-  to.dial = {{"node-1", {"127.0.0.1", host.port()}}};
-  transport_listener nobody;
-  nobody.path_opened = [](path_id, const node_id&) {};
-  nobody.path_closed = [](path_id) {};
-  nobody.packet = [](path_id, std::string) {};
-  auto opened = open_caf_transport(*system, to, nobody);
+  to.connect_to = {{"node-1", {"127.0.0.1", host.port()}}};
+  transport_listener ignoring_listener;
+  ignoring_listener.path_opened = [](path_id, const node_id&) {};
+  ignoring_listener.path_closed = [](path_id) {};
+  ignoring_listener.packet = [](path_id, std::string) {};
+  auto opened = open_caf_transport(*system, to, ignoring_listener);
   BOOST_REQUIRE(opened);
-  BOOST_TEST((host.stay_of_first() >= milliseconds(500)));
+  BOOST_TEST((host.first_connection_duration() >= milliseconds(500)));
   (*opened)->close();
 }
 

@@ -21,7 +21,7 @@ cluster_config two_nodes() {
   return config;
 }
 
-bool has(const std::string& text, const std::string& word) {
+bool contains(const std::string& text, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
@@ -29,7 +29,8 @@ bool has(const std::string& text, const std::string& word) {
 
 BOOST_AUTO_TEST_SUITE(node_list_suite)
 
-BOOST_AUTO_TEST_CASE(a_list_is_names_and_addresses) {
+// Parses an IPv4 address, an IPv6 address in brackets, and a host name.
+BOOST_AUTO_TEST_CASE(list_parses_into_names_and_addresses) {
   const auto nodes
     = parse_nodes({"a=127.0.0.1:7171", "b=[::1]:7172", "c=host.example:1"});
   BOOST_REQUIRE(nodes);
@@ -40,7 +41,9 @@ BOOST_AUTO_TEST_CASE(a_list_is_names_and_addresses) {
   BOOST_TEST((*nodes)[2].address.host == "host.example");
 }
 
-BOOST_AUTO_TEST_CASE(what_is_no_address_is_named) {
+// Each malformed entry is quoted in the error. Two nodes cannot have the same
+// address.
+BOOST_AUTO_TEST_CASE(invalid_address_is_refused_and_quoted) {
   for (const char* text :
        {"", ":", "host", "host:", ":1", "host:0", "host:65536", "host:1x",
         "::1:7171", "a b:1", "host:-1", "[]:1"}) {
@@ -48,38 +51,40 @@ BOOST_AUTO_TEST_CASE(what_is_no_address_is_named) {
     BOOST_TEST(!address, text);
     const auto nodes = parse_nodes({"a=" + std::string(text)});
     BOOST_REQUIRE_MESSAGE(!nodes, text);
-    BOOST_TEST(has(nodes.error().message, "\"a=" + std::string(text) + "\""));
+    BOOST_TEST(
+      contains(nodes.error().message, "\"a=" + std::string(text) + "\""));
   }
   BOOST_TEST(!parse_nodes({"127.0.0.1:7171"}));
   BOOST_TEST(!parse_nodes({"=127.0.0.1:7171"}));
   const auto twice = parse_nodes({"a=127.0.0.1:1", "b=127.0.0.1:1"});
   BOOST_REQUIRE(!twice);
-  BOOST_TEST(has(twice.error().message, "same address"));
+  BOOST_TEST(contains(twice.error().message, "same address"));
 }
 
-BOOST_AUTO_TEST_CASE(a_node_listens_where_its_entry_says_or_it_is_told) {
+// The setting cluster.listen overrides the address of the node in the list.
+BOOST_AUTO_TEST_CASE(listen_address_comes_from_the_setting_or_the_list) {
   cluster_config config = two_nodes();
   BOOST_TEST(listen_address_of(config).value().port == 7171);
   config.listen = "127.0.0.1:9000";
   BOOST_TEST(listen_address_of(config).value().port == 9000);
   config.node = "c";
-  BOOST_TEST(has(refusal_of(config), "not in the list"));
+  BOOST_TEST(contains(refusal_of(config), "not in the list"));
 }
 
-// Whoever reaches the port could do anything.
-BOOST_AUTO_TEST_CASE(without_certificates_only_loopback_is_allowed) {
+// Without TLS, any process that reaches the port could control the node.
+BOOST_AUTO_TEST_CASE(only_loopback_is_allowed_without_tls) {
   cluster_config config = two_nodes();
   config.listen = "10.0.0.1:7171";
-  BOOST_TEST(has(refusal_of(config), "without TLS"));
+  BOOST_TEST(contains(refusal_of(config), "without TLS"));
   config.listen = "0.0.0.0:7171";
-  BOOST_TEST(has(refusal_of(config), "without TLS"));
+  BOOST_TEST(contains(refusal_of(config), "without TLS"));
   config.certificate_file = "c";
-  BOOST_TEST(has(refusal_of(config), "all three or none"));
+  BOOST_TEST(contains(refusal_of(config), "all three or none"));
   config.key_file = "k";
   config.ca_file = "a";
   BOOST_TEST(refusal_of(config) == "");
   config.listen = "host.example:7171";
-  BOOST_TEST(has(refusal_of(config), "numeric"));
+  BOOST_TEST(contains(refusal_of(config), "numeric"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

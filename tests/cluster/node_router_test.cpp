@@ -4,6 +4,9 @@
 
 namespace perdura::tests {
 
+using namespace cluster;
+using namespace persistence;
+
 using namespace std::chrono_literals;
 using actors::cancel_wait;
 using actors::get_status;
@@ -32,7 +35,7 @@ partition_message message_between(unsigned from, unsigned to,
   return message;
 }
 
-bool names(const std::string& text, const std::string& what) {
+bool contains(const std::string& text, const std::string& what) {
   return text.find(what) != std::string::npos;
 }
 
@@ -42,7 +45,8 @@ BOOST_FIXTURE_TEST_SUITE(node_router_suite, two_nodes)
 
 // --- Requests ----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(what_is_here_is_asked_here) {
+// The request is for partition 2, which node-1 owns.
+BOOST_AUTO_TEST_CASE(request_for_a_local_partition_stays_local) {
   ask(one, 7, get_status{"order-2"});
   BOOST_REQUIRE(one.host.requests().size() == 1);
   BOOST_TEST(index_of(one.host.delivered[0].first) == 2U);
@@ -52,20 +56,22 @@ BOOST_AUTO_TEST_CASE(what_is_here_is_asked_here) {
   BOOST_TEST(one.host.answers[0].first.correlation == 7U);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_elsewhere_is_asked_there_and_answered_once) {
+// The request is for partition 3, which node-2 owns. node-2 answers twice; the
+// client receives one answer.
+BOOST_AUTO_TEST_CASE(remote_request_is_forwarded_and_answered_once) {
   ask(one, 7, get_status{"order-3"});
   BOOST_TEST(one.host.requests().empty());
   BOOST_REQUIRE(two.host.requests().size() == 1);
   BOOST_TEST(index_of(two.host.delivered[0].first) == 3U);
   BOOST_TEST(one.router->pending() == 1);
   BOOST_TEST(two.router->incoming() == 1);
-  management_answer told;
-  told.id = "order-3";
-  told.created = true;
-  answer(two, 0, told);
-  answer(two, 0, told); // the partition says it twice
+  management_answer reply;
+  reply.id = "order-3";
+  reply.created = true;
+  answer(two, 0, reply);
+  answer(two, 0, reply); // a duplicate answer
   BOOST_REQUIRE(one.host.answers.size() == 1);
-  BOOST_TEST(one.host.answers[0].first.door == 1U);
+  BOOST_TEST(one.host.answers[0].first.gateway == 1U);
   BOOST_TEST(one.host.answers[0].first.correlation == 7U);
   BOOST_TEST(one.host.answers[0].second.id == "order-3");
   BOOST_TEST(one.host.answers[0].second.created);
@@ -73,32 +79,36 @@ BOOST_AUTO_TEST_CASE(what_is_elsewhere_is_asked_there_and_answered_once) {
   BOOST_TEST(two.router->incoming() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(an_owner_that_is_away_is_named_at_once) {
+// The error names the partition, the node and the reason.
+BOOST_AUTO_TEST_CASE(request_to_a_lost_owner_fails_at_once_and_names_it) {
   cut(path);
   ask(one, 7, raise_event{"order-3", "Go"});
   BOOST_REQUIRE(one.host.answers.size() == 1);
   const management_answer& no = one.host.answers[0].second;
   BOOST_TEST((no.code == errc::unavailable));
   BOOST_TEST(no.id == "order-3");
-  BOOST_TEST(names(no.message, "partition 3"));
-  BOOST_TEST(names(no.message, "\"node-2\""));
-  BOOST_TEST(names(no.message, "its connection has ended"));
+  BOOST_TEST(contains(no.message, "partition 3"));
+  BOOST_TEST(contains(no.message, "\"node-2\""));
+  BOOST_TEST(contains(no.message, "its connection has ended"));
   BOOST_TEST(one.router->pending() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(
-  a_change_that_was_sent_may_be_done_when_the_owner_is_lost) {
+// A change may have been executed, so its outcome is unknown and the error says
+// how to repeat it. A read has no effect, so its error is `unavailable`.
+BOOST_AUTO_TEST_CASE(sent_change_has_unknown_outcome_when_the_owner_is_lost) {
   ask(one, 7, raise_event{"order-3", "Go"});
   ask(one, 8, get_status{"order-3"});
   cut(path);
   BOOST_REQUIRE(one.host.answers.size() == 2);
   BOOST_TEST((one.host.answers[0].second.code == errc::unknown_outcome));
-  BOOST_TEST(names(one.host.answers[0].second.message, "request_id"));
+  BOOST_TEST(contains(one.host.answers[0].second.message, "request_id"));
   BOOST_TEST((one.host.answers[1].second.code == errc::unavailable));
   BOOST_TEST(one.router->pending() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_that_comes_after_the_loss_goes_nowhere) {
+// The request was answered with unknown_outcome when the session was lost; the
+// late answer must not reach the client.
+BOOST_AUTO_TEST_CASE(answer_after_the_session_loss_is_dropped) {
   ask(one, 7, raise_event{"order-3", "Go"});
   cut(path);
   connect("node-1", "node-2");
@@ -107,17 +117,19 @@ BOOST_AUTO_TEST_CASE(an_answer_that_comes_after_the_loss_goes_nowhere) {
   BOOST_TEST(two.router->incoming() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(who_does_not_answer_in_time_is_named) {
+// The request has a time limit of 30 s. The late answer is dropped.
+BOOST_AUTO_TEST_CASE(unanswered_request_times_out_and_names_the_owner) {
   ask(one, 7, raise_event{"order-3", "Go"});
-  pass(31s);
+  advance_time(31s);
   BOOST_REQUIRE(one.host.answers.size() == 1);
   BOOST_TEST((one.host.answers[0].second.code == errc::unknown_outcome));
-  BOOST_TEST(names(one.host.answers[0].second.message, "\"node-2\""));
+  BOOST_TEST(contains(one.host.answers[0].second.message, "\"node-2\""));
   answer(two, 0); // too late
   BOOST_TEST(one.host.answers.size() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(an_owner_that_does_not_serve_yet_says_so) {
+// The owner is connected and its partitions are still recovering.
+BOOST_AUTO_TEST_CASE(starting_owner_answers_unavailable) {
   cut(path);
   two.router = std::make_unique<node_router>(config_of("node-2"), two.host);
   connect("node-1", "node-2");
@@ -129,14 +141,16 @@ BOOST_AUTO_TEST_CASE(an_owner_that_does_not_serve_yet_says_so) {
 
 // --- Waits -------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_wait_outlives_the_loss_of_its_owner) {
+// A wait request is sent again in the next session. The owner first receives a
+// cancellation, in case it still has the wait of the earlier session.
+BOOST_AUTO_TEST_CASE(wait_survives_the_loss_of_its_owner) {
   ask(one, 7, wait_instance{"order-3"});
   BOOST_REQUIRE(two.host.requests().size() == 1);
   cut(path);
   BOOST_TEST(one.host.answers.empty());
   BOOST_TEST(one.router->pending() == 1);
   connect("node-1", "node-2");
-  // Asked again, after the owner has forgotten it.
+  // The first wait is cancelled, then the wait is sent again.
   const auto asked = two.host.requests();
   BOOST_REQUIRE(asked.size() == 3);
   BOOST_TEST(std::holds_alternative<cancel_wait>(asked[1].request));
@@ -147,32 +161,38 @@ BOOST_AUTO_TEST_CASE(a_wait_outlives_the_loss_of_its_owner) {
   BOOST_TEST(one.host.answers[0].first.correlation == 7U);
 }
 
-BOOST_AUTO_TEST_CASE(nobody_waits_any_more_and_the_owner_hears_of_it) {
+// The cancellation names the same gateway and correlation as the wait, so that
+// the owner finds the wait.
+BOOST_AUTO_TEST_CASE(cancelled_wait_is_cancelled_at_the_owner) {
   ask(one, 7, wait_instance{"order-3"});
   ask(one, 7, cancel_wait{"order-3"});
   const auto asked = two.host.requests();
   BOOST_REQUIRE(asked.size() == 2);
   BOOST_TEST(std::holds_alternative<cancel_wait>(asked[1].request));
-  BOOST_TEST(asked[1].from.door == asked[0].from.door);
+  BOOST_TEST(asked[1].from.gateway == asked[0].from.gateway);
   BOOST_TEST(asked[1].from.correlation == asked[0].from.correlation);
   BOOST_TEST(one.router->pending() == 0);
   BOOST_TEST(two.router->incoming() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(a_wait_for_a_node_that_begins_is_asked_again) {
+// The router repeats the wait; the client receives no error.
+BOOST_AUTO_TEST_CASE(wait_refused_by_a_starting_owner_is_sent_again) {
   ask(one, 7, wait_instance{"order-3"});
   answer(two, 0, refusal(errc::unavailable));
   BOOST_TEST(one.host.answers.empty());
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(two.host.requests().size() == 2);
 }
 
-// --- Patience ----------------------------------------------------------------
+// --- Deferrable requests -----------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(who_is_patient_waits_for_the_owner) {
+// A request with a token is kept while the owner is unreachable. The router
+// sets no time limit for it.
+BOOST_AUTO_TEST_CASE(deferrable_request_waits_for_the_owner) {
   cut(path);
-  ask(one, 7, raise_event{"order-3", "Go"}, std::make_shared<request_claim>());
-  pass(40s);
+  ask(one, 7, raise_event{"order-3", "Go"},
+      std::make_shared<send_or_cancel_token>());
+  advance_time(40s);
   BOOST_TEST(one.host.answers.empty());
   connect("node-1", "node-2");
   BOOST_REQUIRE(two.host.requests().size() == 1);
@@ -181,33 +201,39 @@ BOOST_AUTO_TEST_CASE(who_is_patient_waits_for_the_owner) {
   BOOST_TEST((one.host.answers[0].second.code == errc::ok));
 }
 
-BOOST_AUTO_TEST_CASE(what_is_taken_back_is_never_sent) {
+// The client withdraws the token while the request waits; the request is
+// dropped.
+BOOST_AUTO_TEST_CASE(withdrawn_request_is_never_sent) {
   cut(path);
-  const auto claim = std::make_shared<request_claim>();
-  ask(one, 7, raise_event{"order-3", "Go"}, claim);
-  BOOST_TEST(claim->withdraw());
+  const auto token = std::make_shared<send_or_cancel_token>();
+  ask(one, 7, raise_event{"order-3", "Go"}, token);
+  BOOST_TEST(token->withdraw());
   connect("node-1", "node-2");
-  pass(2s);
+  advance_time(2s);
   BOOST_TEST(two.host.requests().empty());
   BOOST_TEST(one.router->pending() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(what_was_sent_cannot_be_taken_back) {
-  const auto claim = std::make_shared<request_claim>();
-  ask(one, 7, raise_event{"order-3", "Go"}, claim);
-  BOOST_TEST(!claim->withdraw());
-  const auto here = std::make_shared<request_claim>();
+// withdraw() returns false as soon as the request has been sent or delivered
+// locally.
+BOOST_AUTO_TEST_CASE(sent_request_cannot_be_withdrawn) {
+  const auto token = std::make_shared<send_or_cancel_token>();
+  ask(one, 7, raise_event{"order-3", "Go"}, token);
+  BOOST_TEST(!token->withdraw());
+  const auto here = std::make_shared<send_or_cancel_token>();
   ask(one, 8, raise_event{"order-2", "Go"}, here);
   BOOST_TEST(!here->withdraw());
 }
 
 // --- Between partitions ------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(partitions_reach_each_other_through_their_owners) {
-  one.router->take_message(message_between(0, 2, 1), partition_id{2});
-  one.router->take_message(message_between(0, 3, 1), partition_id{3});
-  one.router->take_acknowledgement({partition_id{0}, 9}, partition_id{1});
-  flow();
+// Partition 0 on node-1 sends a message to partition 2 on the same node and to
+// partition 3 on node-2, and an acknowledgement to partition 1.
+BOOST_AUTO_TEST_CASE(messages_reach_partitions_through_their_owners) {
+  one.router->route_message(message_between(0, 2, 1), partition_id{2});
+  one.router->route_message(message_between(0, 3, 1), partition_id{3});
+  one.router->route_acknowledgement({partition_id{0}, 9}, partition_id{1});
+  deliver_packets();
   BOOST_REQUIRE(one.host.delivered.size() == 1);
   BOOST_TEST(index_of(one.host.delivered[0].first) == 2U);
   BOOST_REQUIRE(two.host.delivered.size() == 2);
@@ -219,32 +245,35 @@ BOOST_AUTO_TEST_CASE(partitions_reach_each_other_through_their_owners) {
   BOOST_TEST(note.sequence == 9U);
 }
 
-BOOST_AUTO_TEST_CASE(nobody_speaks_for_a_partition_that_is_not_its_own) {
-  // Partition 1 is of node-2, and node-1 speaks for it.
-  one.router->take_message(message_between(1, 3, 1), partition_id{3});
-  one.router->take_acknowledgement({partition_id{1}, 9}, partition_id{3});
-  flow();
+// node-1 sends a message in the name of partition 1, which node-2 owns.
+BOOST_AUTO_TEST_CASE(message_from_a_partition_not_owned_is_dropped) {
+
+  one.router->route_message(message_between(1, 3, 1), partition_id{3});
+  one.router->route_acknowledgement({partition_id{1}, 9}, partition_id{3});
+  deliver_packets();
   BOOST_TEST(two.host.delivered.empty());
 }
 
-// Recovery sends what its outbox holds, and so do the others; none of it comes
-// again before the next session.
-BOOST_AUTO_TEST_CASE(what_is_sent_to_a_node_that_begins_is_not_lost) {
+// Partitions send their outbox messages once for each session. Messages that
+// arrive during recovery must therefore be kept.
+BOOST_AUTO_TEST_CASE(messages_to_a_starting_node_wait_until_it_serves) {
   cut(path);
   two.host.delivered.clear();
   two.router = std::make_unique<node_router>(config_of("node-2"), two.host);
   connect("node-1", "node-2");
-  one.router->take_message(message_between(0, 3, 1), partition_id{3});
-  one.router->take_acknowledgement({partition_id{0}, 9}, partition_id{1});
-  two.router->take_message(message_between(1, 3, 1), partition_id{3});
-  two.router->take_acknowledgement({partition_id{1}, 4}, partition_id{3});
-  flow();
+  one.router->route_message(message_between(0, 3, 1), partition_id{3});
+  one.router->route_acknowledgement({partition_id{0}, 9}, partition_id{1});
+  two.router->route_message(message_between(1, 3, 1), partition_id{3});
+  two.router->route_acknowledgement({partition_id{1}, 4}, partition_id{3});
+  deliver_packets();
   BOOST_TEST(two.host.delivered.empty());
   two.router->serve(true);
   BOOST_TEST(two.host.delivered.size() == 4);
 }
 
-BOOST_AUTO_TEST_CASE(each_session_tells_that_the_peer_has_returned) {
+// When a peer returns, partitions send their outbox messages again. A session
+// ends on both sides even if packets are lost in one direction only.
+BOOST_AUTO_TEST_CASE(each_session_reports_that_the_peer_returned) {
   const std::vector<partition_id> its{partition_id{1}, partition_id{3}};
   BOOST_REQUIRE(one.host.returned.size() == 1);
   BOOST_TEST((one.host.returned[0] == its));
@@ -252,58 +281,64 @@ BOOST_AUTO_TEST_CASE(each_session_tells_that_the_peer_has_returned) {
   connect("node-1", "node-2");
   BOOST_TEST(one.host.returned.size() == 2);
   BOOST_TEST(two.host.returned.size() == 2);
-  two.is_silent = true; // one way
-  pass(3s);
+  two.is_silent = true; // packets of node-2 are lost
+  advance_time(3s);
   BOOST_TEST(!one.router->is_up("node-2"));
   BOOST_TEST(!two.router->is_up("node-1"));
   two.is_silent = false;
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(one.host.returned.size() == 3);
   BOOST_TEST(two.host.returned.size() == 3);
 }
 
-// --- Who may come ------------------------------------------------------------
+// --- Admission of peers ------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(another_hub_is_refused_with_both_names) {
+// Both nodes refuse the session and continue to run; the status names the other
+// hub.
+BOOST_AUTO_TEST_CASE(node_of_another_hub_is_refused) {
   router_config config = config_of("node-2");
   config.self.hub_id = "other";
-  party& other = add("other", std::move(config));
+  router_node& other = add("other", std::move(config));
   cut(path);
   connect("node-1", "other", "node-2");
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(!one.router->is_up("node-2"));
   BOOST_TEST(!other.router->is_up("node-1"));
   const auto peers = one.router->peers(now, {});
   BOOST_REQUIRE(peers.size() == 1);
-  BOOST_TEST(names(peers[0].why, "hub other"));
+  BOOST_TEST(contains(peers[0].why, "hub other"));
   BOOST_TEST(!one.host.stopped.has_value());
   BOOST_TEST(!other.host.stopped.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(another_placement_is_refused) {
+// Requests for the partitions of the refused node fail, and the error names the
+// different placement.
+BOOST_AUTO_TEST_CASE(node_with_another_placement_is_refused) {
   router_config config = config_of("node-2");
   config.self.owners.owners = {1, 0, 1, 0};
-  party& other = add("other", std::move(config));
+  router_node& other = add("other", std::move(config));
   cut(path);
   connect("node-1", "other", "node-2");
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(!one.router->is_up("node-2"));
   ask(one, 7, get_status{"order-1"});
   BOOST_REQUIRE(one.host.answers.size() == 1);
-  BOOST_TEST(names(one.host.answers[0].second.message, "placement"));
+  BOOST_TEST(contains(one.host.answers[0].second.message, "placement"));
   BOOST_TEST(other.host.requests().empty());
 }
 
-BOOST_AUTO_TEST_CASE(another_node_at_the_address_is_refused) {
+// The node list of a client has a wrong entry: node-2 listens at the address
+// that is listed for node-1.
+BOOST_AUTO_TEST_CASE(unexpected_node_at_an_address_is_refused) {
   router_config config = config_of("node-1");
   config.self.owners.nodes = {"node-1", "node-2"};
   config.self.node = "node-2";
   config.peers = {"node-1"};
   cut(path);
-  // A client's list is wrong: it calls node-2 by the name of node-1.
-  party& client = add("client", config_of_client());
+
+  router_node& client = add("client", config_of_client());
   connect("client", "node-2", "node-1");
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(!client.router->is_up("node-1"));
   BOOST_TEST(!client.router->is_up("node-2"));
   ask(client, 7, get_status{"order-0"});
@@ -312,8 +347,9 @@ BOOST_AUTO_TEST_CASE(another_node_at_the_address_is_refused) {
   BOOST_TEST(two.host.requests().empty());
 }
 
-// A directory that was lost, or a copy that stands in for another.
-BOOST_AUTO_TEST_CASE(who_is_not_the_one_it_was_must_stop) {
+// node-2 connects with another data directory than before: its data was lost,
+// or the directory is a copy. node-2 is ordered to stop; node-1 continues.
+BOOST_AUTO_TEST_CASE(node_with_a_replaced_directory_must_stop) {
   router_config config = config_of("node-1");
   config.admit = [](const peer_hello& hello) -> result<void> {
     if (hello.directory == "directory-of-node-2")
@@ -323,48 +359,53 @@ BOOST_AUTO_TEST_CASE(who_is_not_the_one_it_was_must_stop) {
   cut(path);
   one.router = std::make_unique<node_router>(std::move(config), one.host);
   connect("node-1", "node-2");
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(!one.router->is_up("node-2"));
   BOOST_TEST(!one.host.stopped.has_value());
   BOOST_REQUIRE(two.host.stopped.has_value());
   BOOST_TEST((two.host.stopped->code == errc::storage_foreign));
-  BOOST_TEST(names(two.host.stopped->message, "it was another directory"));
+  BOOST_TEST(contains(two.host.stopped->message, "it was another directory"));
 }
 
-BOOST_AUTO_TEST_CASE(garbage_is_nobody) {
-  one.router->take_packet(99, "garbage", now);
-  one.router->take_packet(path, "", now);
-  flow();
+BOOST_AUTO_TEST_CASE(garbage_packets_do_not_end_a_session) {
+  one.router->receive_packet(99, "garbage", now);
+  one.router->receive_packet(path, "", now);
+  deliver_packets();
   BOOST_TEST(one.router->is_up("node-2"));
 }
 
 // --- Clients -----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_client_learns_from_the_first_node_where_everything_is) {
-  party& client = add("client", config_of_client());
+// The client knows the placement after its first session and sends each request
+// to the owner. A deferred wait is sent once its owner is connected.
+BOOST_AUTO_TEST_CASE(client_learns_the_placement_from_the_first_node) {
+  router_node& client = add("client", config_of_client());
   BOOST_TEST(!client.router->knows_placement());
   ask(client, 5, get_status{"order-3"});
-  BOOST_REQUIRE(client.host.answers.size() == 1); // nobody is there
+  BOOST_REQUIRE(client.host.answers.size() == 1); // no session yet
   BOOST_TEST((client.host.answers[0].second.code == errc::unavailable));
-  ask(client, 6, wait_instance{"order-3"}, std::make_shared<request_claim>());
+  ask(client, 6, wait_instance{"order-3"},
+      std::make_shared<send_or_cancel_token>());
   connect("client", "node-1");
   BOOST_TEST(client.router->knows_placement());
   BOOST_TEST(client.router->owners().owners.size() == 4);
   connect("client", "node-2");
-  BOOST_REQUIRE(two.host.requests().size() == 1); // what has waited
+  BOOST_REQUIRE(two.host.requests().size() == 1); // the deferred wait
   ask(client, 7, get_status{"order-1"});
   ask(client, 8, get_status{"order-2"});
   BOOST_TEST(two.host.requests().size() == 2);
   BOOST_TEST(one.host.requests().size() == 1);
   answer(two, 1);
   BOOST_TEST(client.host.answers.size() == 2);
-  // A client owns nothing that could have been lost.
+  // A client owns no partitions: its router reports no return of a node, and
+  // node-1 reports the return of node-2 only.
   BOOST_TEST(client.host.returned.empty());
   BOOST_TEST(one.host.returned.size() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(the_waits_of_a_client_that_has_gone_are_forgotten) {
-  party& client = add("client", config_of_client());
+// The owner cancels the wait in its partition and drops the partition's answer.
+BOOST_AUTO_TEST_CASE(waits_of_a_disconnected_client_are_cancelled) {
+  router_node& client = add("client", config_of_client());
   connect("client", "node-1");
   const path_id to_two = connect("client", "node-2");
   ask(client, 6, wait_instance{"order-3"});
@@ -374,32 +415,34 @@ BOOST_AUTO_TEST_CASE(the_waits_of_a_client_that_has_gone_are_forgotten) {
   const auto asked = two.host.requests();
   BOOST_REQUIRE(asked.size() == 2);
   BOOST_TEST(std::holds_alternative<cancel_wait>(asked[1].request));
-  answer(two, 0); // on its way already
+  answer(two, 0); // the partition answers nevertheless
   BOOST_TEST(client.host.answers.empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_client_that_falls_silent_is_forgotten) {
-  party& client = add("client", config_of_client());
+// The session times out. In the next session the client repeats its waits.
+BOOST_AUTO_TEST_CASE(waits_of_a_silent_client_are_cancelled) {
+  router_node& client = add("client", config_of_client());
   connect("client", "node-1");
   connect("client", "node-2");
   ask(client, 6, wait_instance{"order-3"});
   client.is_silent = true;
-  pass(3s);
+  advance_time(3s);
   BOOST_TEST(two.router->incoming() == 0);
   client.is_silent = false;
-  pass(1s);
-  BOOST_TEST(two.router->incoming() == 1); // asked again
+  advance_time(1s);
+  BOOST_TEST(two.router->incoming() == 1); // sent again
 }
 
-// --- Questions ---------------------------------------------------------------
+// --- Queries -----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_question_is_answered_by_the_node_that_was_asked) {
-  one.router->ask("node-2", count_question{}, 5, now);
-  flow();
+// node-1 sends a count query to node-2.
+BOOST_AUTO_TEST_CASE(query_is_answered_by_the_addressed_node) {
+  one.router->query_peer("node-2", count_query{}, 5, now);
+  deliver_packets();
   BOOST_REQUIRE(two.host.questions.size() == 1);
-  two.router->looked_up(two.host.questions[0].first,
-                        question_answer(counts_answer{{1, 2}}));
-  flow();
+  two.router->complete_local_query(two.host.questions[0].first,
+                                   node_query_answer(counts_answer{{1, 2}}));
+  deliver_packets();
   BOOST_REQUIRE(one.host.replies.size() == 1);
   BOOST_TEST(one.host.replies[0].first == 5U);
   BOOST_REQUIRE(static_cast<bool>(one.host.replies[0].second));
@@ -407,97 +450,105 @@ BOOST_AUTO_TEST_CASE(a_question_is_answered_by_the_node_that_was_asked) {
              == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_question_that_fails_there_fails_here) {
-  one.router->ask("node-2", count_question{}, 5, now);
-  flow();
-  two.router->looked_up(two.host.questions[0].first,
-                        error{errc::storage_damaged, "row 7"});
-  flow();
+BOOST_AUTO_TEST_CASE(failed_query_returns_the_error) {
+  one.router->query_peer("node-2", count_query{}, 5, now);
+  deliver_packets();
+  two.router->complete_local_query(two.host.questions[0].first,
+                                   error{errc::storage_damaged, "row 7"});
+  deliver_packets();
   BOOST_REQUIRE(one.host.replies.size() == 1);
   BOOST_TEST((one.host.replies[0].second.code() == errc::storage_damaged));
 }
 
-BOOST_AUTO_TEST_CASE(a_question_for_a_node_that_is_lost_fails) {
-  one.router->ask("node-2", count_question{}, 5, now);
-  flow();
+// A query fails when the session ends and when there is no session. An answer
+// in a later session is dropped.
+BOOST_AUTO_TEST_CASE(query_to_a_lost_node_fails) {
+  one.router->query_peer("node-2", count_query{}, 5, now);
+  deliver_packets();
   cut(path);
   BOOST_REQUIRE(one.host.replies.size() == 1);
   BOOST_TEST((one.host.replies[0].second.code() == errc::unavailable));
-  one.router->ask("node-2", count_question{}, 6, now);
+  one.router->query_peer("node-2", count_query{}, 6, now);
   BOOST_REQUIRE(one.host.replies.size() == 2);
   BOOST_TEST((one.host.replies[1].second.code() == errc::unavailable));
-  BOOST_TEST(names(one.host.replies[1].second.error().message, "\"node-2\""));
-  // The answer comes into another session.
+  BOOST_TEST(
+    contains(one.host.replies[1].second.error().message, "\"node-2\""));
+  // The answer arrives in another session.
   connect("node-1", "node-2");
-  two.router->looked_up(two.host.questions[0].first,
-                        question_answer(counts_answer{}));
-  flow();
+  two.router->complete_local_query(two.host.questions[0].first,
+                                   node_query_answer(counts_answer{}));
+  deliver_packets();
   BOOST_TEST(one.host.replies.size() == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_question_that_is_not_answered_in_time_fails) {
-  one.router->ask("node-2", count_question{}, 5, now);
-  pass(31s);
+BOOST_AUTO_TEST_CASE(unanswered_query_times_out) {
+  one.router->query_peer("node-2", count_query{}, 5, now);
+  advance_time(31s);
   BOOST_REQUIRE(one.host.replies.size() == 1);
   BOOST_TEST((one.host.replies[0].second.code() == errc::unavailable));
 }
 
-// One that nobody has met may stand in for a directory that held data.
-BOOST_FIXTURE_TEST_CASE(a_new_directory_serves_when_a_peer_has_let_it_in,
+// A node with a new data directory refuses requests until a peer has admitted
+// it, because it may replace a directory that held data. A deferrable request
+// waits. After the admission the node keeps serving, even if the peer leaves.
+BOOST_FIXTURE_TEST_CASE(new_directory_serves_after_a_peer_admits_it,
                         connected_routers) {
   router_config fresh = config_of("node-2");
   fresh.must_be_admitted = true;
-  party& one = add("node-1", config_of("node-1"));
-  party& two = add("node-2", std::move(fresh));
+  router_node& one = add("node-1", config_of("node-1"));
+  router_node& two = add("node-2", std::move(fresh));
   const auto ask_two = [&](std::uint64_t number) {
-    two.router->take_request({{1, number}, raise_event{"order-3", "Go"}},
-                             nullptr, now);
+    two.router->handle_request({{1, number}, raise_event{"order-3", "Go"}},
+                               nullptr, now);
   };
   ask_two(1);
   BOOST_TEST(two.host.requests().empty());
   BOOST_REQUIRE(two.host.answers.size() == 1);
   BOOST_TEST((two.host.answers[0].second.code == errc::unavailable));
-  BOOST_TEST(names(two.host.answers[0].second.message, "is new"));
-  const auto patient = std::make_shared<request_claim>();
-  two.router->take_request({{1, 9}, raise_event{"order-3", "Go"}}, patient,
-                           now);
+  BOOST_TEST(contains(two.host.answers[0].second.message, "is new"));
+  const auto deferrable = std::make_shared<send_or_cancel_token>();
+  two.router->handle_request({{1, 9}, raise_event{"order-3", "Go"}}, deferrable,
+                             now);
   BOOST_TEST(two.host.requests().empty());
   const path_id path = connect("node-1", "node-2");
   BOOST_TEST(two.host.requests().size() == 1);
-  BOOST_TEST(!patient->withdraw());
+  BOOST_TEST(!deferrable->withdraw());
   ask_two(2);
   BOOST_TEST(two.host.requests().size() == 2);
-  cut(path); // it has been let in: that one leaves changes nothing
+  cut(path); // the admission remains valid without the peer
   ask_two(3);
   BOOST_TEST(two.host.requests().size() == 3);
   BOOST_TEST(one.router->pending() == 0);
 }
 
-// A client comes from anywhere; it knows nothing of what a node held.
-BOOST_FIXTURE_TEST_CASE(a_client_lets_no_new_directory_in, connected_routers) {
+// A client cannot admit a node, because it does not know which directories
+// existed before.
+BOOST_FIXTURE_TEST_CASE(client_cannot_admit_a_new_directory,
+                        connected_routers) {
   router_config fresh = config_of("node-2");
   fresh.must_be_admitted = true;
-  party& two = add("node-2", std::move(fresh));
-  party& client = add("client", config_of_client());
+  router_node& two = add("node-2", std::move(fresh));
+  router_node& client = add("client", config_of_client());
   connect("client", "node-2");
   BOOST_TEST(client.router->is_up("node-2"));
-  client.router->take_request({{1, 1}, raise_event{"order-3", "Go"}}, nullptr,
-                              now);
-  flow();
+  client.router->handle_request({{1, 1}, raise_event{"order-3", "Go"}}, nullptr,
+                                now);
+  deliver_packets();
   BOOST_TEST(two.host.requests().empty());
   BOOST_REQUIRE(client.host.answers.size() == 1);
   BOOST_TEST((client.host.answers[0].second.code == errc::unavailable));
-  BOOST_TEST(names(client.host.answers[0].second.message, "is new"));
+  BOOST_TEST(contains(client.host.answers[0].second.message, "is new"));
 }
 
-// What is kept lies in the way of nothing that comes later.
-BOOST_AUTO_TEST_CASE(an_overdue_request_is_found_behind_waits) {
+// Waits have no time limit. The router must find an overdue request even if an
+// older wait is still pending.
+BOOST_AUTO_TEST_CASE(overdue_request_times_out_behind_older_waits) {
   ask(one, 1, wait_instance{"order-3"});
   ask(one, 2, raise_event{"order-3", "Go"});
-  pass(31s);
+  advance_time(31s);
   ask(one, 3, wait_instance{"order-3"});
   ask(one, 4, get_status{"order-3"});
-  pass(31s);
+  advance_time(31s);
   BOOST_REQUIRE(one.host.answers.size() == 2);
   BOOST_TEST(one.host.answers[0].first.correlation == 2U);
   BOOST_TEST((one.host.answers[0].second.code == errc::unknown_outcome));

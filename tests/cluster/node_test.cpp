@@ -14,7 +14,7 @@ using namespace persistence;
 
 namespace {
 
-struct home {
+struct node_directory {
   temp_directory directory;
   std::shared_ptr<actors::registry> functions
     = std::make_shared<actors::registry>();
@@ -32,8 +32,7 @@ struct home {
   }
 };
 
-std::string
-sentence_of_failure(const result<std::unique_ptr<cluster::node>>& opened) {
+std::string failure_text(const result<std::unique_ptr<cluster::node>>& opened) {
   return opened ? "it opened" : opened.error().message;
 }
 
@@ -41,17 +40,19 @@ sentence_of_failure(const result<std::unique_ptr<cluster::node>>& opened) {
 
 BOOST_AUTO_TEST_SUITE(node)
 
-BOOST_FIXTURE_TEST_CASE(an_idle_node_makes_no_commit, home) {
+// A hundred calls of `count` cause no commit of the journal or the views.
+BOOST_FIXTURE_TEST_CASE(idle_node_makes_no_commit, node_directory) {
   auto opened = open();
   BOOST_TEST_REQUIRE(static_cast<bool>(opened));
   BOOST_TEST_REQUIRE(static_cast<bool>((*opened)->begin()));
   auto gateway = (*opened)->gateway();
-  // A refusal is held until what it rests on is durable: here, the epoch.
+  // The node answers this request after the owner epoch is durable, so the
+  // commit of the epoch is not counted below.
   std::promise<actors::management_answer> answered;
-  gateway->submit(actors::get_status{"nobody"},
+  gateway->submit(actors::get_status{"missing"},
                   [&](auto answer) { answered.set_value(std::move(answer)); });
   BOOST_TEST((answered.get_future().get().code == errc::not_found));
-  static_cast<void>(gateway->count()); // the views catch up
+  static_cast<void>(gateway->count()); // this count flushes the views
   const auto before = (*opened)->statistics();
   for (int i = 0; i < 100; ++i)
     static_cast<void>(gateway->count());
@@ -60,48 +61,51 @@ BOOST_FIXTURE_TEST_CASE(an_idle_node_makes_no_commit, home) {
   BOOST_TEST(after.views_commits == before.views_commits);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_directory_in_use_is_refused_by_name, home) {
+// A second node is opened on the same directory in the same process.
+BOOST_FIXTURE_TEST_CASE(directory_in_use_is_refused, node_directory) {
   auto first = open();
   BOOST_TEST_REQUIRE(static_cast<bool>(first));
   auto second = open();
-  BOOST_TEST((second.code() == errc::storage_in_use),
-             sentence_of_failure(second));
+  BOOST_TEST((second.code() == errc::storage_in_use), failure_text(second));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_missing_hub_is_not_made_unasked, home) {
+// Opens a missing directory and an empty directory.
+BOOST_FIXTURE_TEST_CASE(missing_hub_is_not_created_by_default, node_directory) {
   auto strict = config();
   strict.create_hub = false;
   auto opened = cluster::node::open(strict, functions);
-  BOOST_TEST((opened.code() == errc::storage_missing),
-             sentence_of_failure(opened));
+  BOOST_TEST((opened.code() == errc::storage_missing), failure_text(opened));
   std::filesystem::create_directory(strict.data_dir);
   auto empty = cluster::node::open(strict, functions);
-  BOOST_TEST((empty.code() == errc::storage_missing),
-             sentence_of_failure(empty));
+  BOOST_TEST((empty.code() == errc::storage_missing), failure_text(empty));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_foreign_directory_is_left_alone, home) {
+// The directory contains a file that does not belong to a hub.
+BOOST_FIXTURE_TEST_CASE(directory_with_other_files_is_left_unchanged,
+                        node_directory) {
   const auto where = config().data_dir;
   std::filesystem::create_directory(where);
-  std::ofstream(where / "letter.txt") << "mine";
+  std::ofstream(where / "notes.txt") << "other data";
   auto opened = open();
   BOOST_TEST(!opened);
-  BOOST_TEST(std::filesystem::exists(where / "letter.txt"));
+  BOOST_TEST(std::filesystem::exists(where / "notes.txt"));
   BOOST_TEST(!std::filesystem::exists(where / "hub"));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_damaged_hub_is_refused_and_kept, home) {
+// All data files are truncated to 100 bytes.
+BOOST_FIXTURE_TEST_CASE(damaged_hub_is_refused, node_directory) {
   const auto where = config().data_dir;
   { BOOST_TEST_REQUIRE(static_cast<bool>(open())); }
   for (const auto& entry : std::filesystem::recursive_directory_iterator(where))
     if (entry.path().filename() == "data.mdb")
       std::filesystem::resize_file(entry.path(), 100);
   auto opened = open();
-  BOOST_TEST((opened.code() == errc::storage_damaged),
-             sentence_of_failure(opened));
+  BOOST_TEST((opened.code() == errc::storage_damaged), failure_text(opened));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_gateway_outlives_its_node, home) {
+// The gateway object can outlive its node.
+BOOST_FIXTURE_TEST_CASE(gateway_answers_shutting_down_after_its_node_closed,
+                        node_directory) {
   std::shared_ptr<actors::management_gateway> gateway;
   {
     auto opened = open();
@@ -110,7 +114,7 @@ BOOST_FIXTURE_TEST_CASE(a_gateway_outlives_its_node, home) {
     gateway = (*opened)->gateway();
   }
   std::promise<actors::management_answer> answered;
-  gateway->submit(actors::get_status{"nobody"},
+  gateway->submit(actors::get_status{"missing"},
                   [&](auto answer) { answered.set_value(std::move(answer)); });
   BOOST_TEST((answered.get_future().get().code == errc::shutting_down));
   BOOST_TEST((gateway->count().code() == errc::shutting_down));

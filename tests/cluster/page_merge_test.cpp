@@ -40,7 +40,7 @@ std::string ids(const instance_page& page) {
   return text;
 }
 
-/// A node that gives pages of at most `count` rows.
+/// Returns the next page of a node, with at most `count` rows.
 instance_page ask(const std::vector<instance_row>& node,
                   const std::string& token, std::size_t count) {
   const auto after = token.empty() ? page_position{timestamp::min(), ""}
@@ -65,7 +65,7 @@ instance_page ask(const std::vector<instance_row>& node,
 
 BOOST_AUTO_TEST_SUITE(page_merge_suite)
 
-BOOST_AUTO_TEST_CASE(rows_of_all_nodes_are_in_order) {
+BOOST_AUTO_TEST_CASE(rows_of_all_nodes_are_merged_in_order) {
   const auto merged = merge_pages(
     {page_of({row(1, "a"), row(3, "c")}), page_of({row(2, "b"), row(3, "d")})},
     10);
@@ -73,7 +73,9 @@ BOOST_AUTO_TEST_CASE(rows_of_all_nodes_are_in_order) {
   BOOST_TEST(merged.token == "");
 }
 
-BOOST_AUTO_TEST_CASE(a_page_has_no_more_rows_than_wanted_and_goes_on_there) {
+// Two nodes return four rows in total for a page of three rows. The token must
+// contain the position of the third row.
+BOOST_AUTO_TEST_CASE(full_page_ends_with_a_token_for_the_next_row) {
   const auto merged = merge_pages(
     {page_of({row(1, "a"), row(3, "c")}), page_of({row(2, "b"), row(4, "d")})},
     3);
@@ -81,8 +83,11 @@ BOOST_AUTO_TEST_CASE(a_page_has_no_more_rows_than_wanted_and_goes_on_there) {
   BOOST_TEST((parse_token(merged.token).value() == page_position{at(3), "c"}));
 }
 
-// A node may stop before its page is full: it has looked at enough.
-BOOST_AUTO_TEST_CASE(nothing_behind_the_first_stop_is_shown) {
+// A node may return an incomplete page with a token for its next rows. The
+// merged page then ends at the position in the token. Later rows of other nodes
+// must wait for the next page, because rows of the incomplete node may precede
+// them.
+BOOST_AUTO_TEST_CASE(rows_after_the_first_incomplete_page_are_withheld) {
   const auto merged
     = merge_pages({page_of({row(1, "a")}, page_position{at(2), "x"}),
                    page_of({row(2, "b"), row(3, "c")})},
@@ -95,7 +100,9 @@ BOOST_AUTO_TEST_CASE(nothing_behind_the_first_stop_is_shown) {
   BOOST_TEST(empty.token != "");
 }
 
-BOOST_AUTO_TEST_CASE(a_walk_over_nodes_meets_each_instance_once) {
+// Distributes random instances over one to four nodes, which return pages of
+// random size.
+BOOST_AUTO_TEST_CASE(walk_over_nodes_returns_each_instance_once) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 200; ++round) {
     std::vector<std::vector<instance_row>> nodes(1 + random() % 4);

@@ -17,47 +17,47 @@ namespace {
 
 using packets = std::vector<std::string>;
 
-/// One side, and what has come of it.
-struct side {
-  explicit side(std::uint64_t first_session)
+/// One end of a link, with the messages and events that it has reported.
+struct link_side {
+  explicit link_side(std::uint64_t first_session)
     : link({}, [n = first_session]() mutable { return n++; }) {
-    link.introduce("hello of " + std::to_string(first_session));
+    link.set_hello("hello of " + std::to_string(first_session));
   }
 
-  void take(const std::string& bytes, moment now) {
-    note(link.take(decode_packet(bytes).value(), now));
+  void take(const std::string& bytes, steady_time now) {
+    note(link.receive(decode_packet(bytes).value(), now));
   }
 
-  void take(const packets& all, moment now) {
+  void take(const packets& all, steady_time now) {
     for (const std::string& one : all)
       take(one, now);
   }
 
   void note(peer_link::outcome what) {
-    if (what.went_down)
-      ends.push_back(*what.went_down);
-    ups += what.went_up ? 1 : 0;
+    if (what.session_ended)
+      ends.push_back(*what.session_ended);
+    ups += what.session_began ? 1 : 0;
     for (std::string& message : what.messages)
-      got.push_back(std::move(message));
+      received.push_back(std::move(message));
   }
 
   peer_link link;
-  std::vector<std::string> got;
-  std::vector<std::string> ends; ///< Why sessions have ended.
-  int ups = 0;
+  std::vector<std::string> received;
+  std::vector<std::string> ends; ///< Reasons for the ends of sessions.
+  int ups = 0;                   ///< Number of established sessions.
 };
 
 struct two_sides {
   packets from_a() {
-    return a.link.take_packets(now);
+    return a.link.drain_packets(now);
   }
 
   packets from_b() {
-    return b.link.take_packets(now);
+    return b.link.drain_packets(now);
   }
 
-  /// Carries packets until there are none.
-  void flow() {
+  /// Exchanges packets until neither side sends any.
+  void deliver_packets() {
     for (;;) {
       const packets there = from_a();
       const packets back = from_b();
@@ -73,34 +73,36 @@ struct two_sides {
     b.note(b.link.tick(now));
   }
 
-  void meet() {
+  void establish_session() {
     a.link.path_opened(now);
     b.link.path_opened(now);
     tick();
-    flow();
+    deliver_packets();
     BOOST_REQUIRE(a.link.is_up());
     BOOST_REQUIRE(b.link.is_up());
   }
 
-  /// Time passes; what is sent arrives, unless a side is not heard.
-  void pass(moment time, bool hears_a = true, bool hears_b = true) {
-    for (const moment end = now + time; now < end;) {
+  /// Lets time pass and exchanges packets. The packets of a are lost if
+  /// `delivers_from_a` is false, and those of b if `delivers_from_b` is false.
+  void advance_time(steady_time time, bool delivers_from_a = true,
+                    bool delivers_from_b = true) {
+    for (const steady_time end = now + time; now < end;) {
       now += 20ms;
       tick();
       for (int i = 0; i < 3; ++i) {
         const packets there = from_a();
         const packets back = from_b();
-        if (hears_a)
+        if (delivers_from_a)
           b.take(there, now);
-        if (hears_b)
+        if (delivers_from_b)
           a.take(back, now);
       }
     }
   }
 
-  side a{1000};
-  side b{2000};
-  moment now = 1h;
+  link_side a{1000};
+  link_side b{2000};
+  steady_time now = 1h;
 };
 
 } // namespace
@@ -109,23 +111,26 @@ BOOST_FIXTURE_TEST_SUITE(peer_link_suite, two_sides)
 
 // --- Sessions ----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_session_comes_up_whoever_speaks_first) {
+// The second side opens its path after the hello of the first side was sent.
+BOOST_AUTO_TEST_CASE(session_is_established_from_either_side) {
   a.link.path_opened(now);
   a.note(a.link.tick(now));
-  b.link.path_opened(now); // the other side has come
-  flow();
+  b.link.path_opened(now);
+  deliver_packets();
   BOOST_TEST(a.link.is_up());
   BOOST_TEST(b.link.is_up());
   BOOST_TEST(a.ups == 1);
   BOOST_TEST(b.ups == 1);
   a.link.send("to b");
   b.link.send("to a");
-  flow();
-  BOOST_TEST(a.got == packets{"to a"}, boost::test_tools::per_element());
-  BOOST_TEST(b.got == packets{"to b"}, boost::test_tools::per_element());
+  deliver_packets();
+  BOOST_TEST(a.received == packets{"to a"}, boost::test_tools::per_element());
+  BOOST_TEST(b.received == packets{"to b"}, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(a_session_comes_up_whatever_becomes_of_its_hellos) {
+// Packets are lost, duplicated and reordered for two seconds; then both sides
+// must establish a session that works.
+BOOST_AUTO_TEST_CASE(session_is_established_despite_lost_hellos) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     two_sides w;
     std::mt19937_64 chance(seed);
@@ -133,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_session_comes_up_whatever_becomes_of_its_hellos) {
     w.b.link.path_opened(w.now);
     packets to_a;
     packets to_b;
-    const auto some = [&](packets& waiting, packets more, side& to) {
+    const auto some = [&](packets& waiting, packets more, link_side& to) {
       for (std::string& one : more) {
         if (chance() % 3 == 0)
           continue; // lost
@@ -155,86 +160,92 @@ BOOST_AUTO_TEST_CASE(a_session_comes_up_whatever_becomes_of_its_hellos) {
     }
     w.b.take(to_b, w.now);
     w.a.take(to_a, w.now);
-    w.pass(3s); // the weather is fine again
+    w.advance_time(3s); // without faults
     BOOST_TEST(w.a.link.is_up());
     BOOST_TEST(w.b.link.is_up());
-    w.a.got.clear();
-    w.b.got.clear();
+    w.a.received.clear();
+    w.b.received.clear();
     w.a.link.send("x");
     w.b.link.send("y");
-    w.flow();
-    BOOST_TEST(w.b.got == packets{"x"}, boost::test_tools::per_element());
-    BOOST_TEST(w.a.got == packets{"y"}, boost::test_tools::per_element());
+    w.deliver_packets();
+    BOOST_TEST(w.b.received == packets{"x"}, boost::test_tools::per_element());
+    BOOST_TEST(w.a.received == packets{"y"}, boost::test_tools::per_element());
   }
 }
 
-BOOST_AUTO_TEST_CASE(data_of_a_session_that_has_ended_is_nothing) {
-  meet();
+// A packet of the old session arrives after the new session was established.
+BOOST_AUTO_TEST_CASE(data_of_an_ended_session_is_dropped) {
+  establish_session();
   a.link.send("old");
   const packets old = from_a();
   b.note(b.link.reset("test"));
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(a.link.is_up());
   BOOST_TEST(b.link.is_up());
   BOOST_TEST(a.ends.size() == 1);
   b.take(old, now);
-  BOOST_TEST(b.got.empty());
+  BOOST_TEST(b.received.empty());
   a.link.send("new");
-  flow();
-  BOOST_TEST(b.got == packets{"new"}, boost::test_tools::per_element());
+  deliver_packets();
+  BOOST_TEST(b.received == packets{"new"}, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(nothing_of_an_old_session_appears_in_a_new_one) {
-  meet();
+// When the session ends, b has received half of a long message, and a has not
+// yet sent another message.
+BOOST_AUTO_TEST_CASE(partial_message_does_not_leak_into_a_new_session) {
+  establish_session();
   const std::string half(packet_bytes_max, 'x');
   a.link.send(half + "rest");
   const packets cut = from_a();
   BOOST_REQUIRE(cut.size() == 2);
-  b.take(cut[0], now); // half a message is there
+  b.take(cut[0], now); // the first half of the message
   a.link.send("not sent yet");
   a.note(a.link.reset("test"));
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(a.link.is_up());
   a.link.send("new");
-  flow();
+  deliver_packets();
   b.take(cut[1], now);
-  BOOST_TEST(b.got == packets{"new"}, boost::test_tools::per_element());
-  BOOST_TEST(!b.link.is_crowded());
+  BOOST_TEST(b.received == packets{"new"}, boost::test_tools::per_element());
+  BOOST_TEST(!b.link.is_congested());
 }
 
-BOOST_AUTO_TEST_CASE(a_restarted_side_begins_a_new_session) {
-  meet();
-  side again{3000};
+// A hello with a new session number ends the old session on the other side.
+BOOST_AUTO_TEST_CASE(restarted_side_begins_a_new_session) {
+  establish_session();
+  link_side again{3000};
   again.link.path_opened(now);
   again.note(again.link.tick(now));
-  b.take(again.link.take_packets(now), now);
+  b.take(again.link.drain_packets(now), now);
   BOOST_TEST(b.ends.size() == 1);
   BOOST_TEST(b.ends[0].find("new session") != std::string::npos);
   again.take(from_b(), now);
-  b.take(again.link.take_packets(now), now);
+  b.take(again.link.drain_packets(now), now);
   BOOST_TEST(again.link.is_up());
   BOOST_TEST(b.link.is_up());
   BOOST_TEST(b.ups == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_path_that_ends_ends_the_session_until_the_next_one) {
-  meet();
+// Messages that are sent without a session are dropped.
+BOOST_AUTO_TEST_CASE(closed_path_ends_the_session) {
+  establish_session();
   a.note(a.link.path_closed("cable"));
   b.note(b.link.path_closed("cable"));
   BOOST_TEST(a.ends == packets{"cable"}, boost::test_tools::per_element());
-  BOOST_TEST((a.link.wake_at() == moment::max()));
-  pass(2s);
+  BOOST_TEST((a.link.wake_at() == steady_time::max()));
+  advance_time(2s);
   BOOST_TEST(!a.link.is_up());
-  a.link.send("nobody is there");
+  a.link.send("without a session");
   BOOST_TEST(from_a().empty());
-  meet();
+  establish_session();
   BOOST_TEST(a.ups == 2);
 }
 
-// --- The stream --------------------------------------------------------------
+// --- Order and completeness --------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(what_comes_twice_is_taken_once) {
-  meet();
+// Each of two packets arrives several times.
+BOOST_AUTO_TEST_CASE(duplicate_packets_are_delivered_once) {
+  establish_session();
   a.link.send("one");
   const packets first = from_a();
   a.link.send("two");
@@ -242,12 +253,13 @@ BOOST_AUTO_TEST_CASE(what_comes_twice_is_taken_once) {
   for (const packets& each : {first, first, second, first, second})
     b.take(each, now);
   const packets both{"one", "two"};
-  BOOST_TEST(b.got == both, boost::test_tools::per_element());
+  BOOST_TEST(b.received == both, boost::test_tools::per_element());
   BOOST_TEST(b.ends.empty());
 }
 
-BOOST_AUTO_TEST_CASE(what_overtakes_is_put_in_order) {
-  meet();
+// Sixty packets arrive in random order.
+BOOST_AUTO_TEST_CASE(reordered_packets_are_delivered_in_order) {
+  establish_session();
   packets sent;
   packets expected;
   for (int i = 0; i < 60; ++i) {
@@ -259,50 +271,55 @@ BOOST_AUTO_TEST_CASE(what_overtakes_is_put_in_order) {
   std::mt19937_64 chance(7);
   std::shuffle(sent.begin(), sent.end(), chance);
   b.take(sent, now);
-  BOOST_TEST(b.got == expected, boost::test_tools::per_element());
+  BOOST_TEST(b.received == expected, boost::test_tools::per_element());
   BOOST_TEST(b.link.is_up());
 }
 
-BOOST_AUTO_TEST_CASE(a_gap_that_does_not_close_ends_the_session) {
-  meet();
+// A packet that is still missing after a time limit ends the session on both
+// sides; no later message is delivered out of order.
+BOOST_AUTO_TEST_CASE(lost_packet_ends_the_session) {
+  establish_session();
   a.link.send("lost");
   from_a();
-  a.link.send("taken too early");
-  flow();
-  BOOST_TEST(b.got.empty());
-  pass(1s);
+  a.link.send("sent too early");
+  deliver_packets();
+  BOOST_TEST(b.received.empty());
+  advance_time(1s);
   BOOST_REQUIRE(b.ends.size() == 1);
   BOOST_TEST(b.ends[0].find("lost on the way") != std::string::npos);
   BOOST_TEST(a.ends.size() == 1);
-  BOOST_TEST(b.got.empty());
-  BOOST_TEST(a.link.is_up()); // a new one
+  BOOST_TEST(b.received.empty());
+  BOOST_TEST(a.link.is_up()); // in a new session
   BOOST_TEST(b.link.is_up());
 }
 
-BOOST_AUTO_TEST_CASE(the_last_packet_is_missed_too) {
-  meet();
+// No later packet shows the gap, but the next heartbeat does.
+BOOST_AUTO_TEST_CASE(loss_of_the_last_packet_is_detected) {
+  establish_session();
   a.link.send("lost, and nothing follows");
   from_a();
-  pass(1s); // a heartbeat tells
+  advance_time(1s); // a heartbeat shows the gap
   BOOST_TEST(b.ends.size() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(a_gap_that_closes_in_time_is_no_harm) {
-  meet();
+// The missing packet arrives after 200 ms, before the time limit.
+BOOST_AUTO_TEST_CASE(late_packet_keeps_the_session) {
+  establish_session();
   a.link.send("one");
   const packets late = from_a();
   a.link.send("two");
-  flow();
-  pass(200ms);
+  deliver_packets();
+  advance_time(200ms);
   b.take(late, now);
-  pass(2s);
+  advance_time(2s);
   const packets both{"one", "two"};
-  BOOST_TEST(b.got == both, boost::test_tools::per_element());
+  BOOST_TEST(b.received == both, boost::test_tools::per_element());
   BOOST_TEST(b.ends.empty());
 }
 
-BOOST_AUTO_TEST_CASE(too_many_that_overtake_are_a_loss) {
-  meet();
+// The buffer for packets after a gap is bounded.
+BOOST_AUTO_TEST_CASE(too_many_reordered_packets_end_the_session) {
+  establish_session();
   a.link.send("lost");
   from_a();
   for (int i = 0; i < 100; ++i) {
@@ -310,11 +327,12 @@ BOOST_AUTO_TEST_CASE(too_many_that_overtake_are_a_loss) {
     b.take(from_a(), now);
   }
   BOOST_REQUIRE(b.ends.size() == 1);
-  BOOST_TEST(b.got.empty());
+  BOOST_TEST(b.received.empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_long_message_crosses_in_pieces) {
-  meet();
+// Messages of several packets and empty messages keep their content and order.
+BOOST_AUTO_TEST_CASE(long_message_is_split_into_packets) {
+  establish_session();
   std::string longest;
   for (std::size_t i = 0; i < 5 * packet_bytes_max + 12'345; ++i)
     longest += static_cast<char>(i * 31 % 251);
@@ -328,15 +346,16 @@ BOOST_AUTO_TEST_CASE(a_long_message_crosses_in_pieces) {
   for (const std::string& one : sent)
     BOOST_TEST(one.size() <= packet_bytes_max + head);
   b.take(sent, now);
-  BOOST_REQUIRE(b.got.size() == 4);
-  BOOST_TEST(b.got[0] == "before");
-  BOOST_TEST((b.got[1] == longest));
-  BOOST_TEST(b.got[2].empty());
-  BOOST_TEST(b.got[3] == "after");
+  BOOST_REQUIRE(b.received.size() == 4);
+  BOOST_TEST(b.received[0] == "before");
+  BOOST_TEST((b.received[1] == longest));
+  BOOST_TEST(b.received[2].empty());
+  BOOST_TEST(b.received[3] == "after");
 }
 
-BOOST_AUTO_TEST_CASE(a_message_that_is_too_long_ends_the_session) {
-  meet();
+// The length in the frame of a message exceeds the limit.
+BOOST_AUTO_TEST_CASE(oversized_message_ends_the_session) {
+  establish_session();
   std::string frame
     = persistence::big_endian(std::uint64_t{stream_message_bytes_max} + 1);
   packet what;
@@ -350,78 +369,87 @@ BOOST_AUTO_TEST_CASE(a_message_that_is_too_long_ends_the_session) {
   BOOST_TEST(b.ends[0].find("too long") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(who_does_not_keep_up_is_crowded_until_it_does) {
-  meet();
+// The sender reports congestion when the bytes that are not acknowledged reach
+// the limit.
+BOOST_AUTO_TEST_CASE(link_is_congested_until_packets_are_acknowledged) {
+  establish_session();
   const std::string bytes(packet_bytes_max, 'x');
   packets sent;
-  for (std::size_t i = 0; i < unconfirmed_bytes_max / bytes.size(); ++i) {
-    BOOST_TEST(!a.link.is_crowded());
+  for (std::size_t i = 0; i < unacknowledged_bytes_max / bytes.size(); ++i) {
+    BOOST_TEST(!a.link.is_congested());
     a.link.send(bytes);
     for (std::string& one : from_a())
       sent.push_back(std::move(one));
   }
-  BOOST_TEST(a.link.is_crowded());
+  BOOST_TEST(a.link.is_congested());
   b.take(sent, now);
-  pass(400ms); // a heartbeat confirms
-  BOOST_TEST(!a.link.is_crowded());
+  advance_time(400ms); // a heartbeat acknowledges
+  BOOST_TEST(!a.link.is_congested());
 }
 
 // --- Time --------------------------------------------------------------------
 
+// For a minute the sides exchange heartbeats but no messages.
 BOOST_AUTO_TEST_CASE(heartbeats_keep_a_session_up) {
-  meet();
-  pass(1min);
+  establish_session();
+  advance_time(1min);
   BOOST_TEST(a.ups == 1);
   BOOST_TEST(b.ups == 1);
   BOOST_TEST(a.ends.empty());
   BOOST_TEST(b.ends.empty());
 }
 
+// All packets are lost for 1.3 s. Afterwards the sides establish a new session.
 BOOST_AUTO_TEST_CASE(silence_ends_a_session_on_both_sides) {
-  meet();
-  pass(1s, false, false);
+  establish_session();
+  advance_time(1s, false, false);
   BOOST_TEST(a.link.is_up()); // not yet
-  pass(300ms, false, false);
+  advance_time(300ms, false, false);
   BOOST_TEST(!a.link.is_up());
   BOOST_TEST(!b.link.is_up());
   BOOST_REQUIRE(a.ends.size() == 1);
   BOOST_TEST(a.ends[0].find("nothing was heard") != std::string::npos);
-  pass(1s);
+  advance_time(1s);
   BOOST_TEST(a.ups == 2);
   BOOST_TEST(b.ups == 2);
 }
 
-BOOST_AUTO_TEST_CASE(silence_of_one_side_ends_the_session_on_both) {
-  meet();
-  pass(3s, true, false); // b is not heard
+// Packets of b are lost; packets of a arrive.
+BOOST_AUTO_TEST_CASE(loss_in_one_direction_ends_the_session_on_both_sides) {
+  establish_session();
+  advance_time(3s, true, false);
   BOOST_TEST(!a.link.is_up());
   BOOST_TEST(!b.link.is_up());
-  BOOST_TEST(b.ups == 1); // and does not come up again
-  pass(1s);
+  BOOST_TEST(b.ups == 1); // no new session
+  advance_time(1s);
   BOOST_TEST(a.link.is_up());
   BOOST_TEST(b.link.is_up());
 }
 
-BOOST_AUTO_TEST_CASE(a_link_says_when_it_wants_to_be_looked_at) {
-  BOOST_TEST((a.link.wake_at() == moment::max()));
+// Without a path there is no deadline; with an established session the deadline
+// is the next heartbeat.
+BOOST_AUTO_TEST_CASE(wake_at_returns_the_next_deadline) {
+  BOOST_TEST((a.link.wake_at() == steady_time::max()));
   a.link.path_opened(now);
   BOOST_TEST((a.link.wake_at() <= now));
   b.link.path_opened(now);
   tick();
-  flow();
+  deliver_packets();
   BOOST_TEST((a.link.wake_at() > now));
   BOOST_TEST((a.link.wake_at() <= now + link_times{}.heartbeat_interval));
 }
 
-// --- Anything at all ---------------------------------------------------------
+// --- Random faults -----------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(whatever_the_weather_each_session_is_a_whole_prefix) {
+// Packets are lost, duplicated and reordered at random. Within each session the
+// received numbers have no gap, and sessions do not mix.
+BOOST_AUTO_TEST_CASE(each_session_delivers_a_dense_prefix_over_lossy_links) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     two_sides w;
     std::mt19937_64 chance(seed);
     w.a.link.path_opened(w.now);
     w.b.link.path_opened(w.now);
-    packets flying;
+    packets in_flight;
     int next = 0;
     for (int i = 0; i < 400; ++i) {
       w.now += 10ms;
@@ -431,20 +459,20 @@ BOOST_AUTO_TEST_CASE(whatever_the_weather_each_session_is_a_whole_prefix) {
                       + std::to_string(next++));
       for (std::string& one : w.from_a())
         if (chance() % 30 != 0)
-          flying.push_back(std::move(one));
-      if (!flying.empty() && chance() % 2 == 0)
-        flying.push_back(flying[chance() % flying.size()]);
-      while (flying.size() > chance() % 5) {
-        const std::size_t n = chance() % flying.size();
-        w.b.take(flying[n], w.now);
-        flying.erase(flying.begin() + static_cast<std::ptrdiff_t>(n));
+          in_flight.push_back(std::move(one));
+      if (!in_flight.empty() && chance() % 2 == 0)
+        in_flight.push_back(in_flight[chance() % in_flight.size()]);
+      while (in_flight.size() > chance() % 5) {
+        const std::size_t n = chance() % in_flight.size();
+        w.b.take(in_flight[n], w.now);
+        in_flight.erase(in_flight.begin() + static_cast<std::ptrdiff_t>(n));
       }
       w.a.take(w.from_b(), w.now);
     }
-    // Within a session numbers are dense; sessions do not mix.
+
     std::string session;
     int last = -1;
-    for (const std::string& one : w.b.got) {
+    for (const std::string& one : w.b.received) {
       const std::size_t blank = one.find(' ');
       const int number = std::stoi(one.substr(blank));
       if (one.substr(0, blank) == session)
@@ -454,7 +482,7 @@ BOOST_AUTO_TEST_CASE(whatever_the_weather_each_session_is_a_whole_prefix) {
       session = one.substr(0, blank);
       last = number;
     }
-    BOOST_TEST(!w.b.got.empty());
+    BOOST_TEST(!w.b.received.empty());
   }
 }
 

@@ -27,13 +27,15 @@ std::vector<node_id> some_nodes(std::size_t count) {
 
 BOOST_AUTO_TEST_SUITE(placement_suite)
 
-// A hub's placement is stored, but whoever makes it must come to the same.
-BOOST_AUTO_TEST_CASE(the_placement_of_a_hub_is_the_same_everywhere) {
+// Each node computes the placement when it creates its data directory, and
+// stores it. All nodes must compute the same placement.
+BOOST_AUTO_TEST_CASE(placement_matches_the_golden_vector) {
   const placement made = place(some_nodes(3), 12).value();
   const std::vector<std::uint32_t> expected{2, 2, 1, 2, 2, 0, 1, 0, 1, 0, 0, 1};
   BOOST_TEST(made.owners == expected, boost::test_tools::per_element());
 }
 
+// Every partition has exactly one owner.
 BOOST_AUTO_TEST_CASE(nodes_differ_by_at_most_one_partition) {
   for (const std::size_t nodes : {1, 2, 3, 5, 7, 20, 32})
     for (const std::uint32_t partitions : {32U, 33U, 100U, 4096U}) {
@@ -53,7 +55,8 @@ BOOST_AUTO_TEST_CASE(nodes_differ_by_at_most_one_partition) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(the_order_of_the_list_does_not_matter) {
+// The list is reversed; every node owns the same partitions.
+BOOST_AUTO_TEST_CASE(node_order_does_not_matter) {
   auto nodes = some_nodes(5);
   const placement one = place(nodes, 64).value();
   std::reverse(nodes.begin(), nodes.end());
@@ -62,7 +65,9 @@ BOOST_AUTO_TEST_CASE(the_order_of_the_list_does_not_matter) {
     BOOST_TEST((one.owned_by(node) == other.owned_by(node)));
 }
 
-BOOST_AUTO_TEST_CASE(lists_that_make_no_cluster_are_refused) {
+// place() refuses an empty list, duplicate or invalid names, and more nodes
+// than partitions.
+BOOST_AUTO_TEST_CASE(invalid_node_lists_are_refused) {
   for (const std::vector<node_id>& nodes : {std::vector<node_id>{},
                                             {"a", "a"},
                                             {""},
@@ -77,7 +82,10 @@ BOOST_AUTO_TEST_CASE(lists_that_make_no_cluster_are_refused) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_list_that_would_move_partitions_is_refused_by_name) {
+// A stored placement is compared with a new node list. Added nodes and another
+// order are allowed; a missing owner is an error that names the node and its
+// partitions.
+BOOST_AUTO_TEST_CASE(missing_owner_is_refused_and_named) {
   const placement stored = place(some_nodes(3), 6).value();
   BOOST_TEST(static_cast<bool>(check_nodes(stored, some_nodes(3))));
   BOOST_TEST(static_cast<bool>(check_nodes(stored, some_nodes(4))));

@@ -1,5 +1,5 @@
-/// Routers that talk with each other over packets that a test carries, and
-/// hosts that write down what they are asked for.
+/// Routers that are connected by packets which the test delivers, and hosts
+/// that record the calls of their routers.
 #pragma once
 
 #include "cluster/routing/node_router.hpp"
@@ -14,10 +14,24 @@
 
 namespace perdura::tests {
 
-using namespace cluster;
-using namespace persistence;
+using cluster::node_id;
+using cluster::node_query;
+using cluster::node_query_answer;
+using cluster::node_router;
+using cluster::packet;
+using cluster::path_id;
+using cluster::peer_hello;
+using cluster::router_config;
+using cluster::router_host;
+using cluster::send_or_cancel_ptr;
+using cluster::steady_time;
+using persistence::error;
+using persistence::instance_id;
+using persistence::log_level;
+using persistence::partition_id;
+using persistence::result;
 
-/// The last digit of the ID: "order-1" is on partition 1.
+/// The partition is the last digit of the ID: "order-1" is in partition 1.
 inline partition_id partition_by_digit(const instance_id& id,
                                        std::uint32_t count) {
   return partition_id(static_cast<std::uint32_t>(id.back() - '0') % count);
@@ -41,11 +55,12 @@ public:
     returned.push_back(its);
   }
 
-  void look_up(std::uint64_t ticket, question asked) override {
+  void run_local_query(std::uint64_t ticket, node_query asked) override {
     questions.emplace_back(ticket, std::move(asked));
   }
 
-  void answered(std::uint64_t ticket, result<question_answer> answer) override {
+  void peer_query_completed(std::uint64_t ticket,
+                            result<node_query_answer> answer) override {
     replies.emplace_back(ticket, std::move(answer));
   }
 
@@ -53,15 +68,15 @@ public:
     stopped = why;
   }
 
-  void met(const peer_hello& hello) override {
+  void peer_connected(const peer_hello& hello) override {
     hellos.push_back(hello);
   }
 
-  void log(int, const std::string& text) override {
+  void log(log_level, const std::string& text) override {
     lines.push_back(text);
   }
 
-  /// Requests that were delivered, as the partition has them.
+  /// The management requests among the delivered messages.
   std::vector<actors::management_inbound> requests() const {
     std::vector<actors::management_inbound> all;
     for (const auto& [to, message] : delivered)
@@ -74,20 +89,21 @@ public:
   std::vector<std::pair<actors::reply_to, actors::management_answer>> answers;
   std::deque<std::pair<path_id, std::string>> sent;
   std::vector<std::vector<partition_id>> returned;
-  std::vector<std::pair<std::uint64_t, question>> questions;
-  std::vector<std::pair<std::uint64_t, result<question_answer>>> replies;
+  std::vector<std::pair<std::uint64_t, node_query>> questions;
+  std::vector<std::pair<std::uint64_t, result<node_query_answer>>> replies;
   std::optional<error> stopped;
   std::vector<peer_hello> hellos;
   std::vector<std::string> lines;
 };
 
-struct party {
+struct router_node {
   recording_host host;
   std::unique_ptr<node_router> router;
-  bool is_silent = false; ///< What it sends gets lost.
+  bool is_silent = false; ///< True if all packets of this node are lost.
 };
 
-/// "node-1" owns partitions 0 and 2, "node-2" 1 and 3.
+/// Routers in one process. "node-1" owns the partitions 0 and 2, "node-2" owns
+/// 1 and 3.
 struct connected_routers {
   router_config config_of(const node_id& name) const {
     router_config config;
@@ -114,40 +130,41 @@ struct connected_routers {
     return config;
   }
 
-  party& add(const std::string& as, router_config config) {
-    auto one = std::make_unique<party>();
+  router_node& add(const std::string& as, router_config config) {
+    auto one = std::make_unique<router_node>();
     one->router = std::make_unique<node_router>(std::move(config), one->host);
     one->router->serve(true);
-    return *(parties[as] = std::move(one));
+    return *(nodes_by_name[as] = std::move(one));
   }
 
   path_id connect(const std::string& from, const std::string& to) {
     return connect(from, to, to);
   }
 
-  /// `to` stands where `from` thinks that `called` is.
+  /// Opens a path from `from` to `to`. The router of `from` expects the node
+  /// with the name `called` at the other end.
   path_id connect(const std::string& from, const std::string& to,
                   const std::string& called) {
     const path_id path = ++last_path;
     paths[path] = {from, to};
-    parties.at(from)->router->path_opened(path, called, now);
-    flow();
+    nodes_by_name.at(from)->router->path_opened(path, called, now);
+    deliver_packets();
     return path;
   }
 
   void cut(path_id path) {
     const auto [from, to] = paths.at(path);
     paths.erase(path);
-    parties.at(from)->router->path_closed(path, now);
-    parties.at(to)->router->path_closed(path, now);
-    flow();
+    nodes_by_name.at(from)->router->path_closed(path, now);
+    nodes_by_name.at(to)->router->path_closed(path, now);
+    deliver_packets();
   }
 
-  /// Carries packets until nobody sends any.
-  void flow() {
+  /// Delivers packets until no router sends any.
+  void deliver_packets() {
     for (bool any = true; any;) {
       any = false;
-      for (auto& [name, one] : parties) {
+      for (auto& [name, one] : nodes_by_name) {
         one->router->flush(now);
         while (!one->host.sent.empty()) {
           const auto [path, packet] = std::move(one->host.sent.front());
@@ -157,29 +174,29 @@ struct connected_routers {
           if (found == paths.end() || one->is_silent)
             continue;
           const auto& [from, to] = found->second;
-          parties.at(from == name ? to : from)
-            ->router->take_packet(path, packet, now);
+          nodes_by_name.at(from == name ? to : from)
+            ->router->receive_packet(path, packet, now);
         }
       }
     }
   }
 
-  void pass(moment time) {
-    for (const moment end = now + time; now < end;) {
+  void advance_time(steady_time time) {
+    for (const steady_time end = now + time; now < end;) {
       now += std::chrono::milliseconds(50);
-      for (auto& [name, one] : parties)
+      for (auto& [name, one] : nodes_by_name)
         one->router->tick(now);
-      flow();
+      deliver_packets();
     }
   }
 
-  std::map<std::string, std::unique_ptr<party>> parties;
+  std::map<std::string, std::unique_ptr<router_node>> nodes_by_name;
   std::map<path_id, std::pair<std::string, std::string>> paths;
   path_id last_path = 0;
-  moment now = std::chrono::hours(1);
+  steady_time now = std::chrono::hours(1);
 };
 
-/// Two nodes, connected.
+/// Two connected nodes that serve requests.
 struct two_nodes : connected_routers {
   two_nodes()
     : one(add("node-1", config_of("node-1"))),
@@ -191,21 +208,23 @@ struct two_nodes : connected_routers {
     return {{1, correlation}, std::move(what)};
   }
 
-  void ask(party& at, std::uint64_t correlation,
-           actors::management_request what, claim_ptr claim = nullptr) {
-    at.router->take_request(request(correlation, std::move(what)),
-                            std::move(claim), now);
-    flow();
+  void ask(router_node& at, std::uint64_t correlation,
+           actors::management_request what,
+           send_or_cancel_ptr token = nullptr) {
+    at.router->handle_request(request(correlation, std::move(what)),
+                              std::move(token), now);
+    deliver_packets();
   }
 
-  /// The partition answers the n-th request that it was given.
-  void answer(party& at, std::size_t n, actors::management_answer what = {}) {
-    at.router->take_reply(at.host.requests().at(n).from, std::move(what));
-    flow();
+  /// Sends the partition's answer to the n-th request that was delivered.
+  void answer(router_node& at, std::size_t n,
+              actors::management_answer what = {}) {
+    at.router->handle_reply(at.host.requests().at(n).from, std::move(what));
+    deliver_packets();
   }
 
-  party& one;
-  party& two;
+  router_node& one;
+  router_node& two;
   path_id path;
 };
 

@@ -14,19 +14,20 @@ namespace perdura::cluster {
 
 namespace {
 
-/// Threads as CAF's workers: each takes jobs until it is given a null one.
-/// What a job is, the queue does not look at.
-class crew {
+/// Threads that run jobs from a queue, as the workers of CAF do. A null job
+/// ends a thread. The queue never dereferences a job, so the test can push
+/// pointers to functions instead of actors.
+class worker_threads {
 public:
   using work = std::function<void()>;
 
-  explicit crew(run_queue_limits limits) {
+  explicit worker_threads(run_queue_limits limits) {
     queue.open(limits);
     for (std::size_t i = 0; i < limits.threads; ++i)
       threads_.emplace_back([this, i] { run(i); });
   }
 
-  ~crew() {
+  ~worker_threads() {
     for (std::size_t i = 0; i < threads_.size(); ++i)
       queue.push(nullptr);
     for (std::thread& each : threads_)
@@ -34,7 +35,7 @@ public:
     queue.close();
   }
 
-  void give(work job) {
+  void push(work job) {
     queue.push(reinterpret_cast<caf::resumable*>(new work(std::move(job))));
   }
 
@@ -46,12 +47,12 @@ public:
   run_queue queue;
 
 private:
-  void run(std::size_t who) {
-    while (caf::resumable* job = queue.pop(who)) {
+  void run(std::size_t thread_ids) {
+    while (caf::resumable* job = queue.pop(thread_ids)) {
       const std::unique_ptr<work> own(reinterpret_cast<work*>(job));
       (*own)();
     }
-    queue.leave(who);
+    queue.retire_worker(thread_ids);
   }
 
   std::vector<std::thread> threads_;
@@ -66,125 +67,133 @@ run_queue_limits four_threads() {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(run_queues)
+BOOST_AUTO_TEST_SUITE(run_queue_suite)
 
-BOOST_AUTO_TEST_CASE(every_job_is_done_once) {
-  crew all(four_threads());
+// Four threads push twenty thousand jobs to four threads.
+BOOST_AUTO_TEST_CASE(every_job_runs_once) {
+  worker_threads all(four_threads());
   constexpr int many = 20'000;
   std::vector<std::atomic<int>> done(many);
   std::latch left(many);
-  std::vector<std::thread> givers;
-  for (int giver = 0; giver < 4; ++giver)
-    givers.emplace_back([&, giver] {
-      for (int i = giver; i < many; i += 4)
-        all.give([&, i] {
+  std::vector<std::thread> producers;
+  for (int producer = 0; producer < 4; ++producer)
+    producers.emplace_back([&, producer] {
+      for (int i = producer; i < many; i += 4)
+        all.push([&, i] {
           ++done[static_cast<std::size_t>(i)];
           left.count_down();
         });
     });
-  for (std::thread& each : givers)
+  for (std::thread& each : producers)
     each.join();
   left.wait();
   for (const std::atomic<int>& each : done)
     BOOST_REQUIRE(each == 1);
 }
 
-// A job that was given while everybody slept must not wait for the next one.
-BOOST_AUTO_TEST_CASE(a_job_wakes_somebody) {
-  crew all(four_threads());
+// A job that is pushed while all threads sleep must not wait for the next job.
+BOOST_AUTO_TEST_CASE(job_wakes_a_sleeping_thread) {
+  worker_threads all(four_threads());
   for (int i = 0; i < 200; ++i) {
     all.wait_asleep();
     std::latch done(1);
-    all.give([&] { done.count_down(); });
+    all.push([&] { done.count_down(); });
     done.wait();
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_few_short_jobs_share_a_thread) {
+// If jobs are short and few of them wait, the queue wakes no second thread.
+BOOST_AUTO_TEST_CASE(short_jobs_share_a_thread) {
   run_queue_limits limits = four_threads();
   limits.backlog_min = 1'000;
-  limits.blocked_after = std::chrono::hours(1); // nobody is taken for blocked
-  crew all(limits);
+  limits.blocked_after = std::chrono::hours(1); // no thread counts as blocked
+  worker_threads all(limits);
   all.wait_asleep();
   std::mutex mutex;
-  std::vector<std::thread::id> who;
+  std::vector<std::thread::id> thread_ids;
   std::latch done(100);
-  std::latch all_given(1);
-  all.give([&] { all_given.wait(); });
+  std::latch all_pushed(1);
+  all.push([&] { all_pushed.wait(); });
   for (int i = 0; i < 100; ++i)
-    all.give([&] {
+    all.push([&] {
       {
         const std::lock_guard lock(mutex);
-        who.push_back(std::this_thread::get_id());
+        thread_ids.push_back(std::this_thread::get_id());
       }
       done.count_down();
     });
-  all_given.count_down();
+  all_pushed.count_down();
   done.wait();
-  for (const std::thread::id& each : who)
-    BOOST_TEST((each == who.front()));
+  for (const std::thread::id& each : thread_ids)
+    BOOST_TEST((each == thread_ids.front()));
 }
 
-// Orchestrators may never await: others step in for the threads they hold.
-BOOST_AUTO_TEST_CASE(jobs_go_on_beside_those_that_block) {
-  crew all(four_threads());
-  std::latch over(1);
+// An orchestrator that never awaits blocks its thread; the queue must use
+// another thread.
+BOOST_AUTO_TEST_CASE(jobs_run_beside_blocked_threads) {
+  worker_threads all(four_threads());
+  std::latch release(1);
   for (int i = 0; i < 3; ++i) {
     std::latch begun(1);
-    all.give([&] {
+    all.push([&] {
       begun.count_down();
-      over.wait();
+      release.wait();
     });
     begun.wait();
     std::latch done(50);
     for (int n = 0; n < 50; ++n)
-      all.give([&] { done.count_down(); });
+      all.push([&] { done.count_down(); });
     done.wait();
   }
-  over.count_down();
+  release.count_down();
 }
 
-BOOST_AUTO_TEST_CASE(who_says_that_it_blocks_is_replaced_at_once) {
+// A job announces with begin_blocking() that it will block, so another thread
+// takes over at once.
+BOOST_AUTO_TEST_CASE(announced_blocking_wakes_another_thread) {
   run_queue_limits limits = four_threads();
-  limits.blocked_after = std::chrono::hours(1); // but for what it says itself
-  crew all(limits);
+  // Only an announcement marks a thread as blocked.
+  limits.blocked_after = std::chrono::hours(1);
+  worker_threads all(limits);
   all.wait_asleep();
-  std::latch says(1);
-  std::latch over(1);
-  std::atomic<bool> may{false};
-  all.give([&] {
-    may = run_queue::begin_blocking();
-    says.count_down();
-    over.wait();
+  std::latch announced(1);
+  std::latch release(1);
+  std::atomic<bool> is_allowed{false};
+  all.push([&] {
+    is_allowed = run_queue::begin_blocking();
+    announced.count_down();
+    release.wait();
     run_queue::end_blocking();
   });
-  says.wait();
-  BOOST_TEST(may);
+  announced.wait();
+  BOOST_TEST(is_allowed);
   std::latch done(1);
-  all.give([&] { done.count_down(); });
+  all.push([&] { done.count_down(); });
   done.wait();
-  over.count_down();
+  release.count_down();
 }
 
-BOOST_AUTO_TEST_CASE(nobody_blocks_while_others_wait) {
+// begin_blocking() returns false while jobs wait, and on a thread that does not
+// run jobs of the queue.
+BOOST_AUTO_TEST_CASE(blocking_is_refused_while_jobs_wait) {
   run_queue_limits limits = four_threads();
   limits.backlog_min = 1'000;
   limits.blocked_after = std::chrono::hours(1);
-  crew all(limits);
+  worker_threads all(limits);
   all.wait_asleep();
-  std::latch given(1);
+  std::latch pushed(1);
   std::latch done(2);
-  std::atomic<bool> may{true};
-  all.give([&] {
-    given.wait();
-    may = run_queue::begin_blocking();
+  std::atomic<bool> is_allowed{true};
+  all.push([&] {
+    pushed.wait();
+    is_allowed = run_queue::begin_blocking();
     done.count_down();
   });
-  all.give([&] { done.count_down(); });
-  given.count_down();
+  all.push([&] { done.count_down(); });
+  pushed.count_down();
   done.wait();
-  BOOST_TEST(!may);
-  BOOST_TEST(!run_queue::begin_blocking()); // this is none of its threads
+  BOOST_TEST(!is_allowed);
+  BOOST_TEST(!run_queue::begin_blocking()); // not a thread of the queue
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,8 @@
-/// What strangers can send, judged: each target takes any bytes and says which
-/// promise they broke. For libFuzzer and for the ordinary tests.
+/// Fuzz targets for all input that an unauthenticated peer can send.
+///
+/// A target is a function that accepts any bytes, runs the code under test on
+/// them and reports the first violated property. libFuzzer calls it through
+/// fuzzer_entry.cpp; tests/client/fuzz_seeds_test.cpp calls it directly.
 #pragma once
 
 #include <span>
@@ -8,39 +11,43 @@
 
 namespace perdura::tests {
 
-/// A sentence; empty: every promise held.
-using broken_promise = std::string;
+/// A sentence that names the violated property. Empty means no violation.
+using violation = std::string;
 
-/// "METHOD TARGET", then a line "Name: value" for each header: URL, route,
-/// key, and what the log shows of it.
-broken_promise fuzz_routing(std::string_view bytes);
+/// Input: "METHOD TARGET", then a line "Name: value" for each header. Checks
+/// the URL parser, the route, the key and the URL in the log.
+violation fuzz_routing(std::string_view bytes);
 
-/// A body: our check against nlohmann's parser, start bindings, and what the
-/// command line makes of JSON.
-broken_promise fuzz_json_intake(std::string_view bytes);
+/// Input: a request body. Compares the JSON check with nlohmann's parser. Also
+/// checks `parse_start_bindings` and the JSON output of the command line.
+violation fuzz_json_intake(std::string_view bytes);
 
-/// What stands behind the `?` of a query; also as a time and a page's token.
-broken_promise fuzz_query_filters(std::string_view bytes);
+/// Input: the query string of a list request. The same bytes are also parsed as
+/// a time and as a continuation token.
+violation fuzz_query_filters(std::string_view bytes);
 
-/// A node's TOML file.
-broken_promise fuzz_configuration(std::string_view bytes);
+/// Input: the TOML configuration file of a node.
+violation fuzz_configuration(std::string_view bytes);
 
-/// A token, a line break, an instance; also as a file of keys.
-broken_promise fuzz_tokens(std::string_view bytes);
+/// Input: an access token for one instance, a line break and the ID of the
+/// instance. The same bytes are also parsed as a key file.
+violation fuzz_tokens(std::string_view bytes);
 
-/// What comes by a path from another process: lines "KIND TEXT", see the
-/// source. A router that takes it, with a peer and without.
-broken_promise fuzz_packets(std::string_view bytes);
+/// Input: the packets of another process; packets.cpp describes the format. A
+/// router receives them on the connection of its peer, and receives hello
+/// packets also on a second connection.
+violation fuzz_packets(std::string_view bytes);
 
 struct fuzz_target {
-  std::string_view name; ///< Also of its corpus and dictionary.
-  broken_promise (*run)(std::string_view bytes);
+  std::string_view name; ///< Also the name of its corpus and dictionary.
+  violation (*run)(std::string_view bytes);
 };
 
 std::span<const fuzz_target> fuzz_targets();
 
-/// The target whose function under test is wrong on purpose, to show that it
-/// is found out; PERDURA_PLANT in the environment says which at the start.
+/// The name of the target that tests a deliberately faulty function, to show
+/// that the target finds the fault. Empty means none. The initial value is the
+/// environment variable PERDURA_PLANT. Not thread-safe.
 std::string& planted_target();
 
 inline bool is_planted(std::string_view target) {

@@ -1,5 +1,6 @@
-// libFuzzer's way in. Built once for each target, which the compiler is told
-// as PERDURA_FUZZ_TARGET: several of these cannot live in one program.
+// The entry point that libFuzzer calls. A program has only one entry point, so
+// this file is compiled once for each target; the macro PERDURA_FUZZ_TARGET is
+// the name of the target's function.
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <cstdint>
@@ -8,12 +9,13 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
-  // A copy of its own, so that a read past the end is seen.
+  // The copy has no spare bytes, so that AddressSanitizer sees a read past the
+  // end.
   const std::string bytes(reinterpret_cast<const char*>(data), size);
-  const perdura::tests::broken_promise broken
+  const perdura::tests::violation found
     = perdura::tests::PERDURA_FUZZ_TARGET(bytes);
-  if (!broken.empty()) {
-    std::fprintf(stderr, "BROKEN PROMISE: %s\n", broken.c_str());
+  if (!found.empty()) {
+    std::fprintf(stderr, "VIOLATION: %s\n", found.c_str());
     std::abort();
   }
   return 0;

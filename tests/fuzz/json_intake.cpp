@@ -1,5 +1,5 @@
-// A stranger's body. nlohmann's parser is the second opinion on what JSON is;
-// where the two may differ is written out below, and nowhere else.
+// Request bodies. The parser of nlohmann is the reference for JSON; `compare`
+// lists the only differences that are allowed.
 #include "actors/authoring/json_text_check.hpp"
 #include "client/api/request_checks.hpp"
 #include "client/cli/json_view.hpp"
@@ -18,12 +18,12 @@ namespace {
 using namespace perdura::client;
 using nlohmann::json;
 
-/// Goes over a text with nlohmann's parser and builds nothing.
-class second_reader : public json::json_sax_t {
+/// Parses a text with nlohmann's parser without building a value.
+class reference_reader : public json::json_sax_t {
 public:
   std::size_t depth_max = 0;
   bool repeats_a_name = false;
-  int failure = 0; ///< nlohmann's number of it.
+  int failure = 0; ///< nlohmann's error number; 0 means none.
 
   bool null() override {
     return true;
@@ -89,49 +89,50 @@ private:
     return true;
   }
 
-  std::vector<std::set<std::string>> names_; ///< Of each open level.
+  /// The member names of each open level.
+  std::vector<std::set<std::string>> names_;
 };
 
-/// Wrong if planted: any byte beyond ASCII will do.
+/// With the planted fault any byte above 0x7F is accepted.
 persistence::result<void> check(std::string_view text) {
   if (!is_planted("json_intake"))
     return actors::check_json(text);
-  std::string tame(text);
-  for (char& c : tame)
+  std::string ascii(text);
+  for (char& c : ascii)
     if (static_cast<unsigned char>(c) >= 0x80)
       c = 'a';
-  return actors::check_json(tame);
+  return actors::check_json(ascii);
 }
 
-/// Where the two may differ, and why.
-broken_promise compare(std::string_view text,
-                       const persistence::result<void>& ours, bool theirs,
-                       const second_reader& seen) {
-  if (ours && seen.depth_max > actors::json_depth_max)
-    return "more levels than may be are taken";
-  if (ours && !theirs) {
-    // Numbers have any size with us; nlohmann's have a double's.
+/// Checks that both parsers agree, except for the differences listed here.
+violation compare(std::string_view text, const persistence::result<void>& ours,
+                  bool accepted_by_nlohmann, const reference_reader& reader) {
+  if (ours && reader.depth_max > actors::json_depth_max)
+    return "more levels than json_depth_max are accepted";
+  if (ours && !accepted_by_nlohmann) {
+    // Perdura accepts numbers of any size, nlohmann only those that fit a
+    // double.
     constexpr int number_out_of_range = 406;
-    return seen.failure == number_out_of_range
-             ? broken_promise()
-             : "nlohmann does not read what is taken";
+    return reader.failure == number_out_of_range
+             ? violation()
+             : "a text is accepted that nlohmann refuses";
   }
-  if (!ours && theirs) {
+  if (!ours && accepted_by_nlohmann) {
     if (ours.code() == persistence::errc::json_too_deep)
-      return seen.depth_max > actors::json_depth_max
-               ? broken_promise()
-               : "few levels are called too many";
-    // nlohmann skips a byte order mark, and takes NUL for the end.
-    const bool is_odd
+      return reader.depth_max > actors::json_depth_max
+               ? violation()
+               : "a text is refused as too deep although it is not";
+    // nlohmann skips a byte order mark and treats NUL as the end of the text.
+    const bool is_allowed
       = text.starts_with("\xEF\xBB\xBF") || text.find('\0') != text.npos;
-    return is_odd ? broken_promise() : "what nlohmann reads is refused";
+    return is_allowed ? violation() : "a text is refused that nlohmann accepts";
   }
   return {};
 }
 
 // --- Start bindings ---------------------------------------------------------
 
-/// Is this what an output binding holds?
+/// Whether the value is a valid start binding.
 bool is_binding(const json& value) {
   if (!value.is_object())
     return false;
@@ -145,19 +146,19 @@ bool is_binding(const json& value) {
   return value.contains("FunctionName");
 }
 
-broken_promise check_bindings(std::string_view text, const json& value) {
+violation check_bindings(std::string_view text, const json& value) {
   const auto bindings = parse_start_bindings(text);
   const bool expected = value.is_array()
                           ? std::all_of(value.begin(), value.end(), is_binding)
                           : is_binding(value);
   if (static_cast<bool>(bindings) != expected)
-    return expected ? "start bindings are refused"
-                    : "what is no start binding is taken";
+    return expected ? "valid start bindings are refused"
+                    : "invalid start bindings are accepted";
   if (!bindings)
     return {};
   const json list = value.is_array() ? value : json::array({value});
   if (bindings->size() != list.size())
-    return "start bindings are lost or made up";
+    return "start bindings are lost or invented";
   for (std::size_t i = 0; i < list.size(); ++i) {
     const start_binding& binding = (*bindings)[i];
     const std::string id
@@ -166,75 +167,77 @@ broken_promise check_bindings(std::string_view text, const json& value) {
           : "";
     if (binding.function_name != list[i]["FunctionName"]
         || binding.instance_id != id)
-      return "a binding's function or instance is another";
+      return "a binding has another function or instance";
     if (json::parse(binding.input.text()) != list[i].value("Input", json()))
-      return "a binding's input is another";
+      return "a binding has another input";
   }
   return {};
 }
 
-// --- The command line's view ------------------------------------------------
+// --- The JSON output of the command line ------------------------------------
 
-broken_promise check_view(std::string_view text, const json& value) {
+violation check_view(std::string_view text, const json& value) {
   for (const std::string& written : {json_pretty(text), json_compact(text)})
     if (json::parse(written, nullptr, false) != value)
-      return "written anew it is another value: " + written;
+      return "formatting changes the value: " + written;
   if (json_compact(json_pretty(text)) != json_compact(text))
-    return "pretty and compact are not the same text";
+    return "the pretty and the compact text differ in more than white space";
   const auto items = json_items(text);
   if (items.size() != (value.is_array() ? value.size() : 0))
-    return "an array has other items";
+    return "an array has another number of items";
   for (std::size_t i = 0; i < items.size(); ++i)
     if (json::parse(items[i], nullptr, false) != value[i])
-      return "an item of an array is another";
+      return "an item of an array has another value";
   if (value.is_string()) {
     const std::size_t first = text.find('"');
-    if (json_plain(text.substr(first, text.rfind('"') - first + 1)) != value)
-      return "a string's content is another";
+    if (json_unquoted(text.substr(first, text.rfind('"') - first + 1)) != value)
+      return "a string has another content";
   }
   if (!value.is_object())
     return {};
   for (const auto& [name, member] : value.items()) {
     const auto found = json_member(text, name);
-    // Escapes in names are not looked behind.
+    // json_member compares names without decoding escapes.
     if (!found && text.find('\\') == text.npos)
       return "a member is not found: " + name;
     if (found && json::parse(*found, nullptr, false) != member)
-      return "a member is another: " + name;
+      return "a member has another value: " + name;
   }
-  return json_member(text, "\x01").has_value() ? "a member is made up" : "";
+  return json_member(text, "\x01").has_value() ? "a member is invented" : "";
 }
 
 } // namespace
 
-broken_promise fuzz_json_intake(std::string_view bytes) {
+violation fuzz_json_intake(std::string_view bytes) {
   const std::string quoted = actors::json_string(bytes);
   if (!actors::check_json(quoted, quoted.size()))
-    return "a string that we wrote is refused: " + quoted;
+    return "a string written by json_string is refused: " + quoted;
 
   const auto ours = check(bytes);
-  second_reader seen;
-  const bool theirs = json::sax_parse(bytes, &seen);
-  if (auto broken = compare(bytes, ours, theirs, seen); !broken.empty())
-    return broken;
+  reference_reader reader;
+  const bool accepted_by_nlohmann = json::sax_parse(bytes, &reader);
+  if (auto found = compare(bytes, ours, accepted_by_nlohmann, reader);
+      !found.empty())
+    return found;
   if (!ours)
-    return parse_start_bindings(bytes) ? "bindings that are no JSON are taken"
-                                       : "";
-  // Whatever is in it, this goes over it without falling.
+    return parse_start_bindings(bytes)
+             ? "bindings that are not JSON are accepted"
+             : "";
+  // These functions must accept any valid JSON.
   const auto bindings = parse_start_bindings(bytes);
   if (bindings)
     for (const start_binding& each : *bindings)
       if (!actors::check_json(each.input.text()))
-        return "a binding's input is no JSON";
+        return "a binding's input is not JSON";
   for (const std::string& written : {json_pretty(bytes), json_compact(bytes)})
     if (!actors::check_json(written, written.size()))
-      return "written anew it is no JSON: " + written;
-  // Of names that repeat, each reader takes another.
-  if (!theirs || seen.repeats_a_name)
+      return "the formatted text is not JSON: " + written;
+  // If a member name is repeated, the readers may choose different members.
+  if (!accepted_by_nlohmann || reader.repeats_a_name)
     return {};
   const json value = json::parse(bytes);
-  if (auto broken = check_bindings(bytes, value); !broken.empty())
-    return broken;
+  if (auto found = check_bindings(bytes, value); !found.empty())
+    return found;
   return check_view(bytes, value);
 }
 

@@ -1,10 +1,11 @@
-// What another process sends to a node's router. The input is pieces, each
-// after a letter:
-//   p  a packet as it stands
-//   d  a data packet of the session that is up; the piece is its stream
-//   e  one message of that session; the piece is an envelope's bytes
-//   h  a hello by another path; the piece is what it says
-// A piece ends at a byte 0xFF; 0xFE makes the byte after it a plain one.
+// Packets from another process to the router of a node. The input is a sequence
+// of pieces. The first byte of a piece is its kind:
+//   p  a whole packet on the connection of the peer
+//   d  a data packet of the peer's session; the piece is its part of the stream
+//   e  one message of that session; the piece is the encoded envelope
+//   h  a hello on a second connection; the piece is the encoded hello
+// The byte 0xFF ends a piece. The byte 0xFE means that the next byte is part of
+// the piece, whatever its value.
 #include "cluster/routing/node_router.hpp"
 #include "persistence/records/keys.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
@@ -21,10 +22,10 @@ using persistence::partition_id;
 constexpr path_id peer_path = 1;
 constexpr path_id other_path = 2;
 constexpr std::uint64_t peer_session = 77;
-constexpr moment now = std::chrono::hours(1);
+constexpr steady_time now = std::chrono::hours(1);
 constexpr std::uint32_t partitions = 4;
 
-/// Odd ones are node-2's.
+/// node-1 owns the even partitions, node-2 the odd ones.
 const placement owners{{"node-1", "node-2"}, {0, 1, 0, 1}};
 
 partition_id partition_by_size(const persistence::instance_id& id,
@@ -32,7 +33,7 @@ partition_id partition_by_size(const persistence::instance_id& id,
   return partition_id(static_cast<std::uint32_t>(id.size()) % count);
 }
 
-/// Planted: the router's is another one than everybody else's.
+/// The planted fault: the router uses another partition function than its peer.
 partition_id partition_by_letter(const persistence::instance_id& id,
                                  std::uint32_t count) {
   return partition_id(id.empty() ? 0
@@ -49,12 +50,12 @@ peer_hello hello_of(const node_id& node) {
   return hello;
 }
 
-/// Notes what must never be.
-class suspicious_host final : public router_host {
+/// Receives the effects of the router and records the first forbidden one.
+class checking_host final : public router_host {
 public:
   void deliver(partition_id to, actors::inbound message) override {
     if (owners.owner_of(to) != "node-1")
-      complain("a message goes to a partition that is elsewhere");
+      report("a message is delivered to a partition of another node");
     if (const auto* from = std::get_if<actors::partition_message>(&message))
       check_source(from->from);
     if (const auto* from
@@ -64,50 +65,53 @@ public:
         request != nullptr
         && partition_by_size(actors::instance_of(request->request), partitions)
              != to)
-      complain("a request goes to another partition than its instance's");
+      report("a request is delivered to another partition than that of its "
+             "instance");
   }
 
   void answer(actors::reply_to, actors::management_answer) override {
-    complain("somebody is answered who has not asked");
+    report("an answer is delivered although no request was sent");
   }
 
   void send(path_id, std::string packet) override {
     if (packet.size() > packet_bytes_max + 64)
-      complain("a packet is too long");
+      report("a packet is longer than packet_bytes_max allows");
     sent.push_back(std::move(packet));
   }
 
   void peer_returned(const std::vector<partition_id>&) override {}
 
-  void look_up(std::uint64_t, question) override {}
+  void run_local_query(std::uint64_t, node_query) override {}
 
-  void answered(std::uint64_t, persistence::result<question_answer>) override {
-    complain("a question is answered that nobody has asked");
+  void peer_query_completed(std::uint64_t,
+                            persistence::result<node_query_answer>) override {
+    report("a query is completed although none was sent");
   }
 
   void must_stop(const persistence::error&) override {}
 
-  void met(const peer_hello&) override {}
+  void peer_connected(const peer_hello&) override {}
 
-  void log(int, const std::string&) override {}
+  void log(persistence::log_level, const std::string&) override {}
 
   std::vector<std::string> sent;
-  broken_promise broken;
+  violation found;
 
 private:
-  /// Each partition speaks through its owner.
+  /// A message of a partition must come from the node that owns the partition.
   void check_source(partition_id from) {
     if (persistence::index_of(from) >= partitions
         || owners.owner_of(from) != "node-2")
-      complain("a partition's message comes from one that does not own it");
+      report("a message of a partition comes from a node that does not own it");
   }
 
-  void complain(const char* sentence) {
-    if (broken.empty())
-      broken = sentence;
+  void report(const char* sentence) {
+    if (found.empty())
+      found = sentence;
   }
 };
 
+/// A router with one peer that is connected and has completed its handshake.
 class session {
 public:
   session() : router_(config(), host_) {
@@ -116,24 +120,25 @@ public:
     router_.flush(now);
     for (const std::string& bytes : std::exchange(host_.sent, {}))
       if (const auto hello = decode_packet(bytes))
-        ours_ = hello->from;
+        router_session_ = hello->from;
     packet hello;
     hello.kind = packet_kind::hello;
     hello.from = peer_session;
-    hello.to = ours_;
-    const std::string words = encode_hello(hello_of("node-2"));
-    hello.bytes = words;
-    take(peer_path, encode_packet(hello));
+    hello.to = router_session_;
+    const std::string encoded = encode_hello(hello_of("node-2"));
+    hello.bytes = encoded;
+    receive(peer_path, encode_packet(hello));
   }
 
+  /// Delivers one piece of the input.
   void piece(char kind, std::string_view bytes) {
-    packet what;
-    what.from = peer_session;
-    what.to = ours_;
+    packet outer;
+    outer.from = peer_session;
+    outer.to = router_session_;
     std::string framed;
     switch (kind) {
     case 'p':
-      take(peer_path, std::string(bytes));
+      receive(peer_path, std::string(bytes));
       return;
     case 'e':
       framed = persistence::big_endian(bytes.size());
@@ -141,27 +146,28 @@ public:
       bytes = framed;
       [[fallthrough]];
     case 'd':
-      what.kind = packet_kind::data;
-      what.number = ++number_;
-      what.bytes = bytes;
-      take(peer_path, encode_packet(what));
+      outer.kind = packet_kind::data;
+      outer.number = ++number_;
+      outer.bytes = bytes;
+      receive(peer_path, encode_packet(outer));
       return;
     case 'h':
-      what.kind = packet_kind::hello;
-      what.to = 0;
-      what.bytes = bytes;
-      take(other_path, encode_packet(what));
+      outer.kind = packet_kind::hello;
+      outer.to = 0;
+      outer.bytes = bytes;
+      receive(other_path, encode_packet(outer));
       return;
     default:
       return;
     }
   }
 
-  broken_promise judge() {
+  /// Lets time pass, closes the router and returns the violation.
+  violation finish() {
     router_.tick(now + std::chrono::seconds(2));
     router_.flush(now + std::chrono::seconds(2));
     router_.close(now + std::chrono::seconds(2));
-    return host_.broken;
+    return host_.found;
   }
 
 private:
@@ -175,20 +181,20 @@ private:
     return made;
   }
 
-  void take(path_id from, const std::string& bytes) {
-    router_.take_packet(from, bytes, now);
+  void receive(path_id from, const std::string& bytes) {
+    router_.receive_packet(from, bytes, now);
     router_.flush(now);
   }
 
-  suspicious_host host_;
+  checking_host host_;
   node_router router_;
-  std::uint64_t ours_ = 0;
+  std::uint64_t router_session_ = 0;
   std::uint64_t number_ = 0;
 };
 
 } // namespace
 
-broken_promise fuzz_packets(std::string_view bytes) {
+violation fuzz_packets(std::string_view bytes) {
   session with_peer;
   std::string piece;
   char kind = 0;
@@ -209,7 +215,7 @@ broken_promise fuzz_packets(std::string_view bytes) {
     }
   }
   with_peer.piece(kind, piece);
-  return with_peer.judge();
+  return with_peer.finish();
 }
 
 } // namespace perdura::tests

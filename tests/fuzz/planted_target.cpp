@@ -6,9 +6,9 @@ namespace perdura::tests {
 
 std::string& planted_target() {
   static std::string name = [] {
-    // Before other threads are there. NOLINTNEXTLINE(concurrency-mt-unsafe)
-    const char* said = std::getenv("PERDURA_PLANT");
-    return std::string(said == nullptr ? "" : said);
+    // No other thread runs yet. NOLINTNEXTLINE(concurrency-mt-unsafe)
+    const char* value = std::getenv("PERDURA_PLANT");
+    return std::string(value == nullptr ? "" : value);
   }();
   return name;
 }

@@ -1,8 +1,9 @@
-// A stranger's request line and headers. The URL is read a second time here,
-// in another way; what is let in is asked for its key once more.
-#include "client/http/gatekeeper.hpp"
+// Request lines and headers. The URL is parsed a second time by an independent
+// parser here, and every admitted request is sent again without its key.
+#include "client/http/access_control.hpp"
 #include "client/http/routes.hpp"
 #include "client/http/url.hpp"
+#include "persistence/records/text.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
 
 #include <algorithm>
@@ -25,23 +26,24 @@ constexpr std::string_view own_instance = "order-17";
 constexpr persistence::timestamp now{std::chrono::seconds(1'800'000'000)};
 constexpr persistence::timestamp later = now + std::chrono::hours(1);
 
-const gatekeeper& keeper() {
-  static const gatekeeper made = [] {
-    gatekeeper_config config;
+const access_control& control() {
+  static const access_control made = [] {
+    access_control_config config;
     const std::string lines = "manage " + std::string(master) + "\nread "
                               + std::string(reader) + '\n';
     if (!config.keys.add_lines(lines, "keys"))
       std::abort();
     config.hub_id = hub;
     config.hosts = {"ship.example"};
-    return gatekeeper(std::move(config));
+    return access_control(std::move(config));
   }();
   return made;
 }
 
-/// Allows to get and to terminate `own_instance`; stands in the seeds.
+/// A token for reading and terminating `own_instance`. Seeds of the corpus
+/// contain it.
 const std::string& own_token() {
-  static const std::string made = keeper().token(own_instance, "gt", later);
+  static const std::string made = control().token(own_instance, "gt", later);
   return made;
 }
 
@@ -92,7 +94,7 @@ std::optional<std::string> decoded(std::string_view text, bool in_query) {
   return out;
 }
 
-/// Wrong if planted: a slash that was escaped separates like any other.
+/// With the planted fault an escaped slash separates segments like a plain one.
 std::optional<request_target> parse(std::string_view target) {
   auto parsed = parse_target(target);
   if (!parsed || !is_planted("routing"))
@@ -105,8 +107,8 @@ std::optional<request_target> parse(std::string_view target) {
   return parsed;
 }
 
-broken_promise check_target(const std::string& sent,
-                            const std::optional<request_target>& parsed) {
+violation check_target(const std::string& sent,
+                       const std::optional<request_target>& parsed) {
   std::string_view text = sent;
   if (const std::size_t scheme = text.find("://");
       scheme != text.npos && !text.starts_with('/')) {
@@ -118,7 +120,7 @@ broken_promise check_target(const std::string& sent,
   std::string_view path = text.substr(0, mark);
   const std::string_view query = text.substr(std::min(mark + 1, text.size()));
 
-  // Empty segments count, but for the one behind a closing slash.
+  // Empty segments are kept, except for the one after a final slash.
   std::vector<std::string_view> raw;
   if (path.ends_with('/'))
     path.remove_suffix(1);
@@ -129,10 +131,10 @@ broken_promise check_target(const std::string& sent,
   }
   std::vector<std::string> segments;
   std::vector<std::pair<std::string, std::string>> parameters;
-  bool is_sound = true;
+  bool is_valid = true;
   for (const std::string_view each : raw) {
     auto segment = decoded(each, false);
-    is_sound = is_sound && segment.has_value();
+    is_valid = is_valid && segment.has_value();
     segments.push_back(segment.value_or(""));
   }
   for (const std::string_view each : split(query, '&')) {
@@ -141,19 +143,20 @@ broken_promise check_target(const std::string& sent,
     const std::size_t equals = std::min(each.find('='), each.size());
     auto name = decoded(each.substr(0, equals), true);
     auto value = decoded(each.substr(std::min(equals + 1, each.size())), true);
-    is_sound = is_sound && name && value;
+    is_valid = is_valid && name && value;
     parameters.emplace_back(name.value_or(""), value.value_or(""));
   }
-  if (is_sound != parsed.has_value())
-    return is_sound ? "a sound target is refused" : "a broken escape passes";
+  if (is_valid != parsed.has_value())
+    return is_valid ? "a valid target is refused"
+                    : "a broken escape is accepted";
   if (!parsed)
     return {};
   if (parsed->path != path)
-    return "the path is not the one that was sent";
+    return "the path differs from the one that was sent";
   if (parsed->segments != segments)
-    return "the segments are not those between the slashes that were sent";
+    return "the segments differ from those that were sent";
   if (parsed->query != parameters)
-    return "the parameters are not those that were sent";
+    return "the parameters differ from those that were sent";
   return {};
 }
 
@@ -163,176 +166,184 @@ constexpr std::array<std::string_view, 4> prefixes{
   "/runtime/webhooks/durabletask", "/admin/extensions/DurableTaskExtension",
   "/runtime/webhooks/DurableTaskExtension", "/durabletask"};
 
-std::size_t words_of_prefix(const std::vector<std::string>& segments) {
+std::size_t prefix_length(const std::vector<std::string>& segments) {
   for (const std::string_view prefix : prefixes) {
-    const auto words = split(prefix.substr(1), '/');
-    if (words.size() <= segments.size()
-        && std::equal(words.begin(), words.end(), segments.begin(),
-                      same_letters))
-      return words.size();
+    const auto expected_segments = split(prefix.substr(1), '/');
+    if (expected_segments.size() <= segments.size()
+        && std::equal(expected_segments.begin(), expected_segments.end(),
+                      segments.begin(), persistence::equal_ignoring_case))
+      return expected_segments.size();
   }
   return 0;
 }
 
-broken_promise check_route(const http_request& request,
-                           const request_target& target,
-                           const route_match& found) {
-  const std::size_t skipped = words_of_prefix(target.segments);
+violation check_route(const http_request& request, const request_target& target,
+                      const route_match& found) {
+  const std::size_t skipped = prefix_length(target.segments);
   const route* expected = nullptr;
   route_match parts;
   for (const route& each : all_routes()) {
-    const auto words = split(each.pattern.substr(1), '/');
+    const auto expected_segments = split(each.pattern.substr(1), '/');
     if ((each.base == route_base::webhook) != (skipped > 0)
         || (!each.method.empty() && each.method != request.method)
-        || words.size() + skipped != target.segments.size())
+        || expected_segments.size() + skipped != target.segments.size())
       continue;
     parts = {};
     bool fits = true;
-    for (std::size_t i = 0; i < words.size(); ++i) {
+    for (std::size_t i = 0; i < expected_segments.size(); ++i) {
       const std::string& segment = target.segments[skipped + i];
-      if (words[i] == "{instanceId}")
+      if (expected_segments[i] == "{instanceId}")
         parts.instance = segment;
-      else if (words[i] == "{functionName}")
+      else if (expected_segments[i] == "{functionName}")
         parts.function = segment;
-      else if (words[i] == "{eventName}")
+      else if (expected_segments[i] == "{eventName}")
         parts.event = segment;
       else
-        fits
-          = fits
-            && (words[i].starts_with('{') || same_letters(words[i], segment));
+        fits = fits
+               && (expected_segments[i].starts_with('{')
+                   || persistence::equal_ignoring_case(expected_segments[i],
+                                                       segment));
     }
     if (fits) {
       expected = &each;
       break;
     }
   }
-  if (found.taken == nullptr)
-    return "no route at all, not even the one to nowhere";
+  if (found.entry == nullptr)
+    return "there is no route, not even the one for unknown paths";
   if (expected == nullptr)
-    return found.taken->id == route_id::unknown
-             ? broken_promise()
-             : "a route is found where none leads";
-  if (found.taken != expected)
-    return "it is not the first route that fits";
+    return found.entry->id == route_id::unknown
+             ? violation()
+             : "a route is found for an unknown path";
+  if (found.entry != expected)
+    return "the route is not the first one that matches";
   if (found.instance != parts.instance || found.function != parts.function
       || found.event != parts.event)
-    return "instance, function or event is not the segment in its place";
+    return "instance, function or event differs from its segment";
   return {};
 }
 
 // --- The key ----------------------------------------------------------------
 
 bool is_credential(std::string_view header) {
-  return same_letters(header, "x-functions-key")
-         || same_letters(header, "Authorization");
+  return persistence::equal_ignoring_case(header, "x-functions-key")
+         || persistence::equal_ignoring_case(header, "Authorization");
 }
 
 bool has_code(const request_target& target, std::string_view wanted) {
-  return std::count_if(
-           target.query.begin(), target.query.end(),
-           [](const auto& each) { return same_letters(each.first, "code"); })
+  return std::count_if(target.query.begin(), target.query.end(),
+                       [](const auto& each) {
+                         return persistence::equal_ignoring_case(each.first,
+                                                                 "code");
+                       })
            == 1
          && *target.find("code") == wanted;
 }
 
-broken_promise check_admitted(const http_request& request,
-                              const request_target& target,
-                              const route_match& route, const caller& who) {
-  const access needed = route.taken->needed;
+violation check_admitted(const http_request& request,
+                         const request_target& target, const route_match& route,
+                         const caller& identity) {
+  const access needed = route.entry->needed;
   if (needed == access::none)
-    return who.right == access::none ? "" : "nobody asked, and got a right";
+    return identity.right == access::none
+             ? ""
+             : "a route that needs no key gives a right";
   const std::string_view host = request.header("Host");
-  if (!host.empty() && !keeper().is_own_host(host))
-    return "a foreign host is let in";
+  if (!host.empty() && !control().is_own_host(host))
+    return "a foreign host is admitted";
   const std::string_view origin = request.header("Origin");
   if (!origin.empty()
       && (host.empty() || origin.size() < host.size()
-          || !same_letters(origin.substr(origin.size() - host.size()), host)))
-    return "a foreign origin is let in";
-  if (who.name == "token") {
+          || !persistence::equal_ignoring_case(
+            origin.substr(origin.size() - host.size()), host)))
+    return "a foreign origin is admitted";
+  if (identity.name == "token") {
     if (route.instance != own_instance
-        || (route.taken->operation != 'g' && route.taken->operation != 't'))
-      return "a token opens what it was not made for";
+        || (route.entry->operation != 'g' && route.entry->operation != 't'))
+      return "a token gives access that it was not created for";
     if (request.header("x-functions-key") != own_token()
         && request.header("Authorization").empty()
         && !has_code(target, own_token()))
-      return "a token that nobody made is taken";
-  } else if (who.key == master ? who.right != access::manage
-                               : who.key != reader || needed != access::read
-                                   || who.right != access::read) {
-    return "somebody is let in without a key that is good for it";
+      return "an unknown token is accepted";
+  } else if (identity.key == master
+               ? identity.right != access::manage
+               : identity.key != reader || needed != access::read
+                   || identity.right != access::read) {
+    return "a request is admitted without a sufficient key";
   }
 
-  // Whoever was let in is not without the key.
+  // The same request without its key must be refused.
   http_request bare = request;
   std::erase_if(bare.headers, [](const http_header& each) {
     return is_credential(each.name);
   });
   request_target keyless = target;
   std::erase_if(keyless.query, [](const auto& each) {
-    return same_letters(each.first, "code");
+    return persistence::equal_ignoring_case(each.first, "code");
   });
-  caller nobody;
-  if (!keeper().admit(bare, keyless, route, now, nobody))
-    return "it is let in without its key, too";
+  caller anonymous;
+  if (!control().admit(bare, keyless, route, now, anonymous))
+    return "the request is also admitted without its key";
   return {};
 }
 
-broken_promise check_admission(const http_request& request,
-                               const request_target& target,
-                               const route_match& route) {
-  caller who;
-  const auto refusal = keeper().admit(request, target, route, now, who);
+violation check_admission(const http_request& request,
+                          const request_target& target,
+                          const route_match& route) {
+  caller identity;
+  const auto refusal = control().admit(request, target, route, now, identity);
   if (!refusal)
-    return check_admitted(request, target, route, who);
-  if (route.taken->needed == access::none)
+    return check_admitted(request, target, route, identity);
+  if (route.entry->needed == access::none)
     return "a route that needs no key is refused";
   if (refusal->status != 401 && refusal->status != 403)
-    return "a refusal is 401 or 403";
+    return "a refusal is neither 401 nor 403";
   if (refusal->status == 401 && !refusal->body.empty())
-    return "a 401 tells something";
+    return "a 401 has a body";
   if (request.header("Host").empty() && request.header("Origin").empty()
       && request.header("x-functions-key") == master)
-    return "the key does not open";
+    return "a valid key is refused";
   return {};
 }
 
-// --- What the log shows -----------------------------------------------------
+// --- The URL in the log ------------------------------------------------------
 
-broken_promise check_redacted(const std::string& sent) {
+violation check_redacted(const std::string& sent) {
   const std::string shown = redacted(sent);
   if (redacted(shown) != shown)
-    return "what is redacted is redacted anew";
+    return "redacting a redacted URL changes it";
   if (const auto again = parse_target(shown))
     for (const auto& [name, value] : again->query)
-      if (same_letters(name, "code") && !value.empty() && value != "...")
-        return "a code is shown: " + shown;
-  // Also of what cannot be parsed.
+      if (persistence::equal_ignoring_case(name, "code") && !value.empty()
+          && value != "...")
+        return "the URL in the log contains a key: " + shown;
+  // A URL that cannot be parsed must not show the key in the log, either.
   const std::string planted = "code=" + std::string(master);
   if (shown.find(planted) != shown.npos
       && (shown.starts_with(planted) || shown.find('?' + planted) != shown.npos
           || shown.find('&' + planted) != shown.npos))
-    return "the key is shown: " + shown;
+    return "the URL in the log contains the key: " + shown;
   return {};
 }
 
 } // namespace
 
-broken_promise fuzz_routing(std::string_view bytes) {
+violation fuzz_routing(std::string_view bytes) {
   const http_request request = read_request(bytes);
-  if (auto broken = check_redacted(request.target); !broken.empty())
-    return broken;
+  if (auto found = check_redacted(request.target); !found.empty())
+    return found;
   for (const http_header& each : request.headers)
-    if (keeper().is_own_host(each.value) && !is_plain_authority(each.value))
-      return "an own host can end a URL's authority";
+    if (control().is_own_host(each.value) && !is_plain_authority(each.value))
+      return "an accepted host contains characters that end the authority of a "
+             "URL";
   const auto target = parse(request.target);
-  if (auto broken = check_target(request.target, target); !broken.empty())
-    return broken;
+  if (auto found = check_target(request.target, target); !found.empty())
+    return found;
   if (!target)
     return {};
   const route_match route = find_route(request.method, target->segments);
-  if (auto broken = check_route(request, *target, route); !broken.empty())
-    return broken;
+  if (auto found = check_route(request, *target, route); !found.empty())
+    return found;
   return check_admission(request, *target, route);
 }
 

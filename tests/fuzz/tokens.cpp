@@ -1,5 +1,6 @@
-// A stranger's token for one instance, and a file of keys. What no key of ours
-// has signed opens nothing; what a key has signed opens just that.
+// Tokens for one instance, and key files. A token that no key of the node has
+// signed must give no access. A signed token must give access to its instance
+// and operations only.
 #include "client/http/access_keys.hpp"
 #include "tests/fuzz/fuzz_targets.hpp"
 
@@ -29,7 +30,7 @@ const access_keys& keys() {
   return made;
 }
 
-/// Wrong if planted: the time is not looked at.
+/// With the planted fault the expiry time is not checked.
 bool allows(std::string_view token, std::string_view instance, char operation,
             persistence::timestamp at = now) {
   if (is_planted("tokens"))
@@ -37,7 +38,8 @@ bool allows(std::string_view token, std::string_view instance, char operation,
   return keys().token_allows(token, hub, instance, operation, at);
 }
 
-/// Would we have written this very text for the instance, and is it in time?
+/// True if the node would create exactly this token for the instance and the
+/// operation, and if the token has not expired.
 bool is_genuine(std::string_view token, std::string_view instance,
                 char operation) {
   const std::size_t first = token.find('.');
@@ -51,7 +53,7 @@ bool is_genuine(std::string_view token, std::string_view instance,
   const std::string_view time = token.substr(second + 1, third - second - 1);
   std::int64_t seconds = 0;
   std::from_chars(time.data(), time.data() + time.size(), seconds);
-  // Further ones leave the clock's range.
+  // A time above this limit is out of the range of the clock.
   if (seconds > 100'000'000'000
       || seconds < now.time_since_epoch() / std::chrono::seconds(1))
     return false;
@@ -60,36 +62,38 @@ bool is_genuine(std::string_view token, std::string_view instance,
          && keys().make_token(hub, instance, letters, until) == token;
 }
 
-broken_promise check_stranger(std::string_view token,
+violation check_foreign_token(std::string_view token,
                               std::string_view instance) {
   for (const char operation : operations)
     if (allows(token, instance, operation)
         && !is_genuine(token, instance, operation))
-      return "a token that nobody made, or made for something else, opens";
+      return "a token gives access that it was not created for";
   return {};
 }
 
-/// One that was made for this instance opens it, and no more.
-broken_promise check_own(std::string_view instance) {
+/// Checks that a token of this instance gives access to the instance, and to
+/// nothing else.
+violation check_own(std::string_view instance) {
   using std::chrono::seconds;
   const std::string own
     = keys().make_token(hub, instance, "gt", now + seconds(60));
   if (!allows(own, instance, 'g') || !allows(own, instance, 't'))
-    return "a token does not open what it was made for";
+    return "a token does not give the access that it was created for";
   if (allows(own, instance, 'p'))
-    return "a token opens for another operation";
+    return "a token allows another operation";
   if (allows(own, std::string(instance) + 'x', 'g')
       || (!instance.empty() && allows(own, instance.substr(1), 'g')))
-    return "a token opens another instance";
+    return "a token allows access to another instance";
   if (allows(own, instance, 'g', now + seconds(60)))
-    return "a token opens after its time";
+    return "a token is accepted after its expiry";
   if (keys().token_allows(own, "hub-2", instance, 'g', now))
-    return "a token opens another hub";
+    return "a token allows access to another hub";
   return {};
 }
 
-/// No word of a file of keys that is long enough for a key is in a sentence.
-broken_promise check_keys_file(std::string_view text) {
+/// An error message about a key file must not contain a word of the file that
+/// is long enough to be a key.
+violation check_keys_file(std::string_view text) {
   access_keys some;
   const auto ok = some.add_lines(text, "keys");
   if (ok)
@@ -101,25 +105,25 @@ broken_promise check_keys_file(std::string_view text) {
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
     if (word.size() >= key_size_min
         && ok.error().message.find(word) != std::string::npos)
-      return "a sentence shows a key: " + ok.error().message;
+      return "an error message contains a key: " + ok.error().message;
   }
   return {};
 }
 
 } // namespace
 
-broken_promise fuzz_tokens(std::string_view bytes) {
+violation fuzz_tokens(std::string_view bytes) {
   const std::size_t end = bytes.find('\n');
   const std::string_view token = bytes.substr(0, end);
   const std::string_view instance
     = end == bytes.npos ? std::string_view() : bytes.substr(end + 1);
-  if (keys().right_of(token) != access::none && token != "master-key-0123456789"
-      && token != "reader-key-0123456789")
-    return "a key that is none opens";
-  if (auto broken = check_stranger(token, instance); !broken.empty())
-    return broken;
-  if (auto broken = check_own(instance); !broken.empty())
-    return broken;
+  if (keys().access_of(token) != access::none
+      && token != "master-key-0123456789" && token != "reader-key-0123456789")
+    return "an unknown key is accepted";
+  if (auto found = check_foreign_token(token, instance); !found.empty())
+    return found;
+  if (auto found = check_own(instance); !found.empty())
+    return found;
   return check_keys_file(bytes);
 }
 

@@ -86,7 +86,7 @@ turn_writes some_turn() {
   write.history_first = 1;
   write.tasks_closed.push_back({1, task_kind::timer, at(5)});
   write.tasks_opened.emplace_back(2, open_task{});
-  write.inbox_taken = {1, 2};
+  write.inbox_removed = {1, 2};
   write.inbox_put.emplace_back(3,
                                inbox_message{{at(4), event_raised{"a", "1"}}});
   write.requests.push_back({"r1", errc::already_exists, "there", "e1"});
@@ -102,8 +102,9 @@ turn_writes some_turn() {
   return turn;
 }
 
-/// Golden: what is on disks today must be read for ever. A new field changes
-/// the right side and adds a line to `old_bytes_are_read`.
+/// Compares the encoding with golden bytes and decodes the golden bytes. When a
+/// field is appended, the expected bytes change, and a check that the old bytes
+/// are still readable must be added.
 template <class T>
 void check_golden(const T& record, const std::string& hex) {
   const std::string bytes = encode(record);
@@ -117,7 +118,9 @@ void check_golden(const T& record, const std::string& hex) {
 
 BOOST_AUTO_TEST_SUITE(codec)
 
-BOOST_AUTO_TEST_CASE(bytes_on_disk_do_not_change) {
+// Records on existing disks must stay readable, so the encoding of every record
+// type is compared with bytes written earlier.
+BOOST_AUTO_TEST_CASE(encoded_bytes_match_the_golden_bytes) {
   check_golden(
     some_record(),
     "01dc0012a473686970a132a265310700cf00060a24181e4000cf00060a24181e"
@@ -166,19 +169,20 @@ BOOST_AUTO_TEST_CASE(bytes_on_disk_do_not_change) {
     "63920492a16ea131919202039192000c");
 }
 
-BOOST_AUTO_TEST_CASE(whatever_is_written_is_read_again) {
-  turn_maker make(3, 4);
-  model so_far;
+BOOST_AUTO_TEST_CASE(random_turns_decode_to_what_was_encoded) {
+  turn_generator generator(3, 4);
+  model model_so_far;
   for (int i = 0; i < 300; ++i) {
-    const turn_writes turn = make.next(so_far);
-    so_far.take(turn);
+    const turn_writes turn = generator.next(model_so_far);
+    model_so_far.add_turn(turn);
     const auto again = decode<turn_writes>(encode(turn));
     BOOST_REQUIRE(again);
     BOOST_TEST((*again == turn));
   }
 }
 
-BOOST_AUTO_TEST_CASE(every_kind_of_event_has_its_name) {
+// The list contains every alternative of the variant, in its order.
+BOOST_AUTO_TEST_CASE(every_event_kind_has_its_protocol_name) {
   const auto events = all_events();
   BOOST_TEST(events.size() == std::variant_size_v<history_body>);
   for (std::size_t i = 0; i < events.size(); ++i)
@@ -187,9 +191,9 @@ BOOST_AUTO_TEST_CASE(every_kind_of_event_has_its_name) {
   BOOST_TEST(name_of(events[18].body) == std::string("OrchestratorCompleted"));
 }
 
-// Fields are only ever appended.
-BOOST_AUTO_TEST_CASE(
-  missing_fields_keep_defaults_and_further_ones_are_skipped) {
+// A later version may append fields to a record. Both older and newer records
+// stay readable.
+BOOST_AUTO_TEST_CASE(missing_fields_get_defaults_and_extra_ones_are_skipped) {
   // An array of one field: version byte, fixarray 1, fixstr "abc".
   const auto shorter = decode<instance_record>(from_hex("0191a3616263"));
   BOOST_REQUIRE(shorter);
@@ -201,7 +205,8 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST((*longer == dedup_mark{partition_id(2), 300}));
 }
 
-BOOST_AUTO_TEST_CASE(another_version_is_refused_and_both_are_named) {
+// The error names the version found and the supported one.
+BOOST_AUTO_TEST_CASE(unknown_record_version_is_refused_and_named) {
   std::string bytes = encode(some_record());
   bytes[0] = 9;
   const auto refused = decode<instance_record>(bytes);
@@ -210,6 +215,8 @@ BOOST_AUTO_TEST_CASE(another_version_is_refused_and_both_are_named) {
   BOOST_TEST(refused.error().message.find("version 1") != std::string::npos);
 }
 
+// Decodes every prefix of an encoded turn, and the encoding with one extra
+// byte.
 BOOST_AUTO_TEST_CASE(truncated_bytes_are_refused) {
   const std::string bytes = encode(some_turn());
   for (std::size_t size = 0; size < bytes.size(); ++size)
@@ -217,7 +224,9 @@ BOOST_AUTO_TEST_CASE(truncated_bytes_are_refused) {
   BOOST_TEST(!decode<turn_writes>(bytes + "x"));
 }
 
-BOOST_AUTO_TEST_CASE(flipped_bits_and_garbage_never_crash) {
+// Decodes an encoded turn with each single bit flipped, and random bytes.
+// Decoding must return a record or an error.
+BOOST_AUTO_TEST_CASE(decoding_damaged_bytes_never_crashes) {
   const std::string bytes = encode(some_turn());
   for (std::size_t i = 0; i < bytes.size() * 8; ++i) {
     std::string flipped = bytes;
@@ -235,21 +244,25 @@ BOOST_AUTO_TEST_CASE(flipped_bits_and_garbage_never_crash) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_claimed_length_allocates_nothing) {
-  // array 32, text 32 and binary 32 of 4 G elements, and a deep nest.
+// An input that claims four billion elements, or that is nested very deeply,
+// must be refused before memory is allocated for the elements or levels.
+BOOST_AUTO_TEST_CASE(huge_length_prefix_allocates_nothing) {
+  // msgpack headers array 32, str 32, bin 32 and map 32 with huge lengths.
   for (const char* hex : {"01ddffffffff", "0191dbffffffff", "0191c6ffffffff",
                           "01dfffffffff", "01dd7fffffff90"})
     BOOST_TEST(!decode<turn_writes>(from_hex(hex)));
   BOOST_TEST(!decode<turn_writes>("\x01" + std::string(100'000, '\x91')));
 }
 
-BOOST_AUTO_TEST_CASE(a_number_outside_its_enum_is_refused) {
-  // The status would index an array.
+// Values of enumerations are used as array indexes, so decoding must check
+// their range.
+BOOST_AUTO_TEST_CASE(out_of_range_enumerator_is_refused) {
+
   BOOST_TEST(!decode<instance_record>(from_hex("0194a0a0a008")));
   BOOST_TEST(!decode<open_task>(from_hex("019100")));
   BOOST_TEST(!decode<open_task>(from_hex("019106")));
   BOOST_TEST(static_cast<bool>(decode<open_task>(from_hex("019105"))));
-  // A task number of 33 bits.
+  // A number of 33 bits in a field of 32 bits.
   BOOST_TEST(!decode<dedup_mark>(from_hex("0191cf0000000100000000")));
 }
 

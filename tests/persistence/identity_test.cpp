@@ -1,5 +1,6 @@
 #include "persistence/records/identity.hpp"
 #include "persistence/records/keys.hpp"
+#include "persistence/records/text.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/wait.h>
@@ -12,7 +13,9 @@ namespace perdura::persistence {
 
 BOOST_AUTO_TEST_SUITE(identity)
 
-BOOST_AUTO_TEST_CASE(instance_ids_follow_the_rules) {
+// Checks valid IDs, and IDs that break one rule each: length, reserved
+// characters, control characters, malformed UTF-8.
+BOOST_AUTO_TEST_CASE(instance_id_rules_are_enforced) {
   for (const std::string& id :
        {std::string("a"), std::string("order-17"), std::string("a@b"),
         std::string("\xC3\xA4\xF0\x9F\x98\x80"), std::string(256, 'x'),
@@ -29,7 +32,8 @@ BOOST_AUTO_TEST_CASE(instance_ids_follow_the_rules) {
     BOOST_TEST((check_instance_id(id).code() == errc::invalid_instance_id), id);
 }
 
-BOOST_AUTO_TEST_CASE(random_ids_are_32_hex_digits_and_differ) {
+// Generates a thousand random IDs.
+BOOST_AUTO_TEST_CASE(random_ids_are_32_hex_digits_and_unique) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i)
     seen.insert(random_hex32());
@@ -40,8 +44,9 @@ BOOST_AUTO_TEST_CASE(random_ids_are_32_hex_digits_and_differ) {
        && id.find_first_not_of("0123456789abcdef") == std::string::npos));
 }
 
-// Rows of instances that are made at one time lie side by side.
-BOOST_AUTO_TEST_CASE(ids_of_later_times_come_later_and_differ) {
+// Rows of instances that are created at the same time are neighbours in the
+// store, because their IDs begin with the time.
+BOOST_AUTO_TEST_CASE(time_ordered_ids_sort_by_time_and_are_unique) {
   std::set<std::string> seen;
   std::string before;
   for (int ms = 1; ms <= 1000; ++ms) {
@@ -55,8 +60,9 @@ BOOST_AUTO_TEST_CASE(ids_of_later_times_come_later_and_differ) {
   BOOST_TEST(seen.size() == 2000U);
 }
 
-// What a process has in stock is not for its child, too.
-BOOST_AUTO_TEST_CASE(a_forked_child_has_random_ids_of_its_own) {
+// The generator buffers random bytes. A child process must not use the bytes
+// that its parent has buffered.
+BOOST_AUTO_TEST_CASE(forked_child_generates_other_random_ids) {
   static_cast<void>(random_hex32());
   std::array<int, 2> pipe{};
   BOOST_REQUIRE(::pipe(pipe.data()) == 0);
@@ -75,7 +81,8 @@ BOOST_AUTO_TEST_CASE(a_forked_child_has_random_ids_of_its_own) {
   BOOST_TEST(its != random_hex32());
 }
 
-BOOST_AUTO_TEST_CASE(keys_of_the_longest_id_fit) {
+// LMDB limits the size of a key.
+BOOST_AUTO_TEST_CASE(keys_of_the_longest_id_fit_the_key_size_limit) {
   const std::string id(instance_id_size_max, 'x');
   const partition_id p{65535};
   const timestamp t = timestamp::max();
@@ -86,7 +93,8 @@ BOOST_AUTO_TEST_CASE(keys_of_the_longest_id_fit) {
     BOOST_TEST(key.size() <= key_size_max);
 }
 
-BOOST_AUTO_TEST_CASE(keys_lie_in_the_order_of_what_they_say) {
+// Range scans over the views rely on this order.
+BOOST_AUTO_TEST_CASE(keys_sort_in_the_order_of_their_fields) {
   const partition_id p{3};
   const auto at = [](std::int64_t x) { return timestamp(duration(x)); };
   BOOST_TEST((created_key(p, at(-1), "b") < created_key(p, at(0), "a")));

@@ -6,7 +6,7 @@
 
 namespace perdura::persistence::testing {
 
-void model::take(const turn_writes& turn) {
+void model::add_turn(const turn_writes& turn) {
   const std::uint32_t p = index_of(turn.partition);
   metas[p].epoch = turn.epoch;
   metas[p].sequence = turn.sequence;
@@ -36,7 +36,9 @@ void model::take(const turn_writes& turn) {
     marks[p][index_of(mark.from)] = mark.sequence;
 }
 
-void model::compare_with(journal& j, std::uint32_t partition_count) const {
+// Compares single reads first, then the state that recovery loads, then counts
+// and a walk through all instances.
+void model::check_against(journal& j, std::uint32_t partition_count) const {
   std::vector<partition_id> all;
   status_counts counts{};
   std::vector<std::pair<timestamp, instance_id>> order;
@@ -122,13 +124,16 @@ void model::compare_with(journal& j, std::uint32_t partition_count) const {
   BOOST_TEST((seen == order));
 }
 
-turn_writes turn_maker::next(const model& so_far) {
+// A turn writes one to three instances and sometimes outbox messages,
+// acknowledgements and marks.
+turn_writes turn_generator::next(const model& model_so_far) {
   const std::uint32_t p = pick(partition_count_);
   turn_writes turn;
   turn.partition = partition_id(p);
   turn.epoch = 1 + now_ / 2'000'000;
   turn.sequence = 1;
-  if (const auto meta = so_far.metas.find(p); meta != so_far.metas.end())
+  if (const auto meta = model_so_far.metas.find(p);
+      meta != model_so_far.metas.end())
     turn.sequence = meta->second.sequence + 1;
   now_ += pick(1000);
   turn.now = at(now_);
@@ -139,11 +144,12 @@ turn_writes turn_maker::next(const model& so_far) {
       ids.push_back(id);
   }
   for (const std::string& id : ids)
-    turn.instances.push_back(change(so_far, p, id));
+    turn.instances.push_back(change(model_so_far, p, id));
   if (pick(3) == 0) {
     const std::uint32_t to = pick(partition_count_);
     std::uint64_t head = 0;
-    if (const auto h = so_far.heads.find(p); h != so_far.heads.end())
+    if (const auto h = model_so_far.heads.find(p);
+        h != model_so_far.heads.end())
       if (const auto t = h->second.find(to); t != h->second.end())
         head = t->second;
     turn.outbox.push_back(
@@ -157,12 +163,15 @@ turn_writes turn_maker::next(const model& so_far) {
   return turn;
 }
 
-instance_write turn_maker::change(const model& so_far, std::uint32_t partition,
-                                  const instance_id& id) {
+// A write can remove the instance, reset it to a new execution, or append to
+// its history and change its tasks, inbox, status and request IDs.
+instance_write turn_generator::change(const model& model_so_far,
+                                      std::uint32_t partition,
+                                      const instance_id& id) {
   std::optional<stored_instance> state;
   std::uint32_t events = 0;
-  if (const auto x = so_far.instances.find({partition, id});
-      x != so_far.instances.end()) {
+  if (const auto x = model_so_far.instances.find({partition, id});
+      x != model_so_far.instances.end()) {
     state = x->second.state;
     events = static_cast<std::uint32_t>(x->second.history.size());
   }
@@ -203,7 +212,7 @@ instance_write turn_maker::change(const model& so_far, std::uint32_t partition,
         write.tasks_closed.push_back({sequence, task.kind, task.fire_at});
     for (const auto& [sequence, message] : state->inbox)
       if (pick(2) == 0)
-        write.inbox_taken.push_back(sequence);
+        write.inbox_removed.push_back(sequence);
   }
   for (std::uint32_t i = 0, n = pick(3); i < n; ++i) {
     open_task task;
@@ -220,7 +229,7 @@ instance_write turn_maker::change(const model& so_far, std::uint32_t partition,
   return write;
 }
 
-history_event turn_maker::event() {
+history_event turn_generator::event() {
   switch (pick(4)) {
   case 0:
     return {at(now_), task_completed{pick(9), text()}};
@@ -233,7 +242,7 @@ history_event turn_maker::event() {
   }
 }
 
-std::string turn_maker::text() {
+std::string turn_generator::text() {
   return "\"" + std::string(pick(40), static_cast<char>('a' + pick(26))) + "\"";
 }
 

@@ -1,5 +1,5 @@
-/// A world of random turns and what must come of them: the model that the
-/// journals are compared with.
+/// A generator of random turns and a model of their result, with which tests
+/// compare journals.
 #pragma once
 
 #include "persistence/journal/manual_journal.hpp"
@@ -15,7 +15,7 @@ inline timestamp at(std::int64_t microseconds) {
   return timestamp(duration(microseconds));
 }
 
-/// A turn that starts `id`: the smallest one that makes an instance.
+/// The smallest turn that creates an instance.
 inline turn_writes start_turn(partition_id partition,
                               partition_sequence sequence,
                               const instance_id& id, std::int64_t now = 1000) {
@@ -43,7 +43,7 @@ inline turn_writes start_turn(partition_id partition,
   return turn;
 }
 
-/// Everything that should be remembered, folded one turn at a time.
+/// The expected content of a journal after a sequence of turns.
 struct model {
   struct instance {
     std::optional<stored_instance> state;
@@ -58,28 +58,30 @@ struct model {
   std::map<std::uint32_t, std::map<std::uint32_t, std::uint64_t>> heads;
   std::map<std::uint32_t, std::map<std::uint32_t, std::uint64_t>> marks;
 
-  void take(const turn_writes& turn);
+  void add_turn(const turn_writes& turn);
 
-  /// Compares everything a journal answers for these partitions with the
-  /// model; BOOST_TESTs.
-  void compare_with(journal& j, std::uint32_t partition_count) const;
+  /// Compares all reads of the journal with the model, for the partitions from
+  /// 0 to partition_count − 1. Reports differences with BOOST_TEST.
+  void check_against(journal& j, std::uint32_t partition_count) const;
 };
 
-/// Makes valid turns from a seed, looking at a model of what is queued.
-class turn_maker {
+/// Generates valid random turns. The same seed gives the same turns.
+class turn_generator {
 public:
-  turn_maker(std::uint64_t seed, std::uint32_t partition_count)
+  turn_generator(std::uint64_t seed, std::uint32_t partition_count)
     : random_(seed), partition_count_(partition_count) {}
 
-  /// The next turn of some partition; `so_far` holds all turns before it.
-  turn_writes next(const model& so_far);
+  /// Returns the next turn of a random partition. `model_so_far` must contain
+  /// all turns before it.
+  turn_writes next(const model& model_so_far);
 
+  /// A random number that is less than `below`.
   std::uint32_t pick(std::uint32_t below) {
     return static_cast<std::uint32_t>(random_() % below);
   }
 
 private:
-  instance_write change(const model& so_far, std::uint32_t partition,
+  instance_write change(const model& model_so_far, std::uint32_t partition,
                         const instance_id& id);
   history_event event();
   std::string text();

@@ -1,6 +1,7 @@
-/// What every journal promises, in memory and on disk alike.
+// Guarantees of every journal. Each case runs on a journal in memory and on
+// LMDB.
 #include "journal_harness.hpp"
-#include "worlds.hpp"
+#include "storage_kinds.hpp"
 #include <boost/test/unit_test.hpp>
 
 namespace perdura::persistence {
@@ -19,28 +20,30 @@ crash_hook crash_once(crash_point where, std::uint64_t when) {
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(journal_promises)
+BOOST_AUTO_TEST_SUITE(journal_suite)
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(turns_that_were_not_committed_are_forgotten,
-                              World, worlds) {
-  World world;
+// The journal is closed with one committed and one uncommitted turn.
+BOOST_AUTO_TEST_CASE_TEMPLATE(uncommitted_turns_are_not_stored, Storage,
+                              storage_kinds) {
+  Storage storage;
   {
-    auto j = world.open();
+    auto j = storage.open();
     j->enqueue(start_turn(p1, 1, "order-1"));
     BOOST_TEST(j->commit() == 1U);
     j->enqueue(start_turn(p1, 2, "order-2"));
   }
-  auto j = world.open();
+  auto j = storage.open();
   BOOST_TEST(j->read(p1, "order-1")->has_value());
   BOOST_TEST(!j->read(p1, "order-2")->has_value());
   BOOST_TEST(j->durable(p1) == 1U);
   BOOST_TEST(j->load(p1)->meta.sequence == 1U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_is_answered_before_it_is_durable, World,
-                              worlds) {
-  World world;
-  auto j = world.open();
+// A queued turn is not visible before its commit.
+BOOST_AUTO_TEST_CASE_TEMPLATE(reads_return_only_durable_turns, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   const auto place = j->enqueue(start_turn(p1, 1, "order-1"));
   BOOST_TEST(place == 1U);
   BOOST_TEST(j->durable(p1) == 0U);
@@ -51,30 +54,35 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(nothing_is_answered_before_it_is_durable, World,
   BOOST_TEST(j->history(p1, "order-1")->size() == 2U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(turns_that_wait_share_one_commit, World, worlds) {
-  World world;
-  auto j = world.open();
-  std::vector<journal_position> told;
-  std::vector<journal_position> told_other;
-  j->listen(p1, [&](journal_position p) { told.push_back(p); });
+// Fifty turns of one partition are committed together. Listeners of that
+// partition learn the last position, others learn nothing.
+BOOST_AUTO_TEST_CASE_TEMPLATE(queued_turns_share_one_commit, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
+  std::vector<journal_position> reported;
+  std::vector<journal_position> reported_other;
+  j->listen(p1, [&](journal_position p) { reported.push_back(p); });
   j->listen(partition_id(2),
-            [&](journal_position p) { told_other.push_back(p); });
+            [&](journal_position p) { reported_other.push_back(p); });
   for (std::uint64_t i = 1; i <= 50; ++i)
     j->enqueue(start_turn(p1, i, "order-" + std::to_string(i)));
   BOOST_TEST(j->commit() == 50U);
   BOOST_TEST(j->statistics().commits == 1U);
   BOOST_TEST(j->statistics().turns == 50U);
-  BOOST_TEST(told == std::vector<journal_position>{50});
-  BOOST_TEST(told_other.empty());
+  BOOST_TEST(reported == std::vector<journal_position>{50});
+  BOOST_TEST(reported_other.empty());
   j->enqueue(start_turn(partition_id(2), 1, "order-1"));
   j->commit();
-  BOOST_TEST(told.size() == 1U);
-  BOOST_TEST(told_other == std::vector<journal_position>{51});
+  BOOST_TEST(reported.size() == 1U);
+  BOOST_TEST(reported_other == std::vector<journal_position>{51});
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(an_idle_journal_makes_no_commit, World, worlds) {
-  World world;
-  auto j = world.open();
+// Without a new turn neither the journal nor the views are written.
+BOOST_AUTO_TEST_CASE_TEMPLATE(idle_journal_makes_no_commit, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   BOOST_TEST(j->commit() == 0U);
   j->flush_views(true);
   BOOST_TEST(j->commit() == 0U);
@@ -90,10 +98,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(an_idle_journal_makes_no_commit, World, worlds) {
   BOOST_TEST(j->statistics().views_commits == 1U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_short_life_touches_the_views_once, World,
-                              worlds) {
-  World world;
-  auto j = world.open();
+// An instance that starts and ends between two flushes is written to the views
+// once.
+BOOST_AUTO_TEST_CASE_TEMPLATE(short_lived_instance_is_flushed_once, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   turn_writes turn = start_turn(p1, 1, "order-1");
   j->enqueue(turn);
   j->commit();
@@ -111,76 +121,79 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_short_life_touches_the_views_once, World,
   BOOST_TEST(j->history(p1, "order-1")->size() == 3U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(what_is_answered_equals_the_fold_of_all_turns,
-                              World, worlds) {
+// Writes random turns, with commits, flushes and reopening in random order.
+// Every read must return what the model contains.
+BOOST_AUTO_TEST_CASE_TEMPLATE(reads_equal_the_model_of_all_turns, Storage,
+                              storage_kinds) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed) {
-      World world(3, seed == 5 ? 2 : 1);
-      auto j = world.open();
-      turn_maker make(seed, 3);
+      Storage storage(3, seed == 5 ? 2 : 1);
+      auto j = storage.open();
+      turn_generator generator(seed, 3);
       model expected;
       for (int round = 0; round < 40; ++round) {
-        for (std::uint32_t i = 0, n = make.pick(12); i < n; ++i) {
-          auto turn = make.next(expected);
-          expected.take(turn);
+        for (std::uint32_t i = 0, n = generator.pick(12); i < n; ++i) {
+          auto turn = generator.next(expected);
+          expected.add_turn(turn);
           j->enqueue(std::move(turn));
         }
         j->commit();
-        switch (make.pick(6)) {
+        switch (generator.pick(6)) {
         case 0:
-          j->flush_views(make.pick(2) == 0);
+          j->flush_views(generator.pick(2) == 0);
           break;
         case 1:
-          expected.compare_with(*j, 3);
+          expected.check_against(*j, 3);
           break;
         case 2:
           j.reset();
-          j = world.open();
+          j = storage.open();
           break;
         default:
           break;
         }
       }
-      expected.compare_with(*j, 3);
+      expected.check_against(*j, 3);
     }
   }
 }
 
-// Crash at the first, second, … point of each kind, open again, go on from
-// what is durable: the end must be the same.
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_crash_at_any_point_loses_only_what_was_not_told,
-                              World, worlds) {
+// The journal crashes at one of the first four commit points of each kind, is
+// opened again, and continues with the durable turns. Turns that were reported
+// as durable are never lost, and a commit is never stored in part.
+BOOST_AUTO_TEST_CASE_TEMPLATE(crash_at_any_point_loses_only_unreported_turns,
+                              Storage, storage_kinds) {
   for (crash_point where :
        {crash_point::before_commit, crash_point::after_commit,
         crash_point::before_views_commit, crash_point::after_views_commit})
     for (std::uint64_t when = 1; when <= 4; ++when) {
       BOOST_TEST_CONTEXT("point " << static_cast<int>(where) << " number "
                                   << when) {
-        World world(2);
-        auto j = world.open(crash_once(where, when));
-        turn_maker make(100 + when, 2);
-        model expected; // Of all turns that are durable.
+        Storage storage(2);
+        auto j = storage.open(crash_once(where, when));
+        turn_generator generator(100 + when, 2);
+        model expected; // contains all durable turns
         bool crashed = false;
-        journal_position told = 0;
+        journal_position reported = 0;
         const auto listen = [&] {
           for (std::uint32_t p = 0; p < 2; ++p)
             j->listen(partition_id(p), [&](journal_position reached) {
-              told = std::max(told, reached);
+              reported = std::max(reported, reached);
             });
         };
         listen();
         for (int round = 0; round < 12; ++round) {
           model queued = expected;
-          const journal_position before = told;
+          const journal_position before = reported;
           journal_position last = before;
           for (int i = 0; i < 4; ++i) {
-            auto turn = make.next(queued);
-            queued.take(turn);
+            auto turn = generator.next(queued);
+            queued.add_turn(turn);
             last = j->enqueue(std::move(turn));
           }
           j->commit();
           if (!j->crashed())
-            BOOST_TEST(told == last);
+            BOOST_TEST(reported == last);
           if (!j->crashed() && round % 2 == 1)
             j->flush_views(round % 4 == 1);
           if (!j->crashed()) {
@@ -189,30 +202,33 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_crash_at_any_point_loses_only_what_was_not_told,
           }
           crashed = true;
           j.reset();
-          j = world.open();
+          j = storage.open();
           listen();
           const journal_position durable = j->durable(partition_id(0));
-          // Whole commits, and at least what a listener was told.
+          // A commit is stored whole or not at all, and positions that were
+          // reported are durable.
           BOOST_TEST((durable == before || durable == last));
-          BOOST_TEST(durable >= told);
+          BOOST_TEST(durable >= reported);
           if (durable == last)
             expected = queued;
-          told = durable;
-          expected.compare_with(*j, 2);
+          reported = durable;
+          expected.check_against(*j, 2);
         }
         BOOST_TEST(crashed);
-        expected.compare_with(*j, 2);
+        expected.check_against(*j, 2);
       }
     }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_crashed_journal_writes_and_tells_nothing, World,
-                              worlds) {
-  World world;
+// After an injected crash, the journal object accepts calls but stores and
+// reports nothing.
+BOOST_AUTO_TEST_CASE_TEMPLATE(crashed_journal_writes_and_reports_nothing,
+                              Storage, storage_kinds) {
+  Storage storage;
   {
-    auto j = world.open(crash_once(crash_point::before_commit, 1));
-    bool told = false;
-    j->listen(p1, [&](journal_position) { told = true; });
+    auto j = storage.open(crash_once(crash_point::before_commit, 1));
+    bool reported = false;
+    j->listen(p1, [&](journal_position) { reported = true; });
     j->enqueue(start_turn(p1, 1, "order-1"));
     j->commit();
     BOOST_TEST(j->crashed());
@@ -220,34 +236,38 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_crashed_journal_writes_and_tells_nothing, World,
     BOOST_TEST(j->commit() == 0U);
     j->flush_views(true);
     BOOST_TEST(!j->count({p1}));
-    BOOST_TEST(!told);
+    BOOST_TEST(!reported);
     BOOST_TEST(j->durable(p1) == 0U);
   }
-  auto j = world.open();
+  auto j = storage.open();
   BOOST_TEST(!j->read(p1, "order-1")->has_value());
   BOOST_TEST(j->durable(p1) == 0U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(positions_go_on_after_everything_was_trimmed,
-                              World, worlds) {
-  World world;
-  auto j = world.open();
+// After a flush, all records are removed from the journal; the next position
+// must still follow the last one.
+BOOST_AUTO_TEST_CASE_TEMPLATE(positions_continue_after_the_journal_is_trimmed,
+                              Storage, storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   for (std::uint64_t i = 1; i <= 30; ++i) {
     j->enqueue(start_turn(p1, i, "order-" + std::to_string(i)));
     j->commit();
   }
   j->flush_views(true);
   j.reset();
-  j = world.open();
+  j = storage.open();
   BOOST_TEST(j->durable(p1) == 30U);
   BOOST_TEST(j->enqueue(start_turn(p1, 31, "order-31")) == 31U);
   j->commit();
   BOOST_TEST(j->count({p1}).value()[0] == 31U);
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_long_history_is_read_in_parts, World, worlds) {
-  World world;
-  auto j = world.open();
+// Reads give the same events before and after the flush.
+BOOST_AUTO_TEST_CASE_TEMPLATE(long_history_is_read_in_ranges, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   turn_writes turn = start_turn(p1, 1, "order-1");
   std::vector<history_event> all;
   for (std::uint32_t i = 0; i < 3000; ++i)
@@ -268,10 +288,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_long_history_is_read_in_parts, World, worlds) {
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(timers_are_due_in_order_and_between_the_bounds,
-                              World, worlds) {
-  World world;
-  auto j = world.open();
+// The lower bound is excluded and the upper bound is included. Activities are
+// not due, and a removed instance has no timers.
+BOOST_AUTO_TEST_CASE_TEMPLATE(due_returns_timers_in_order_within_the_bounds,
+                              Storage, storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   turn_writes turn = start_turn(p1, 1, "order-1");
   open_task task;
   task.kind = task_kind::timer;
@@ -289,7 +311,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(timers_are_due_in_order_and_between_the_bounds,
   BOOST_TEST((due[1] == due_task{at(300), "order-1", 3}));
   BOOST_TEST(j->due(p1, at(500), at(400)).value().empty());
   BOOST_TEST(j->load(p1)->activities.size() == 1U);
-  // An ended instance owes nothing.
+  // The instance is removed.
   turn.sequence = 2;
   turn.instances[0] = {};
   turn.instances[0].id = "order-1";
@@ -301,10 +323,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(timers_are_due_in_order_and_between_the_bounds,
   BOOST_TEST(!j->read(p1, "order-1").value().has_value());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_turn_out_of_sequence_is_a_defect, World,
-                              worlds) {
-  World world;
-  auto j = world.open();
+// A gap in the turn sequence of a partition is a programming error.
+BOOST_AUTO_TEST_CASE_TEMPLATE(out_of_sequence_turn_throws, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
   j->enqueue(start_turn(p1, 1, "order-1"));
   BOOST_CHECK_THROW(j->enqueue(start_turn(p1, 3, "order-2")), std::logic_error);
 }

@@ -1,9 +1,9 @@
-/// What only a disk and threads can break.
+// Properties of the journal on LMDB that need files, processes or threads.
+#include "persistence/journal/verify.hpp"
 #include "persistence/process/logging.hpp"
-#include "persistence/stores/verify.hpp"
 
 #include "journal_harness.hpp"
-#include "worlds.hpp"
+#include "storage_kinds.hpp"
 #include <boost/test/unit_test.hpp>
 #include <signal.h>
 #include <sys/wait.h>
@@ -24,10 +24,10 @@ namespace {
 
 constexpr partition_id p1{1};
 
-/// Waits for the places that a journal's threads report.
-class reached {
+/// Waits until the threads of a journal have reported a durable position.
+class durable_waiter {
 public:
-  void tell(journal_position position) {
+  void report(journal_position position) {
     std::lock_guard lock(mutex_);
     position_ = std::max(position_, position);
     ++calls_;
@@ -56,14 +56,15 @@ void write_file(const fs::path& path, const std::string& bytes) {
   file << bytes;
 }
 
-/// Sixty turns; `all_in_views`: none waits in the journal alone.
-void fill(lmdb_world& world, bool all_in_views = false) {
-  auto j = world.open();
-  turn_maker make(1, 4);
+/// Writes sixty turns. Half of them are flushed to the views, or all of them if
+/// `all_in_views` is true.
+void write_turns(lmdb_storage& storage, bool all_in_views = false) {
+  auto j = storage.open();
+  turn_generator generator(1, 4);
   model expected;
   for (int i = 0; i < 60; ++i) {
-    auto turn = make.next(expected);
-    expected.take(turn);
+    auto turn = generator.next(expected);
+    expected.add_turn(turn);
     j->enqueue(std::move(turn));
     if (i % 10 == 9)
       j->commit();
@@ -72,14 +73,14 @@ void fill(lmdb_world& world, bool all_in_views = false) {
   }
 }
 
-/// Calls it in a child, so that even a crash of LMDB's would be seen.
-/// Returns what it returned, or 128 + the signal.
+/// Calls a function in a child process, so that a crash of LMDB does not end
+/// the test. Returns the value of the function, or 128 + the signal number.
 template <class F>
 int in_child(F work) {
   const pid_t child = ::fork();
   if (child == 0) {
     for (int number : {SIGSEGV, SIGBUS, SIGABRT})
-      ::signal(number, SIG_DFL); // Not Boost's.
+      ::signal(number, SIG_DFL); // without the handlers of Boost.Test
     set_log_level(log_level::off);
     ::_exit(work());
   }
@@ -88,12 +89,12 @@ int in_child(F work) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// Reads everything that `fill` wrote: 0: all answers are right; 1: one was
-/// refused; 2: one was wrong.
-int answers(lmdb_world& world, const model& expected) {
-  auto how = world.options();
-  how.manual = true;
-  auto opened = open_lmdb_journal(how);
+/// Reads everything that write_turns() has written. Returns 0 if all reads are
+/// right, 1 if at least one returned an error, 2 if at least one was wrong.
+int read_all(lmdb_storage& storage, const model& expected) {
+  auto options = storage.options();
+  options.manual = true;
+  auto opened = open_lmdb_journal(options);
   if (!opened)
     return 1;
   const auto& j = *opened;
@@ -115,20 +116,22 @@ int answers(lmdb_world& world, const model& expected) {
   return worst;
 }
 
+/// Number of flipped bits after which reads returned errors, returned wrong
+/// data, or crashed.
 struct flip_outcome {
   int refused = 0;
   int wrong = 0;
   int crashed = 0;
 };
 
-flip_outcome flip_bits(lmdb_world& world, const char* name, int rounds) {
+flip_outcome flip_bits(lmdb_storage& storage, const char* name, int rounds) {
   model expected;
-  turn_maker make(1, 4);
+  turn_generator generator(1, 4);
   for (int i = 0; i < 60; ++i)
-    expected.take(make.next(expected));
+    expected.add_turn(generator.next(expected));
   std::mt19937_64 random(7);
-  const fs::path file = world.hub() / name;
-  const fs::path views = world.hub() / "lane-0/views/data.mdb";
+  const fs::path file = storage.hub() / name;
+  const fs::path views = storage.hub() / "lane-0/views/data.mdb";
   const std::string views_whole = read_file(views);
   const std::string whole = read_file(file);
   flip_outcome found;
@@ -138,7 +141,7 @@ flip_outcome flip_bits(lmdb_world& world, const char* name, int rounds) {
     flipped[place] = static_cast<char>(flipped[place] ^ (1 << (random() % 8)));
     write_file(views, views_whole);
     write_file(file, flipped);
-    const int outcome = in_child([&] { return answers(world, expected); });
+    const int outcome = in_child([&] { return read_all(storage, expected); });
     BOOST_TEST_CONTEXT(name << " byte " << place << ": " << outcome) {
       found.refused += outcome == 1 ? 1 : 0;
       found.wrong += outcome == 2 ? 1 : 0;
@@ -149,9 +152,9 @@ flip_outcome flip_bits(lmdb_world& world, const char* name, int rounds) {
   return found;
 }
 
-errc open_code(lmdb_journal_options how) {
-  how.manual = true;
-  return open_lmdb_journal(std::move(how)).code();
+errc open_code(lmdb_journal_options options) {
+  options.manual = true;
+  return open_lmdb_journal(std::move(options)).code();
 }
 
 } // namespace
@@ -160,29 +163,31 @@ BOOST_AUTO_TEST_SUITE(lmdb_journal)
 
 // --- Opening -----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(a_directory_without_a_hub_is_refused_and_left_alone) {
+// Opens a missing directory, an empty one, and one with other files.
+BOOST_AUTO_TEST_CASE(directory_without_a_hub_is_refused_and_unchanged) {
   temporary_directory directory;
-  lmdb_journal_options how;
-  how.directory = directory.path() / "nowhere";
-  BOOST_TEST((open_code(how) == errc::storage_missing));
-  how.directory = directory.path();
-  BOOST_TEST((open_code(how) == errc::storage_missing));
+  lmdb_journal_options options;
+  options.directory = directory.path() / "nowhere";
+  BOOST_TEST((open_code(options) == errc::storage_missing));
+  options.directory = directory.path();
+  BOOST_TEST((open_code(options) == errc::storage_missing));
   BOOST_TEST(fs::is_empty(directory.path()));
-  write_file(directory.path() / "letter", "dear");
-  BOOST_TEST((open_code(how) == errc::storage_missing));
+  write_file(directory.path() / "notes", "other data");
+  BOOST_TEST((open_code(options) == errc::storage_missing));
   BOOST_TEST((create_hub(directory.path(), small_hub()).code()
               == errc::storage_foreign));
   BOOST_TEST(!fs::exists(directory.path() / "lock"));
 }
 
-BOOST_AUTO_TEST_CASE(a_hub_is_created_once_and_closed_to_others) {
-  lmdb_world world;
+// Each partition gets its own random incarnation.
+BOOST_AUTO_TEST_CASE(hub_is_created_once_with_owner_only_permissions) {
+  lmdb_storage storage;
   BOOST_TEST(
-    (create_hub(world.hub(), small_hub()).code() == errc::storage_in_use));
-  BOOST_TEST((fs::status(world.hub()).permissions() == fs::perms::owner_all));
-  BOOST_TEST((create_hub(world.hub() / "x", small_hub(0)).code()
+    (create_hub(storage.hub(), small_hub()).code() == errc::storage_in_use));
+  BOOST_TEST((fs::status(storage.hub()).permissions() == fs::perms::owner_all));
+  BOOST_TEST((create_hub(storage.hub() / "x", small_hub(0)).code()
               == errc::invalid_argument));
-  auto j = world.open();
+  auto j = storage.open();
   std::vector<std::string> incarnations;
   for (std::uint32_t p = 0; p < 4; ++p)
     incarnations.push_back(j->load(partition_id(p))->meta.incarnation);
@@ -192,83 +197,89 @@ BOOST_AUTO_TEST_CASE(a_hub_is_created_once_and_closed_to_others) {
   BOOST_TEST(incarnations.front().size() == 32U);
 }
 
-BOOST_AUTO_TEST_CASE(another_hub_or_lane_count_than_expected_is_refused) {
-  lmdb_world world;
-  auto how = world.options();
-  how.hub_id = random_hex32();
-  BOOST_TEST((open_code(how) == errc::storage_foreign));
-  how = world.options();
-  how.lane_count = 2;
-  BOOST_TEST((open_code(how) == errc::storage_foreign));
-  how.lane_count = 1;
-  how.hub_id = read_hub(world.hub())->hub_id;
-  BOOST_TEST((open_code(how) == errc::ok));
+// The configuration names another hub ID or lane count than the directory has.
+BOOST_AUTO_TEST_CASE(unexpected_hub_id_or_lane_count_is_refused) {
+  lmdb_storage storage;
+  auto options = storage.options();
+  options.hub_id = random_hex32();
+  BOOST_TEST((open_code(options) == errc::storage_foreign));
+  options = storage.options();
+  options.lane_count = 2;
+  BOOST_TEST((open_code(options) == errc::storage_foreign));
+  options.lane_count = 1;
+  options.hub_id = read_hub(storage.hub())->hub_id;
+  BOOST_TEST((open_code(options) == errc::ok));
 }
 
+// One of the files is copied from another hub.
 BOOST_AUTO_TEST_CASE(stores_of_another_hub_are_refused) {
-  lmdb_world world;
-  lmdb_world other;
+  lmdb_storage storage;
+  lmdb_storage other;
   fs::copy_file(other.hub() / "lane-0/views/data.mdb",
-                world.hub() / "lane-0/views/data.mdb",
+                storage.hub() / "lane-0/views/data.mdb",
                 fs::copy_options::overwrite_existing);
-  BOOST_TEST((open_code(world.options()) == errc::storage_foreign));
+  BOOST_TEST((open_code(storage.options()) == errc::storage_foreign));
 }
 
-BOOST_AUTO_TEST_CASE(another_format_is_refused_and_both_are_named) {
-  lmdb_world world;
-  std::string text = read_file(world.hub() / "hub");
+BOOST_AUTO_TEST_CASE(unknown_hub_format_is_refused_and_named) {
+  lmdb_storage storage;
+  std::string text = read_file(storage.hub() / "hub");
   text.replace(text.find("format 1"), 8, "format 7");
-  write_file(world.hub() / "hub", text);
-  const auto hub = read_hub(world.hub());
+  write_file(storage.hub() / "hub", text);
+  const auto hub = read_hub(storage.hub());
   BOOST_TEST((hub.code() == errc::storage_format));
   BOOST_TEST(hub.error().message.find("format 7") != std::string::npos);
   BOOST_TEST(hub.error().message.find("format 1") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_hub_file_with_a_flipped_bit_is_refused) {
-  lmdb_world world;
-  const std::string text = read_file(world.hub() / "hub");
+// One bit of each byte of the hub file is flipped in turn.
+BOOST_AUTO_TEST_CASE(hub_file_with_a_flipped_bit_is_refused) {
+  lmdb_storage storage;
+  const std::string text = read_file(storage.hub() / "hub");
   for (std::size_t i = 0; i < text.size(); ++i) {
     std::string flipped = text;
     flipped[i] = static_cast<char>(flipped[i] ^ (1 << (i % 8)));
-    write_file(world.hub() / "hub", flipped);
-    BOOST_TEST(!read_hub(world.hub()), "byte " << i);
+    write_file(storage.hub() / "hub", flipped);
+    BOOST_TEST(!read_hub(storage.hub()), "byte " << i);
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_directory_in_use_is_refused_and_the_user_named) {
-  lmdb_world world;
-  auto j = world.open();
-  auto how = world.options();
-  how.manual = true;
-  auto second = open_lmdb_journal(how);
+// The error contains the ID of the process that uses the directory.
+BOOST_AUTO_TEST_CASE(directory_in_use_is_refused_and_the_process_named) {
+  lmdb_storage storage;
+  auto j = storage.open();
+  auto options = storage.options();
+  options.manual = true;
+  auto second = open_lmdb_journal(options);
   BOOST_TEST((second.code() == errc::storage_in_use));
   BOOST_TEST(second.error().message.find(std::to_string(::getpid()))
              != std::string::npos);
   j.reset();
-  BOOST_TEST((open_code(how) == errc::ok));
+  BOOST_TEST((open_code(options) == errc::ok));
 }
 
-BOOST_AUTO_TEST_CASE(a_process_that_was_killed_leaves_no_lock_behind) {
-  lmdb_world world;
+// The child process commits a turn and is killed with SIGKILL.
+BOOST_AUTO_TEST_CASE(killed_process_leaves_no_lock_behind) {
+  lmdb_storage storage;
   const int status = in_child([&] {
-    auto j = world.open();
+    auto j = storage.open();
     j->enqueue(start_turn(p1, 1, "order-1"));
     j->commit();
     ::kill(::getpid(), SIGKILL);
     return 0;
   });
   BOOST_TEST(status == 128 + SIGKILL);
-  auto j = world.open();
+  auto j = storage.open();
   BOOST_TEST(j->read(p1, "order-1")->has_value());
 }
 
-BOOST_AUTO_TEST_CASE(an_environment_is_not_opened_twice_in_a_process) {
-  lmdb_world world;
-  auto j = world.open();
+// LMDB does not allow a second environment on the same file in a process.
+BOOST_AUTO_TEST_CASE(environment_opens_only_once_in_a_process) {
+  lmdb_storage storage;
+  auto j = storage.open();
   try {
-    lmdb_log second(journal_directory(world.hub(), 0), false);
-    BOOST_ERROR("it was opened twice");
+    lmdb_log second(journal_directory(storage.hub(), 0), false);
+    BOOST_ERROR("the environment was opened twice");
   } catch (const storage_exception& e) {
     BOOST_TEST((e.reason().code == errc::storage_in_use));
   }
@@ -276,14 +287,15 @@ BOOST_AUTO_TEST_CASE(an_environment_is_not_opened_twice_in_a_process) {
 
 // --- Damage ------------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(
-  a_truncated_or_missing_file_is_refused_before_it_is_mapped) {
+// Access to a mapped page beyond the end of a file would end the process with
+// SIGBUS. The damaged file must stay unchanged.
+BOOST_AUTO_TEST_CASE(truncated_or_missing_file_is_refused_before_mapping) {
   for (const char* name :
        {"lane-0/journal/data.mdb", "lane-0/views/data.mdb"}) {
-    lmdb_world world;
+    lmdb_storage storage;
     {
-      // Large enough that its end is missed.
-      auto j = world.open();
+      // The file must be so large that its truncation matters.
+      auto j = storage.open();
       turn_writes turn = start_turn(p1, 1, "order-1");
       std::get<execution_started>(turn.instances[0].history[1].body).input
         = "\"" + std::string(1 << 20, 'x') + "\"";
@@ -291,94 +303,98 @@ BOOST_AUTO_TEST_CASE(
       j->commit();
       j->flush_views(false);
     }
-    const fs::path file = world.hub() / name;
+    const fs::path file = storage.hub() / name;
     const std::string whole = read_file(file);
     for (std::size_t size : {std::size_t{0}, std::size_t{100},
                              std::size_t{5000}, whole.size() / 3}) {
       write_file(file, whole.substr(0, size));
-      BOOST_TEST((open_code(world.options()) == errc::storage_damaged),
+      BOOST_TEST((open_code(storage.options()) == errc::storage_damaged),
                  name << " of " << size << " bytes");
       BOOST_TEST(fs::file_size(file) == size);
     }
     write_file(file, "not LMDB" + whole.substr(8, 20) + whole.substr(0, 9000));
-    BOOST_TEST((open_code(world.options()) == errc::storage_damaged));
+    BOOST_TEST((open_code(storage.options()) == errc::storage_damaged));
     fs::remove(file);
-    BOOST_TEST((open_code(world.options()) == errc::storage_damaged));
+    BOOST_TEST((open_code(storage.options()) == errc::storage_damaged));
     BOOST_TEST(!fs::exists(file));
     write_file(file, whole);
-    BOOST_TEST((open_code(world.options()) == errc::ok));
+    BOOST_TEST((open_code(storage.options()) == errc::ok));
   }
 }
 
-BOOST_AUTO_TEST_CASE(an_emptied_journal_is_refused) {
-  lmdb_world world;
-  lmdb_world fresh;
-  fill(world);
+// The views contain turns that an empty journal has never had.
+BOOST_AUTO_TEST_CASE(journal_replaced_by_an_empty_one_is_refused) {
+  lmdb_storage storage;
+  lmdb_storage fresh;
+  write_turns(storage);
   fs::copy_file(fresh.hub() / "lane-0/journal/data.mdb",
-                world.hub() / "lane-0/journal/data.mdb",
+                storage.hub() / "lane-0/journal/data.mdb",
                 fs::copy_options::overwrite_existing);
-  BOOST_TEST((open_code(world.options()) == errc::storage_damaged));
+  BOOST_TEST((open_code(storage.options()) == errc::storage_damaged));
 }
 
-// Whatever bit is wrong: an error, or the right answer; never a wrong one, and
-// no crash by reading.
-BOOST_AUTO_TEST_CASE(flipped_bits_are_refused_and_never_crash) {
+// A read of damaged data returns an error or the right answer, never a wrong
+// one, and does not crash.
+BOOST_AUTO_TEST_CASE(flipped_bits_never_crash_a_read_or_change_an_answer) {
   int found = 0;
   for (const char* name :
        {"lane-0/journal/data.mdb", "lane-0/views/data.mdb"}) {
-    lmdb_world world;
-    fill(world, true);
-    const auto [refused, wrong, crashed] = flip_bits(world, name, 150);
+    lmdb_storage storage;
+    write_turns(storage, true);
+    const auto [refused, wrong, crashed] = flip_bits(storage, name, 150);
     BOOST_TEST(wrong == 0, name);
     BOOST_TEST(crashed == 0, name);
     found += refused;
   }
-  // The test would prove nothing if no flip were noticed.
+  // If no flipped bit caused an error, the test would prove nothing.
   BOOST_TEST(found > 3);
 }
 
-// Where views must be written on damaged pages, LMDB may end the process; what
-// was durable in the journal is there still, and no answer is wrong.
-BOOST_AUTO_TEST_CASE(flipped_bits_under_a_flush_give_no_wrong_answer) {
+// When the views must be written to damaged pages, LMDB may end the process.
+// The journal still has the durable turns, and no read returns a wrong answer.
+BOOST_AUTO_TEST_CASE(flipped_bits_during_a_flush_give_no_wrong_answer) {
   for (const char* name :
        {"lane-0/journal/data.mdb", "lane-0/views/data.mdb"}) {
-    lmdb_world world;
-    fill(world);
-    BOOST_TEST(flip_bits(world, name, 80).wrong == 0, name);
+    lmdb_storage storage;
+    write_turns(storage);
+    BOOST_TEST(flip_bits(storage, name, 80).wrong == 0, name);
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_sound_hub_verifies_and_a_damaged_row_is_named) {
-  lmdb_world world;
-  fill(world);
-  const auto sound = verify_hub(world.hub());
+// The name of a task is changed in all copies of its page.
+BOOST_AUTO_TEST_CASE(verify_accepts_an_intact_hub_and_names_a_damaged_row) {
+  lmdb_storage storage;
+  write_turns(storage);
+  const auto sound = verify_hub(storage.hub());
   BOOST_REQUIRE(sound);
   BOOST_TEST(sound->problems.empty());
   for (const std::string& problem : sound->problems)
     BOOST_TEST_MESSAGE(problem);
   BOOST_TEST(sound->instances > 0U);
   BOOST_TEST(sound->records > 0U);
-  const fs::path file = world.hub() / "lane-0/views/data.mdb";
+  const fs::path file = storage.hub() / "lane-0/views/data.mdb";
   std::string bytes = read_file(file);
-  // The last of several copies is the one in use; damage them all.
+  // The file can hold several copies of a page, and LMDB uses the newest one.
+  // All copies are damaged.
   std::size_t hits = 0;
   for (std::size_t at = bytes.find("Pack"); at != std::string::npos;
        at = bytes.find("Pack", at + 1), ++hits)
     bytes[at] = 'p';
   BOOST_REQUIRE(hits > 0U);
   write_file(file, bytes);
-  const auto damaged = verify_hub(world.hub());
+  const auto damaged = verify_hub(storage.hub());
   BOOST_REQUIRE(damaged);
   BOOST_REQUIRE(!damaged->problems.empty());
   BOOST_TEST(damaged->problems.front().find("instances") != std::string::npos);
 }
 
-// --- Trimming, room ----------------------------------------------------------
+// --- Trimming and size limits ------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(the_journal_does_not_grow_behind_the_views) {
-  lmdb_world world;
-  auto j = world.open();
-  const fs::path file = world.hub() / "lane-0/journal/data.mdb";
+// Flushed turns are trimmed and their pages are reused.
+BOOST_AUTO_TEST_CASE(journal_file_stays_small_when_views_are_flushed) {
+  lmdb_storage storage;
+  auto j = storage.open();
+  const fs::path file = storage.hub() / "lane-0/journal/data.mdb";
   std::uintmax_t size = 0;
   for (std::uint64_t i = 1; i <= 400; ++i) {
     turn_writes turn = start_turn(p1, i, "order-" + std::to_string(i % 10));
@@ -392,16 +408,18 @@ BOOST_AUTO_TEST_CASE(the_journal_does_not_grow_behind_the_views) {
     if (i == 100)
       size = fs::file_size(file);
   }
-  // 300 more turns of 20 kB, and not a megabyte more.
+  // 300 more turns of 20 kB each were written, but the file grew by less than 1
+  // MiB.
   BOOST_TEST(fs::file_size(file) < size + (1U << 20U));
 }
 
-BOOST_AUTO_TEST_CASE(a_full_store_says_so_until_something_is_purged) {
-  lmdb_world world;
-  auto how = world.options();
-  how.manual = true;
-  how.room.storage_bytes_max = 1U << 20U;
-  auto j = open_lmdb_journal(how).value();
+// An input of 2 MiB exceeds a limit of 1 MiB.
+BOOST_AUTO_TEST_CASE(full_store_reports_full_until_rows_are_purged) {
+  lmdb_storage storage;
+  auto options = storage.options();
+  options.manual = true;
+  options.disk_limits.storage_bytes_max = 1U << 20U;
+  auto j = open_lmdb_journal(options).value();
   BOOST_TEST(!j->is_full());
   turn_writes turn = start_turn(p1, 1, "order-1");
   std::get<execution_started>(turn.instances[0].history[1].body).input
@@ -420,7 +438,10 @@ BOOST_AUTO_TEST_CASE(a_full_store_says_so_until_something_is_purged) {
   BOOST_TEST(!j->is_full());
 }
 
-BOOST_AUTO_TEST_CASE(the_reserve_is_given_up_when_the_disk_fills) {
+// The guard keeps 100 bytes as a reserve file. It deletes this file when less
+// than 100 bytes are free, and creates it again when at least 200 bytes are
+// free.
+BOOST_AUTO_TEST_CASE(reserve_file_is_released_when_the_disk_is_full) {
   temporary_directory directory;
   std::uint64_t free = 1000;
   disk_guard guard(
@@ -440,18 +461,21 @@ BOOST_AUTO_TEST_CASE(the_reserve_is_given_up_when_the_disk_fills) {
 
 // --- Threads -----------------------------------------------------------------
 
-BOOST_AUTO_TEST_CASE(threads_commit_what_many_callers_queue) {
-  lmdb_world world(8, 2);
-  auto how = world.options();
-  how.views.age = std::chrono::milliseconds(5);
+// Eight callers on two lanes with real threads. A turn can be read as soon as
+// it is durable, and many turns share one commit.
+BOOST_AUTO_TEST_CASE(committer_threads_commit_turns_of_many_callers) {
+  lmdb_storage storage(8, 2);
+  auto options = storage.options();
+  options.views.age = std::chrono::milliseconds(5);
   constexpr std::uint64_t turns = 300;
   {
-    auto opened = open_lmdb_journal(how).value();
+    auto opened = open_lmdb_journal(options).value();
     journal& j = *opened;
-    std::array<reached, 8> told;
+    std::array<durable_waiter, 8> reported;
     std::vector<std::thread> callers;
     for (std::uint32_t p = 0; p < 8; ++p)
-      j.listen(partition_id(p), [&, p](auto place) { told[p].tell(place); });
+      j.listen(partition_id(p),
+               [&, p](auto place) { reported[p].report(place); });
     for (std::uint32_t p = 0; p < 8; ++p)
       callers.emplace_back([&, p] {
         journal_position last = 0;
@@ -459,14 +483,14 @@ BOOST_AUTO_TEST_CASE(threads_commit_what_many_callers_queue) {
           const std::string id = "order-" + std::to_string(i);
           last = j.enqueue(start_turn(partition_id(p), i, id));
           if (i % 50 == 0) {
-            told[p].wait_for(last);
-            // A durable turn is answered at once, wherever it lies.
+            reported[p].wait_for(last);
+            // A durable turn can be read at once, before and after its flush.
             if (!j.read(partition_id(p), id)->has_value()
                 || j.history(partition_id(p), id)->size() != 2)
               std::abort();
           }
         }
-        told[p].wait_for(last);
+        reported[p].wait_for(last);
       });
     for (std::thread& caller : callers)
       caller.join();
@@ -475,27 +499,28 @@ BOOST_AUTO_TEST_CASE(threads_commit_what_many_callers_queue) {
     BOOST_TEST(statistics.commits < 8 * turns / 4);
     for (std::uint32_t p = 0; p < 8; ++p)
       j.listen(partition_id(p), {});
-    // No close: the destructor makes everything complete.
+    // Without close(): the destructor commits all queued turns.
   }
-  auto j = world.open();
+  auto j = storage.open();
   std::vector<partition_id> all;
   for (std::uint32_t p = 0; p < 8; ++p)
     all.push_back(partition_id(p));
   BOOST_TEST(j->count(all).value()[0] == 8 * turns);
   j.reset();
-  BOOST_TEST(verify_hub(world.hub())->problems.empty());
+  BOOST_TEST(verify_hub(storage.hub())->problems.empty());
 }
 
-BOOST_AUTO_TEST_CASE(close_makes_everything_queued_durable) {
-  lmdb_world world;
+// A hundred turns are queued and the journal is closed.
+BOOST_AUTO_TEST_CASE(close_commits_all_queued_turns) {
+  lmdb_storage storage;
   {
-    auto j = open_lmdb_journal(world.options()).value();
+    auto j = open_lmdb_journal(storage.options()).value();
     for (std::uint64_t i = 1; i <= 100; ++i)
       j->enqueue(start_turn(p1, i, "order-" + std::to_string(i)));
     j->close();
     BOOST_TEST(j->durable(p1) == 100U);
   }
-  BOOST_TEST(world.open()->count({p1}).value()[0] == 100U);
+  BOOST_TEST(storage.open()->count({p1}).value()[0] == 100U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,5 @@
 #include "journal_harness.hpp"
-#include "worlds.hpp"
+#include "storage_kinds.hpp"
 #include <boost/test/unit_test.hpp>
 
 #include <set>
@@ -13,7 +13,8 @@ namespace {
 const std::vector<partition_id> all{partition_id(0), partition_id(1),
                                     partition_id(2), partition_id(3)};
 
-/// Starts and ends instances, each in the partition its number says.
+/// Creates, ends and purges instances. The number of an instance determines its
+/// ID, its partition (number % 4), its name and its creation time.
 class hub {
 public:
   explicit hub(std::unique_ptr<manual_journal> j) : journal_(std::move(j)) {}
@@ -55,7 +56,7 @@ public:
     journal_->enqueue(std::move(turn));
   }
 
-  /// IDs of a whole walk, in order.
+  /// Walks through all pages of a query and returns the IDs in order.
   std::vector<std::string> walk(instance_query query) {
     std::vector<std::string> ids;
     do {
@@ -88,7 +89,8 @@ private:
 
 BOOST_AUTO_TEST_SUITE(queries)
 
-BOOST_AUTO_TEST_CASE(tokens_come_back_as_they_were_given_out) {
+// Tokens are stateless: they contain the position of the last row.
+BOOST_AUTO_TEST_CASE(page_tokens_parse_to_their_position) {
   for (const page_position& position :
        {page_position{at(0), "a"}, page_position{at(-5), "x\xC3\xA4"},
         page_position{timestamp::max(), std::string(256, 'z')}}) {
@@ -98,7 +100,8 @@ BOOST_AUTO_TEST_CASE(tokens_come_back_as_they_were_given_out) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(garbage_is_not_a_token) {
+// Parses tokens with a changed or missing character, and other texts.
+BOOST_AUTO_TEST_CASE(malformed_tokens_are_refused) {
   const std::string token = to_token({at(1), "order-17"});
   for (std::size_t i = 0; i < token.size(); ++i) {
     std::string other = token;
@@ -111,9 +114,12 @@ BOOST_AUTO_TEST_CASE(garbage_is_not_a_token) {
   BOOST_TEST((parse_token("zz").code() == errc::invalid_argument));
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(filters_are_joined_by_and, World, worlds) {
-  World world(4, 2);
-  hub h(world.open());
+// Statuses, name, prefix and times restrict the result together; the pages have
+// seven rows.
+BOOST_AUTO_TEST_CASE_TEMPLATE(filters_are_combined_with_and, Storage,
+                              storage_kinds) {
+  Storage storage(4, 2);
+  hub h(storage.open());
   for (int i = 0; i < 60; ++i)
     h.start(i);
   for (int i = 0; i < 60; i += 5)
@@ -144,10 +150,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(filters_are_joined_by_and, World, worlds) {
   BOOST_TEST(h.walk(query).empty());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(a_row_brings_status_input_and_output, World,
-                              worlds) {
-  World world;
-  hub h(world.open());
+// A running instance has no output and no custom status.
+BOOST_AUTO_TEST_CASE_TEMPLATE(row_contains_status_input_and_output, Storage,
+                              storage_kinds) {
+  Storage storage;
+  hub h(storage.open());
   h.start(1);
   h.start(2);
   h.finish(2, 7000);
@@ -163,10 +170,12 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_row_brings_status_input_and_output, World,
   BOOST_TEST(page.token.empty());
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(
-  an_instance_present_during_the_walk_appears_exactly_once, World, worlds) {
-  World world(4, 2);
-  hub h(world.open());
+// Between two pages, other instances are created and purged before and after
+// the current position, and statuses change.
+BOOST_AUTO_TEST_CASE_TEMPLATE(instance_present_during_the_walk_appears_once,
+                              Storage, storage_kinds) {
+  Storage storage(4, 2);
+  hub h(storage.open());
   for (int i = 0; i < 90; ++i)
     h.start(i);
   h.journal().commit();
@@ -179,7 +188,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(
     for (const instance_row& row : page.rows)
       seen.insert(row.id);
     query.token = page.token;
-    // Others come and go, before and behind the walk; statuses change.
+    // Change instances on both sides of the current position.
     ++page_number;
     h.start(1000 + page_number, "late-", page_number % 2 ? 500 : 1020);
     h.purge(3 * page_number);
@@ -195,9 +204,11 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(
   }
 }
 
-BOOST_AUTO_TEST_CASE_TEMPLATE(what_cannot_be_asked_is_refused, World, worlds) {
-  World world;
-  hub h(world.open());
+// The page size is 1 to page_rows_max.
+BOOST_AUTO_TEST_CASE_TEMPLATE(invalid_page_size_or_token_is_refused, Storage,
+                              storage_kinds) {
+  Storage storage;
+  hub h(storage.open());
   instance_query query;
   query.top = 0;
   BOOST_TEST((h.journal().query(all, query).code() == errc::invalid_argument));
@@ -208,27 +219,30 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(what_cannot_be_asked_is_refused, World, worlds) {
   BOOST_TEST((h.journal().query(all, query).code() == errc::invalid_argument));
 }
 
-// A filter that fits few instances gives short pages, not long reads.
-BOOST_AUTO_TEST_CASE(a_filter_that_fits_little_is_answered_in_short_pages) {
-  memory_world world;
-  hub h(world.open());
+// A page ends after a bounded number of rows read, even if none matched. The
+// token continues the walk.
+BOOST_AUTO_TEST_CASE(filter_matching_few_rows_returns_short_pages) {
+  memory_storage storage;
+  hub h(storage.open());
   constexpr int many = 25'000;
   for (int i = 0; i < many; ++i)
     h.start(i);
   h.journal().commit();
   instance_query query;
-  query.name = "nobody's";
+  query.name = "missing";
   const auto page = h.journal().query(all, query).value();
   BOOST_TEST(page.rows.empty());
   BOOST_TEST(!page.token.empty());
   BOOST_TEST(h.walk(query).empty());
 }
 
-// A prefix that says much leads to its instances, however many others there
-// are; one that says little gives the same rows in the same order.
-BOOST_AUTO_TEST_CASE(a_prefix_that_fits_few_is_answered_in_one_page) {
-  memory_world world;
-  hub h(world.open());
+// If few IDs have the prefix, these instances are read by ID, so the number of
+// other instances does not matter. If many IDs have it, the query walks through
+// all instances and filters them. Both ways give the same rows in the same
+// order.
+BOOST_AUTO_TEST_CASE(prefix_matching_few_ids_is_answered_in_one_page) {
+  memory_storage storage;
+  hub h(storage.open());
   for (int i = 0; i < 2'500; ++i)
     h.start(i);
   h.journal().commit();
@@ -241,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_prefix_that_fits_few_is_answered_in_one_page) {
   query.id_prefix = "order-24";
   query.top = 7;
   const std::vector<std::string> found = h.walk(query);
-  query.id_prefix = "order-"; // fits more than are looked up by their IDs
+  query.id_prefix = "order-"; // matches too many IDs to look them up by ID
   query.top = 500;
   std::vector<std::string> expected = h.walk(query);
   std::erase_if(expected, [](const std::string& id) {

@@ -28,8 +28,9 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t node_count = 3;
-constexpr milliseconds ask_again_after{5};
+constexpr milliseconds retry_interval{5};
 
+/// The placement that a new hub with these nodes has.
 cluster::placement placement_of(const std::vector<std::string>& entries,
                                 std::uint32_t partition_count) {
   std::vector<std::string> names;
@@ -40,9 +41,11 @@ cluster::placement placement_of(const std::vector<std::string>& entries,
 
 } // namespace
 
-held_port::held_port()
+reserved_port::reserved_port()
   : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  const int on = 1; // Ours and the server's, and nobody listens on ours.
+  // The server binds the port a second time. The kernel allows that because
+  // both sockets set SO_REUSEADDR and `socket_` never listens.
+  const int on = 1;
   sockaddr_in place{};
   place.sin_family = AF_INET;
   place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -56,14 +59,14 @@ held_port::held_port()
   number_ = ntohs(place.sin_port);
 }
 
-held_port::~held_port() {
+reserved_port::~reserved_port() {
   ::close(socket_);
 }
 
 in_namespace::in_namespace(const std::string& name) {
   if (name.empty())
     return;
-  back_ = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  previous_ = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   const int there
     = ::open(("/run/netns/" + name).c_str(), O_RDONLY | O_CLOEXEC);
   const bool is_there = there >= 0 && ::setns(there, CLONE_NEWNET) == 0;
@@ -74,11 +77,13 @@ in_namespace::in_namespace(const std::string& name) {
 }
 
 in_namespace::~in_namespace() {
-  if (back_ < 0)
+  if (previous_ < 0)
     return;
-  if (::setns(back_, CLONE_NEWNET) != 0)
-    std::abort(); // It would ask the wrong ones from now on.
-  ::close(back_);
+  // If this call fails, later requests of the thread would use the wrong
+  // network, so the test ends.
+  if (::setns(previous_, CLONE_NEWNET) != 0)
+    std::abort();
+  ::close(previous_);
 }
 
 // --- A node ------------------------------------------------------------------
@@ -87,14 +92,14 @@ cluster_node::cluster_node(cluster_worker_options options, std::string netns)
   : options_(std::move(options)), netns_(std::move(netns)) {}
 
 void cluster_node::spawn() {
-  std::vector<std::string> words;
+  std::vector<std::string> command;
   if (!netns_.empty())
-    words = {"ip", "netns", "exec", netns_};
-  words.push_back(std::filesystem::read_symlink("/proc/self/exe"));
-  words.emplace_back("--cluster-worker");
-  for (std::string& each : to_words(options_))
-    words.push_back(std::move(each));
-  process_ = std::make_unique<child_process>(words);
+    command = {"ip", "netns", "exec", netns_};
+  command.push_back(std::filesystem::read_symlink("/proc/self/exe"));
+  command.emplace_back("--cluster-worker");
+  for (std::string& each : to_arguments(options_))
+    command.push_back(std::move(each));
+  process_ = std::make_unique<child_process>(command);
 }
 
 std::string cluster_node::next_line(milliseconds time_out) {
@@ -109,7 +114,7 @@ void cluster_node::start() {
 void cluster_node::expect_ready() {
   const std::string line = next_line();
   if (!line.starts_with("ready "))
-    throw std::runtime_error(name() + " does not serve, but says \"" + line
+    throw std::runtime_error(name() + " does not serve; its output is \"" + line
                              + "\"; its log:\n" + log());
 }
 
@@ -122,7 +127,7 @@ void cluster_node::pause() {
   ::waitpid(process_->pid(), nullptr, WUNTRACED);
 }
 
-void cluster_node::go_on() {
+void cluster_node::resume() {
   ::kill(process_->pid(), SIGCONT);
 }
 
@@ -143,7 +148,8 @@ std::string cluster_node::log() const {
   return text.str();
 }
 
-void wait_until_met(const std::vector<cluster_node*>& nodes) {
+void wait_until_connected(const std::vector<cluster_node*>& nodes) {
+  // A report lists all nodes, and for each node its connections to its peers.
   const auto sees_all = [](const client::http_reply& reply) {
     const auto said = nlohmann::json::parse(reply.body, nullptr, false);
     if (reply.status != 200 || said.is_discarded())
@@ -158,12 +164,13 @@ void wait_until_met(const std::vector<cluster_node*>& nodes) {
     return true;
   };
   for (const cluster_node* each : nodes)
-    if (!ask_until(each->door(), {.target = "/perdura/cluster"}, sees_all))
-      throw std::runtime_error(each->name() + " does not meet the others:\n"
-                               + each->log());
+    if (!request_until(each->endpoint(), {.target = "/perdura/cluster"},
+                       sees_all))
+      throw std::runtime_error(
+        each->name() + " is not connected to all others:\n" + each->log());
 }
 
-// --- Three of them -----------------------------------------------------------
+// --- Three nodes -------------------------------------------------------------
 
 local_cluster::local_cluster() {
   const std::string hub_id = persistence::random_hex32();
@@ -186,13 +193,13 @@ void local_cluster::start() {
     each->spawn();
   for (const auto& each : nodes_)
     each->expect_ready();
-  wait_until_met();
+  wait_until_connected();
 }
 
-std::vector<door> local_cluster::doors() const {
-  std::vector<tests::door> all;
+std::vector<http_endpoint> local_cluster::endpoints() const {
+  std::vector<http_endpoint> all;
   for (const auto& each : nodes_)
-    all.push_back(each->door());
+    all.push_back(each->endpoint());
   return all;
 }
 
@@ -227,39 +234,42 @@ std::string local_cluster::partitions_of(std::size_t node) const {
   return all;
 }
 
-// --- Doors -------------------------------------------------------------------
+// --- Requests ----------------------------------------------------------------
 
-std::optional<client::http_reply> ask(const door& at,
-                                      const question_to_door& what) {
+std::optional<client::http_reply> send_request(const http_endpoint& endpoint,
+                                               const endpoint_request& wanted) {
   client::http_request request;
-  request.method = what.method;
-  const bool is_site = what.target.starts_with("/perdura/")
-                       || what.target == "/readyz" || what.target == "/metrics";
+  request.method = wanted.method;
+  const bool is_at_root = wanted.target.starts_with("/perdura/")
+                          || wanted.target == "/readyz"
+                          || wanted.target == "/metrics";
   request.target
-    = (is_site ? "" : "/runtime/webhooks/durabletask") + what.target;
-  request.body = what.body;
-  if (!what.body.empty())
+    = (is_at_root ? "" : "/runtime/webhooks/durabletask") + wanted.target;
+  request.body = wanted.body;
+  if (!wanted.body.empty())
     request.headers.push_back({"Content-Type", "application/json"});
-  if (!what.key.empty())
-    request.headers.push_back({"Idempotency-Key", what.key});
-  if (!what.continuation.empty())
-    request.headers.push_back({"x-ms-continuation-token", what.continuation});
-  const in_namespace there(at.netns);
-  auto reply = client::http_ask(client::parse_url(at.url).value(), request,
-                                what.time_out);
+  if (!wanted.key.empty())
+    request.headers.push_back({"Idempotency-Key", wanted.key});
+  if (!wanted.continuation.empty())
+    request.headers.push_back({"x-ms-continuation-token", wanted.continuation});
+  const in_namespace inside(endpoint.netns);
+  auto reply = client::send_http_request(
+    client::parse_url(endpoint.url).value(), request, wanted.time_out);
   if (!reply)
     return std::nullopt;
   return std::move(*reply);
 }
 
-bool ask_until(const door& at, const question_to_door& what,
-               const std::function<bool(const client::http_reply&)>& wanted,
-               milliseconds time_out) {
+bool request_until(const http_endpoint& endpoint,
+                   const endpoint_request& request,
+                   const std::function<bool(const client::http_reply&)>& wanted,
+                   milliseconds time_out) {
   const auto until = steady_clock::now() + time_out;
   do {
-    if (const auto reply = ask(at, what); reply && wanted(*reply))
+    if (const auto reply = send_request(endpoint, request);
+        reply && wanted(*reply))
       return true;
-    std::this_thread::sleep_for(ask_again_after);
+    std::this_thread::sleep_for(retry_interval);
   } while (steady_clock::now() < until);
   return false;
 }

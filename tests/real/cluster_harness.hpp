@@ -1,4 +1,4 @@
-/// A cluster of real processes that a test may kill, freeze and start again.
+/// A cluster of real node processes that a test can kill, freeze and restart.
 #pragma once
 
 #include "client/http/http_client.hpp"
@@ -17,18 +17,22 @@
 
 namespace perdura::tests {
 
-inline constexpr std::chrono::seconds cluster_patience{60};
+inline constexpr std::chrono::seconds cluster_wait_max{60};
 
-/// A port of 127.0.0.1 that a server of this test may listen on, now and
-/// again later: it stays bound, so that the kernel gives it to nobody else
-/// while the server is away, and no client of it connects to itself.
-class held_port {
+/// A port of 127.0.0.1 that is reserved for a server of this test.
+///
+/// The port stays bound (SO_REUSEADDR) for the lifetime of the object. While
+/// the server is stopped, the kernel therefore does not give the port to
+/// another process. For the same reason the kernel does not choose the port as
+/// the local port of a client that retries. Such a client would connect to
+/// itself.
+class reserved_port {
 public:
-  held_port();
-  ~held_port();
+  reserved_port();
+  ~reserved_port();
 
-  held_port(const held_port&) = delete;
-  held_port& operator=(const held_port&) = delete;
+  reserved_port(const reserved_port&) = delete;
+  reserved_port& operator=(const reserved_port&) = delete;
 
   std::uint16_t number() const {
     return number_;
@@ -39,21 +43,24 @@ private:
   std::uint16_t number_ = 0;
 };
 
-/// Where a node is asked.
-struct door {
-  /// `netns`: the network namespace in which that URL is good; empty: this one.
-  door(std::string where, std::string inside = {})
-    : url(std::move(where)), netns(std::move(inside)) {}
+/// The address of a node's HTTP API.
+struct http_endpoint {
+  http_endpoint(std::string base_url, std::string network_namespace = {})
+    : url(std::move(base_url)), netns(std::move(network_namespace)) {}
 
   std::string url;
+  /// The network namespace in which `url` is reachable. Empty means the
+  /// namespace of this process.
   std::string netns;
 };
 
-/// While it lives, what the calling thread opens, it opens in that network
+/// Moves the calling thread into a network namespace for the lifetime of the
+/// object: sockets that the thread opens during this time belong to that
 /// namespace.
 class in_namespace {
 public:
-  /// Empty: where it is. @throws std::system_error
+  /// An empty name leaves the thread in its present namespace.
+  /// @throws std::system_error  The namespace cannot be entered.
   explicit in_namespace(const std::string& name);
   ~in_namespace();
 
@@ -61,36 +68,45 @@ public:
   in_namespace& operator=(const in_namespace&) = delete;
 
 private:
-  int back_ = -1;
+  int previous_ = -1; ///< Descriptor of the namespace to return to.
 };
 
-/// One node; its process comes and goes, its directory stays. Start it from
-/// the main thread: a process ends with the thread that has started it.
+/// One node: a directory that stays and a process that can be started, killed
+/// and started again.
+///
+/// Start processes from the main thread only: the kernel kills a child process
+/// when the thread that has started it ends (PR_SET_PDEATHSIG).
 class cluster_node {
 public:
-  /// `netns`: the network namespace that it runs in; empty: this one.
+  /// The node runs in the network namespace `netns`. An empty name means the
+  /// namespace of this process.
   explicit cluster_node(cluster_worker_options options, std::string netns = {});
 
   cluster_node(const cluster_node&) = delete;
   cluster_node& operator=(const cluster_node&) = delete;
 
-  /// Returns at once.
+  /// Starts the process without waiting for it.
   void spawn();
-  /// What it says next; empty if it says nothing in time, or is gone.
-  std::string next_line(std::chrono::milliseconds time_out = cluster_patience);
-  /// Spawns it, and returns when it serves.
-  /// @throws std::runtime_error  It does not; holds its log.
+  /// The next line of the process's output. Empty if none is written in time,
+  /// or if the process has ended.
+  std::string next_line(std::chrono::milliseconds time_out = cluster_wait_max);
+  /// Starts the process and returns when the node serves requests.
+  /// @throws std::runtime_error  The node does not serve; the message holds
+  ///                             its log.
   void start();
+  /// Waits until a spawned node serves requests.
+  /// @throws std::runtime_error  The node does not serve.
   void expect_ready();
 
-  /// SIGKILL, and waits for its end.
+  /// Sends SIGKILL and waits for the end of the process.
   void kill();
-  /// SIGSTOP and SIGCONT; the first returns when it stands still.
+  /// Sends SIGSTOP and returns when the process has stopped running.
   void pause();
-  void go_on();
-  /// SIGINT; its exit code.
+  /// Sends SIGCONT.
+  void resume();
+  /// Sends SIGINT, waits for the end and returns the exit code.
   int stop();
-  /// Waits for its end; its exit code.
+  /// Waits for the end and returns the exit code.
   int wait();
 
   const cluster_worker_options& options() const {
@@ -101,13 +117,16 @@ public:
     return options_.node;
   }
 
-  tests::door door() const {
+  http_endpoint endpoint() const {
     return {"http://127.0.0.1:" + std::to_string(options_.http_port), netns_};
   }
 
+  /// The text of the node's log file.
   std::string log() const;
 
-  cluster_worker_options& change() {
+  /// The options for the next start; changing them does not affect a running
+  /// process.
+  cluster_worker_options& next_options() {
     return options_;
   }
 
@@ -117,20 +136,21 @@ private:
   std::unique_ptr<child_process> process_;
 };
 
-/// Returns when each knows all others.
-/// @throws std::runtime_error  They do not meet; holds a log.
-void wait_until_met(const std::vector<cluster_node*>& nodes);
+/// Returns when every node is connected to all others.
+/// @throws std::runtime_error  A node stays disconnected; the message holds
+///                             its log.
+void wait_until_connected(const std::vector<cluster_node*>& nodes);
 
-/// "node-1", "node-2" and "node-3" on loopback, of one new hub.
+/// Three nodes of one new hub on loopback: "node-1", "node-2" and "node-3".
 class local_cluster {
 public:
   local_cluster();
 
-  /// Starts all and waits until they serve and know each other.
+  /// Starts all nodes; returns when they serve and are connected.
   void start();
 
-  void wait_until_met() const {
-    tests::wait_until_met(nodes());
+  void wait_until_connected() const {
+    tests::wait_until_connected(nodes());
   }
 
   cluster_node& node(std::size_t i) {
@@ -143,7 +163,7 @@ public:
     return nodes_.size();
   }
 
-  /// "NAME=HOST:PORT" of each.
+  /// The cluster's node list: "NAME=HOST:PORT" for each node.
   const std::vector<std::string>& entries() const {
     return entries_;
   }
@@ -152,41 +172,47 @@ public:
     return home_.path();
   }
 
-  std::vector<tests::door> doors() const;
+  std::vector<http_endpoint> endpoints() const;
 
-  /// An ID that belongs to this node, beginning so.
+  /// An instance ID that begins with `prefix` and is owned by node `node`.
   std::string id_on(std::size_t node, const std::string& prefix) const;
-  /// Which partitions it owns, as they stand in x-perdura-missing-partitions.
+  /// The partitions of node `node`, in the format of the response header
+  /// x-perdura-missing-partitions: numbers with commas between them.
   std::string partitions_of(std::size_t node) const;
+  /// The index of the node that owns the instance.
   std::size_t owner_of(const std::string& id) const;
 
 private:
-  // Outlives the nodes.
+  // Declared before nodes_, so that the directory is removed after the nodes
+  // have ended.
   temp_directory home_;
-  std::array<held_port, 6> ports_;
+  std::array<reserved_port, 6> ports_;
   std::vector<std::string> entries_;
   std::vector<std::unique_ptr<cluster_node>> nodes_;
 };
 
-/// What stands behind /runtime/webhooks/durabletask, or "/perdura/…",
-/// "/readyz".
-struct question_to_door {
+/// A request to a node's HTTP API.
+struct endpoint_request {
   std::string method = "GET";
+  /// The path below /runtime/webhooks/durabletask. For the routes of the node
+  /// itself (/perdura/..., /readyz and /metrics) it is the whole path.
   std::string target;
-  std::string body = {};
-  std::string key = {};          ///< Idempotency-Key
-  std::string continuation = {}; ///< x-ms-continuation-token
+  std::string body = {};         ///< JSON; empty means no body.
+  std::string key = {};          ///< The Idempotency-Key header.
+  std::string continuation = {}; ///< The x-ms-continuation-token header.
   std::chrono::milliseconds time_out = std::chrono::seconds(10);
 };
 
-/// Nothing: nobody was there, or not to the end.
-std::optional<client::http_reply> ask(const door& at,
-                                      const question_to_door& what);
+/// Sends one request. The result is empty if no complete response was read
+/// before the time-out.
+std::optional<client::http_reply> send_request(const http_endpoint& endpoint,
+                                               const endpoint_request& request);
 
-/// Asks until the answer is `wanted`, every few milliseconds; false if it is
-/// not in time.
-bool ask_until(const door& at, const question_to_door& what,
-               const std::function<bool(const client::http_reply&)>& wanted,
-               std::chrono::milliseconds time_out = cluster_patience);
+/// Repeats a request every few milliseconds until `wanted` accepts the reply.
+/// @return false if no such reply arrives within `time_out`.
+bool request_until(const http_endpoint& endpoint,
+                   const endpoint_request& request,
+                   const std::function<bool(const client::http_reply&)>& wanted,
+                   std::chrono::milliseconds time_out = cluster_wait_max);
 
 } // namespace perdura::tests

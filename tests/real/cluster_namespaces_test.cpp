@@ -1,11 +1,12 @@
-// Three nodes in network namespaces, with mutual TLS between them, and a
-// network that loses packets without a word. Each node is asked through its
-// door on its own loopback.
+// Three nodes, each in a network namespace of its own and with mutual TLS
+// between them. The test drops packets between the namespaces; no socket gets
+// an error for that. Each node's HTTP API listens on the loopback interface of
+// its namespace.
 #include "persistence/records/identity.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include "real/cluster_harness.hpp"
-#include "real/cut_network.hpp"
+#include "real/namespace_network.hpp"
 #include "real/sample_runs.hpp"
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -27,20 +28,20 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t hosts = 3;
 
-// In a namespace of their own no port is taken.
+// Fixed ports: no other process listens in these namespaces.
 constexpr std::uint16_t cluster_port = 7171;
 constexpr std::uint16_t http_port = 7071;
 
-class spread_cluster {
+class namespace_cluster {
 public:
-  spread_cluster() : network(hosts) {
+  namespace_cluster() : network(hosts) {
     const std::string hub_id = persistence::random_hex32();
     std::vector<std::string> names;
     std::vector<std::string> addresses;
     std::vector<std::string> entries;
     for (std::size_t i = 0; i < hosts; ++i) {
       names.push_back("node-" + std::to_string(i + 1));
-      addresses.push_back(cut_network::address(i));
+      addresses.push_back(namespace_network::address(i));
       entries.push_back(names[i] + '=' + addresses[i] + ':'
                         + std::to_string(cluster_port));
     }
@@ -60,60 +61,63 @@ public:
       each->spawn();
     for (const auto& each : nodes_)
       each->expect_ready();
-    wait_until_met();
+    wait_until_connected();
   }
 
-  void wait_until_met() const {
+  void wait_until_connected() const {
     std::vector<cluster_node*> all;
     for (const auto& each : nodes_)
       all.push_back(each.get());
-    tests::wait_until_met(all);
+    tests::wait_until_connected(all);
   }
 
   cluster_node& node(std::size_t i) {
     return *nodes_[i];
   }
 
-  std::vector<door> doors() const {
-    std::vector<door> all;
+  std::vector<http_endpoint> endpoints() const {
+    std::vector<http_endpoint> all;
     for (const auto& each : nodes_)
-      all.push_back(each->door());
+      all.push_back(each->endpoint());
     return all;
   }
 
-  /// Whether one takes the other for up, as soon as that is `wanted`.
-  bool sees(std::size_t one, std::size_t other, bool wanted) {
-    return ask_until(node(one).door(), {.target = "/perdura/cluster"},
-                     [&](const client::http_reply& reply) {
-                       const json said
-                         = json::parse(reply.body, nullptr, false);
-                       if (reply.status != 200)
-                         return false;
-                       for (const json& each : said["nodes"])
-                         if (each["node"] == node(other).name())
-                           return each["isUp"] == wanted;
-                       return false;
-                     });
+  /// Waits until node `one` reports node `other` as up (`is_up`) or as down.
+  /// @return false if that does not happen in time.
+  bool wait_until_seen(std::size_t one, std::size_t other, bool is_up) {
+    return request_until(node(one).endpoint(), {.target = "/perdura/cluster"},
+                         [&](const client::http_reply& reply) {
+                           const json report
+                             = json::parse(reply.body, nullptr, false);
+                           if (reply.status != 200)
+                             return false;
+                           for (const json& each : report["nodes"])
+                             if (each["node"] == node(other).name())
+                               return each["isUp"] == is_up;
+                           return false;
+                         });
   }
 
 private:
-  temp_directory home_; // Outlives the nodes.
+  temp_directory home_; // Declared before nodes_, so that it outlives them.
 
 public:
-  cut_network network; // And so does this.
+  namespace_network network; // Declared before nodes_ for the same reason.
 
 private:
   std::vector<std::unique_ptr<cluster_node>> nodes_;
 };
 
+/// Whether the test can run here. Logs the reason if it cannot.
 bool is_possible() {
-  const std::string why = cut_network::why_not();
+  const std::string why = namespace_network::unavailable_reason();
   if (!why.empty())
     BOOST_TEST_MESSAGE("Skipped, nothing was tested: " << why << '.');
   return why.empty();
 }
 
-/// Orchestrations that cross nodes, and a few of all others.
+/// Returns `count` runs of the workload: every run of the sample Parent, which
+/// has children on several nodes, and every fourth run of all samples.
 std::vector<sample_run> runs_across(std::size_t count, std::mt19937& random) {
   std::vector<sample_run> runs;
   for (std::size_t n = 0; runs.size() < count; ++n)
@@ -127,11 +131,12 @@ std::vector<sample_run> runs_across(std::size_t count, std::mt19937& random) {
 
 BOOST_AUTO_TEST_SUITE(cluster_namespaces)
 
-// The self-check: without it, a cut that cuts nothing would prove anything.
-BOOST_AUTO_TEST_CASE(packets_pass_and_a_cut_drops_them_one_way_or_both) {
+// Checks the test network itself: if a cut dropped nothing, the other cases
+// would pass without testing anything.
+BOOST_AUTO_TEST_CASE(cut_drops_packets_in_one_or_both_directions) {
   if (!is_possible())
     return;
-  cut_network network(hosts);
+  namespace_network network(hosts);
   for (std::size_t from = 0; from < hosts; ++from)
     for (std::size_t to = 0; to < hosts; ++to)
       BOOST_TEST(network.packets_pass(from, to), from << " to " << to);
@@ -147,42 +152,46 @@ BOOST_AUTO_TEST_CASE(packets_pass_and_a_cut_drops_them_one_way_or_both) {
   network.heal();
   BOOST_TEST(network.packets_pass(1, 2));
   BOOST_TEST(network.packets_pass(2, 1));
-  BOOST_TEST_MESSAGE("Packets pass between "
-                     << hosts
-                     << " namespaces, and a cut drops them one way or both.");
+  BOOST_TEST_MESSAGE(
+    "Packets pass between "
+    << hosts << " namespaces, and a cut drops them in one or both directions.");
 }
 
-BOOST_AUTO_TEST_CASE(orchestrations_end_right_through_cuts) {
+// The test makes three cuts: between two nodes in both directions, between two
+// nodes in one direction, and between one node and both others.
+BOOST_AUTO_TEST_CASE(orchestrations_end_as_expected_despite_cuts) {
   if (!is_possible())
     return;
-  spread_cluster cluster;
+  namespace_cluster cluster;
   std::mt19937 random(7);
-  sample_driver driver(runs_across(60, random), cluster.doors(), nullptr, 8, 7);
+  sample_driver driver(runs_across(60, random), cluster.endpoints(), nullptr, 8,
+                       7);
   driver.wait_for_begun(10);
   cluster.network.cut(0, 1);
-  BOOST_TEST(cluster.sees(0, 1, false));
-  BOOST_TEST(cluster.sees(1, 0, false));
+  BOOST_TEST(cluster.wait_until_seen(0, 1, false));
+  BOOST_TEST(cluster.wait_until_seen(1, 0, false));
   driver.wait_for_begun(20);
   cluster.network.heal();
-  BOOST_TEST(cluster.sees(0, 1, true));
+  BOOST_TEST(cluster.wait_until_seen(0, 1, true));
   driver.wait_for_begun(30);
-  // The one hears nothing, the other is heard by nobody: both must notice.
+  // node-2 still receives packets from node-3, but node-3 receives none from
+  // node-2. Both nodes must notice that.
   cluster.network.cut_one_way(1, 2);
-  BOOST_TEST(cluster.sees(2, 1, false));
-  BOOST_TEST(cluster.sees(1, 2, false));
+  BOOST_TEST(cluster.wait_until_seen(2, 1, false));
+  BOOST_TEST(cluster.wait_until_seen(1, 2, false));
   cluster.network.heal();
-  BOOST_TEST(cluster.sees(2, 1, true));
+  BOOST_TEST(cluster.wait_until_seen(2, 1, true));
   driver.wait_for_begun(40);
-  // And one that is alone.
+  // The last cut isolates node-1 from both others.
   cluster.network.cut(0, 1);
   cluster.network.cut(0, 2);
-  BOOST_TEST(cluster.sees(1, 0, false));
-  BOOST_TEST(cluster.sees(2, 0, false));
+  BOOST_TEST(cluster.wait_until_seen(1, 0, false));
+  BOOST_TEST(cluster.wait_until_seen(2, 0, false));
   cluster.network.heal();
   for (const std::string& each : driver.finish())
     BOOST_ERROR(each);
-  cluster.wait_until_met();
-  const auto listed = list_through(cluster.node(2).door());
+  cluster.wait_until_connected();
+  const auto listed = list_instances(cluster.node(2).endpoint());
   for (const sample_run& run : driver.runs()) {
     const auto found = listed.find(run.id);
     const std::string wrong = found == listed.end()
@@ -191,48 +200,53 @@ BOOST_AUTO_TEST_CASE(orchestrations_end_right_through_cuts) {
     BOOST_TEST(wrong.empty(), wrong);
   }
   BOOST_TEST_MESSAGE(driver.runs().size()
-                     << " orchestrations through three cuts, "
+                     << " orchestrations during three cuts, "
                      << driver.repeats() << " requests repeated");
 }
 
-BOOST_AUTO_TEST_CASE(a_wait_through_a_cut_is_answered_after_it) {
+BOOST_AUTO_TEST_CASE(wait_that_was_cut_off_is_answered_after_the_cut) {
   if (!is_possible())
     return;
-  spread_cluster cluster;
-  const door near = cluster.node(0).door();
-  const door far = cluster.node(1).door();
-  // One of these is on the other side.
+  namespace_cluster cluster;
+  const http_endpoint first_endpoint = cluster.node(0).endpoint();
+  const http_endpoint second_endpoint = cluster.node(1).endpoint();
+  // Twelve IDs, so that each node owns some of these instances.
   std::vector<std::string> ids;
   for (int i = 0; i < 12; ++i) {
     ids.push_back("wait-" + std::to_string(i));
-    const question_to_door start{.method = "POST",
+    const endpoint_request start{.method = "POST",
                                  .target
                                  = "/orchestrators/Approval/" + ids.back(),
                                  .key = ids.back()};
-    BOOST_TEST(ask_until(
-      far, start, [](const auto& reply) { return reply.status == 202; }));
+    BOOST_TEST(request_until(second_endpoint, start, [](const auto& reply) {
+      return reply.status == 202;
+    }));
   }
   std::vector<std::future<std::optional<client::http_reply>>> waits;
   for (const std::string& id : ids)
-    waits.push_back(std::async(std::launch::async, [&near, id] {
-      return ask(near, {.target = "/instances/" + id + "?waitSeconds=60",
-                        .time_out = cluster_patience});
+    waits.push_back(std::async(std::launch::async, [&first_endpoint, id] {
+      return send_request(first_endpoint,
+                          {.target = "/instances/" + id + "?waitSeconds=60",
+                           .time_out = cluster_wait_max});
     }));
-  BOOST_TEST(ask_until(near, {.target = "/metrics"}, [](const auto& reply) {
-    return reply.body.find("\nperdura_http_waits 12\n") != std::string::npos;
-  }));
+  BOOST_TEST(request_until(
+    first_endpoint, {.target = "/metrics"}, [](const auto& reply) {
+      return reply.body.find("\nperdura_http_waits 12\n") != std::string::npos;
+    }));
   cluster.network.cut(0, 1);
-  BOOST_TEST(cluster.sees(0, 1, false));
+  BOOST_TEST(cluster.wait_until_seen(0, 1, false));
   std::vector<std::size_t> cut_off;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    // Some belong to the near side, which the far one cannot reach now.
+    // During the cut node-2 cannot reach the instances that node-1 owns.
     const auto reply
-      = ask(far, {.method = "POST",
-                  .target = "/instances/" + ids[i] + "/raiseEvent/Approval",
-                  .body = std::to_string(i),
-                  .key = ids[i] + "-event"});
+      = send_request(second_endpoint,
+                     {.method = "POST",
+                      .target = "/instances/" + ids[i] + "/raiseEvent/Approval",
+                      .body = std::to_string(i),
+                      .key = ids[i] + "-event"});
     BOOST_REQUIRE(reply);
-    if (const auto seen = ask(near, {.target = "/instances/" + ids[i]});
+    if (const auto seen
+        = send_request(first_endpoint, {.target = "/instances/" + ids[i]});
         seen && seen->status == 503) {
       BOOST_TEST(reply->status == 202, reply->body);
       cut_off.push_back(i);
@@ -243,16 +257,16 @@ BOOST_AUTO_TEST_CASE(a_wait_through_a_cut_is_answered_after_it) {
     BOOST_TEST(
       (waits[i].wait_for(milliseconds(0)) == std::future_status::timeout));
   cluster.network.heal();
-  BOOST_TEST(cluster.sees(0, 1, true));
+  BOOST_TEST(cluster.wait_until_seen(0, 1, true));
   const auto healed_at = steady_clock::now();
   for (std::size_t i = 0; i < ids.size(); ++i)
     BOOST_TEST(
-      ask_until(far,
-                {.method = "POST",
-                 .target = "/instances/" + ids[i] + "/raiseEvent/Approval",
-                 .body = std::to_string(i),
-                 .key = ids[i] + "-event"},
-                [](const auto& reply) { return reply.status == 202; }));
+      request_until(second_endpoint,
+                    {.method = "POST",
+                     .target = "/instances/" + ids[i] + "/raiseEvent/Approval",
+                     .body = std::to_string(i),
+                     .key = ids[i] + "-event"},
+                    [](const auto& reply) { return reply.status == 202; }));
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto ended = waits[i].get();
     BOOST_REQUIRE(ended);
@@ -264,7 +278,7 @@ BOOST_AUTO_TEST_CASE(a_wait_through_a_cut_is_answered_after_it) {
                      << std::chrono::duration_cast<milliseconds>(
                           steady_clock::now() - healed_at)
                           .count()
-                     << " ms after the nodes had met again");
+                     << " ms after the nodes were connected again");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,4 @@
-// One node owns what others ask for, and is not there for a while.
+// The node that owns the requested instances is down for a while.
 #include "client/load/http_load.hpp"
 #include <perdura/client/api/cluster_client.hpp>
 
@@ -27,31 +27,34 @@ std::string number_of(std::size_t i) {
   return "{\"n\":" + std::to_string(i) + '}';
 }
 
-/// Repeats it until it is acknowledged.
-void must_do(const door& at, const question_to_door& what) {
-  BOOST_REQUIRE_MESSAGE(ask_until(at, what,
-                                  [](const client::http_reply& reply) {
-                                    return reply.status == 202;
-                                  }),
-                        what.target);
+/// Repeats the request until it is answered with 202.
+void request_accepted(const http_endpoint& endpoint,
+                      const endpoint_request& wanted) {
+  BOOST_REQUIRE_MESSAGE(request_until(endpoint, wanted,
+                                      [](const client::http_reply& reply) {
+                                        return reply.status == 202;
+                                      }),
+                        wanted.target);
 }
 
-question_to_door start_of(const std::string& name, const std::string& id) {
+/// The requests carry idempotency keys, so that they can be repeated.
+endpoint_request start_of(const std::string& name, const std::string& id) {
   return {.method = "POST",
           .target = "/orchestrators/" + name + '/' + id,
           .body = "null",
           .key = id + "-start"};
 }
 
-question_to_door approval_of(const std::string& id, std::size_t i) {
+endpoint_request approval_of(const std::string& id, std::size_t i) {
   return {.method = "POST",
           .target = "/instances/" + id + "/raiseEvent/Approval",
           .body = number_of(i),
           .key = id + "-event"};
 }
 
-std::size_t waits_of(const door& at) {
-  const auto page = ask(at, {.target = "/metrics"});
+/// The number of pending waits, from the metric perdura_http_waits.
+std::size_t waits_of(const http_endpoint& endpoint) {
+  const auto page = send_request(endpoint, {.target = "/metrics"});
   const std::string name = "\nperdura_http_waits ";
   const auto found = page ? page->body.find(name) : std::string::npos;
   return found == std::string::npos
@@ -60,7 +63,8 @@ std::size_t waits_of(const door& at) {
                           10);
 }
 
-/// 1,000 waits, each on a connection of its own, through one door.
+/// Waits for the completion of many instances through one node, each wait on a
+/// connection of its own.
 class many_waits {
 public:
   many_waits(std::uint16_t port, const std::vector<std::string>& ids)
@@ -76,14 +80,15 @@ public:
       return load_.collect(
         [this](std::size_t i, int status, std::string_view body) {
           answered_at_[i] = steady_clock::now();
-          const json said = json::parse(body, nullptr, false);
-          const bool is_right = status == 200 && said.is_object()
-                                && said["runtimeStatus"] == "Completed"
-                                && said["output"] == json{{"n", i}};
+          const json status_object = json::parse(body, nullptr, false);
+          const bool is_expected
+            = status == 200 && status_object.is_object()
+              && status_object["runtimeStatus"] == "Completed"
+              && status_object["output"] == json{{"n", i}};
           const std::lock_guard lock(mutex_);
-          if (!is_right && wrong_.empty())
+          if (!is_expected && wrong_.empty())
             wrong_ = std::to_string(status) + ' ' + std::string(body);
-          return is_right;
+          return is_expected;
         });
     });
   }
@@ -96,6 +101,7 @@ public:
     return wrong_;
   }
 
+  /// How many waits were answered before a point of time.
   std::size_t answered_before(steady_clock::time_point at) const {
     return static_cast<std::size_t>(
       std::count_if(answered_at_.begin(), answered_at_.end(),
@@ -114,43 +120,45 @@ private:
   std::future<client::load_outcome> outcome_;
 };
 
-struct started_cluster : local_cluster {
-  started_cluster() {
+/// Three connected nodes.
+struct running_cluster : local_cluster {
+  running_cluster() {
     start();
   }
 };
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(cluster_owner_away, started_cluster)
+BOOST_FIXTURE_TEST_SUITE(cluster_owner_away, running_cluster)
 
-// Half of the events are raised before the owner dies, the rest when it is
-// back; its death may cut off some of the answers to the first half.
-BOOST_AUTO_TEST_CASE(a_thousand_waiters_of_a_killed_owner_are_answered) {
+// Half of the events are raised before the owner is killed, the other half
+// after its restart. The kill can interrupt the answers to the first half.
+BOOST_AUTO_TEST_CASE(a_thousand_waits_are_answered_after_the_owner_was_killed) {
   constexpr std::size_t count = 1000;
-  constexpr std::size_t early = count / 2;
+  constexpr std::size_t first_half = count / 2;
   constexpr std::size_t owner = 2;
-  const tests::door door = node(0).door();
+  const http_endpoint endpoint = node(0).endpoint();
   std::vector<std::string> ids;
   json bindings = json::array();
   for (std::size_t i = 0; i < count; ++i) {
     ids.push_back(id_on(owner, "wait-" + std::to_string(i)));
     bindings.push_back({{"FunctionName", "Approval"}, {"InstanceId", ids[i]}});
   }
-  must_do(door, {.method = "POST",
-                 .target = "/orchestrators",
-                 .body = bindings.dump(),
-                 .key = "all",
-                 .time_out = cluster_patience});
+  request_accepted(endpoint, {.method = "POST",
+                              .target = "/orchestrators",
+                              .body = bindings.dump(),
+                              .key = "all",
+                              .time_out = cluster_wait_max});
   auto connected = client::cluster_client::connect({entries()});
   BOOST_TEST_REQUIRE((connected ? "" : connected.error().message) == "");
-  BOOST_REQUIRE((*connected)->wait_for_all_nodes(cluster_patience));
+  BOOST_REQUIRE((*connected)->wait_for_all_nodes(cluster_wait_max));
   client::orchestration_client service = (*connected)->client();
   many_waits waits(node(0).options().http_port, ids);
-  const auto until = steady_clock::now() + cluster_patience;
-  while (waits_of(door) < count && steady_clock::now() < until)
+  // All waits must be pending before the first event is raised.
+  const auto until = steady_clock::now() + cluster_wait_max;
+  while (waits_of(endpoint) < count && steady_clock::now() < until)
     std::this_thread::sleep_for(milliseconds(5));
-  BOOST_REQUIRE(waits_of(door) == count);
+  BOOST_REQUIRE(waits_of(endpoint) == count);
 
   std::atomic<std::size_t> acknowledged{0};
   std::promise<void> some;
@@ -159,71 +167,73 @@ BOOST_AUTO_TEST_CASE(a_thousand_waiters_of_a_killed_owner_are_answered) {
         service.raise_event_async(ids[i], "Approval", number_of(i),
                                   ids[i] + "-event", std::move(done));
       };
-  for (std::size_t i = 0; i < early; ++i)
+  for (std::size_t i = 0; i < first_half; ++i)
     raise(i, [&](const client::result<void>& done) {
-      if (done && acknowledged.fetch_add(1) + 1 == early / 2)
+      if (done && acknowledged.fetch_add(1) + 1 == first_half / 2)
         some.set_value();
     });
   some.get_future().get();
   node(owner).kill();
-  const auto died_at = steady_clock::now();
+  const auto killed_at = steady_clock::now();
   const std::size_t acknowledged_before = acknowledged;
 
   node(owner).spawn();
-  BOOST_REQUIRE(ask_until(
-    node(owner).door(), {.target = "/readyz"},
+  BOOST_REQUIRE(request_until(
+    node(owner).endpoint(), {.target = "/readyz"},
     [](const client::http_reply& reply) { return reply.status == 200; }));
   const auto back_at = steady_clock::now();
-  // All of them: a repeat of what was acknowledged changes nothing.
-  const client::orchestration_client patient
+  // All events are raised again; repeating an acknowledged one has no effect.
+  const client::orchestration_client waiting_service
     = service.with({.wait_for_owner = true});
-  std::vector<std::thread> hands;
-  constexpr std::size_t hand_count = 50;
+  std::vector<std::thread> workers;
+  constexpr std::size_t worker_count = 50;
   std::atomic<std::size_t> refused{0};
-  for (std::size_t h = 0; h < hand_count; ++h)
-    hands.emplace_back([&, h, own = patient]() mutable {
-      for (std::size_t i = h; i < count; i += hand_count)
+  for (std::size_t h = 0; h < worker_count; ++h)
+    workers.emplace_back([&, h, own = waiting_service]() mutable {
+      for (std::size_t i = h; i < count; i += worker_count)
         if (!own.raise_event_json(ids[i], "Approval", number_of(i),
                                   ids[i] + "-event"))
           ++refused;
     });
-  for (std::thread& each : hands)
+  for (std::thread& each : workers)
     each.join();
   BOOST_TEST(refused == 0U);
   const client::load_outcome outcome = waits.get();
-  BOOST_TEST(outcome.answers == count, waits.wrong());
+  BOOST_TEST(outcome.responses == count, waits.wrong());
   BOOST_TEST(outcome.failures == 0U, waits.wrong());
   const auto took
     = std::chrono::duration_cast<milliseconds>(waits.last() - back_at);
   BOOST_TEST_MESSAGE(
     "answered before the kill: "
-    << waits.answered_before(died_at)
-    << ", events raised: " << acknowledged_before << "; away for "
-    << std::chrono::duration_cast<milliseconds>(back_at - died_at).count()
-    << " ms; the last answer came " << took.count() << " ms after its return");
+    << waits.answered_before(killed_at)
+    << ", events raised: " << acknowledged_before << "; down for "
+    << std::chrono::duration_cast<milliseconds>(back_at - killed_at).count()
+    << " ms; the last answer came " << took.count() << " ms after the restart");
   BOOST_TEST(took.count() <= 2000);
-  BOOST_TEST(waits.answered_before(died_at) < count - early);
+  BOOST_TEST(waits.answered_before(killed_at) < count - first_half);
 }
 
-BOOST_AUTO_TEST_CASE(while_it_is_away_its_instances_are_unavailable) {
+// One instance is owned by the stopped node, one by the node that gets the
+// requests, and one by the third node.
+BOOST_AUTO_TEST_CASE(instances_of_a_node_that_is_down_are_unavailable) {
   constexpr std::size_t owner = 1;
   const std::string its = id_on(owner, "its");
   const std::string ours = id_on(0, "ours");
   const std::string theirs = id_on(2, "theirs");
-  const tests::door door = node(0).door();
+  const http_endpoint endpoint = node(0).endpoint();
   for (const std::string& id : {its, ours, theirs})
-    must_do(door, start_of("Approval", id));
+    request_accepted(endpoint, start_of("Approval", id));
   node(owner).kill();
-  BOOST_REQUIRE(ask_until(
-    door, {.target = "/instances/" + its},
+  BOOST_REQUIRE(request_until(
+    endpoint, {.target = "/instances/" + its},
     [](const client::http_reply& reply) { return reply.status == 503; }));
-  for (const question_to_door& each :
-       {question_to_door{.target = "/instances/" + its},
+  for (const endpoint_request& each :
+       {endpoint_request{.target = "/instances/" + its},
         start_of("Approval", id_on(owner, "new")), approval_of(its, 1),
-        question_to_door{.method = "POST",
+        endpoint_request{.method = "POST",
         .target = "/instances/" + its + "/terminate"}}) {
     BOOST_TEST_CONTEXT(each.method << ' ' << each.target) {
-      const auto reply = ask(door, each);
+      const auto reply = send_request(endpoint, each);
       BOOST_REQUIRE(reply);
       BOOST_TEST(reply->status == 503);
       BOOST_TEST(reply->header("Retry-After") != "");
@@ -232,21 +242,24 @@ BOOST_AUTO_TEST_CASE(while_it_is_away_its_instances_are_unavailable) {
     }
   }
 
-  // The others go on.
+  // The instances of the other nodes make progress.
   for (const std::string& id : {ours, theirs}) {
-    must_do(door, approval_of(id, 7));
-    const auto ended
-      = ask(door, {.target = "/instances/" + id + "?waitSeconds=30"});
+    request_accepted(endpoint, approval_of(id, 7));
+    const auto ended = send_request(
+      endpoint, {.target = "/instances/" + id + "?waitSeconds=30"});
     BOOST_REQUIRE(ended);
     BOOST_TEST(ended->status == 200);
     BOOST_TEST(json::parse(ended->body)["output"] == json::parse(number_of(7)));
   }
 
-  const auto listed = ask(door, {.target = "/instances"});
+  // A list is refused while partitions are missing. With partial=true the
+  // response names the missing partitions in a header.
+  const auto listed = send_request(endpoint, {.target = "/instances"});
   BOOST_REQUIRE(listed);
   BOOST_TEST(listed->status == 503);
   BOOST_TEST(listed->body.find("node-2") != std::string::npos, listed->body);
-  const auto partial = ask(door, {.target = "/instances?partial=true"});
+  const auto partial
+    = send_request(endpoint, {.target = "/instances?partial=true"});
   BOOST_REQUIRE(partial);
   BOOST_TEST(partial->status == 200);
   BOOST_TEST(partial->header("x-perdura-missing-partitions")
@@ -254,40 +267,42 @@ BOOST_AUTO_TEST_CASE(while_it_is_away_its_instances_are_unavailable) {
   BOOST_TEST(json::parse(partial->body).size() == 2U);
 
   node(owner).start();
-  wait_until_met();
-  must_do(door, approval_of(its, 3));
-  const auto ended
-    = ask(door, {.target = "/instances/" + its + "?waitSeconds=30"});
+  wait_until_connected();
+  request_accepted(endpoint, approval_of(its, 3));
+  const auto ended = send_request(
+    endpoint, {.target = "/instances/" + its + "?waitSeconds=30"});
   BOOST_REQUIRE(ended);
   BOOST_TEST(json::parse(ended->body)["output"] == json::parse(number_of(3)));
-  const auto whole = ask(door, {.target = "/instances"});
+  const auto whole = send_request(endpoint, {.target = "/instances"});
   BOOST_REQUIRE(whole);
   BOOST_TEST(whole->status == 200);
   BOOST_TEST(whole->header("x-perdura-missing-partitions") == "");
   BOOST_TEST(json::parse(whole->body).size() == 3U);
 }
 
-// It waited for the frozen one to read what it was still owed.
-BOOST_AUTO_TEST_CASE(a_node_ends_though_a_frozen_one_takes_nothing) {
+// Regression: the stop of a node was not complete until a frozen peer had read
+// all data that the node had to send.
+BOOST_AUTO_TEST_CASE(node_stops_while_a_frozen_peer_reads_nothing) {
   constexpr std::size_t frozen = 1;
   node(frozen).pause();
-  // More than the kernel keeps for one connection, together.
+  // The eight requests together are larger than the buffers of the kernel for
+  // one connection.
   const std::string much = '"' + std::string(900'000, 'x') + '"';
-  std::vector<std::thread> hands;
+  std::vector<std::thread> workers;
   for (std::size_t i = 0; i < 8; ++i)
-    hands.emplace_back([&, i] {
-      question_to_door each
+    workers.emplace_back([&, i] {
+      endpoint_request each
         = start_of("Echo", id_on(frozen, "much-" + std::to_string(i)));
       each.body = much;
-      const auto reply = ask(node(0).door(), each);
+      const auto reply = send_request(node(0).endpoint(), each);
       BOOST_TEST((reply && reply->status >= 503));
     });
-  for (std::thread& each : hands)
+  for (std::thread& each : workers)
     each.join();
   auto ended = std::async(std::launch::async, [&] { return node(0).stop(); });
   BOOST_TEST(
     (ended.wait_for(std::chrono::seconds(20)) == std::future_status::ready));
-  node(frozen).go_on();
+  node(frozen).resume();
   BOOST_TEST(ended.get() == 0);
 }
 

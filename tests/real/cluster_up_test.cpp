@@ -1,9 +1,8 @@
-// `perdura cluster up` as a person runs it: a supervisor and its nodes, each a
-// process.
+// `perdura cluster up`: a supervisor process and one process for each node.
 #include "client/http/http_client.hpp"
 #include "client/http/port_check.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
-#include "tests/real/started_cluster.hpp"
+#include "tests/real/cluster_up_process.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/free_ports.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -30,16 +29,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds wait_max{60};
 
+/// The status of GET /readyz; 0 if the node cannot be reached.
 int ready_status(const std::string& url) {
-  const auto place = client::parse_url(url);
-  BOOST_REQUIRE(place);
+  const auto address = client::parse_url(url);
+  BOOST_REQUIRE(address);
   client::http_request request;
   request.method = "GET";
   request.target = "/readyz";
   const auto reply
-    = client::http_ask(*place, request, std::chrono::seconds(10));
+    = client::send_http_request(*address, request, std::chrono::seconds(10));
   return reply ? reply->status : 0;
 }
 
@@ -47,20 +47,20 @@ bool is_gone(pid_t pid) {
   return ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-/// Tells the end of a process that is nobody's child here.
-class end_watch {
+/// Waits for the end of a process that is not a child of this one.
+class process_end_watch {
 public:
-  explicit end_watch(pid_t pid)
+  explicit process_end_watch(pid_t pid)
     : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {
     BOOST_REQUIRE(descriptor_ >= 0);
   }
 
-  ~end_watch() {
+  ~process_end_watch() {
     ::close(descriptor_);
   }
 
-  end_watch(const end_watch&) = delete;
-  end_watch& operator=(const end_watch&) = delete;
+  process_end_watch(const process_end_watch&) = delete;
+  process_end_watch& operator=(const process_end_watch&) = delete;
 
   bool has_ended(std::chrono::milliseconds within) const {
     pollfd waits{descriptor_, POLLIN, 0};
@@ -71,7 +71,7 @@ private:
   int descriptor_;
 };
 
-/// Somebody else's server.
+/// A listening socket on a port, so that the command cannot use the port.
 class taken_port {
 public:
   explicit taken_port(std::uint16_t port)
@@ -105,9 +105,9 @@ std::size_t lines_of(const std::string& text) {
 
 BOOST_AUTO_TEST_SUITE(cluster_up)
 
-BOOST_AUTO_TEST_CASE(three_nodes_serve_and_one_ctrl_c_ends_them) {
+BOOST_AUTO_TEST_CASE(one_ctrl_c_ends_all_three_nodes) {
   temp_directory directory;
-  started_cluster cluster({}, {"TMPDIR=" + directory.path().string()});
+  cluster_up_process cluster({}, {"TMPDIR=" + directory.path().string()});
   cluster.expect_up();
   BOOST_REQUIRE_EQUAL(cluster.nodes.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -130,13 +130,15 @@ BOOST_AUTO_TEST_CASE(three_nodes_serve_and_one_ctrl_c_ends_them) {
   BOOST_TEST(fs::is_empty(directory.path()));
 }
 
-BOOST_AUTO_TEST_CASE(a_directory_is_the_same_cluster_again) {
+// Also checks that a directory with another number of nodes, or with data of
+// the wrong node, is refused.
+BOOST_AUTO_TEST_CASE(second_start_on_a_directory_is_the_same_cluster) {
   temp_directory directory;
   const fs::path where = directory.path() / "kept";
   std::string hub_id;
   for (int run = 0; run < 2; ++run) {
-    // The second finds out by itself how many there are.
-    started_cluster cluster(
+    // The second run takes the number of nodes from the directory.
+    cluster_up_process cluster(
       run == 0 ? std::vector<std::string>{"--nodes", "2", "--partitions", "5",
                                           "--data-dir", where.string()}
                : std::vector<std::string>{"--data-dir", where.string()});
@@ -154,8 +156,8 @@ BOOST_AUTO_TEST_CASE(a_directory_is_the_same_cluster_again) {
     BOOST_TEST(cluster.expect_end().second == 0);
   }
   const auto refused
-    = [&](const std::vector<std::string>& words, const std::string& part) {
-        started_cluster cluster(words);
+    = [&](const std::vector<std::string>& arguments, const std::string& part) {
+        cluster_up_process cluster(arguments);
         const auto [text, code] = cluster.expect_end();
         BOOST_TEST(code == 2, text);
         BOOST_TEST(lines_of(text) == 1U, text);
@@ -172,8 +174,8 @@ BOOST_AUTO_TEST_CASE(a_directory_is_the_same_cluster_again) {
           "holds the data of node \"node-1\", not of node-2");
 }
 
-BOOST_AUTO_TEST_CASE(a_node_that_is_killed_comes_back) {
-  started_cluster cluster({});
+BOOST_AUTO_TEST_CASE(killed_node_is_restarted) {
+  cluster_up_process cluster({});
   cluster.expect_up();
   const shown_node node = cluster.nodes.at(1);
   BOOST_REQUIRE(::kill(node.pid, SIGKILL) == 0);
@@ -184,14 +186,15 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_killed_comes_back) {
   BOOST_TEST(ready_status(cluster.nodes[0].url) == 200);
   const std::string back = cluster.expect_line("node-2 serves again (pid ");
   BOOST_TEST(ready_status(node.url) == 200);
-  // Ctrl-C finds the new one.
+  // Ctrl-C also ends the restarted process.
   const pid_t again = std::atoi(back.c_str() + back.rfind(' ') + 1);
   cluster.process.interrupt();
   BOOST_TEST(cluster.expect_end().second == 0);
   BOOST_TEST(is_gone(again));
 }
 
-BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_one_sentence) {
+// All ports are checked before the first node is started.
+BOOST_AUTO_TEST_CASE(port_in_use_is_reported_in_one_sentence) {
   const auto refused = [](const std::string& flag) {
     const std::uint16_t first = free_ports(3);
     const taken_port taken(static_cast<std::uint16_t>(first + 2));
@@ -201,37 +204,38 @@ BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_one_sentence) {
                        std::to_string(first), other,
                        std::to_string(free_ports(3))});
     std::string text;
-    while (const auto line = one.receive(patience))
+    while (const auto line = one.receive(wait_max))
       text += *line + '\n';
     BOOST_TEST(one.wait() == 4);
     BOOST_TEST(text
                == "perdura: Port " + std::to_string(first + 2)
                     + " on 127.0.0.1 is in use by another process. node-3 "
-                      "would need it; let the nodes' ports begin elsewhere "
-                      "with "
+                      "needs it; choose other ports with "
                     + flag + ".\n");
   };
   refused("--http-port");
   refused("--cluster-port");
 }
 
-BOOST_AUTO_TEST_CASE(a_node_that_cannot_start_ends_the_others) {
+BOOST_AUTO_TEST_CASE(node_that_cannot_start_ends_the_others) {
   temp_directory directory;
-  const std::vector<std::string> words{"--data-dir", directory.path().string()};
+  const std::vector<std::string> arguments{"--data-dir",
+                                           directory.path().string()};
   {
-    started_cluster cluster(words);
+    cluster_up_process cluster(arguments);
     cluster.expect_up();
     cluster.process.interrupt();
     BOOST_TEST(cluster.expect_end().second == 0);
   }
-  auto held = persistence::directory_lock::take(directory.path() / "node-2");
+  // Another process holds the lock of the second directory.
+  auto held = persistence::directory_lock::acquire(directory.path() / "node-2");
   BOOST_REQUIRE(held);
-  started_cluster cluster(words);
+  cluster_up_process cluster(arguments);
   const auto [text, code] = cluster.expect_end();
   BOOST_TEST(code == 4, text);
   BOOST_TEST(text.find("node-2 | perdura: ") != text.npos, text);
   BOOST_TEST(text.find("perdura: node-2 ended with exit code 4 before the "
-                       "cluster was up; its lines above say why.\n")
+                       "cluster was ready; see its output above.\n")
                != text.npos,
              text);
   for (std::uint16_t i = 0; i < 3; ++i)
@@ -239,21 +243,22 @@ BOOST_AUTO_TEST_CASE(a_node_that_cannot_start_ends_the_others) {
       static_cast<std::uint16_t>(cluster.http_port + i))));
 }
 
-BOOST_AUTO_TEST_CASE(kill_nine_of_the_supervisor_leaves_no_node) {
+BOOST_AUTO_TEST_CASE(no_node_outlives_a_killed_supervisor) {
   temp_directory directory;
-  started_cluster cluster({"--data-dir", directory.path().string()});
+  cluster_up_process cluster({"--data-dir", directory.path().string()});
   cluster.expect_up();
-  std::vector<std::unique_ptr<end_watch>> ends;
+  std::vector<std::unique_ptr<process_end_watch>> ends;
   for (const shown_node& node : cluster.nodes)
-    ends.push_back(std::make_unique<end_watch>(node.pid));
+    ends.push_back(std::make_unique<process_end_watch>(node.pid));
   BOOST_TEST(!ends.front()->has_ended(std::chrono::milliseconds(0)));
   BOOST_REQUIRE(::kill(cluster.process.pid(), SIGKILL) == 0);
   for (const auto& each : ends)
-    BOOST_TEST(each->has_ended(patience));
+    BOOST_TEST(each->has_ended(wait_max));
 }
 
-// Its reader has gone: nobody would press Ctrl-C any more.
-BOOST_AUTO_TEST_CASE(it_ends_with_its_reader) {
+// The command ends when no process reads its output any more. It runs without a
+// terminal, so no user could end it with Ctrl-C.
+BOOST_AUTO_TEST_CASE(command_ends_when_its_output_is_closed) {
   temp_directory directory;
   const std::string line = "TMPDIR='" + directory.path().string() + "' '"
                            + std::getenv("PERDURA_BINARY")

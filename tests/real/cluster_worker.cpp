@@ -18,30 +18,31 @@ namespace perdura::tests {
 
 namespace {
 
-/// Whole lines, in order, also when the process is killed: one write each.
+/// Writes a line with one call, so that a killed process leaves whole lines.
 void write_line(int file, const std::string& line) {
   const std::string whole = line + "\n";
   if (::write(file, whole.data(), whole.size())
       != static_cast<ssize_t>(whole.size()))
-    throw std::runtime_error("a line cannot be written");
+    throw std::runtime_error("a line of output cannot be written");
 }
 
-void say(const char* what, const persistence::error& why) {
-  write_line(STDOUT_FILENO, std::string(what) + ' '
+void write_status(const char* status, const persistence::error& why) {
+  write_line(STDOUT_FILENO, std::string(status) + ' '
                               + std::string(persistence::to_string(why.code))
                               + ' ' + why.message);
 }
 
-cluster_worker_options to_options(const std::vector<std::string>& words) {
+cluster_worker_options to_options(const std::vector<std::string>& arguments) {
   cluster_worker_options options;
-  options.node = words.at(0);
-  options.data_dir = words.at(1);
-  options.hub_id = words.at(2);
-  options.partition_count = static_cast<std::uint32_t>(std::stoul(words.at(3)));
-  options.listen = words.at(4);
-  options.http_port = static_cast<std::uint16_t>(std::stoul(words.at(5)));
-  options.certificates = words.at(6);
-  options.nodes.assign(words.begin() + 7, words.end());
+  options.node = arguments.at(0);
+  options.data_dir = arguments.at(1);
+  options.hub_id = arguments.at(2);
+  options.partition_count
+    = static_cast<std::uint32_t>(std::stoul(arguments.at(3)));
+  options.listen = arguments.at(4);
+  options.http_port = static_cast<std::uint16_t>(std::stoul(arguments.at(5)));
+  options.certificates = arguments.at(6);
+  options.nodes.assign(arguments.begin() + 7, arguments.end());
   return options;
 }
 
@@ -60,7 +61,7 @@ client::node_host_config to_config(const cluster_worker_options& options) {
     cluster.key_file = options.certificates / (options.node + "-key.pem");
     cluster.ca_file = options.certificates / "ca.pem";
   }
-  config.door.port = options.http_port;
+  config.http.port = options.http_port;
   return config;
 }
 
@@ -74,27 +75,28 @@ std::filesystem::path log_of(const std::filesystem::path& data_dir) {
   return data_dir.string() + ".log";
 }
 
-std::vector<std::string> to_words(const cluster_worker_options& options) {
-  std::vector<std::string> words{options.node,
-                                 options.data_dir.string(),
-                                 options.hub_id,
-                                 std::to_string(options.partition_count),
-                                 options.listen,
-                                 std::to_string(options.http_port),
-                                 options.certificates.string()};
-  words.insert(words.end(), options.nodes.begin(), options.nodes.end());
-  return words;
+std::vector<std::string> to_arguments(const cluster_worker_options& options) {
+  std::vector<std::string> arguments{options.node,
+                                     options.data_dir.string(),
+                                     options.hub_id,
+                                     std::to_string(options.partition_count),
+                                     options.listen,
+                                     std::to_string(options.http_port),
+                                     options.certificates.string()};
+  arguments.insert(arguments.end(), options.nodes.begin(), options.nodes.end());
+  return arguments;
 }
 
-int run_cluster_worker(const std::vector<std::string>& words) {
-  const cluster_worker_options options = to_options(words);
-  // Nobody reads a pipe all the time; a log that filled it would hold us.
+int run_cluster_worker(const std::vector<std::string>& arguments) {
+  const cluster_worker_options options = to_options(arguments);
+  // The log goes to a file and not to a pipe: the test does not read the log
+  // continuously, so a pipe could become full and block this process.
   if (std::freopen(log_of(options.data_dir).c_str(), "ae", stderr) == nullptr)
     return 1;
-  sigset_t ends;
-  ::sigemptyset(&ends);
-  ::sigaddset(&ends, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  sigset_t stop_signals;
+  ::sigemptyset(&stop_signals);
+  ::sigaddset(&stop_signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   const int witness = ::open(witness_of(options.data_dir).c_str(),
                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   auto functions = std::make_shared<actors::registry>();
@@ -103,7 +105,7 @@ int run_cluster_worker(const std::vector<std::string>& words) {
   client::node_host_config config = to_config(options);
   config.must_stop = [&](const persistence::error& why) {
     if (!is_refused.exchange(true)) {
-      say("must-stop", why);
+      write_status("must-stop", why);
       ::kill(::getpid(), SIGINT);
     }
   };
@@ -113,12 +115,12 @@ int run_cluster_worker(const std::vector<std::string>& words) {
   };
   auto host = client::node_host::start(std::move(config), functions);
   if (!host) {
-    say("refused", host.error());
+    write_status("refused", host.error());
     return 1;
   }
   write_line(STDOUT_FILENO, "ready " + (*host)->url());
   int got = 0;
-  ::sigwait(&ends, &got);
+  ::sigwait(&stop_signals, &got);
   static_cast<void>((*host)->stop());
   return is_refused ? 3 : 0;
 }

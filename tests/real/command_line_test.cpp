@@ -24,8 +24,9 @@ const std::string binary = std::string("'") + PERDURA_BINARY + "'";
 
 BOOST_AUTO_TEST_SUITE(command_line)
 
-// `perdura dev | head -1` ran on and left its folder behind.
-BOOST_AUTO_TEST_CASE(dev_ends_with_its_reader_and_leaves_nothing_behind) {
+// Regression: `perdura dev | head -1` did not end and left its directory
+// behind.
+BOOST_AUTO_TEST_CASE(dev_ends_when_its_output_is_closed_and_removes_its_data) {
   temp_directory directory;
   const std::string place = "TMPDIR='" + directory.path().string() + "' ";
   BOOST_TEST(run_shell(place + binary
@@ -35,7 +36,7 @@ BOOST_AUTO_TEST_CASE(dev_ends_with_its_reader_and_leaves_nothing_behind) {
   BOOST_TEST(std::filesystem::is_empty(directory.path()));
 }
 
-// Ctrl-C, as a terminal sends it, while it looks on.
+// Sends the SIGINT of Ctrl-C to `perdura list --watch`.
 BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_watch_with_130) {
   temp_directory directory;
   const std::string out = directory.path().string() + "/out";
@@ -52,12 +53,12 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_watch_with_130) {
                              + ".list' 2>/dev/null; do sleep 0.05; done;"
                                " kill -INT $watch; wait $watch; code=$?;"
                                " kill -INT $node; wait $node; exit $code";
-  // Jobs of a script would ignore SIGINT; of a monitored one they do not.
+  // Background jobs of a script ignore SIGINT unless job control (-m) is on.
   BOOST_TEST(run_shell("bash -mc \"$(cat <<'END'\n" + script + "\nEND\n)\"")
              == 130);
 }
 
-BOOST_AUTO_TEST_CASE(bench_starts_nodes_of_its_own_and_leaves_nothing_behind) {
+BOOST_AUTO_TEST_CASE(bench_starts_its_own_nodes_and_removes_their_data) {
   temp_directory directory;
   const std::string place = directory.path().string();
   BOOST_TEST(run_shell("TMPDIR='" + place + "' " + binary
@@ -68,12 +69,13 @@ BOOST_AUTO_TEST_CASE(bench_starts_nodes_of_its_own_and_leaves_nothing_behind) {
   BOOST_TEST(std::filesystem::is_empty(directory.path()));
 }
 
-BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_bench_with_130_and_its_nodes_with_it) {
+// 130 is 128 plus the number of SIGINT, as shells report it.
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_bench_and_its_nodes_with_130) {
   temp_directory directory;
   perdura::tests::child_process bench({PERDURA_BINARY, "bench", "--data-dir",
                                        directory.path().string(), "--seconds",
                                        "30", "--warm-up", "30"});
-  // It does not run on a terminal, so that it says a line every 5 s.
+  // Without a terminal the command prints a progress line every 5 s.
   BOOST_REQUIRE(bench.receive(std::chrono::seconds(30)));
   bench.interrupt();
   BOOST_TEST(bench.wait() == 130);

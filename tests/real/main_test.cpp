@@ -8,7 +8,8 @@
 #include <csignal>
 #include <string_view>
 
-// The test program is also the worker that it starts and kills.
+// The test program starts itself again, with one of these flags, as the node
+// process that a test kills.
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   if (argc == 4 && std::string_view(argv[1]) == "--worker")

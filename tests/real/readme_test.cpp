@@ -1,8 +1,8 @@
-// The lines that the README shows do what it says they do.
-#include "tests/support/served_node.hpp"
+// Runs the commands that README.md shows.
+#include "tests/support/dev_server.hpp"
 #include "tests/support/temp_directory.hpp"
 
-#include "real/started_cluster.hpp"
+#include "real/cluster_up_process.hpp"
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
@@ -27,10 +27,11 @@ std::string replaced(std::string text, const std::string& what,
 
 constexpr const char* cluster_section = "## A cluster";
 
-/// The lines in the README's ```sh blocks that begin so: of that section, or
-/// of all but the cluster's.
-std::vector<std::string> shown_lines(const std::string& beginning,
-                                     const std::string& section = {}) {
+/// The lines in the README's ```sh blocks that begin with `beginning`. Only the
+/// blocks of `section` count. If `section` is empty, the blocks of all sections
+/// except the section about clusters count.
+std::vector<std::string> readme_lines(const std::string& beginning,
+                                      const std::string& section = {}) {
   std::ifstream file(std::string(std::getenv("PERDURA_SOURCE_DIR"))
                      + "/README.md");
   std::vector<std::string> found;
@@ -49,17 +50,18 @@ std::vector<std::string> shown_lines(const std::string& beginning,
   return found;
 }
 
-struct said {
+struct shell_result {
   int code = 0;
   std::string text;
 };
 
-said run(const std::string& line,
-         const std::vector<std::string>& environment = {}) {
+/// Runs a line in a shell; `environment` holds entries NAME=VALUE.
+shell_result run(const std::string& line,
+                 const std::vector<std::string>& environment = {}) {
   child_process shell({"sh", "-c", line}, environment);
-  said result;
-  while (const auto heard = shell.receive(std::chrono::seconds(60)))
-    result.text += *heard + '\n';
+  shell_result result;
+  while (const auto output = shell.receive(std::chrono::seconds(60)))
+    result.text += *output + '\n';
   result.code = shell.wait();
   return result;
 }
@@ -68,9 +70,10 @@ said run(const std::string& line,
 
 BOOST_AUTO_TEST_SUITE(readme)
 
-BOOST_AUTO_TEST_CASE(its_curl_lines_get_the_status_that_stands_there) {
-  const served_node node;
-  const auto lines = shown_lines("curl ");
+// Each command ends with a comment that holds the expected status.
+BOOST_AUTO_TEST_CASE(curl_commands_get_the_documented_status) {
+  const dev_server node;
+  const auto lines = readme_lines("curl ");
   BOOST_TEST(lines.size() > 10U);
   for (const std::string& line : lines) {
     const std::size_t comment = line.rfind('#');
@@ -83,11 +86,11 @@ BOOST_AUTO_TEST_CASE(its_curl_lines_get_the_status_that_stands_there) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(its_verbs_work_in_their_order) {
-  const served_node node;
+BOOST_AUTO_TEST_CASE(perdura_commands_succeed_in_their_order) {
+  const dev_server node;
   std::string source = std::getenv("PERDURA_SOURCE_DIR");
   std::string all;
-  for (const std::string& line : shown_lines(shown_binary)) {
+  for (const std::string& line : readme_lines(shown_binary)) {
     const auto outcome = run(
       "cd '" + source + "' && "
         + replaced(line, shown_binary,
@@ -101,13 +104,13 @@ BOOST_AUTO_TEST_CASE(its_verbs_work_in_their_order) {
     BOOST_TEST(all.find(word) != std::string::npos, word);
 }
 
-BOOST_AUTO_TEST_CASE(its_cluster_comes_up_and_runs_what_is_shown) {
-  const auto lines = shown_lines(shown_binary, cluster_section);
+BOOST_AUTO_TEST_CASE(cluster_commands_succeed) {
+  const auto lines = readme_lines(shown_binary, cluster_section);
   BOOST_REQUIRE(lines.size() == 5U);
   BOOST_TEST(lines[0].find("cluster up --nodes 3 --data-dir ")
              != std::string::npos);
   const temp_directory home;
-  started_cluster cluster(
+  cluster_up_process cluster(
     {"--nodes", "3", "--data-dir", (home.path() / "cluster").string()});
   cluster.expect_up();
   BOOST_REQUIRE(cluster.nodes.size() == 3U);
@@ -120,7 +123,7 @@ BOOST_AUTO_TEST_CASE(its_cluster_comes_up_and_runs_what_is_shown) {
                              {"PERDURA_URL=" + cluster.nodes[0].url});
     BOOST_TEST(outcome.code == 0, line << ": " << outcome.text);
   }
-  // The last one starts a node of its own: its file is validated instead.
+  // The last command starts another node; only its configuration is checked.
   const std::string config = lines.back().substr(lines.back().find("configs/"));
   const auto valid
     = run("cd '" + std::string(std::getenv("PERDURA_SOURCE_DIR")) + "' && '"
@@ -128,16 +131,18 @@ BOOST_AUTO_TEST_CASE(its_cluster_comes_up_and_runs_what_is_shown) {
   BOOST_TEST(valid.code == 0, valid.text);
 }
 
-BOOST_AUTO_TEST_CASE(the_keys_it_makes_are_taken) {
+// The README creates the file with mkdir, echo and chmod.
+BOOST_AUTO_TEST_CASE(documented_keys_file_is_accepted) {
   const temp_directory directory;
   std::string script = "cd '" + directory.path().string() + "'";
   for (const char* beginning : {"mkdir ", "echo ", "chmod "})
-    for (const std::string& line : shown_lines(beginning))
+    for (const std::string& line : readme_lines(beginning))
       script += " && " + line;
-  const auto outcome = run(
-    script + " && '" + std::getenv("PERDURA_BINARY")
-    + "' get nobody --key-file secrets/keys --url http://127.0.0.1:1; echo $?");
-  // The file is good, and nobody is there.
+  const auto outcome = run(script + " && '" + std::getenv("PERDURA_BINARY")
+                           + "' get unknown --key-file secrets/keys --url "
+                             "http://127.0.0.1:1; echo $?");
+  // Exit code 4 means that the command found no server. The command reads the
+  // key file before it connects, so it has read the file without an error.
   BOOST_TEST(outcome.text.ends_with("4\n"), outcome.text);
 }
 

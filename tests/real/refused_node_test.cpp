@@ -1,4 +1,4 @@
-// A node whose data is not what it was: the others will not have it.
+// `perdura serve` with an emptied data directory: the other node refuses it.
 #include "tests/support/child_process.hpp"
 #include "tests/support/free_ports.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -18,8 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds patience{30};
+constexpr std::chrono::seconds wait_max{30};
 
+/// Configuration files and directories of a cluster of two nodes.
 struct two_nodes {
   two_nodes() {
     for (int i = 0; i < 2; ++i)
@@ -51,12 +52,12 @@ struct two_nodes {
 
   static void expect_line(child_process& node, const std::string& part) {
     std::string before;
-    while (const auto line = node.receive(patience)) {
+    while (const auto line = node.receive(wait_max)) {
       before += *line + '\n';
       if (line->find(part) != std::string::npos)
         return;
     }
-    BOOST_FAIL("no line with \"" << part << "\", but: " << before);
+    BOOST_FAIL("no line with \"" << part << "\"; the output is: " << before);
   }
 
   temp_directory directory;
@@ -68,9 +69,9 @@ struct two_nodes {
 
 BOOST_FIXTURE_TEST_SUITE(refused_node, two_nodes)
 
-BOOST_AUTO_TEST_CASE(it_ends_with_a_sentence_and_exit_code_1) {
+BOOST_AUTO_TEST_CASE(node_with_an_emptied_directory_ends_with_exit_code_1) {
   const auto first = serve(0);
-  expect_line(*first, "this node serves when another one");
+  expect_line(*first, "this node serves when another node");
   {
     const auto second = serve(1);
     expect_line(*second, "Press Ctrl-C");
@@ -78,16 +79,17 @@ BOOST_AUTO_TEST_CASE(it_ends_with_a_sentence_and_exit_code_1) {
     second->interrupt();
     BOOST_TEST(second->wait() == 0);
   }
+  // With `create = true` the node makes a new, empty directory.
   fs::remove_all(dir_of(1));
   const auto again = serve(1);
   std::string text;
-  while (const auto line = again->receive(patience))
+  while (const auto line = again->receive(wait_max))
     text += *line + '\n';
   BOOST_TEST(again->wait() == 1, text);
   const std::string sentence
     = "This node stops. Node \"node-1\" refuses this one: Node \"node-2\" has "
-      "come with another data directory than before";
-  // For who watches, and for who reads the log.
+      "connected with another data directory than before";
+  // The sentence is printed once as an error and once in the log.
   const std::size_t at = text.find("perdura: " + sentence);
   BOOST_TEST((at != std::string::npos), text);
   const std::size_t logged = text.find(sentence);

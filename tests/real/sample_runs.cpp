@@ -13,8 +13,8 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::seconds run_patience{120};
-constexpr milliseconds ask_again_after{20};
+constexpr std::chrono::seconds run_time_max{120};
+constexpr milliseconds retry_interval{20};
 constexpr std::chrono::seconds wait_slice{5};
 constexpr std::size_t kinds = 18;
 
@@ -23,7 +23,7 @@ const json hello
 
 } // namespace
 
-// --- The models --------------------------------------------------------------
+// --- The expected ends -------------------------------------------------------
 
 sample_run make_sample_run(std::size_t n, std::mt19937& random) {
   const auto below
@@ -41,6 +41,7 @@ sample_run make_sample_run(std::size_t n, std::mt19937& random) {
     run.name = "FanOutFanIn";
     const long many = 1 + below(40);
     run.input = std::to_string(many);
+    // The sum of the squares of the numbers from 0 to `many` - 1.
     run.output = (many - 1) * many * (2 * many - 1) / 6;
     break;
   }
@@ -65,7 +66,7 @@ sample_run make_sample_run(std::size_t n, std::mt19937& random) {
     run.input = std::to_string(20 + below(400));
     run.output = "timed out";
     break;
-  case 6: // In the other order than they are waited for.
+  case 6: // The events are raised in the reverse order of the waits.
     run.name = "TwoEvents";
     run.events = {{"B", payload}, {"A", std::to_string(some)}};
     run.output = json::array({some, json::parse(payload)});
@@ -120,7 +121,7 @@ sample_run make_sample_run(std::size_t n, std::mt19937& random) {
     }
     run.output = run.sum;
     break;
-  default: // Never ends by itself.
+  default: // Runs until it is terminated.
     run.name = "Eternal";
     run.input = "-1";
     run.is_terminated = true;
@@ -134,53 +135,55 @@ sample_run make_sample_run(std::size_t n, std::mt19937& random) {
 
 std::string check_end(const sample_run& run, const json& status) {
   const json& output = status["output"];
-  const bool is_right
+  const bool is_expected
     = status["runtimeStatus"] == run.status
       && (run.status == "Failed"
             ? output.dump().find("kaboom") != std::string::npos
             : output == run.output);
-  if (is_right)
+  if (is_expected)
     return {};
   return run.id + " should have ended as " + run.status + " with "
          + run.output.dump() + ", and is " + status.dump();
 }
 
-std::map<std::string, json> list_through(const door& at) {
+std::map<std::string, json> list_instances(const http_endpoint& endpoint) {
   std::map<std::string, json> all;
   std::string token;
   do {
-    auto reply
-      = ask(at, {.target = "/instances?top=1000", .continuation = token});
+    auto reply = send_request(
+      endpoint, {.target = "/instances?top=1000", .continuation = token});
     if (!reply || reply->status != 200)
-      throw std::runtime_error(
-        at.url + " does not list: " + (reply ? reply->body : "no answer"));
+      throw std::runtime_error(endpoint.url + " does not list: "
+                               + (reply ? reply->body : "no answer"));
     for (json& each : json::parse(reply->body))
       if (!all.emplace(each["instanceId"], each).second)
-        throw std::runtime_error(at.url + " lists twice: " + each.dump());
+        throw std::runtime_error(endpoint.url + " lists twice: " + each.dump());
     token = reply->header("x-ms-continuation-token");
   } while (!token.empty());
   return all;
 }
 
-// --- Who drives --------------------------------------------------------------
+// --- The driver --------------------------------------------------------------
 
-/// A request that changes something, as each door takes it.
+/// A request that changes something, in one form for HTTP and one for the C++
+/// client.
 struct sample_driver::change {
-  std::string what;
+  std::string operation;
   std::string target;
   std::string body;
   std::string key;
   std::function<client::result<void>(orchestration_client&)> by_client;
 };
 
-/// One thread's; drives one orchestration after the other.
-class sample_driver::hand {
+/// The work of one thread: drives one orchestration after the other.
+class sample_driver::worker {
 public:
-  hand(sample_driver& all, unsigned seed) : all_(all), random_(seed) {}
+  worker(sample_driver& all, unsigned seed) : all_(all), random_(seed) {}
 
+  /// @throws std::runtime_error  The run did not end as expected.
   void drive(const sample_run& run) {
     run_ = &run;
-    until_ = steady_clock::now() + run_patience;
+    until_ = steady_clock::now() + run_time_max;
     repeat_until_acknowledged(start());
     {
       const std::lock_guard lock(all_.mutex_);
@@ -250,52 +253,54 @@ private:
 
   change rewind() {
     const std::string key = run_->id + "-rewind";
-    return {"rewind", instance() + "/rewind?reason=mended", "", key,
+    return {"rewind", instance() + "/rewind?reason=fixed", "", key,
             [this, key](orchestration_client& client) {
-              return client.rewind(run_->id, "mended", key);
+              return client.rewind(run_->id, "fixed", key);
             }};
   }
 
-  /// The client's turn comes as often as a door's. Null: a client's turn.
-  const door* next_door() {
-    const std::size_t doors = all_.doors_.size();
+  /// Chooses an endpoint or the C++ client at random, each with the same
+  /// probability. The result is null if the C++ client is chosen.
+  const http_endpoint* next_endpoint() {
+    const std::size_t endpoints = all_.endpoints_.size();
     const std::size_t n
-      = random_() % (doors + (all_.client_ == nullptr ? 0 : 1));
-    return n < doors ? &all_.doors_[n] : nullptr;
+      = random_() % (endpoints + (all_.client_ == nullptr ? 0 : 1));
+    return n < endpoints ? &all_.endpoints_[n] : nullptr;
   }
 
   void repeat_until_acknowledged(const change& wanted) {
-    for (;; ++repeats_, pause(wanted.what)) {
-      if (const door* at = next_door()) {
-        const auto reply = ask(*at, {.method = "POST",
-                                     .target = wanted.target,
-                                     .body = wanted.body,
-                                     .key = wanted.key});
+    for (;; ++repeats_, pause(wanted.operation)) {
+      if (const http_endpoint* endpoint = next_endpoint()) {
+        const auto reply = send_request(*endpoint, {.method = "POST",
+                                                    .target = wanted.target,
+                                                    .body = wanted.body,
+                                                    .key = wanted.key});
         if (reply && reply->status == 202)
           return;
         if (reply && reply->status != 503 && reply->status != 504)
-          complain(wanted.what, std::to_string(reply->status) + reply->body);
+          fail(wanted.operation, std::to_string(reply->status) + reply->body);
       } else {
         orchestration_client client = *all_.client_;
         const auto done = wanted.by_client(client);
         if (done)
           return;
         if (client::kind_of(done.code()) == client::failure_kind::not_done)
-          complain(wanted.what, done.error().message);
+          fail(wanted.operation, done.error().message);
       }
     }
   }
 
+  /// Waits for the end of the instance and returns its status object.
   json wait() {
     for (;; pause("wait")) {
-      if (const door* at = next_door()) {
-        const auto reply
-          = ask(*at, {.target = instance() + "?waitSeconds="
+      if (const http_endpoint* endpoint = next_endpoint()) {
+        const auto reply = send_request(
+          *endpoint, {.target = instance() + "?waitSeconds="
                                 + std::to_string(wait_slice.count())});
         if (reply && reply->status == 200)
           return json::parse(reply->body);
         if (reply && reply->status != 202 && reply->status != 503)
-          complain("wait", std::to_string(reply->status) + reply->body);
+          fail("wait", std::to_string(reply->status) + reply->body);
       } else {
         orchestration_client client = *all_.client_;
         const auto ended = client.wait_for_completion(run_->id, wait_slice);
@@ -303,40 +308,42 @@ private:
           return json::parse(client::to_json(*ended));
         if (ended.code() != client::errc::timed_out
             && client::kind_of(ended.code()) == client::failure_kind::not_done)
-          complain("wait", ended.error().message);
+          fail("wait", ended.error().message);
       }
     }
   }
 
-  /// Its custom status has no event that would tell; more than the sum is an
-  /// event that counted twice.
+  /// Polls the custom status until it shows the sum of the events, because no
+  /// request can wait for a custom status. A larger number fails the run,
+  /// because it means that an event was counted twice.
   void wait_for_sum() {
     for (;; pause("sum")) {
-      const door* at = next_door();
-      const auto reply
-        = at != nullptr ? ask(*at, {.target = instance()}) : std::nullopt;
+      const http_endpoint* endpoint = next_endpoint();
+      const auto reply = endpoint != nullptr
+                           ? send_request(*endpoint, {.target = instance()})
+                           : std::nullopt;
       if (!reply || reply->status == 503)
         continue;
       const json status = json::parse(reply->body, nullptr, false);
       if (reply->status != 202)
-        complain("sum", std::to_string(reply->status) + reply->body);
+        fail("sum", std::to_string(reply->status) + reply->body);
       const json& sum = status["customStatus"];
       if (sum == run_->sum)
         return;
       if (sum.is_number() && sum > run_->sum)
-        complain("sum",
-                 "more than " + std::to_string(run_->sum) + ": " + reply->body);
+        fail("sum", "the sum is more than " + std::to_string(run_->sum) + ": "
+                      + reply->body);
     }
   }
 
-  void pause(const std::string& what) {
+  void pause(const std::string& operation) {
     if (steady_clock::now() > until_)
-      complain(what, "not in time");
-    std::this_thread::sleep_for(ask_again_after);
+      fail(operation, "not done in time");
+    std::this_thread::sleep_for(retry_interval);
   }
 
-  [[noreturn]] void complain(const std::string& what, const std::string& why) {
-    throw std::runtime_error(run_->id + ": " + what + ": " + why);
+  [[noreturn]] void fail(const std::string& operation, const std::string& why) {
+    throw std::runtime_error(run_->id + ": " + operation + ": " + why);
   }
 
   sample_driver& all_;
@@ -347,10 +354,10 @@ private:
 };
 
 sample_driver::sample_driver(std::vector<sample_run> runs,
-                             std::vector<door> doors,
+                             std::vector<http_endpoint> endpoints,
                              const orchestration_client* client,
                              std::size_t threads, unsigned seed)
-  : runs_(std::move(runs)), doors_(std::move(doors)), client_(client) {
+  : runs_(std::move(runs)), endpoints_(std::move(endpoints)), client_(client) {
   for (std::size_t i = 0; i < threads; ++i)
     threads_.emplace_back(
       [this, mine = seed + i] { work(static_cast<unsigned>(mine)); });
@@ -361,20 +368,20 @@ sample_driver::~sample_driver() {
 }
 
 void sample_driver::work(unsigned seed) {
-  hand own(*this, seed);
+  worker own(*this, seed);
   for (std::unique_lock lock(mutex_); next_ < runs_.size();) {
     const sample_run& run = runs_[next_++];
     lock.unlock();
-    std::string complaint;
+    std::string failure_text;
     try {
       own.drive(run);
     } catch (const std::exception& failure) {
-      complaint = failure.what();
+      failure_text = failure.what();
     }
     lock.lock();
     ++ended_;
-    if (!complaint.empty())
-      complaints_.push_back(std::move(complaint));
+    if (!failure_text.empty())
+      failures_.push_back(std::move(failure_text));
     changed_.notify_all();
   }
   const std::lock_guard lock(mutex_);
@@ -391,7 +398,7 @@ const std::vector<std::string>& sample_driver::finish() {
   for (std::thread& each : threads_)
     each.join();
   threads_.clear();
-  return complaints_;
+  return failures_;
 }
 
 } // namespace perdura::tests

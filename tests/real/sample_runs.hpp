@@ -1,5 +1,5 @@
-/// Orchestrations of every sample kind, what must become of each, and who
-/// drives them through doors that come and go.
+/// A workload of all sample orchestrations: the expected end of each, and a
+/// driver that runs them while nodes fail.
 #pragma once
 
 #include <perdura/client/api/orchestration_client.hpp>
@@ -19,31 +19,36 @@
 
 namespace perdura::tests {
 
-/// One orchestration and the model of its end.
+/// One orchestration and its expected end.
 struct sample_run {
-  std::string id; ///< Ends with the kind.
+  std::string id; ///< "run-N-NAME".
   std::string name;
   std::string input = "null";
-  /// Name and data, raised in this order.
+  /// Name and data of the events, which are raised in this order.
   std::vector<std::pair<std::string, std::string>> events;
   std::string status = "Completed";
   nlohmann::json output;
-  long sum = 0;            ///< Of Counter's events "Add".
-  bool is_rewound = false; ///< After it has failed.
+  long sum = 0; ///< The sum of Counter's events "Add".
+  /// The driver rewinds the instance after it has failed.
+  bool is_rewound = false;
+  /// The driver terminates the instance.
   bool is_terminated = false;
-  std::size_t children = 0;
+  std::size_t children = 0; ///< Sub-orchestrations that the run starts.
 };
 
-/// The n-th of a workload; the kinds take turns.
+/// The n-th run of a workload. The kinds of samples alternate.
 sample_run make_sample_run(std::size_t n, std::mt19937& random);
 
-/// Drives each to its end from several threads: whatever changes something
-/// carries a request ID and is repeated, through any door, until it is
-/// acknowledged.
+/// Drives each run to its end from several threads.
+///
+/// Every request that changes something carries a request ID and is repeated,
+/// each time through a randomly chosen endpoint, until it is acknowledged.
 class sample_driver {
 public:
-  /// `client` may be null. Begins at once.
-  sample_driver(std::vector<sample_run> runs, std::vector<door> doors,
+  /// Starts the threads. `client` is one more endpoint and may be null; it must
+  /// outlive the driver.
+  sample_driver(std::vector<sample_run> runs,
+                std::vector<http_endpoint> endpoints,
                 const client::orchestration_client* client, std::size_t threads,
                 unsigned seed);
   ~sample_driver();
@@ -51,28 +56,30 @@ public:
   sample_driver(const sample_driver&) = delete;
   sample_driver& operator=(const sample_driver&) = delete;
 
-  /// Returns when so many are acknowledged, or all have come to an end.
+  /// Returns when the starts of `count` runs are acknowledged, or when all runs
+  /// have ended.
   void wait_for_begun(std::size_t count);
-  /// Returns when all have come to an end, and says what went wrong.
+  /// Waits until all runs have ended. Returns a sentence for each run that
+  /// failed.
   const std::vector<std::string>& finish();
 
   const std::vector<sample_run>& runs() const {
     return runs_;
   }
 
-  /// Requests that were repeated because nobody had acknowledged them.
+  /// How many requests were repeated because they were not acknowledged.
   std::size_t repeats() const {
     return repeats_;
   }
 
 private:
   struct change;
-  class hand;
+  class worker;
 
   void work(unsigned seed);
 
   const std::vector<sample_run> runs_;
-  const std::vector<door> doors_;
+  const std::vector<http_endpoint> endpoints_;
   const client::orchestration_client* client_;
 
   std::mutex mutex_;
@@ -81,15 +88,18 @@ private:
   std::size_t begun_ = 0;
   std::size_t ended_ = 0;
   std::size_t repeats_ = 0;
-  std::vector<std::string> complaints_;
+  std::vector<std::string> failures_;
   std::vector<std::thread> threads_;
 };
 
-/// All instances as the door lists them, by ID; follows the pages.
-/// @throws std::runtime_error
-std::map<std::string, nlohmann::json> list_through(const door& at);
+/// All instances that the endpoint lists, by ID, over all pages.
+/// @throws std::runtime_error  A page cannot be read, or an instance is listed
+///                             twice.
+std::map<std::string, nlohmann::json>
+list_instances(const http_endpoint& endpoint);
 
-/// What is wrong with this end of it; empty: nothing.
+/// Compares the end of a run with the expected one.
+/// @return A sentence that names the difference; empty if there is none.
 std::string check_end(const sample_run& run, const nlohmann::json& status);
 
 } // namespace perdura::tests

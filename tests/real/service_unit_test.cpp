@@ -1,4 +1,4 @@
-// What starts a node on other people's machines.
+// The systemd unit in configs/perdura.service.
 #include "tests/support/child_process.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -26,10 +26,10 @@ std::string shown_unit() {
 }
 
 bool has_systemd_analyze() {
-  child_process asked({"systemd-analyze", "--version"});
-  while (asked.receive(std::chrono::seconds(60)))
+  child_process version({"systemd-analyze", "--version"});
+  while (version.receive(std::chrono::seconds(60)))
     continue;
-  return asked.wait() == 0;
+  return version.wait() == 0;
 }
 
 } // namespace
@@ -37,7 +37,7 @@ bool has_systemd_analyze() {
 BOOST_AUTO_TEST_SUITE(service_unit)
 
 BOOST_AUTO_TEST_CASE(
-  systemd_takes_the_unit,
+  systemd_accepts_the_unit,
   *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
     return boost::test_tools::assertion_result(has_systemd_analyze());
   })) {
@@ -45,19 +45,22 @@ BOOST_AUTO_TEST_CASE(
   std::string text = shown_unit();
   const std::size_t at = text.find("ExecStart=" + shown_binary + ' ');
   BOOST_REQUIRE(at != text.npos);
-  // It must be there to be started.
+  // systemd-analyze would report that the binary of the unit does not exist, so
+  // the test inserts the path of the tested binary.
   text.replace(at + std::string("ExecStart=").size(), shown_binary.size(),
                std::getenv("PERDURA_BINARY"));
   const fs::path unit = directory.path() / "perdura.service";
   std::ofstream(unit) << text;
   child_process verify({"systemd-analyze", "verify", unit.string()});
-  // An unknown key is only a warning, and other units may have theirs.
+  // An unknown key is reported as a warning with exit code 0. Warnings about
+  // other units of this machine do not count.
   while (const auto line = verify.receive(std::chrono::seconds(60)))
     BOOST_TEST(line->find("perdura.service") == line->npos, *line);
   BOOST_TEST(verify.wait() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(the_unit_stops_a_node_as_ctrl_c_does) {
+// SIGINT is the signal of Ctrl-C; the node stops in order.
+BOOST_AUTO_TEST_CASE(unit_stops_the_node_with_sigint_and_is_hardened) {
   const std::string text = shown_unit();
   for (const char* line :
        {"KillSignal=SIGINT", "Restart=on-failure", "NoNewPrivileges=yes",

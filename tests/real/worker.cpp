@@ -23,7 +23,7 @@ namespace {
 
 using client::orchestration_client;
 
-/// One write a line: whole lines, in order, also when the process is killed.
+/// Writes a line with one call, so that a killed process leaves whole lines.
 void append_line(int file, const std::string& line) {
   const std::string whole = line + "\n";
   if (::write(file, whole.data(), whole.size())
@@ -46,32 +46,32 @@ std::string wait_for(orchestration_client& client, const std::string& id) {
          + ended->output;
 }
 
-std::string obey(orchestration_client& client, const std::string& line) {
-  std::istringstream words(line);
+std::string run_command(orchestration_client& client, const std::string& line) {
+  std::istringstream fields(line);
   std::string verb;
   std::string id;
-  words >> verb;
+  fields >> verb;
   if (verb == "start") {
     std::string name;
     std::string input;
-    words >> name >> id;
-    std::getline(words >> std::ws, input);
+    fields >> name >> id;
+    std::getline(fields >> std::ws, input);
     client::start_options options;
     options.instance_id = id;
     options.request_id = "start-" + id;
     return answer_of(client.start_json(name, input, options));
   }
-  words >> id;
+  fields >> id;
   if (verb == "raise") {
     std::string event;
     std::string data;
-    words >> event;
-    std::getline(words >> std::ws, data);
+    fields >> event;
+    std::getline(fields >> std::ws, data);
     return answer_of(
       client.raise_event_json(id, event, data, "raise-" + id + event));
   }
   if (verb == "rewind")
-    return answer_of(client.rewind(id, "mended", "rewind-" + id));
+    return answer_of(client.rewind(id, "fixed", "rewind-" + id));
   if (verb == "wait")
     return wait_for(client, id);
   return "error unknown verb";
@@ -104,7 +104,7 @@ int run_worker(const std::filesystem::path& directory,
   std::cout << "ready" << std::endl;
   orchestration_client client((*node)->gateway());
   for (std::string line; std::getline(std::cin, line) && line != "stop";)
-    std::cout << obey(client, line) << std::endl;
+    std::cout << run_command(client, line) << std::endl;
   static_cast<void>((*node)->stop());
   ::close(file);
   return 0;
@@ -115,17 +115,18 @@ worker_process::worker_process(const std::filesystem::path& directory,
   std::array<int, 2> in{};
   std::array<int, 2> out{};
   if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0)
-    throw std::runtime_error("no pipe");
+    throw std::runtime_error("cannot create a pipe");
   const std::string program = std::filesystem::read_symlink("/proc/self/exe");
-  const std::string where = directory;
-  const std::string lines = witness;
+  const std::string data_dir = directory;
+  const std::string witness_file = witness;
   pid_ = ::fork();
   if (pid_ == 0) {
     ::dup2(in[0], STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
-    std::vector<const char*> words{program.c_str(), "--worker", where.c_str(),
-                                   lines.c_str(), nullptr};
-    ::execv(program.c_str(), const_cast<char* const*>(words.data()));
+    std::vector<const char*> arguments{program.c_str(), "--worker",
+                                       data_dir.c_str(), witness_file.c_str(),
+                                       nullptr};
+    ::execv(program.c_str(), const_cast<char* const*>(arguments.data()));
     ::_exit(127);
   }
   ::close(in[0]);
@@ -141,7 +142,7 @@ worker_process::~worker_process() {
 void worker_process::send(const std::string& line) {
   const std::string whole = line + "\n";
   if (::write(to_, whole.data(), whole.size()) < 0)
-    throw std::runtime_error("the worker is gone");
+    throw std::runtime_error("the worker has ended");
 }
 
 std::optional<std::string>

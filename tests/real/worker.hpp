@@ -1,4 +1,5 @@
-/// A node in a process of its own, driven over pipes, that a test can kill.
+/// A single node in a process of its own that a test drives over pipes and can
+/// kill.
 #pragma once
 
 #include "tests/support/line_reader.hpp"
@@ -12,11 +13,17 @@
 
 namespace perdura::tests {
 
-/// What the process does that `worker_process` starts: serves the samples from
-/// `directory`, appends a line `instance/execution/sequence` to `witness` for
-/// each activity that it runs, and obeys lines on standard input:
-///   start NAME ID INPUT · raise ID EVENT DATA · wait ID · rewind ID · stop
-/// each answered by one line, "ok …" or "error …"; "ready" comes first.
+/// The main function of the process that `worker_process` starts.
+///
+/// Serves the samples from the data directory `directory`. Each run of an
+/// activity appends a line `instance/execution/sequence` to the file `witness`.
+/// Prints "ready", then reads commands from standard input, one in each line:
+///   start NAME ID INPUT
+///   raise ID EVENT DATA
+///   wait ID
+///   rewind ID
+///   stop
+/// The answer to each command except `stop` is a line "ok ..." or "error ...".
 int run_worker(const std::filesystem::path& directory,
                const std::filesystem::path& witness);
 
@@ -26,7 +33,7 @@ public:
   worker_process(const std::filesystem::path& directory,
                  const std::filesystem::path& witness);
 
-  /// Kills it if it still runs.
+  /// Kills the process if it still runs.
   ~worker_process();
 
   worker_process(const worker_process&) = delete;
@@ -34,16 +41,17 @@ public:
 
   void send(const std::string& line);
 
-  /// The next line of its output; empty if none comes in time or it is gone.
+  /// The next line of the process's output. Empty if none is written in time,
+  /// or if the process has ended.
   std::optional<std::string> receive(std::chrono::milliseconds time_out);
 
-  /// SIGKILL, and waits for its end.
+  /// Sends SIGKILL and waits for the end of the process.
   void kill();
 
 private:
   pid_t pid_ = -1;
-  int to_ = -1;
-  int from_ = -1;
+  int to_ = -1;   ///< Standard input of the process.
+  int from_ = -1; ///< Standard output of the process.
   line_reader lines_;
 };
 

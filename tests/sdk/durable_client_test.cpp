@@ -1,4 +1,4 @@
-#include "tests/support/served_node.hpp"
+#include "tests/support/dev_server.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-// The client that applications have already: the npm package
-// durable-functions, unchanged, in Node, against the binary. What it is asked
-// for and what it must answer stands in durable_client_test.mjs.
+// Runs the npm package durable-functions, unchanged, in Node.js against the
+// perdura binary. The calls and the expected answers are in
+// durable_client_test.mjs.
 
 namespace perdura::tests {
 
@@ -25,40 +25,42 @@ fs::path from_environment(const char* name) {
   return value;
 }
 
-/// Lets the client loose on the node, and shows all it says if it objects.
-void run_client(const served_node& node, const std::string& key = {}) {
+/// Runs durable_client_test.mjs against the node. The test message holds its
+/// whole output if a check fails.
+void run_client(const dev_server& node, const std::string& key = {}) {
   const fs::path source = from_environment("PERDURA_SOURCE_DIR");
   const fs::path modules = source / "build/sdk";
-  BOOST_TEST_REQUIRE(fs::exists(modules / "node_modules/durable-functions"),
-                     "The client is not in build/sdk; ./dev test installs it.");
-  std::vector<std::string> words{"node", "--test-reporter=spec",
-                                 source / "tests/sdk/durable_client_test.mjs",
-                                 node.url(), modules};
+  BOOST_TEST_REQUIRE(
+    fs::exists(modules / "node_modules/durable-functions"),
+    "build/sdk has no durable-functions package; ./dev test installs it.");
+  std::vector<std::string> command{"node", "--test-reporter=spec",
+                                   source / "tests/sdk/durable_client_test.mjs",
+                                   node.url(), modules};
   if (!key.empty())
-    words.push_back(key);
-  child_process client(words);
-  std::string said;
+    command.push_back(key);
+  child_process client(command);
+  std::string output;
   while (const auto line = client.receive(seconds(60)))
-    said += *line + '\n';
+    output += *line + '\n';
   const int code = client.wait();
-  BOOST_TEST(code != 127, "There is no node; ./dev test installs it.");
-  BOOST_TEST(code == 0, said);
+  BOOST_TEST(code != 127, "Node.js is not installed; ./dev test installs it.");
+  BOOST_TEST(code == 0, output);
 }
 
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(sdk)
 
-BOOST_AUTO_TEST_CASE(the_durable_client_finds_what_it_was_written_for) {
-  const served_node node;
+BOOST_AUTO_TEST_CASE(durable_functions_client_works_unchanged) {
+  const dev_server node;
   run_client(node);
 }
 
-// The key is in each URL that the binding has: as a password where the client
-// adds no parameters.
-BOOST_AUTO_TEST_CASE(and_finds_it_as_well_behind_a_key) {
+// Every URL of the client binding contains the key. In rpcBaseUrl, to which the
+// client adds no parameters, the key is the password of the URL.
+BOOST_AUTO_TEST_CASE(durable_functions_client_works_with_a_key) {
   const std::string key = "a+key/with=signs&more";
-  const served_node node({"PERDURA_KEYS=" + key});
+  const dev_server node({"PERDURA_KEYS=" + key});
   run_client(node, key);
 }
 

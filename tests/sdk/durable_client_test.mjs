@@ -1,7 +1,10 @@
-// The DurableClient of the npm package durable-functions, as an application
-// has it, against a live node: every method of the class, in both of its ways
-// to talk. Arguments: the node's URL, the folder with node_modules, and a key
-// if the node has keys.
+// Calls every method of the class DurableClient of the npm package
+// durable-functions against a running node. The class sends requests in two
+// modes: to the URL rpcBaseUrl of its binding, or to the URL templates of the
+// binding. Each call is tested in both modes.
+//
+// Arguments: the URL of the node, the directory that contains node_modules, and
+// the key if the node has keys.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -19,26 +22,27 @@ const binding = await answer.json();
 const { Completed, Failed, Running, Suspended, Terminated } =
   df.OrchestrationRuntimeStatus;
 
-// Only with this variable, which the real host sets, does the client believe
-// the addresses in its templates; without, all become http://localhost:7071.
+// The Azure Functions host sets this variable. Without it, the client replaces
+// every address in its templates by http://localhost:7071.
 process.env.WEBSITE_HOSTNAME = new URL(base).host;
 
-/// What an application's function gets: the binding, and how to ask for it.
+/// Creates a client from a binding, as the Azure Functions host does.
 function clientFor(data) {
   const input = df.input.durableClient();
   return df.getClient({
     options: { extraInputs: [input] },
-    extraInputs: { get: (asked) => (asked === input ? data : undefined) },
+    extraInputs: { get: (wanted) => (wanted === input ? data : undefined) },
   });
 }
 
 const { rpcBaseUrl, ...templates } = binding;
-const ways = {
+const clients = {
   rpc: clientFor({ ...templates, rpcBaseUrl }),
   templates: clientFor(templates),
 };
 
-/// Resolves when it has ended; woken by the end, nothing polls.
+/// Waits for the end of the instance with one long request, and returns its
+/// status.
 async function ended(client, id) {
   const { statusQueryGetUri } = client.createHttpManagementPayload(id);
   const answer = await fetch(`${statusQueryGetUri}&waitSeconds=30`);
@@ -53,9 +57,9 @@ async function send(method, uri) {
   return { status: answer.status, headers: answer.headers, text };
 }
 
-for (const [way, client] of Object.entries(ways)) {
+for (const [mode, client] of Object.entries(clients)) {
   let started = 0;
-  const newId = () => `${way}-${++started}`;
+  const newId = () => `${mode}-${++started}`;
 
   async function start(name, input, instanceId = newId()) {
     assert.equal(await client.startNew(name, { instanceId, input }),
@@ -63,48 +67,48 @@ for (const [way, client] of Object.entries(ways)) {
     return instanceId;
   }
 
-  const promise = (sentence, body) =>
-    test(`${way}: ${sentence}`, { timeout: 60_000 }, body);
+  const check = (description, body) =>
+    test(`${mode}: ${description}`, { timeout: 60_000 }, body);
 
   // --- startNew -------------------------------------------------------------
 
-  await promise("startNew makes an ID of 32 hex digits", async () => {
+  await check("startNew makes an ID of 32 hex digits", async () => {
     const id = await client.startNew("Echo");
     assert.match(id, /^[0-9a-f]{32}$/);
-    // The client sends "" where there is no input.
+    // The client sends "" if there is no input.
     assert.equal((await ended(client, id)).output, "");
   });
 
-  await promise("startNew takes an ID and an input", async () => {
+  await check("startNew accepts an ID and an input", async () => {
     const input = { city: "Zürich", n: [1, 2.5, null] };
-    const id = await start("Echo", input, `${way} order 17 ü+`);
+    const id = await start("Echo", input, `${mode} order 17 ü+`);
     const status = await ended(client, id);
     assert.equal(status.instanceId, id);
     assert.deepEqual(status.input, input);
     assert.deepEqual(status.output, input);
   });
 
-  await promise("startNew is refused for a live ID", async () => {
+  await check("startNew is refused for a live ID", async () => {
     const id = await start("Approval");
     await assert.rejects(client.startNew("Approval", { instanceId: id }),
                          /unexpected status code: 409\./);
   });
 
-  await promise("startNew replaces what has ended", async () => {
+  await check("startNew replaces an ended instance", async () => {
     const id = await start("Echo", 1);
     await ended(client, id);
     await start("Echo", 2, id);
     assert.equal((await ended(client, id)).output, 2);
   });
 
-  await promise("startNew is refused for an unknown function", async () => {
+  await check("startNew is refused for an unknown function", async () => {
     await assert.rejects(client.startNew("Nope"),
                          /unexpected status code: 400\..*Nope/);
   });
 
   // --- getStatus ------------------------------------------------------------
 
-  await promise("getStatus shows a live instance", async () => {
+  await check("getStatus returns the status of a live instance", async () => {
     const id = await start("SetStatus", { x: 1 });
     const status = await client.getStatus(id);
     assert.equal(status.name, "SetStatus");
@@ -119,17 +123,17 @@ for (const [way, client] of Object.entries(ways)) {
     }
   });
 
-  await promise("getStatus shows a failure as a status", async () => {
+  await check("getStatus returns the status of a failed instance", async () => {
     const status = await ended(client, await start("Fails"));
     assert.equal(status.runtimeStatus, Failed);
     assert.match(status.output, /kaboom/);
   });
 
-  await promise("getStatus rejects for an unknown ID", async () => {
+  await check("getStatus rejects for an unknown ID", async () => {
     await assert.rejects(client.getStatus("nope"), /HTTP 404.*nope/);
   });
 
-  await promise("getStatus asks for the history", async () => {
+  await check("getStatus requests the history", async () => {
     const id = await start("HelloSequence");
     await ended(client, id);
     for (const options of [{ showHistory: true },
@@ -137,9 +141,9 @@ for (const [way, client] of Object.entries(ways)) {
       const status = await client.getStatus(id, options);
       assert.equal(status.runtimeStatus, Completed);
     }
-    // The client looks for `history` where Durable Functions sends
-    // `historyEvents` (azure-functions-durable-js, issue 620), so an
-    // application reads it from the URL it is given.
+    // The client reads the member `history`, but Durable Functions sends
+    // `historyEvents` (azure-functions-durable-js, issue 620). Applications
+    // therefore read the history from the URL in the management payload.
     const { statusQueryGetUri } = client.createHttpManagementPayload(id);
     const { text } = await send(
       "GET", `${statusQueryGetUri}&showHistory=true&showHistoryOutput=true`);
@@ -150,19 +154,19 @@ for (const [way, client] of Object.entries(ways)) {
     assert.equal(events[1].Result, "Hello Tokyo!");
   });
 
-  await promise("getStatus leaves the input out", async () => {
+  await check("getStatus leaves the input out", async () => {
     const id = await start("Echo", "secret");
     await ended(client, id);
     const shown = await client.getStatus(id, { showInput: true });
     const hidden = await client.getStatus(id, { showInput: false });
     assert.equal(shown.input, "secret");
-    // In its rpc way the client never sends false.
-    assert.equal(hidden.input, way === "rpc" ? "secret" : null);
+    // In the rpc mode the client never sends showInput=false.
+    assert.equal(hidden.input, mode === "rpc" ? "secret" : null);
   });
 
   // --- getStatusAll, getStatusBy --------------------------------------------
 
-  await promise("getStatusAll follows the pages to the end", async () => {
+  await check("getStatusAll follows the pages to the end", async () => {
     const ids = await Promise.all(
       Array.from({ length: 120 }, () => start("Echo", "many")));
     const seen = (await client.getStatusAll()).map((each) => each.instanceId);
@@ -171,7 +175,7 @@ for (const [way, client] of Object.entries(ways)) {
       assert.ok(seen.includes(id), `${id} is not listed`);
   });
 
-  await promise("getStatusBy joins its filters by and", async () => {
+  await check("getStatusBy combines its filters with and", async () => {
     const before = new Date(Date.now() - 3_600_000);
     const later = new Date(Date.now() + 3_600_000);
     const live = await start("Approval");
@@ -191,70 +195,72 @@ for (const [way, client] of Object.entries(ways)) {
 
   // --- raiseEvent -----------------------------------------------------------
 
-  await promise("raiseEvent hands its data over", async () => {
+  await check("raiseEvent delivers its data", async () => {
     const id = await start("Approval");
     await client.raiseEvent(id, "Approval", { by: "me" });
     assert.deepEqual((await ended(client, id)).output, { by: "me" });
   });
 
-  await promise("raiseEvent without data is null", async () => {
+  await check("raiseEvent without data delivers null", async () => {
     const id = await start("Approval");
     await client.raiseEvent(id, "Approval");
     assert.equal((await ended(client, id)).output, null);
   });
 
-  await promise("raiseEvent resolves for what has ended", async () => {
+  await check("raiseEvent resolves for an ended instance", async () => {
     const id = await start("Echo", 1);
     await ended(client, id);
     await client.raiseEvent(id, "Late", 1);
   });
 
-  await promise("raiseEvent rejects for an unknown ID", async () => {
+  await check("raiseEvent rejects for an unknown ID", async () => {
     await assert.rejects(client.raiseEvent("nope", "Approval", 1),
                          /No instance with ID 'nope' found\./);
   });
 
   // --- terminate, suspend, resume -------------------------------------------
 
-  await promise("terminate makes the reason the output", async () => {
+  await check("terminate makes the reason the output", async () => {
     const id = await start("Approval");
     await client.terminate(id, "Genug: \"es\" reicht für heute");
     const status = await ended(client, id);
     assert.equal(status.runtimeStatus, Terminated);
     assert.equal(status.output, "Genug: \"es\" reicht für heute");
-    await client.terminate(id, "again"); // Gone, and that is no error.
+    // For an ended instance the node answers 410, and the client does not
+    // report an error.
+    await client.terminate(id, "again");
   });
 
-  await promise("suspend holds back what resume lets go on", async () => {
+  await check("suspend delays events until resume", async () => {
     const id = await start("Approval");
     await client.suspend(id, "a pause");
     await client.suspend(id, "a longer pause");
     await client.raiseEvent(id, "Approval", "yes");
     assert.equal((await client.getStatus(id)).runtimeStatus, Suspended);
-    await client.resume(id, "go on");
+    await client.resume(id, "continue");
     assert.equal((await ended(client, id)).output, "yes");
     await client.suspend(id, "too late");
     await client.resume(id, "too late");
   });
 
   for (const operation of ["terminate", "suspend", "resume"])
-    await promise(`${operation} rejects for an unknown ID`, async () => {
+    await check(`${operation} rejects for an unknown ID`, async () => {
       await assert.rejects(client[operation]("nope", "why"),
                            /No instance with ID 'nope' found\./);
     });
 
   // --- rewind ---------------------------------------------------------------
 
-  await promise("rewind runs again what failed", async () => {
+  await check("rewind repeats the failed work", async () => {
     const id = await start("FailsOnce");
     assert.equal((await ended(client, id)).runtimeStatus, Failed);
-    await client.rewind(id, "mended now");
+    await client.rewind(id, "fixed now");
     const status = await ended(client, id);
     assert.equal(status.runtimeStatus, Completed);
     assert.deepEqual(status.output, ["Hello Tokyo!", "recovered"]);
   });
 
-  await promise("rewind says why it cannot", async () => {
+  await check("rewind reports why it is refused", async () => {
     const done = await start("Echo", 1);
     await ended(client, done);
     const live = await start("Approval");
@@ -268,7 +274,7 @@ for (const [way, client] of Object.entries(ways)) {
 
   // --- purgeInstanceHistory, purgeInstanceHistoryBy -------------------------
 
-  await promise("purgeInstanceHistory takes what has ended", async () => {
+  await check("purgeInstanceHistory purges ended instances only", async () => {
     const id = await start("Echo", 1);
     await ended(client, id);
     assert.deepEqual(await client.purgeInstanceHistory(id),
@@ -279,7 +285,7 @@ for (const [way, client] of Object.entries(ways)) {
     await assert.rejects(client.purgeInstanceHistory(live), /412/);
   });
 
-  await promise("purgeInstanceHistoryBy counts what it took", async () => {
+  await check("purgeInstanceHistoryBy returns how many it purged", async () => {
     const id = await start("Approval");
     await client.terminate(id, "for the purge");
     await ended(client, id);
@@ -306,20 +312,20 @@ for (const [way, client] of Object.entries(ways)) {
   const waitFor = (id, options = soon) =>
     client.waitForCompletionOrCreateCheckStatusResponse(request, id, options);
 
-  await promise("a wait answers with the bare output", async () => {
+  await check("wait returns the bare output", async () => {
     const answer = await waitFor(await start("HelloSequence"));
     assert.equal(answer.status, 200);
     assert.deepEqual(await answer.json(), ["Hello Tokyo!", "Hello Seattle!",
                                            "Hello London!"]);
   });
 
-  await promise("a wait shows a failure as a status", async () => {
+  await check("wait returns the status of a failed instance", async () => {
     const answer = await waitFor(await start("Fails"));
     assert.equal(answer.status, 500);
     assert.equal((await answer.json()).runtimeStatus, Failed);
   });
 
-  await promise("a wait shows a termination as a status", async () => {
+  await check("wait returns the status of a terminated instance", async () => {
     const id = await start("Approval");
     await client.terminate(id, "enough");
     const answer = await waitFor(id);
@@ -327,7 +333,7 @@ for (const [way, client] of Object.entries(ways)) {
     assert.equal((await answer.json()).output, "enough");
   });
 
-  await promise("a wait whose time is over says where to ask", async () => {
+  await check("wait returns the status URL after its time-out", async () => {
     const id = await start("Approval");
     const answer = await waitFor(id, { timeoutInMilliseconds: 30,
                                        retryIntervalInMilliseconds: 10 });
@@ -336,7 +342,7 @@ for (const [way, client] of Object.entries(ways)) {
     assert.equal((await send("GET", location)).status, 202);
   });
 
-  await promise("a wait rejects for an unknown ID", async () => {
+  await check("wait rejects for an unknown ID", async () => {
     await assert.rejects(waitFor("nope"), /HTTP 404/);
     await assert.rejects(waitFor("nope", { timeoutInMilliseconds: 1 }),
                          /Total timeout/);
@@ -344,7 +350,7 @@ for (const [way, client] of Object.entries(ways)) {
 
   // --- createCheckStatusResponse, createHttpManagementPayload ---------------
 
-  await promise("createCheckStatusResponse leads to the instance", async () => {
+  await check("createCheckStatusResponse has the status URL", async () => {
     const id = await start("Approval");
     for (const from of [request, undefined]) {
       const answer = client.createCheckStatusResponse(from, id);
@@ -353,13 +359,13 @@ for (const [way, client] of Object.entries(ways)) {
       const body = await answer.json();
       assert.equal(body.id, id);
       assert.equal(answer.headers.get("Location"), body.statusQueryGetUri);
-      const asked = await send("GET", body.statusQueryGetUri);
-      assert.equal(asked.status, 202);
-      assert.equal(JSON.parse(asked.text).instanceId, id);
+      const status = await send("GET", body.statusQueryGetUri);
+      assert.equal(status.status, 202);
+      assert.equal(JSON.parse(status.text).instanceId, id);
     }
   });
 
-  await promise("every URL that is handed out works", async () => {
+  await check("every URL of the management payload works", async () => {
     const id = await start("Approval");
     const urls = client.createHttpManagementPayload(id);
     const because = (uri) => uri.replace("{text}", "handed%20out");
@@ -382,27 +388,28 @@ for (const [way, client] of Object.entries(ways)) {
 
   // --- entities -------------------------------------------------------------
 
-  await promise("entities are refused with a sentence", async () => {
+  await check("entities are refused with a message", async () => {
     const counter = new df.EntityId("Counter", "a");
-    for (const asked of [() => client.readEntityState(counter),
+    for (const call of [() => client.readEntityState(counter),
                          () => client.signalEntity(counter, "add", 1)])
-      await assert.rejects(asked, /status code: 501\..*[Ee]ntities/);
+      await assert.rejects(call, /status code: 501\..*[Ee]ntities/);
   });
 }
 
-// --- What the binding itself promises ---------------------------------------
+// --- The binding ------------------------------------------------------------
 
-test("the binding has what the client looks for, all strings", () => {
+test("the binding has the members that the client reads, all strings", () => {
   assert.equal(binding.managementUrls.id, "INSTANCEID");
   assert.ok(binding.rpcBaseUrl.endsWith("/durabletask/"));
-  // Without these two it refuses the methods for entities by itself.
+  // If one of these two members is missing, the client refuses calls for
+  // entities and sends no request.
   assert.ok(binding.baseUrl && binding.requiredQueryStringParameters);
   for (const [name, value] of [...Object.entries(binding.creationUrls),
                                ...Object.entries(binding.managementUrls)])
     assert.equal(typeof value, "string", name);
 });
 
-test("without WEBSITE_HOSTNAME the templates go to the default port", () => {
+test("without WEBSITE_HOSTNAME the client uses the default port", () => {
   delete process.env.WEBSITE_HOSTNAME;
   const { statusQueryGetUri } =
     clientFor(binding).createHttpManagementPayload("a");

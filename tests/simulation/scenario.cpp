@@ -10,24 +10,26 @@
 
 namespace perdura::tests {
 
+using namespace actors;
+using namespace persistence;
+
 using namespace std::chrono_literals;
 
 // --- The client -------------------------------------------------------------
 
-request_id storyteller::next_request() {
+request_id scenario_client::next_request() {
   return "request-" + std::to_string(++requests_);
 }
 
-void storyteller::note(const std::string& what,
-                       const management_answer& answer) {
+void scenario_client::record_refusal(const std::string& what,
+                                     const management_answer& answer) {
   if (answer.code != errc::ok)
-    notes.push_back(what + ": " + std::string(to_string(answer.code)));
+    refusals.push_back(what + ": " + std::string(to_string(answer.code)));
 }
 
-deterministic_node::ticket storyteller::ask_to_start(const instance_id& id,
-                                                     const std::string& name,
-                                                     const std::string& input,
-                                                     duration later) {
+deterministic_node::ticket
+scenario_client::submit_start(const instance_id& id, const std::string& name,
+                              const std::string& input, duration later) {
   start_instance start;
   start.id = id;
   start.name = name;
@@ -41,59 +43,63 @@ deterministic_node::ticket storyteller::ask_to_start(const instance_id& id,
   return node.submit(std::move(start));
 }
 
-deterministic_node::ticket storyteller::ask_to_raise(const instance_id& id,
-                                                     const std::string& name,
-                                                     const std::string& data) {
+deterministic_node::ticket
+scenario_client::submit_raise(const instance_id& id, const std::string& name,
+                              const std::string& data) {
   return node.submit(raise_event{id, name, data, next_request()});
 }
 
-void storyteller::await_answer(deterministic_node::ticket number,
-                               const char* what) {
+void scenario_client::await_answer(deterministic_node::ticket number,
+                                   const char* what) {
   if (node.run_until([&] { return node.is_answered(number); }))
-    note(what, *node.answer_to(number));
+    record_refusal(what, *node.answer_to(number));
   else
-    notes.push_back(std::string(what) + ": never answered");
+    refusals.push_back(std::string(what) + ": never answered");
 }
 
-void storyteller::start(const instance_id& id, const std::string& name,
-                        const std::string& input, duration later) {
-  await_answer(ask_to_start(id, name, input, later), "start");
+void scenario_client::start(const instance_id& id, const std::string& name,
+                            const std::string& input, duration later) {
+  await_answer(submit_start(id, name, input, later), "start");
 }
 
-void storyteller::raise(const instance_id& id, const std::string& name,
-                        const std::string& data) {
-  await_answer(ask_to_raise(id, name, data), "raise");
+void scenario_client::raise(const instance_id& id, const std::string& name,
+                            const std::string& data) {
+  await_answer(submit_raise(id, name, data), "raise");
 }
 
-void storyteller::terminate(const instance_id& id, bool recursive) {
-  note("terminate",
-       node.ask(terminate_instance{id, "enough", recursive, next_request()}));
+void scenario_client::terminate(const instance_id& id, bool recursive) {
+  record_refusal("terminate", node.ask(terminate_instance{
+                                id, "enough", recursive, next_request()}));
 }
 
-void storyteller::suspend(const instance_id& id) {
-  note("suspend", node.ask(suspend_instance{id, "stop", next_request()}));
+void scenario_client::suspend(const instance_id& id) {
+  record_refusal("suspend",
+                 node.ask(suspend_instance{id, "stop", next_request()}));
 }
 
-void storyteller::resume(const instance_id& id) {
-  note("resume", node.ask(resume_instance{id, "go on", next_request()}));
+void scenario_client::resume(const instance_id& id) {
+  record_refusal("resume",
+                 node.ask(resume_instance{id, "go on", next_request()}));
 }
 
-void storyteller::rewind(const instance_id& id) {
-  note("rewind", node.ask(rewind_instance{id, "mended", next_request()}));
+void scenario_client::rewind(const instance_id& id) {
+  record_refusal("rewind",
+                 node.ask(rewind_instance{id, "fixed", next_request()}));
 }
 
-void storyteller::purge(const instance_id& id) {
-  // It has no request ID: a repeat may find it done.
+void scenario_client::purge(const instance_id& id) {
+  // A purge has no request ID. A purge that is repeated after a crash is
+  // answered with not_found if the first attempt was durable.
   const management_answer answer = node.ask(purge_instance{id});
   if (answer.code != errc::not_found)
-    note("purge", answer);
+    record_refusal("purge", answer);
 }
 
-void storyteller::await_end(const instance_id& id) {
-  note("wait", node.ask(wait_instance{id}));
+void scenario_client::await_end(const instance_id& id) {
+  record_refusal("wait", node.ask(wait_instance{id}));
 }
 
-// --- The functions ----------------------------------------------------------
+// --- User code --------------------------------------------------------------
 
 std::shared_ptr<const registry> sample_functions() {
   static const std::shared_ptr<const registry> all = [] {
@@ -105,200 +111,204 @@ std::shared_ptr<const registry> sample_functions() {
   return all;
 }
 
-// --- The stories ------------------------------------------------------------
+// --- The scenarios ----------------------------------------------------------
 
 namespace {
 
-/// Starts one instance and waits for its end.
-std::function<void(storyteller&)> simply(std::string name,
-                                         std::string input = "null") {
-  return [name = std::move(name), input = std::move(input)](storyteller& s) {
-    s.start("only", name, input);
-    s.await_end("only");
+/// A scenario that starts one instance and waits for its end.
+std::function<void(scenario_client&)>
+start_and_await(std::string name, std::string input = "null") {
+  return [name = std::move(name),
+          input = std::move(input)](scenario_client& client) {
+    client.start("only", name, input);
+    client.await_end("only");
   };
 }
 
 std::vector<scenario> all_scenarios() {
   std::vector<scenario> all;
-  const auto add = [&](std::string name, std::function<void(storyteller&)> tell,
-                       bool as_sets = false) {
-    all.push_back({std::move(name), std::move(tell), as_sets});
-  };
-  add("hello", simply("HelloSequence"));
-  add("echo", simply("Echo", R"({"z":1, "a":12345678901234567890})"));
-  add("fan_out", simply("FanOutFanIn", "10"), true);
-  add("approval_before", [](storyteller& s) {
-    const auto started = s.ask_to_start("only", "Approval");
-    const auto raised = s.ask_to_raise("only", "approval", "{\"by\":\"me\"}");
-    s.await_answer(started, "start");
-    s.await_answer(raised, "raise");
-    s.await_end("only");
+  const auto add
+    = [&](std::string name, std::function<void(scenario_client&)> steps,
+          bool ignores_order = false) {
+        all.push_back({std::move(name), std::move(steps), ignores_order});
+      };
+  add("hello", start_and_await("HelloSequence"));
+  add("echo", start_and_await("Echo", R"({"z":1, "a":12345678901234567890})"));
+  add("fan_out", start_and_await("FanOutFanIn", "10"), true);
+  add("approval_before", [](scenario_client& client) {
+    const auto started = client.submit_start("only", "Approval");
+    const auto raised
+      = client.submit_raise("only", "approval", "{\"by\":\"me\"}");
+    client.await_answer(started, "start");
+    client.await_answer(raised, "raise");
+    client.await_end("only");
   });
-  add("approval_after", [](storyteller& s) {
-    s.start("only", "Approval");
-    s.pass(1min);
-    s.raise("only", "Approval", "true");
-    s.await_end("only");
+  add("approval_after", [](scenario_client& client) {
+    client.start("only", "Approval");
+    client.advance_time(1min);
+    client.raise("only", "Approval", "true");
+    client.await_end("only");
   });
-  add("approval_timed_out", simply("ApprovalWithTimeout", "60000"));
-  add("approval_in_time", [](storyteller& s) {
-    s.start("only", "ApprovalWithTimeout", "60000");
-    s.pass(30s);
-    s.raise("only", "Approval", "true");
-    s.await_end("only");
+  add("approval_timed_out", start_and_await("ApprovalWithTimeout", "60000"));
+  add("approval_in_time", [](scenario_client& client) {
+    client.start("only", "ApprovalWithTimeout", "60000");
+    client.advance_time(30s);
+    client.raise("only", "Approval", "true");
+    client.await_end("only");
   });
-  add("two_events", [](storyteller& s) {
-    s.start("only", "TwoEvents");
-    s.raise("only", "B", "2");
-    s.raise("only", "unwanted", "3");
-    s.raise("only", "A", "1");
-    s.await_end("only");
+  add("two_events", [](scenario_client& client) {
+    client.start("only", "TwoEvents");
+    client.raise("only", "B", "2");
+    client.raise("only", "unwanted", "3");
+    client.raise("only", "A", "1");
+    client.await_end("only");
   });
-  add("sleep", simply("Sleep", "3600000"));
+  add("sleep", start_and_await("Sleep", "3600000"));
   add("monitor",
-      simply("Monitor", R"({"interval_ms":1000,"polls":4,"ready_at":3})"));
-  add("parent", simply("Parent", "3"), true);
-  add("retries", simply("Retries", "3"));
-  add("retries_exhausted", simply("Retries", "9"));
-  add("fails", simply("Fails"));
-  add("fails_once", [](storyteller& s) {
-    s.start("only", "FailsOnce");
-    s.await_end("only");
-    s.rewind("only");
-    s.await_end("only");
+      start_and_await("Monitor",
+                      R"({"interval_ms":1000,"polls":4,"ready_at":3})"));
+  add("parent", start_and_await("Parent", "3"), true);
+  add("retries", start_and_await("Retries", "3"));
+  add("retries_exhausted", start_and_await("Retries", "9"));
+  add("fails", start_and_await("Fails"));
+  add("fails_once", [](scenario_client& client) {
+    client.start("only", "FailsOnce");
+    client.await_end("only");
+    client.rewind("only");
+    client.await_end("only");
   });
   add(
     "failing_children",
-    [](storyteller& s) {
-      s.start("only", "Family",
-              R"({"name":"FailsOnce","input":null,"count":2})");
-      s.await_end("only");
-      s.pass(1s); // so that both have failed
-      s.rewind("only");
-      s.await_end("only");
+    [](scenario_client& client) {
+      client.start("only", "Family",
+                   R"({"name":"FailsOnce","input":null,"count":2})");
+      client.await_end("only");
+      client.advance_time(1s); // both children fail in this time
+      client.rewind("only");
+      client.await_end("only");
     },
     true);
-  add("eternal", simply("Eternal", "5"));
-  add("counter", [](storyteller& s) {
-    s.start("only", "Counter");
+  add("eternal", start_and_await("Eternal", "5"));
+  add("counter", [](scenario_client& client) {
+    client.start("only", "Counter");
     for (const char* const number : {"1", "20", "300"}) {
-      s.raise("only", "Add", number);
-      s.pass(1s);
+      client.raise("only", "Add", number);
+      client.advance_time(1s);
     }
-    s.raise("only", "Stop");
-    s.await_end("only");
+    client.raise("only", "Stop");
+    client.await_end("only");
   });
-  add("counter_at_once", [](storyteller& s) {
+  add("counter_at_once", [](scenario_client& client) {
     std::vector<deterministic_node::ticket> open;
-    open.push_back(s.ask_to_start("only", "Counter"));
+    open.push_back(client.submit_start("only", "Counter"));
     for (const char* const number : {"1", "20", "300"})
-      open.push_back(s.ask_to_raise("only", "Add", number));
+      open.push_back(client.submit_raise("only", "Add", number));
     for (const auto ticket : open)
-      s.await_answer(ticket, "request");
-    s.pass(1s);
-    s.raise("only", "Stop");
-    s.await_end("only");
+      client.await_answer(ticket, "request");
+    client.advance_time(1s);
+    client.raise("only", "Stop");
+    client.await_end("only");
   });
-  add("loop", simply("Loop", "5"));
-  add("set_status", [](storyteller& s) {
-    s.start("only", "SetStatus");
-    s.raise("only", "Go");
-    s.await_end("only");
+  add("loop", start_and_await("Loop", "5"));
+  add("set_status", [](scenario_client& client) {
+    client.start("only", "SetStatus");
+    client.raise("only", "Go");
+    client.await_end("only");
   });
-  add("suspend_resume", [](storyteller& s) {
-    s.start("only", "TwoEvents");
-    s.suspend("only");
-    s.raise("only", "A", "1");
-    s.raise("only", "B", "2");
-    s.pass(1min);
-    s.resume("only");
-    s.await_end("only");
+  add("suspend_resume", [](scenario_client& client) {
+    client.start("only", "TwoEvents");
+    client.suspend("only");
+    client.raise("only", "A", "1");
+    client.raise("only", "B", "2");
+    client.advance_time(1min);
+    client.resume("only");
+    client.await_end("only");
   });
-  add("suspended_timer", [](storyteller& s) {
-    s.start("only", "Sleep", "1000");
-    s.suspend("only");
-    s.pass(1min);
-    s.resume("only");
-    s.await_end("only");
+  add("suspended_timer", [](scenario_client& client) {
+    client.start("only", "Sleep", "1000");
+    client.suspend("only");
+    client.advance_time(1min);
+    client.resume("only");
+    client.await_end("only");
   });
-  add("terminate", [](storyteller& s) {
-    s.start("only", "Approval");
-    s.terminate("only");
-    s.raise("only", "Approval"); // refused
-    s.await_end("only");
+  add("terminate", [](scenario_client& client) {
+    client.start("only", "Approval");
+    client.terminate("only");
+    client.raise("only", "Approval"); // refused: the instance has ended
+    client.await_end("only");
   });
   add(
     "terminate_recursive",
-    [](storyteller& s) {
-      s.start("only", "Family",
-              R"({"name":"Approval","input":null,"count":3})");
-      s.pass(1s);
-      s.terminate("only", true);
-      s.await_end("only");
+    [](scenario_client& client) {
+      client.start("only", "Family",
+                   R"({"name":"Approval","input":null,"count":3})");
+      client.advance_time(1s);
+      client.terminate("only", true);
+      client.await_end("only");
       for (const char* const child : {"only-0", "only-1", "only-2"})
-        s.await_end(child);
+        client.await_end(child);
     },
     true);
-  add("scheduled", [](storyteller& s) {
-    s.start("only", "HelloSequence", "null", 1h);
-    s.await_end("only");
+  add("scheduled", [](scenario_client& client) {
+    client.start("only", "HelloSequence", "null", 1h);
+    client.await_end("only");
   });
-  add("scheduled_with_event", [](storyteller& s) {
-    s.start("only", "Approval", "null", 1h);
-    s.raise("only", "Approval", "7");
-    s.await_end("only");
+  add("scheduled_with_event", [](scenario_client& client) {
+    client.start("only", "Approval", "null", 1h);
+    client.raise("only", "Approval", "7");
+    client.await_end("only");
   });
-  add("purge_and_restart", [](storyteller& s) {
-    s.start("only", "HelloSequence");
-    s.await_end("only");
-    s.purge("only");
-    s.start("only", "Echo", "1");
-    s.await_end("only");
+  add("purge_and_restart", [](scenario_client& client) {
+    client.start("only", "HelloSequence");
+    client.await_end("only");
+    client.purge("only");
+    client.start("only", "Echo", "1");
+    client.await_end("only");
   });
-  add("replace", [](storyteller& s) {
-    s.start("only", "TwoEvents");
-    s.raise("only", "B", "2");
-    s.terminate("only");
-    s.start("only", "Sleep", "10");
-    s.await_end("only");
-    s.start("only", "HelloSequence");
-    s.await_end("only");
+  add("replace", [](scenario_client& client) {
+    client.start("only", "TwoEvents");
+    client.raise("only", "B", "2");
+    client.terminate("only");
+    client.start("only", "Sleep", "10");
+    client.await_end("only");
+    client.start("only", "HelloSequence");
+    client.await_end("only");
   });
-  add("refused", [](storyteller& s) {
-    s.start("only", "Nobody");
-    s.start("only", "Approval");
-    s.start("only", "Approval");
-    s.raise("nobody", "Approval");
-    s.rewind("only");
-    s.purge("only");
-    s.raise("only", "Approval", "1");
-    s.await_end("only");
+  add("refused", [](scenario_client& client) {
+    client.start("only", "Missing");
+    client.start("only", "Approval");
+    client.start("only", "Approval");
+    client.raise("missing", "Approval");
+    client.rewind("only");
+    client.purge("only");
+    client.raise("only", "Approval", "1");
+    client.await_end("only");
   });
   add(
     "send_event",
-    [](storyteller& s) {
-      s.start("collector", "Collect", "4");
-      s.start("sender-1", "Sender", R"({"to":"collector","count":4})");
-      s.start("sender-2", "Sender", R"({"to":"nobody","count":2})");
-      s.await_end("sender-1");
-      s.await_end("collector");
+    [](scenario_client& client) {
+      client.start("collector", "Collect", "4");
+      client.start("sender-1", "Sender", R"({"to":"collector","count":4})");
+      client.start("sender-2", "Sender", R"({"to":"missing","count":2})");
+      client.await_end("sender-1");
+      client.await_end("collector");
     },
     true);
   add(
     "many",
-    [](storyteller& s) {
+    [](scenario_client& client) {
       std::vector<deterministic_node::ticket> open;
       for (int i = 0; i < 6; ++i)
         open.push_back(
-          s.ask_to_start("hello-" + std::to_string(i), "HelloSequence"));
-      open.push_back(s.ask_to_start("sleep", "Sleep", "40"));
-      open.push_back(s.ask_to_start("parent", "Parent", "2"));
+          client.submit_start("hello-" + std::to_string(i), "HelloSequence"));
+      open.push_back(client.submit_start("sleep", "Sleep", "40"));
+      open.push_back(client.submit_start("parent", "Parent", "2"));
       for (const auto ticket : open)
-        s.await_answer(ticket, "start");
+        client.await_answer(ticket, "start");
       for (int i = 0; i < 6; ++i)
-        s.await_end("hello-" + std::to_string(i));
-      s.await_end("sleep");
-      s.await_end("parent");
+        client.await_end("hello-" + std::to_string(i));
+      client.await_end("sleep");
+      client.await_end("parent");
     },
     true);
   return all;
@@ -318,7 +328,7 @@ const scenario& find_scenario(const std::string& name) {
   throw std::invalid_argument("no scenario " + name);
 }
 
-// --- The telling ------------------------------------------------------------
+// --- Running a scenario -----------------------------------------------------
 
 std::string crash_plan::text() const {
   static const char* const names[]
@@ -328,20 +338,24 @@ std::string crash_plan::text() const {
     return "no crash";
   std::string out
     = std::string(names[static_cast<int>(point)]) + " " + std::to_string(n);
-  if (again > 0)
-    out += ", and " + std::to_string(again) + " times while coming back";
+  if (recovery_crashes > 0)
+    out
+      += ", and " + std::to_string(recovery_crashes) + " times during recovery";
   return out;
 }
 
 namespace {
 
-bool is_frame(const std::string& line) {
+/// Returns whether the line is an event that begins or ends a turn. The number
+/// of these events depends on the size of the batches.
+bool is_turn_boundary(const std::string& line) {
   return line.starts_with("OrchestratorStarted")
          || line.starts_with("OrchestratorCompleted");
 }
 
-void describe(deterministic_node& node, const instance_row& row, bool as_sets,
-              std::vector<std::string>& lines) {
+/// Describes an instance by lines of text that do not depend on timing.
+void describe(deterministic_node& node, const instance_row& row,
+              bool ignores_order, std::vector<std::string>& lines) {
   const std::string head = row.id + ": ";
   lines.push_back(head + to_text(row.record));
   lines.push_back(head + "input " + row.input + " output " + row.output
@@ -356,8 +370,8 @@ void describe(deterministic_node& node, const instance_row& row, bool as_sets,
     lines.insert(lines.end(), requests.begin(), requests.end());
   }
   std::vector<std::string> history = to_text(node.history_of(row.id));
-  if (as_sets) {
-    std::erase_if(history, is_frame);
+  if (ignores_order) {
+    std::erase_if(history, is_turn_boundary);
     std::sort(history.begin(), history.end());
   }
   for (const std::string& line : history)
@@ -366,17 +380,19 @@ void describe(deterministic_node& node, const instance_row& row, bool as_sets,
 
 } // namespace
 
-ending play(const scenario& what, crash_plan plan, node_options how) {
-  ending out;
-  if (!how.functions)
-    how.functions = sample_functions();
+scenario_outcome run_scenario(const scenario& what, crash_plan plan,
+                              node_options options) {
+  scenario_outcome out;
+  if (!options.functions)
+    options.functions = sample_functions();
   bool over = false;
   bool crashed = false;
-  unsigned comings_back = 0;
-  unsigned passed = 0; // since the node began to come back
+  unsigned recovery_crashes_done = 0;
+  unsigned passed = 0; // points reached since the last recovery began
   unsigned life_seen = 0;
   deterministic_node* running = nullptr;
-  how.crash = [&](crash_point point) {
+  // Called at every crash point; returns true if the node crashes there.
+  options.crash = [&](crash_point point) {
     if (over)
       return false;
     const unsigned n = ++out.points[point];
@@ -384,34 +400,36 @@ ending play(const scenario& what, crash_plan plan, node_options how) {
       return false;
     if (!crashed)
       return crashed = point == plan.point && n == plan.n;
-    if (comings_back >= plan.again || running == nullptr)
+    if (recovery_crashes_done >= plan.recovery_crashes || running == nullptr)
       return false;
-    if (running->life() != life_seen) {
-      life_seen = running->life();
+    if (running->start_count() != life_seen) {
+      life_seen = running->start_count();
       passed = 0;
     }
-    if (++passed <= comings_back)
+    if (++passed <= recovery_crashes_done)
       return false;
-    ++comings_back;
+    ++recovery_crashes_done;
     return true;
   };
-  // The first life's own beginning may crash too: `running` is null then.
-  deterministic_node node(std::move(how));
+  // An injected crash can happen while the constructor starts the node.
+  // `running` is null until the constructor returns.
+  deterministic_node node(std::move(options));
   running = &node;
-  storyteller teller(node);
-  what.tell(teller);
+  scenario_client client(node);
+  what.steps(client);
   node.check_at_rest();
   over = true;
   for (const instance_row& row : node.rows())
-    describe(node, row, what.as_sets, out.lines);
-  for (const std::string& note : teller.notes)
-    out.lines.push_back("noted " + note);
-  out.complaints = node.complaints;
-  out.lives = node.life();
+    describe(node, row, what.ignores_order, out.lines);
+  for (const std::string& refusal : client.refusals)
+    out.lines.push_back("refused " + refusal);
+  out.violations = node.violations;
+  out.starts = node.start_count();
   return out;
 }
 
-std::vector<std::string> differences(const ending& wanted, const ending& got) {
+std::vector<std::string> differences(const scenario_outcome& wanted,
+                                     const scenario_outcome& got) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < std::max(wanted.lines.size(), got.lines.size());
        ++i) {
@@ -420,7 +438,7 @@ std::vector<std::string> differences(const ending& wanted, const ending& got) {
     if (a == b)
       continue;
     out.push_back("wanted " + a + ", got " + b);
-    break; // the rest follows from the first
+    break; // later differences usually follow from the first one
   }
   return out;
 }

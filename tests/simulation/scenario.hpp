@@ -1,5 +1,6 @@
-/// What a client does with a node, told once and played on many: whole, or
-/// crashed at any point.
+/// Scenarios: fixed sequences of client requests. Each scenario runs on a
+/// deterministic node without a crash and with crashes at chosen points, and
+/// the outcomes are compared.
 #pragma once
 
 #include "tests/support/deterministic_node.hpp"
@@ -10,20 +11,24 @@
 
 namespace perdura::tests {
 
-/// A client that tells a story: each request has an ID, so that it can be
-/// repeated, and everything it names is the same in each telling.
-class storyteller {
-public:
-  explicit storyteller(deterministic_node& host) : node(host) {}
+using persistence::request_id;
 
-  /// Not answered yet.
-  deterministic_node::ticket ask_to_start(const instance_id& id,
+/// The client of a scenario. Each request has a request ID, so that it can be
+/// repeated after a crash. All IDs are the same in every run.
+class scenario_client {
+public:
+  explicit scenario_client(deterministic_node& host) : node(host) {}
+
+  // These two send a request and do not wait for the answer.
+  deterministic_node::ticket submit_start(const instance_id& id,
                                           const std::string& name,
                                           const std::string& input = "null",
                                           duration later = {});
-  deterministic_node::ticket ask_to_raise(const instance_id& id,
+  deterministic_node::ticket submit_raise(const instance_id& id,
                                           const std::string& name,
                                           const std::string& data);
+
+  // These send a request, wait for the answer, and record a refusal.
 
   void start(const instance_id& id, const std::string& name,
              const std::string& input = "null", duration later = {});
@@ -36,61 +41,71 @@ public:
   void purge(const instance_id& id);
   void await_answer(deterministic_node::ticket number, const char* what);
 
-  /// Waits for the end.
+  /// Waits until the instance has ended.
   void await_end(const instance_id& id);
 
-  void pass(duration time) {
-    node.pass(time);
+  void advance_time(duration time) {
+    node.advance_time(time);
   }
 
   deterministic_node& node;
 
-  /// What was refused, in order.
-  std::vector<std::string> notes;
+  /// The refused requests with their error codes, in the order of the requests.
+  std::vector<std::string> refusals;
 
 private:
   request_id next_request();
-  void note(const std::string& what, const management_answer& answer);
+  void record_refusal(const std::string& what, const management_answer& answer);
 
   unsigned requests_ = 0;
 };
 
 struct scenario {
   std::string name;
-  std::function<void(storyteller&)> tell;
-  /// Several things happen at once: histories compare as sets of events.
-  bool as_sets = false;
+  std::function<void(scenario_client&)> steps;
+  /// True if several events of the scenario happen at the same time in any
+  /// order. Histories are then compared without their order.
+  bool ignores_order = false;
 };
 
+/// All scenarios.
 const std::vector<scenario>& scenarios();
 
-/// By name; an assertion if there is none.
+/// Returns the scenario with this name.
+/// @throws std::invalid_argument  There is no such scenario.
 const scenario& find_scenario(const std::string& name);
 
-/// The samples, and those of test_functions.hpp.
+/// The functions of the examples and those of test_functions.hpp.
 std::shared_ptr<const registry> sample_functions();
 
-/// How a telling ended.
-struct ending {
-  std::vector<std::string> lines; ///< All instances, without times.
-  std::vector<std::string> complaints;
-  std::map<crash_point, unsigned> points; ///< How often each was passed.
-  unsigned lives = 0;
+/// State of the node after a scenario.
+struct scenario_outcome {
+  /// The description of each instance, then the refusals of the client. Times
+  /// are left out.
+  std::vector<std::string> lines;
+  std::vector<std::string> violations;
+  std::map<crash_point, unsigned> points; ///< How often each point was reached.
+  unsigned starts = 0; ///< Number of node starts; 1 means no crash.
 };
 
-/// Where to crash: at the n-th passing of a point; then, while the node comes
-/// back for the i-th time, at the i-th point it passes, `again` times.
+/// The crashes of a run. The first crash happens when `point` is reached for
+/// the n-th time. After it, the node crashes `recovery_crashes` more times
+/// during recovery: in the i-th recovery when it reaches the i-th point.
 struct crash_plan {
   crash_point point = crash_point::before_commit;
-  unsigned n = 0; ///< 0: not at all.
-  unsigned again = 0;
+  unsigned n = 0; ///< 0 means no crash.
+  unsigned recovery_crashes = 0;
 
+  /// Describes the plan in a failure message.
   std::string text() const;
 };
 
-ending play(const scenario& what, crash_plan plan = {}, node_options how = {});
+scenario_outcome run_scenario(const scenario& what, crash_plan plan = {},
+                              node_options options = {});
 
-/// Sentences about what `got` has otherwise than `wanted`.
-std::vector<std::string> differences(const ending& wanted, const ending& got);
+/// Compares two outcomes. The list contains one sentence about the first
+/// difference, or is empty if the outcomes are equal.
+std::vector<std::string> differences(const scenario_outcome& wanted,
+                                     const scenario_outcome& got);
 
 } // namespace perdura::tests

@@ -32,6 +32,7 @@ void add_extension(X509* to, int kind, const char* value) {
   X509_EXTENSION_free(made);
 }
 
+/// Writes a file with mode 0600; `write` returns 1 on success, as OpenSSL does.
 template <class Write>
 void write_file(const std::filesystem::path& path, Write write) {
   std::FILE* file = std::fopen(path.c_str(), "w");

@@ -6,13 +6,16 @@
 
 namespace perdura::tests {
 
+using namespace persistence;
+
 checking_journal::checking_journal(std::unique_ptr<manual_journal> inner,
-                                   ledger& book, planted_faults faults,
-                                   complaint complain, state_finder state_of)
+                                   journal_model& model, planted_faults faults,
+                                   violation_sink report_violation,
+                                   state_finder state_of)
   : inner_(std::move(inner)),
-    book_(book),
+    model_(model),
     faults_(faults),
-    complain_(std::move(complain)),
+    report_violation_(std::move(report_violation)),
     state_of_(std::move(state_of)) {}
 
 bool checking_journal::commit() {
@@ -22,7 +25,7 @@ bool checking_journal::commit() {
   if (inner_->crashed())
     return false;
   queued_ = 0;
-  book_.commit();
+  model_.commit();
   return true;
 }
 
@@ -31,26 +34,29 @@ journal_position checking_journal::last_enqueued(partition_id partition) const {
   return found == last_.end() ? 0 : found->second;
 }
 
-/// decode(encode(writes)), applied to the old state, is the live new state.
+/// Checks that each written instance has the same state in memory as in the
+/// model. Called after the model has applied the decoded writes of the turn.
 void checking_journal::check_live(const turn_writes& writes) {
   const actors::partition_state* state = state_of_(writes.partition);
   if (state == nullptr)
     return;
-  const ledger_partition& book = book_.now(writes.partition);
+  const model_partition& model = model_.now(writes.partition);
   for (const instance_write& write : writes.instances) {
-    auto live = state->live.find(write.id);
-    if (live == state->live.end())
+    auto loaded = state->instances.find(write.id);
+    if (loaded == state->instances.end())
       continue;
-    auto kept = book.instances.find(write.id);
-    const bool same = kept == book.instances.end()
-                        ? !live->second.stored
-                        : live->second.stored == kept->second.stored;
+    auto kept = model.instances.find(write.id);
+    const bool same = kept == model.instances.end()
+                        ? !loaded->second.durable
+                        : loaded->second.durable == kept->second.stored;
     if (!same)
-      complain_("the live state of \"" + write.id
-                + "\" is not what its turns make of it");
+      report_violation_("the state in memory of \"" + write.id
+                        + "\" differs from the result of its turns");
   }
 }
 
+/// Applies the planted faults, checks that the turn survives encoding, records
+/// it in the model and passes it on.
 journal_position checking_journal::enqueue(turn_writes writes) {
   if (faults_.lost_outbox)
     writes.outbox.clear();
@@ -58,48 +64,51 @@ journal_position checking_journal::enqueue(turn_writes writes) {
     writes.marks.clear();
   auto again = decode<turn_writes>(encode(writes));
   if (!again)
-    complain_("a turn does not decode: " + again.error().message);
+    report_violation_("a turn does not decode: " + again.error().message);
   else if (*again != writes)
-    complain_("a turn decodes to another one");
-  for (std::string& sentence : book_.enqueue(again ? *again : writes))
-    complain_(std::move(sentence));
+    report_violation_("a turn decodes to a different turn");
+  for (std::string& sentence : model_.enqueue(again ? *again : writes))
+    report_violation_(std::move(sentence));
   check_live(writes);
   ++queued_;
   const partition_id partition = writes.partition;
   return last_[partition] = inner_->enqueue(std::move(writes));
 }
 
+/// Compares the state that recovery loads with the durable state of the model:
+/// meta data, outbox, marks, due turns and open activities.
 void checking_journal::check_snapshot(partition_id partition,
                                       const partition_snapshot& snapshot) {
-  const ledger_partition& book = book_.durable(partition);
+  const model_partition& model = model_.durable(partition);
   const std::string here
     = "partition " + std::to_string(index_of(partition)) + ": ";
-  if (snapshot.meta.epoch != book.meta.epoch
-      || snapshot.meta.now != book.meta.now)
-    complain_(here + "epoch or time is not what was durable");
+  if (snapshot.meta.epoch != model.meta.epoch
+      || snapshot.meta.now != model.meta.now)
+    report_violation_(here
+                      + "the epoch or the time differs from the durable one");
   std::vector<outbox_message> outbox;
-  for (const auto& [place, message] : book.outbox)
+  for (const auto& [place, message] : model.outbox)
     outbox.push_back(message);
   std::vector<outbox_message> loaded = snapshot.outbox;
   std::sort(loaded.begin(), loaded.end(), [](const auto& a, const auto& b) {
     return std::tie(a.to, a.sequence) < std::tie(b.to, b.sequence);
   });
   if (loaded != outbox)
-    complain_(here + "the outbox is not what was durable");
+    report_violation_(here + "the outbox differs from the durable one");
   std::map<partition_id, std::uint64_t> heads;
   for (const outbox_mark& mark : snapshot.outbox_marks)
     heads[mark.to] = mark.sequence;
-  if (heads != book.outbox_heads)
-    complain_(here + "the outbox heads are not what was durable");
+  if (heads != model.outbox_heads)
+    report_violation_(here + "the outbox heads differ from the durable ones");
   std::map<partition_id, std::uint64_t> marks;
   for (const dedup_mark& mark : snapshot.marks)
     marks[mark.from] = mark.sequence;
-  if (marks != book.marks)
-    complain_(here + "the marks are not what was durable");
+  if (marks != model.marks)
+    report_violation_(here + "the marks differ from the durable ones");
 
   std::vector<instance_id> turns_due;
   std::vector<std::pair<instance_id, task_sequence>> activities;
-  for (const auto& [id, instance] : book.instances) {
+  for (const auto& [id, instance] : model.instances) {
     if (instance.stored->record.turn_due)
       turns_due.push_back(id);
     for (const auto& [sequence, task] : instance.stored->tasks)
@@ -109,22 +118,23 @@ void checking_journal::check_snapshot(partition_id partition,
   auto loaded_turns = snapshot.turns_due;
   std::sort(loaded_turns.begin(), loaded_turns.end());
   if (loaded_turns != turns_due)
-    complain_(here + "the turns due are not what was durable");
+    report_violation_(here + "the turns due differ from the durable ones");
   auto loaded_activities = snapshot.activities;
   std::sort(loaded_activities.begin(), loaded_activities.end());
   if (loaded_activities != activities)
-    complain_(here + "the open activities are not what was durable");
+    report_violation_(here
+                      + "the open activities differ from the durable ones");
 }
 
 void checking_journal::check_reads(partition_id partition) {
-  for (const auto& [id, instance] : book_.durable(partition).instances) {
+  for (const auto& [id, instance] : model_.durable(partition).instances) {
     auto stored = inner_->read(partition, id);
     if (!stored || *stored != instance.stored)
-      complain_("\"" + id + "\" does not read as it was written");
+      report_violation_("\"" + id + "\" does not read as it was written");
     auto history = inner_->history(partition, id);
     if (!history || *history != instance.history)
-      complain_("the history of \"" + id
-                + "\" does not read as it was written");
+      report_violation_("the history of \"" + id
+                        + "\" does not read as it was written");
   }
 }
 
@@ -152,17 +162,21 @@ checking_journal::history(partition_id partition, const instance_id& id,
   return inner_->history(partition, id, first, count_max);
 }
 
+/// Called once for each partition in a recovery. The model drops the turns
+/// that were queued and not durable.
 result<partition_snapshot> checking_journal::load(partition_id partition) {
   auto snapshot = inner_->load(partition);
   if (snapshot) {
     for (std::string& sentence :
-         book_.recover(partition, snapshot->meta.sequence))
-      complain_(std::move(sentence));
+         model_.recover(partition, snapshot->meta.sequence))
+      report_violation_(std::move(sentence));
     check_snapshot(partition, *snapshot);
   }
   return snapshot;
 }
 
+/// Compares the due timers with the open timers and scheduled starts of the
+/// model.
 result<std::vector<due_task>> checking_journal::due(partition_id partition,
                                                     timestamp after,
                                                     timestamp until) {
@@ -170,7 +184,7 @@ result<std::vector<due_task>> checking_journal::due(partition_id partition,
   if (!found)
     return found;
   std::vector<due_task> expected;
-  for (const auto& [id, instance] : book_.durable(partition).instances)
+  for (const auto& [id, instance] : model_.durable(partition).instances)
     for (const auto& [sequence, task] : instance.stored->tasks)
       if ((task.kind == task_kind::timer
            || task.kind == task_kind::scheduled_start)
@@ -178,7 +192,7 @@ result<std::vector<due_task>> checking_journal::due(partition_id partition,
         expected.push_back({task.fire_at, id, sequence});
   std::sort(expected.begin(), expected.end());
   if (*found != expected)
-    complain_("the timers due are not those that are open");
+    report_violation_("the timers due differ from the open timers");
   return found;
 }
 

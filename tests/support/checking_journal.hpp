@@ -1,48 +1,69 @@
-/// A journal that compares everything that goes through it with the ledger,
-/// and that can have faults planted.
+/// A journal wrapper that compares every write and every read with a model of
+/// the journal. Faults can be planted, to prove that the comparison sees them.
 #pragma once
 
 #include "actors/partition/partition_state.hpp"
 #include "persistence/journal/manual_journal.hpp"
-#include "tests/support/ledger.hpp"
+#include "tests/support/journal_model.hpp"
 
 #include <functional>
 #include <memory>
 
 namespace perdura::tests {
 
-/// Bugs to prove that the checks see them.
+using persistence::due_task;
+using persistence::event_index;
+using persistence::history_event;
+using persistence::hub_identity;
+using persistence::instance_id;
+using persistence::instance_page;
+using persistence::instance_query;
+using persistence::journal;
+using persistence::journal_position;
+using persistence::journal_statistics;
+using persistence::manual_journal;
+using persistence::partition_id;
+using persistence::partition_snapshot;
+using persistence::result;
+using persistence::status_counts;
+using persistence::stored_instance;
+using persistence::timestamp;
+using persistence::turn_writes;
+
+/// Bugs that a test switches on, to prove that the checks detect them.
 struct planted_faults {
-  bool early_effects = false; ///< Effects leave when a turn is queued.
-  bool lost_outbox = false;   ///< Outbox rows are not written.
-  bool lost_marks = false;    ///< Neither are de-duplication marks.
+  bool early_effects = false; ///< Effects are performed before the commit.
+  bool lost_outbox = false;   ///< Outbox messages are not stored.
+  bool lost_marks = false;    ///< Marks for de-duplication are not stored.
 };
 
 class checking_journal : public journal {
 public:
-  using complaint = std::function<void(std::string)>;
+  using violation_sink = std::function<void(std::string)>;
   using state_finder
     = std::function<const actors::partition_state*(partition_id)>;
 
-  checking_journal(std::unique_ptr<manual_journal> inner, ledger& book,
-                   planted_faults faults, complaint complain,
+  checking_journal(std::unique_ptr<manual_journal> inner, journal_model& model,
+                   planted_faults faults, violation_sink report_violation,
                    state_finder state_of);
 
-  /// False if there was nothing to commit, or a crash.
+  /// Commits all queued turns. Returns false if no turn was queued, or if an
+  /// injected crash happened.
   bool commit();
 
   bool has_queued() const {
     return queued_ > 0;
   }
 
-  /// The newest place given to a turn of the partition.
+  /// Position of the partition's newest queued turn; 0 if there is none.
   journal_position last_enqueued(partition_id partition) const;
 
   manual_journal& inner() {
     return *inner_;
   }
 
-  /// Everything durable reads as the ledger has it.
+  /// Reads every durable instance of the partition and compares record, tasks,
+  /// inbox and history with the model.
   void check_reads(partition_id partition);
 
   const hub_identity& hub() const override;
@@ -66,7 +87,7 @@ public:
   journal_statistics statistics() const override;
   void close() override;
 
-  bool full = false; ///< What is_full() says besides the journal itself.
+  bool full = false; ///< True makes is_full() return true.
 
 private:
   void check_live(const turn_writes& writes);
@@ -74,9 +95,9 @@ private:
                       const partition_snapshot& snapshot);
 
   std::unique_ptr<manual_journal> inner_;
-  ledger& book_;
+  journal_model& model_;
   planted_faults faults_;
-  complaint complain_;
+  violation_sink report_violation_;
   state_finder state_of_;
   std::size_t queued_ = 0;
   std::map<partition_id, journal_position> last_;

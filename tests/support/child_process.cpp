@@ -24,9 +24,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 } // namespace
 
-child_process::child_process(const std::vector<std::string>& words,
+child_process::child_process(const std::vector<std::string>& command,
                              const std::vector<std::string>& environment) {
-  std::vector<std::string> arguments = words;
+  std::vector<std::string> arguments = command;
   std::vector<std::string> variables = environment;
   for (char** each = environ; *each != nullptr; ++each)
     variables.emplace_back(*each);
@@ -38,7 +38,8 @@ child_process::child_process(const std::vector<std::string>& words,
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ == 0) {
-    // A test that is killed takes its children with it.
+    // The kernel kills the child when the test process dies. If the test has
+    // died before this call, getppid() below has changed and the child exits.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::dup2(nothing, STDIN_FILENO);

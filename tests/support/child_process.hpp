@@ -1,5 +1,5 @@
-/// A program that a test starts, whose output it reads, and which ends no
-/// later than the test.
+/// Starts a program for a test and reads its output. The program is killed at
+/// the latest when the object is destroyed or when the test process ends.
 #pragma once
 
 #include "tests/support/line_reader.hpp"
@@ -15,30 +15,34 @@ namespace perdura::tests {
 
 class child_process {
 public:
-  /// The first word is looked for in PATH. Both of its output streams are
-  /// read; it has no input. `environment`: "NAME=value", beside what there is.
-  explicit child_process(const std::vector<std::string>& words,
+  /// Starts `command`; its first element is looked up in PATH. Standard output
+  /// and standard error are read together, standard input is empty.
+  /// `environment` holds entries "NAME=value" that are added to the
+  /// environment of the test.
+  /// @throws std::runtime_error  No pipe can be created.
+  explicit child_process(const std::vector<std::string>& command,
                          const std::vector<std::string>& environment = {});
 
-  /// Kills it if it still runs.
+  /// Kills the program if it still runs.
   ~child_process();
 
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
 
-  /// The next line of its output; nothing if none comes in time, or it ended.
+  /// Returns the next line of output, without its line end. Returns nullopt if
+  /// no line arrives within `time_out` or if the program has ended.
   std::optional<std::string> receive(std::chrono::milliseconds time_out);
 
-  /// -1 once it was waited for.
+  /// Process ID; -1 after wait().
   pid_t pid() const {
     return pid_;
   }
 
-  /// Asks it to end: SIGINT.
+  /// Sends SIGINT.
   void interrupt() const;
 
-  /// Waits for its end; its exit code, 127 if there is no such program, -1 if
-  /// a signal ended it.
+  /// Waits for the end of the program and returns its exit code: 127 if the
+  /// program does not exist, -1 if a signal ended it.
   int wait();
 
 private:

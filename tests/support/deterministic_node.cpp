@@ -10,6 +10,9 @@
 
 namespace perdura::tests {
 
+using namespace actors;
+using namespace persistence;
+
 partition_id partition_by_fnv(const instance_id& id, std::uint32_t count) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const unsigned char c : id)
@@ -17,7 +20,8 @@ partition_id partition_by_fnv(const instance_id& id, std::uint32_t count) {
   return partition_id((hash >> 32U) % count);
 }
 
-disk_opener open_in_memory(std::uint32_t partitions, std::uint32_t lanes) {
+journal_opener make_memory_opener(std::uint32_t partitions,
+                                  std::uint32_t lanes) {
   hub_identity hub;
   hub.hub_id = std::string(32, '0');
   hub.name = "test";
@@ -31,31 +35,35 @@ disk_opener open_in_memory(std::uint32_t partitions, std::uint32_t lanes) {
   };
 }
 
-// --- The partition's world --------------------------------------------------
+// --- Callbacks of a partition -----------------------------------------------
 
-class deterministic_node::desk : public partition_host {
+class deterministic_node::host_adapter : public partition_host {
 public:
-  desk(deterministic_node& node, partition_id id) : node_(node), id_(id) {}
+  host_adapter(deterministic_node& node, partition_id id)
+    : node_(node), id_(id) {}
 
+  /// An answer to an unknown ticket is ignored. A second answer to the same
+  /// ticket is a violation.
   void answer(reply_to to, management_answer answer) override {
-    auto found = node_.asked_.find(to.correlation);
-    if (found == node_.asked_.end())
+    auto found = node_.requests_.find(to.correlation);
+    if (found == node_.requests_.end())
       return;
     if (found->second.answer)
-      node_.complain("request " + std::to_string(to.correlation)
-                     + " is answered twice");
+      node_.report_violation("request " + std::to_string(to.correlation)
+                             + " is answered twice");
     found->second.answer = std::move(answer);
   }
 
+  /// All turns of an instance use the same coroutine until it is discarded.
   void run_turn(orchestration_work_item item) override {
-    auto& run = node_.cells_[index_of(id_)].runs[item.instance];
+    auto& run = node_.partitions_[index_of(id_)].runs[item.instance];
     if (!run)
-      run = std::make_shared<orchestration_run>(node_.how_.functions);
+      run = std::make_shared<orchestration_run>(node_.options_.functions);
     node_.turns.push_back({id_, std::move(item), run});
   }
 
   void drop_run(const instance_id& id) override {
-    node_.cells_[index_of(id_)].runs.erase(id);
+    node_.partitions_[index_of(id_)].runs.erase(id);
   }
 
   void run_activity(activity_work_item item) override {
@@ -67,7 +75,7 @@ public:
       return;
     node_.inject(to, message);
     if (is_lost())
-      node_.inject(to, std::move(message)); // it comes twice
+      node_.inject(to, std::move(message)); // duplicate
   }
 
   void acknowledge(partition_acknowledgement note, partition_id to) override {
@@ -75,128 +83,136 @@ public:
       node_.inject(to, note);
   }
 
-  void log(int level, const std::string& text) override {
-    node_.log.push_back(std::to_string(level) + " " + text);
+  void log(persistence::log_level level, const std::string& text) override {
+    node_.log.push_back(std::string(to_string(level)) + " " + text);
   }
 
 private:
   bool is_lost() {
-    return node_.how_.loss > 0
+    return node_.options_.loss > 0
            && std::uniform_real_distribution<>()(node_.chance_)
-                < node_.how_.loss;
+                < node_.options_.loss;
   }
 
   deterministic_node& node_;
   partition_id id_;
 };
 
-// --- Life and death ---------------------------------------------------------
+// --- Start, crash and recovery ----------------------------------------------
 
-deterministic_node::deterministic_node(node_options how)
-  : mailboxes(how.partitions),
-    how_(std::move(how)),
-    book_(how_.partitions),
-    chance_(how_.seed) {
-  if (!how_.open)
-    how_.open = open_in_memory(how_.partitions);
+deterministic_node::deterministic_node(node_options options)
+  : mailboxes(options.partitions),
+    options_(std::move(options)),
+    model_(options_.partitions),
+    chance_(options_.seed) {
+  if (!options_.open)
+    options_.open = make_memory_opener(options_.partitions);
   open();
 }
 
 deterministic_node::~deterministic_node() = default;
 
-void deterministic_node::complain(std::string sentence) {
-  if (complaints.size() < 100)
-    complaints.push_back(std::move(sentence));
+void deterministic_node::report_violation(std::string sentence) {
+  if (violations.size() < 100)
+    violations.push_back(std::move(sentence));
 }
 
+/// Starts the node, up to 50 times if injected crashes end the start, and sends
+/// all unanswered requests again.
 void deterministic_node::open() {
   for (int tries = 0; !recover(); ++tries) {
     if (tries == 50) {
-      complain("the node does not come back");
-      throw std::runtime_error("the node does not come back");
+      report_violation("the node does not recover");
+      throw std::runtime_error("the node does not recover");
     }
   }
-  for (auto& [number, request] : asked_)
+  for (auto& [number, request] : requests_)
     if (!request.answer)
       deliver(number);
 }
 
-/// One life begins; false if it ends at once.
+/// Starts the node once. Returns false if an injected crash ends the start.
 bool deterministic_node::recover() {
   turns.clear();
   activities.clear();
   for (auto& mailbox : mailboxes)
     mailbox.clear();
-  cells_.clear();
-  journal_.reset(); // before the disk is opened again
-  ++life_;
-  ran_.clear();
-  commits_since_views_ = 0;
+  partitions_.clear();
+  journal_.reset(); // closed before the same storage is opened again
+  ++start_count_;
+  activities_run_.clear();
+  commits_since_flush_ = 0;
   const auto hook = [this](crash_point point, std::uint64_t) {
     if (point == crash_point::before_commit)
       ++commits_;
-    return how_.crash && how_.crash(point);
+    return options_.crash && options_.crash(point);
   };
   journal_ = std::make_unique<checking_journal>(
-    how_.open(hook), book_, how_.faults,
-    [this](std::string sentence) { complain(std::move(sentence)); },
+    options_.open(hook), model_, options_.faults,
+    [this](std::string sentence) { report_violation(std::move(sentence)); },
     [this](partition_id id) -> const partition_state* {
-      return cells_.empty() ? nullptr
-                            : &cells_[index_of(id)].processor->state();
+      return partitions_.empty()
+               ? nullptr
+               : &partitions_[index_of(id)].processor->state();
     });
-  std::vector<cell> cells(how_.partitions);
-  for (std::uint32_t i = 0; i < how_.partitions; ++i) {
+  std::vector<hosted_partition> cells(options_.partitions);
+  // All partitions are created before the first one recovers, because recovery
+  // already starts turns and sends messages.
+  for (std::uint32_t i = 0; i < options_.partitions; ++i) {
     const partition_id id{i};
     partition_config config;
     config.id = id;
-    config.partition_count = how_.partitions;
+    config.partition_count = options_.partitions;
     config.partition_of = partition_by_fnv;
     config.resolve = [this](const std::string& name,
                             const std::string& version) -> result<std::string> {
       if (version.empty()) {
-        if (auto found = how_.functions->default_version(name))
+        if (auto found = options_.functions->default_version(name))
           return *found;
-      } else if (how_.functions->find_orchestrator(name, version) != nullptr) {
+      } else if (options_.functions->find_orchestrator(name, version)
+                 != nullptr) {
         return version;
       }
       return error{errc::unknown_orchestrator,
                    "no orchestrator " + name + " is registered"};
     };
     config.discards_events = [this](const std::string& name) {
-      const auto version = how_.functions->default_version(name);
+      const auto version = options_.functions->default_version(name);
       const auto* entry
-        = version ? how_.functions->find_orchestrator(name, *version) : nullptr;
+        = version ? options_.functions->find_orchestrator(name, *version)
+                  : nullptr;
       return entry != nullptr
              && entry->options().external_events
                   == external_event_policy::discard;
     };
-    if (how_.adjust)
-      how_.adjust(config);
-    cells[i].host = std::make_unique<desk>(*this, id);
+    if (options_.adjust)
+      options_.adjust(config);
+    cells[i].host = std::make_unique<host_adapter>(*this, id);
     cells[i].processor = std::make_unique<partition_processor>(
       std::move(config), *journal_, clock, *cells[i].host);
   }
-  cells_ = std::move(cells);
-  for (std::uint32_t i = 0; i < how_.partitions; ++i) {
+  partitions_ = std::move(cells);
+  for (std::uint32_t i = 0; i < options_.partitions; ++i) {
     const partition_id id{i};
     journal_->listen(id, [this, i](journal_position reached) {
-      cells_[i].reached = std::max(cells_[i].reached, reached);
+      partitions_[i].reached = std::max(partitions_[i].reached, reached);
     });
-    const auto recovered = cells_[i].processor->recover();
+    const auto recovered = partitions_[i].processor->recover();
     if (crashed())
       return false;
     if (!recovered) {
-      complain("partition " + std::to_string(i)
-               + " does not recover: " + recovered.error().message);
+      report_violation("partition " + std::to_string(i)
+                       + " does not recover: " + recovered.error().message);
       throw std::runtime_error(recovered.error().message);
     }
     journal_->check_reads(id);
   }
-  // The epochs become durable before anything else happens.
+  // Every partition has raised its owner epoch. The epochs become durable
+  // before any message is processed.
   if (!journal_->commit())
     return false;
-  for (cell& each : cells_)
-    tell(each);
+  for (hosted_partition& each : partitions_)
+    report_durable(each);
   return !crashed();
 }
 
@@ -210,7 +226,7 @@ bool deterministic_node::crashed() const {
 
 void deterministic_node::set_functions(
   std::shared_ptr<const registry> functions) {
-  how_.functions = std::move(functions);
+  options_.functions = std::move(functions);
 }
 
 // --- Clients ----------------------------------------------------------------
@@ -218,26 +234,28 @@ void deterministic_node::set_functions(
 deterministic_node::ticket
 deterministic_node::submit(management_request request) {
   const ticket number = ++last_ticket_;
-  asked_[number].request = std::move(request);
+  requests_[number].request = std::move(request);
   deliver(number);
   return number;
 }
 
 void deterministic_node::deliver(ticket number) {
-  const management_request& request = asked_.at(number).request;
-  inject(where(instance_of(request)), management_inbound{{1, number}, request});
+  const management_request& request = requests_.at(number).request;
+  inject(partition_of(instance_of(request)),
+         management_inbound{{1, number}, request});
 }
 
 const management_answer* deterministic_node::answer_to(ticket number) const {
-  const asked& request = asked_.at(number);
+  const client_request& request = requests_.at(number);
   return request.answer ? &*request.answer : nullptr;
 }
 
 management_answer deterministic_node::ask(management_request request) {
   const ticket number = submit(std::move(request));
   if (!run_until([&] { return is_answered(number); })) {
-    complain("request " + std::to_string(number) + " for \""
-             + instance_of(asked_.at(number).request) + "\" is never answered");
+    report_violation("request " + std::to_string(number) + " for \""
+                     + instance_of(requests_.at(number).request)
+                     + "\" is never answered");
     management_answer none;
     none.code = errc::timed_out;
     return none;
@@ -245,22 +263,24 @@ management_answer deterministic_node::ask(management_request request) {
   return *answer_to(number);
 }
 
-// --- Moves by hand ----------------------------------------------------------
+// --- Single steps -----------------------------------------------------------
 
 void deterministic_node::inject(partition_id partition, inbound message) {
   mailboxes[index_of(partition)].push_back(std::move(message));
 }
 
-/// What a bug would do: tell before it is so.
-void deterministic_node::after_move(partition_id partition) {
-  cell& at = cells_[index_of(partition)];
-  at.looked.reset();
-  if (how_.faults.early_effects)
+/// With the planted fault `early_effects`, reports turns as durable before
+/// they are committed.
+void deterministic_node::after_step(partition_id partition) {
+  hosted_partition& at = partitions_[index_of(partition)];
+  at.time_checked.reset();
+  if (options_.faults.early_effects)
     at.processor->on_durable(journal_->last_enqueued(partition));
 }
 
-bool deterministic_node::take_some(cell& at, std::size_t count,
-                                   partition_id partition) {
+/// Processes up to `count` messages as one batch.
+bool deterministic_node::process_batch(hosted_partition& at, std::size_t count,
+                                       partition_id partition) {
   auto& mailbox = mailboxes[index_of(partition)];
   std::vector<inbound> batch;
   while (!mailbox.empty() && batch.size() < count) {
@@ -269,54 +289,57 @@ bool deterministic_node::take_some(cell& at, std::size_t count,
   }
   if (batch.empty())
     return false;
-  at.processor->take(batch);
-  after_move(partition);
+  at.processor->process_batch(batch);
+  after_step(partition);
   return true;
 }
 
-bool deterministic_node::take(partition_id partition) {
-  return take_some(cells_[index_of(partition)], std::size_t(-1), partition);
+bool deterministic_node::process_mailbox(partition_id partition) {
+  return process_batch(partitions_[index_of(partition)], std::size_t(-1),
+                       partition);
 }
 
-bool deterministic_node::take_all() {
+bool deterministic_node::process_mailboxes() {
   bool any = false;
-  for (std::uint32_t i = 0; i < how_.partitions; ++i)
-    any = take(partition_id{i}) || any;
+  for (std::uint32_t i = 0; i < options_.partitions; ++i)
+    any = process_mailbox(partition_id{i}) || any;
   return any;
 }
 
-/// Twice in a moment is enough only if nothing has happened in between.
-bool deterministic_node::has_looked(const cell& at) const {
-  return at.looked == clock.now();
+/// True if the partition has processed an empty batch at the current time and
+/// has made no step since. Prevents an endless series of empty batches.
+bool deterministic_node::has_checked_time(const hosted_partition& at) const {
+  return at.time_checked == clock.now();
 }
 
-bool deterministic_node::look(partition_id partition) {
-  cell& at = cells_[index_of(partition)];
-  if (has_looked(at) || at.processor->wake_at().at > clock.now())
+bool deterministic_node::check_time(partition_id partition) {
+  hosted_partition& at = partitions_[index_of(partition)];
+  if (has_checked_time(at) || at.processor->wake_at().at > clock.now())
     return false;
-  at.processor->take({});
-  after_move(partition);
-  at.looked = clock.now();
+  at.processor->process_batch({});
+  after_step(partition);
+  at.time_checked = clock.now();
   return true;
 }
 
 bool deterministic_node::run_turn() {
   if (turns.empty())
     return false;
-  turn_out out = std::move(turns.front());
+  pending_turn out = std::move(turns.front());
   turns.pop_front();
   run_item(std::move(out));
   return true;
 }
 
-void deterministic_node::run_item(turn_out out) {
+void deterministic_node::run_item(pending_turn out) {
   try {
     inject(out.partition, out.run->run_turn(std::move(out.item)));
   } catch (const std::exception& failure) {
-    complain(std::string("a turn cannot be run: ") + failure.what());
+    report_violation(std::string("a turn cannot be run: ") + failure.what());
   }
 }
 
+/// Index of the first activity that the test does not hold.
 std::optional<std::size_t> deterministic_node::next_activity() const {
   for (std::size_t i = 0; i < activities.size(); ++i)
     if (!holds_activity || !holds_activity(activities[i]))
@@ -335,70 +358,78 @@ bool deterministic_node::run_activity() {
   return true;
 }
 
+/// Checks an activity before it runs. Between two crashes, each activity runs
+/// only once.
 void deterministic_node::check_runs(const activity_work_item& item) {
   check_activity(
-    book_.durable(item.partition), item,
-    [this](std::string sentence) { complain(std::move(sentence)); });
-  if (!ran_.insert(key_of(item)).second)
-    complain("activity " + item.name + " " + key_of(item)
-             + " runs twice without a crash");
+    model_.durable(item.partition), item,
+    [this](std::string sentence) { report_violation(std::move(sentence)); });
+  if (!activities_run_.insert(key_of(item)).second)
+    report_violation("activity " + item.name + " " + key_of(item)
+                     + " runs twice without a crash");
 }
 
 void deterministic_node::run_item(activity_work_item item) {
   check_runs(item);
-  witness.push_back({item.instance, item.execution, item.sequence, item.name,
-                     item.attempt, life_});
-  inject(item.partition, run_inline(*how_.functions, item));
+  activity_runs.push_back({item.instance, item.execution, item.sequence,
+                           item.name, item.attempt, start_count_});
+  inject(item.partition, run_inline(*options_.functions, item));
 }
 
-bool deterministic_node::tell(cell& at) {
-  if (at.told >= at.reached)
+/// Reports the durable position to the partition, which then performs the
+/// effects that waited for it.
+bool deterministic_node::report_durable(hosted_partition& at) {
+  if (at.reported >= at.reached)
     return false;
-  at.told = at.reached;
-  at.looked.reset();
-  at.processor->on_durable(at.told);
+  at.reported = at.reached;
+  at.time_checked.reset();
+  at.processor->on_durable(at.reported);
   return true;
 }
 
 bool deterministic_node::commit() {
   if (!journal_->commit())
     return false;
-  for (cell& each : cells_)
-    tell(each);
-  if (++commits_since_views_ >= how_.views_every)
+  for (hosted_partition& each : partitions_)
+    report_durable(each);
+  if (++commits_since_flush_ >= options_.commits_per_flush)
     flush_views();
   return true;
 }
 
 void deterministic_node::flush_views(bool trim) {
-  commits_since_views_ = 0;
+  commits_since_flush_ = 0;
   journal_->inner().flush_views(trim);
 }
 
-// --- Moves in order ---------------------------------------------------------
+// --- Automatic steps --------------------------------------------------------
 
-bool deterministic_node::move() {
+bool deterministic_node::step() {
   if (crashed()) {
-    if (!recovers_by_itself)
+    if (!recovers_automatically)
       return false;
     open();
     return true;
   }
-  const bool moved = how_.seed == 0 ? move_in_order() : move_by_chance();
-  if (crashed() && recovers_by_itself)
+  const bool stepped = options_.seed == 0 ? step_in_order() : step_at_random();
+  if (crashed() && recovers_automatically)
     open();
-  return moved;
+  return stepped;
 }
 
-bool deterministic_node::move_in_order() {
-  for (std::uint32_t i = 0; i < how_.partitions; ++i)
-    if (take_some(cells_[i], how_.one_message_a_take ? 1 : std::size_t(-1),
-                  partition_id{i}))
+/// Makes the first step that is possible, in this order: messages, a turn, an
+/// empty batch at a wake time, a commit, an activity, repeated messages. With
+/// this order, messages gather in batches and a commit contains many turns.
+bool deterministic_node::step_in_order() {
+  for (std::uint32_t i = 0; i < options_.partitions; ++i)
+    if (process_batch(partitions_[i],
+                      options_.one_message_per_batch ? 1 : std::size_t(-1),
+                      partition_id{i}))
       return true;
   if (run_turn())
     return true;
-  for (std::uint32_t i = 0; i < how_.partitions; ++i)
-    if (look(partition_id{i}))
+  for (std::uint32_t i = 0; i < options_.partitions; ++i)
+    if (check_time(partition_id{i}))
       return true;
   if (journal_->has_queued()) {
     commit();
@@ -407,65 +438,70 @@ bool deterministic_node::move_in_order() {
   return run_activity() || resend();
 }
 
-bool deterministic_node::move_by_chance() {
-  std::vector<std::function<void()>> moves;
+/// Collects all possible steps and makes one of them at random. A batch has a
+/// random size, and a durable position may be reported late.
+bool deterministic_node::step_at_random() {
+  std::vector<std::function<void()>> steps;
   const auto some = [&](std::size_t most) {
     return std::uniform_int_distribution<std::size_t>(1, most)(chance_);
   };
-  for (std::uint32_t i = 0; i < how_.partitions; ++i) {
+  for (std::uint32_t i = 0; i < options_.partitions; ++i) {
     const partition_id id{i};
     if (!mailboxes[i].empty())
-      moves.emplace_back(
-        [&, i, id] { take_some(cells_[i], some(mailboxes[i].size()), id); });
-    if (cells_[i].told < cells_[i].reached)
-      moves.emplace_back([&, i, id] {
-        tell(cells_[i]);
-        after_move(id);
+      steps.emplace_back([&, i, id] {
+        process_batch(partitions_[i], some(mailboxes[i].size()), id);
       });
-    if (!has_looked(cells_[i])
-        && cells_[i].processor->wake_at().at <= clock.now())
-      moves.emplace_back([&, id] { look(id); });
+    if (partitions_[i].reported < partitions_[i].reached)
+      steps.emplace_back([&, i, id] {
+        report_durable(partitions_[i]);
+        after_step(id);
+      });
+    if (!has_checked_time(partitions_[i])
+        && partitions_[i].processor->wake_at().at <= clock.now())
+      steps.emplace_back([&, id] { check_time(id); });
   }
-  // Turns of one instance stay in order, as in its mailbox.
+  // Only the oldest turn of each instance may run, because the turns of an
+  // instance run in the order in which they were requested.
   std::set<const orchestration_run*> seen;
   for (std::size_t n = 0; n < turns.size(); ++n)
     if (seen.insert(turns[n].run.get()).second)
-      moves.emplace_back([&, n] {
-        turn_out out = std::move(turns[n]);
+      steps.emplace_back([&, n] {
+        pending_turn out = std::move(turns[n]);
         turns.erase(turns.begin() + static_cast<std::ptrdiff_t>(n));
         run_item(std::move(out));
       });
   for (std::size_t n = 0; n < activities.size() && n < 8; ++n)
-    moves.emplace_back([&, n] {
+    steps.emplace_back([&, n] {
       activity_work_item item = std::move(activities[n]);
       activities.erase(activities.begin() + static_cast<std::ptrdiff_t>(n));
       run_item(std::move(item));
     });
   if (journal_->has_queued())
-    moves.emplace_back([&] { journal_->commit(); });
-  if (!moves.empty() && some(40) == 1)
-    moves.emplace_back([&] { flush_views(some(2) == 1); });
-  // Time goes on while work waits.
-  if (!moves.empty() && some(30) == 1)
+    steps.emplace_back([&] { journal_->commit(); });
+  if (!steps.empty() && some(40) == 1)
+    steps.emplace_back([&] { flush_views(some(2) == 1); });
+  // Time passes even while work is pending.
+  if (!steps.empty() && some(30) == 1)
     clock.advance(duration(some(30'000)));
-  if (moves.empty())
+  if (steps.empty())
     return resend();
-  moves[some(moves.size()) - 1]();
+  steps[some(steps.size()) - 1]();
   return true;
 }
 
-/// The links' part: what was not acknowledged is sent again.
+/// Sends all unacknowledged outbox messages again, as the transport does after
+/// a reconnect. Needed only if messages can be lost.
 bool deterministic_node::resend() {
-  if (how_.loss <= 0)
+  if (options_.loss <= 0)
     return false;
   bool any = false;
-  for (std::uint32_t i = 0; i < how_.partitions; ++i) {
-    const partition_state& state = cells_[i].processor->state();
+  for (std::uint32_t i = 0; i < options_.partitions; ++i) {
+    const partition_state& state = partitions_[i].processor->state();
     for (const auto& [to, messages] : state.outbox) {
       auto known = state.acknowledged.find(to);
       for (const auto& [sequence, message] : messages)
         if (known == state.acknowledged.end() || sequence > known->second) {
-          cells_[i].host->send({partition_id{i}, message}, to);
+          partitions_[i].host->send({partition_id{i}, message}, to);
           any = true;
         }
     }
@@ -473,27 +509,28 @@ bool deterministic_node::resend() {
   return any;
 }
 
-void deterministic_node::settle() {
-  for (int moves = 0; move(); ++moves)
-    if (moves == 100'000) {
-      complain("the node does not settle");
+void deterministic_node::run_until_idle() {
+  for (int steps = 0; step(); ++steps)
+    if (steps == 100'000) {
+      report_violation("the node does not come to rest");
       return;
     }
 }
 
+/// The earliest wake time of all partitions.
 timestamp deterministic_node::next_wake() const {
   timestamp next = timestamp::max();
-  for (const cell& each : cells_)
+  for (const hosted_partition& each : partitions_)
     next = std::min(next, each.processor->wake_at().at);
   return next;
 }
 
 bool deterministic_node::run_until(const std::function<bool()>& done) {
   int jumps = 0;
-  for (int moves = 0; moves < 100'000; ++moves) {
+  for (int steps = 0; steps < 100'000; ++steps) {
     if (done())
       return true;
-    if (move())
+    if (step())
       continue;
     if (crashed() || ++jumps > 2'000)
       return false;
@@ -503,81 +540,19 @@ bool deterministic_node::run_until(const std::function<bool()>& done) {
   return false;
 }
 
-void deterministic_node::pass(duration time) {
+void deterministic_node::advance_time(duration time) {
   const timestamp end = clock.now() + time;
-  settle();
+  run_until_idle();
   while (!crashed()) {
     const timestamp wake
       = std::max(next_wake(), clock.now() + std::chrono::milliseconds(1));
     if (wake > end)
       break;
     clock.set(wake);
-    settle();
+    run_until_idle();
   }
   clock.set(end);
-  settle();
-}
-
-// --- What is there ----------------------------------------------------------
-
-partition_id deterministic_node::where(const instance_id& id) const {
-  return partition_by_fnv(id, how_.partitions);
-}
-
-partition_processor& deterministic_node::partition(partition_id id) {
-  return *cells_[index_of(id)].processor;
-}
-
-const live_instance* deterministic_node::live(const instance_id& id) {
-  const partition_state& state = partition(where(id)).state();
-  auto found = state.live.find(id);
-  return found == state.live.end() ? nullptr : &found->second;
-}
-
-std::vector<instance_row> deterministic_node::rows() {
-  std::vector<partition_id> all;
-  for (std::uint32_t i = 0; i < how_.partitions; ++i)
-    all.push_back(partition_id{i});
-  instance_query query;
-  query.top = page_rows_max;
-  std::vector<instance_row> rows;
-  do {
-    auto page = journal_->query(all, query);
-    if (!page) {
-      complain(page.error().message);
-      break;
-    }
-    for (instance_row& row : page->rows)
-      rows.push_back(std::move(row));
-    query.token = page->token;
-  } while (!query.token.empty());
-  std::sort(rows.begin(), rows.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
-  return rows;
-}
-
-std::vector<history_event>
-deterministic_node::history_of(const instance_id& id) {
-  const persistence::journal& ledger = *journal_;
-  auto history = ledger.history(where(id), id);
-  return history ? *history : std::vector<history_event>{};
-}
-
-std::optional<stored_instance>
-deterministic_node::stored(const instance_id& id) {
-  auto read = journal_->read(where(id), id);
-  return read ? *read : std::nullopt;
-}
-
-void deterministic_node::check_at_rest() {
-  // The last acknowledgements are written half a second later.
-  pass(std::chrono::seconds(2));
-  for (std::uint32_t i = 0; i < how_.partitions; ++i)
-    check_partition_at_rest(
-      book_.durable(partition_id{i}), cells_[i].processor->state(),
-      [this](std::string sentence) { complain(std::move(sentence)); });
-  for (std::uint32_t i = 0; i < how_.partitions; ++i)
-    journal_->check_reads(partition_id{i});
+  run_until_idle();
 }
 
 } // namespace perdura::tests

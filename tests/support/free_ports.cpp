@@ -9,6 +9,7 @@
 namespace perdura::tests {
 
 std::uint16_t free_ports(std::uint16_t count) {
+  // The process ID modulo 900 selects a range of twenty ports.
   static auto next = static_cast<std::uint16_t>(12000 + ::getpid() % 900 * 20);
   for (int attempt = 0; attempt < 500; ++attempt) {
     const std::uint16_t first = next;

@@ -8,6 +8,8 @@ using namespace persistence;
 
 namespace {
 
+/// Writes the fields of an event after its name. Times and durations are left
+/// out.
 struct event_writer {
   std::ostringstream& out;
 
@@ -104,7 +106,7 @@ struct event_writer {
   }
 
   void operator()(const orchestrator_completed& x) const {
-    for (const task_sequence sequence : x.failures_taken)
+    for (const task_sequence sequence : x.failures_received)
       out << " failure " << sequence;
   }
 };

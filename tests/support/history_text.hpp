@@ -1,5 +1,5 @@
-/// Histories and heads as text without times, so that two runs compare, and a
-/// difference can be read.
+/// Writes histories and instance records as text without timestamps, so that
+/// two runs can be compared and a reader sees the difference.
 #pragma once
 
 #include "persistence/records/records.hpp"
@@ -9,13 +9,15 @@
 
 namespace perdura::tests {
 
-/// E.g. "TaskScheduled 1 SayHello(\"Tokyo\") attempt 1".
+/// One event, for example "TaskScheduled 1 SayHello(\"Tokyo\") attempt 1".
 std::string to_text(const persistence::history_event& event);
 
+/// One line for each event.
 std::vector<std::string>
 to_text(const std::vector<persistence::history_event>& history);
 
-/// What the head says, without times.
+/// Name, status, execution, generation and the other fields of a record that
+/// hold no timestamp.
 std::string to_text(const persistence::instance_record& record);
 
 } // namespace perdura::tests

@@ -6,7 +6,9 @@
 namespace perdura::tests {
 
 using namespace actors;
+using persistence::task_completed;
 
+// The context has no deadline, no cancellation flag and no gateway.
 activity_result run_inline(const registry& functions,
                            const activity_work_item& item) {
   activity_call call;

@@ -1,4 +1,4 @@
-/// An activity run where it stands, without a pool: for the harnesses.
+/// Runs an activity on the calling thread, without an activity pool.
 #pragma once
 
 #include "actors/authoring/registry.hpp"
@@ -6,7 +6,8 @@
 
 namespace perdura::tests {
 
-/// One attempt, and what its partition is told of it.
+/// Runs one attempt and returns the result message for the partition. An
+/// exception of the activity becomes a failure in the result.
 actors::activity_result run_inline(const actors::registry& functions,
                                    const actors::activity_work_item& item);
 

@@ -11,7 +11,7 @@ using nlohmann::json;
 
 namespace {
 
-/// Says nothing that a value could break.
+/// Schema keywords that do not restrict a value.
 const std::set<std::string> remarks{"description", "default", "format",
                                     "discriminator"};
 
@@ -31,6 +31,7 @@ bool is_of_type(const json& value, const std::string& type) {
   return type == "object" && value.is_object();
 }
 
+/// `types` is one type name or a list of alternatives, as in OpenAPI 3.1.
 bool has_type(const json& value, const json& types) {
   if (types.is_string())
     return is_of_type(value, types);
@@ -40,7 +41,7 @@ bool has_type(const json& value, const json& types) {
 
 } // namespace
 
-/// One walk through a value and its schema.
+/// Walks through a value and its schema and collects the violations.
 struct json_schema::finder {
   const json_schema& schemas;
   std::vector<std::string> found;
@@ -93,7 +94,8 @@ struct json_schema::finder {
     else if (word == "oneOf")
       look_at_choices(says, value, place);
     else
-      expect(false, place, "has a schema with \"" + word + "\", which is new");
+      expect(false, place,
+             "has a schema with the unsupported keyword \"" + word + "\"");
   }
 
   void look_at_members(const json& properties, const json& value,
@@ -116,7 +118,8 @@ struct json_schema::finder {
       if (says.is_object())
         look(says, other, place + "/" + name);
       else
-        expect(says == true, place, "has a member \"" + name + "\" too many");
+        expect(says == true, place,
+               "has a member \"" + name + "\", which is not allowed");
     }
   }
 
@@ -151,7 +154,7 @@ const json& json_schema::resolved(const json& place) const {
       throw std::runtime_error("not in this document: " + target);
     const json::json_pointer where(target.substr(1));
     if (!document_.contains(where))
-      throw std::runtime_error("leads nowhere: " + target);
+      throw std::runtime_error("points to nothing: " + target);
     at = &document_.at(where);
   }
   return *at;

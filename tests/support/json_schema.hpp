@@ -1,5 +1,5 @@
-/// Holds JSON to schemas as they stand in an OpenAPI document: the words that
-/// ours uses, and no others.
+/// Validates JSON values against the schemas of an OpenAPI document. Only the
+/// schema keywords that client/http/openapi.json uses are supported.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,16 +13,17 @@ class json_schema {
 public:
   using json = nlohmann::json;
 
-  /// `document`: what a "$ref" leads into. It must live as long.
+  /// `document` is the OpenAPI document in which a "$ref" is resolved. It must
+  /// outlive this object.
   explicit json_schema(const json& document) : document_(document) {}
 
-  /// Follows "$ref" until there is none.
-  /// @throws std::runtime_error  It leads nowhere.
+  /// Follows "$ref" until a schema without "$ref" is reached.
+  /// @throws std::runtime_error  A reference points to nothing.
   const json& resolved(const json& place) const;
 
-  /// A sentence for each thing that does not fit; none: it is as promised.
-  /// A word of the schema that is not known counts as one, so that nothing is
-  /// promised unseen.
+  /// Returns one sentence for each part of `value` that violates the schema;
+  /// an empty list means that the value is valid. An unsupported schema keyword
+  /// is also a violation, so that no rule of the schema stays unchecked.
   std::vector<std::string> violations(const json& schema,
                                       const json& value) const;
 

@@ -18,6 +18,7 @@ line_reader::receive(int descriptor, std::chrono::milliseconds time_out) {
       unread_.erase(0, end + 1);
       return line;
     }
+    // No complete line is buffered: wait for more bytes.
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
       until - std::chrono::steady_clock::now());
     pollfd waits{descriptor, POLLIN, 0};

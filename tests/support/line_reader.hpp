@@ -1,4 +1,4 @@
-/// Lines of a pipe, each waited for no longer than a test wants to.
+/// Reads lines from a pipe, each with a time limit.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,8 @@ namespace perdura::tests {
 
 class line_reader {
 public:
-  /// The next line; nothing if none comes in time, or the other end is shut.
+  /// Returns the next line without its line end. Returns nullopt if no line
+  /// arrives within `time_out` or if the other end of the pipe is closed.
   std::optional<std::string> receive(int descriptor,
                                      std::chrono::milliseconds time_out);
 

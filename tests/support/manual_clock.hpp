@@ -1,4 +1,4 @@
-/// A wall clock that a test moves by hand.
+/// A wall clock that only moves when a test moves it.
 #pragma once
 
 #include "persistence/records/clock.hpp"
@@ -7,7 +7,7 @@ namespace perdura::tests {
 
 class manual_clock : public persistence::clock {
 public:
-  /// 2026-01-01T00:00:00Z unless told otherwise.
+  /// Starts at 2026-01-01T00:00:00Z by default.
   explicit manual_clock(persistence::timestamp start = persistence::timestamp(
                           std::chrono::seconds(1'767'225'600)))
     : now_(start) {}

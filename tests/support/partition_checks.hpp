@@ -1,28 +1,30 @@
-/// What must be true of a partition whoever drives it: one node by hand, or
-/// many in a simulation.
+/// Invariants of a partition that every simulated node checks.
 #pragma once
 
 #include "actors/partition/partition_state.hpp"
-#include "tests/support/ledger.hpp"
+#include "tests/support/journal_model.hpp"
 
 #include <functional>
 #include <string>
 
 namespace perdura::tests {
 
-using complaint_sink = std::function<void(std::string)>;
+using violation_sink = std::function<void(std::string)>;
 
-/// E.g. "order-17/<execution>/3": what a life runs once.
+/// Key of an activity, for example "order-17/<execution>/3". A node runs each
+/// key at most once between two crashes.
 std::string key_of(const actors::activity_work_item& item);
 
-/// P4 and the one law: the activity's cause is durable, its result is not.
-void check_activity(const ledger_partition& durable,
+/// Checks an activity that is about to run: the turn that scheduled it is
+/// durable (the durability rule), and its result is not durable yet.
+void check_activity(const model_partition& durable,
                     const actors::activity_work_item& item,
-                    const complaint_sink& complain);
+                    const violation_sink& report_violation);
 
-/// I11: nothing is owed, nothing is under way.
-void check_partition_at_rest(const ledger_partition& durable,
+/// Checks a partition after all work has ended: no outbox message, no pending
+/// mark, no running turn, no due turn, and no open task of an ended instance.
+void check_partition_at_rest(const model_partition& durable,
                              const actors::partition_state& state,
-                             const complaint_sink& complain);
+                             const violation_sink& report_violation);
 
 } // namespace perdura::tests

@@ -15,23 +15,23 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::milliseconds patience = std::chrono::seconds(20);
+constexpr std::chrono::milliseconds wait_max = std::chrono::seconds(20);
 
-void demand(bool good, const char* what) {
+void require(bool good, const char* what) {
   if (!good)
     throw std::runtime_error(what);
 }
 
 void await_readable(int socket) {
   pollfd wanted{socket, POLLIN, 0};
-  demand(::poll(&wanted, 1, static_cast<int>(patience.count())) == 1,
-         "nothing happened on a socket for 20 s");
+  require(::poll(&wanted, 1, static_cast<int>(wait_max.count())) == 1,
+          "nothing happened on a socket for 20 s");
 }
 
 class open_socket {
 public:
   explicit open_socket(int socket) : socket_(socket) {
-    demand(socket >= 0, "no socket");
+    require(socket >= 0, "no socket");
   }
 
   ~open_socket() {
@@ -41,16 +41,17 @@ public:
   open_socket(const open_socket&) = delete;
   open_socket& operator=(const open_socket&) = delete;
 
-  /// When the other side first said something, if it did before it went.
-  std::optional<steady_clock::time_point> listen_to_the_end() const {
-    std::optional<steady_clock::time_point> first_word;
-    std::array<char, 4096> words{};
+  /// Reads until the peer closes the connection. Returns the time of the
+  /// first data, or nullopt if the peer sent none.
+  std::optional<steady_clock::time_point> read_until_closed() const {
+    std::optional<steady_clock::time_point> first_bytes_at;
+    std::array<char, 4096> bytes{};
     for (;;) {
       await_readable(socket_);
-      if (::recv(socket_, words.data(), words.size(), 0) <= 0)
-        return first_word;
-      if (!first_word)
-        first_word = steady_clock::now();
+      if (::recv(socket_, bytes.data(), bytes.size(), 0) <= 0)
+        return first_bytes_at;
+      if (!first_bytes_at)
+        first_bytes_at = steady_clock::now();
     }
   }
 
@@ -72,38 +73,40 @@ int new_socket() {
 
 } // namespace
 
-silent_host::silent_host() : door_(new_socket()) {
+silent_server::silent_server() : listener_(new_socket()) {
   sockaddr_in at = loopback(0);
   socklen_t size = sizeof(at);
   auto* address = reinterpret_cast<sockaddr*>(&at);
-  demand(::bind(door_, address, size) == 0 && ::listen(door_, SOMAXCONN) == 0
-           && ::getsockname(door_, address, &size) == 0,
-         "no port");
+  require(::bind(listener_, address, size) == 0
+            && ::listen(listener_, SOMAXCONN) == 0
+            && ::getsockname(listener_, address, &size) == 0,
+          "no port");
   port_ = ntohs(at.sin_port);
 }
 
-silent_host::~silent_host() {
-  ::close(door_);
+silent_server::~silent_server() {
+  ::close(listener_);
 }
 
-steady_clock::duration silent_host::stay_of_first() const {
+steady_clock::duration silent_server::first_connection_duration() const {
   for (;;) {
-    await_readable(door_);
-    const open_socket guest(::accept4(door_, nullptr, nullptr, SOCK_CLOEXEC));
-    if (const auto first_word = guest.listen_to_the_end())
-      return steady_clock::now() - *first_word;
+    await_readable(listener_);
+    const open_socket connection(
+      ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
+    if (const auto first_bytes_at = connection.read_until_closed())
+      return steady_clock::now() - *first_bytes_at;
   }
 }
 
-steady_clock::duration stay_of_silent_guest(std::uint16_t port) {
+steady_clock::duration silent_connection_duration(std::uint16_t port) {
   const int socket = new_socket();
-  const open_socket guest(socket);
+  const open_socket connection(socket);
   const sockaddr_in at = loopback(port);
-  demand(::connect(socket, reinterpret_cast<const sockaddr*>(&at), sizeof(at))
-           == 0,
-         "nobody listens there");
+  require(::connect(socket, reinterpret_cast<const sockaddr*>(&at), sizeof(at))
+            == 0,
+          "connection refused");
   const auto since = steady_clock::now();
-  guest.listen_to_the_end();
+  connection.read_until_closed();
   return steady_clock::now() - since;
 }
 

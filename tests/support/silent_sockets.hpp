@@ -1,4 +1,4 @@
-/// Others on the network who say nothing.
+/// Sockets that send nothing, for tests of time-outs during a handshake.
 #pragma once
 
 #include <chrono>
@@ -6,32 +6,33 @@
 
 namespace perdura::tests {
 
-/// A port of loopback where whoever comes is let in and told nothing.
-class silent_host {
+/// A server on a loopback port that accepts connections and never sends.
+class silent_server {
 public:
-  silent_host();
-  ~silent_host();
+  silent_server();
+  ~silent_server();
 
-  silent_host(const silent_host&) = delete;
-  silent_host& operator=(const silent_host&) = delete;
+  silent_server(const silent_server&) = delete;
+  silent_server& operator=(const silent_server&) = delete;
 
   std::uint16_t port() const {
     return port_;
   }
 
-  /// Lets guests in one by one, up to the first that says something; how long
-  /// that stayed after its first word.
-  /// @error std::runtime_error  Nothing happened for 20 s.
-  std::chrono::steady_clock::duration stay_of_first() const;
+  /// Accepts connections one after the other until one of them has sent data.
+  /// Returns the time from the first data to the end of that connection.
+  /// @throws std::runtime_error  Nothing happens for 20 s.
+  std::chrono::steady_clock::duration first_connection_duration() const;
 
 private:
-  int door_;
+  int listener_;
   std::uint16_t port_ = 0;
 };
 
-/// Connects to a port of loopback, says nothing, and stays until it is shown
-/// out; how long that took.
-/// @error std::runtime_error  Nothing happened for 20 s.
-std::chrono::steady_clock::duration stay_of_silent_guest(std::uint16_t port);
+/// Connects to a loopback port, sends nothing, and waits until the server
+/// closes the connection. Returns the duration of the connection.
+/// @throws std::runtime_error  Nothing happens for 20 s.
+std::chrono::steady_clock::duration
+silent_connection_duration(std::uint16_t port);
 
 } // namespace perdura::tests

@@ -6,17 +6,24 @@
 #include <iterator>
 #include <utility>
 
-// What they ask, and how they repeat it. What they check stands in
-// simulated_clients_checks.cpp.
+// Requests and retries. The checks are in simulated_clients_checks.cpp.
 
 namespace perdura::tests {
+
+using namespace actors;
+using namespace persistence;
 
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int first_payload = 1000; ///< Below: those of Sender.
+/// The events of clients have payloads from this number on; the orchestrator
+/// Sender sends smaller numbers.
+constexpr int first_payload = 1000;
 
+/// An orchestrator with its input, its expected output, the names of the events
+/// that it waits for, and whether it fails until it is rewound. An empty output
+/// means that the output depends on events or that there is none.
 struct kind {
   const char* name;
   const char* input;
@@ -62,7 +69,8 @@ const std::vector<kind>& kinds() {
   return all;
 }
 
-bool may_be_repeated(errc code) {
+/// Errors after which a client repeats the request.
+bool is_retryable(errc code) {
   return code == errc::unavailable || code == errc::unknown_outcome
          || code == errc::shutting_down || code == errc::overloaded;
 }
@@ -73,87 +81,91 @@ request_id simulated_clients::next_request() {
   return "request-" + std::to_string(++requests_);
 }
 
-partition_id simulated_clients::place(const instance_id& id) const {
+partition_id simulated_clients::partition_for(const instance_id& id) const {
   return cluster::partition_of(
     id, static_cast<std::uint32_t>(owners_.owners.size()));
 }
 
 simulated_node& simulated_clients::owner_of(const instance_id& id) const {
-  return *nodes_.at(owners_.owners.at(index_of(place(id))));
+  return *nodes_.at(owners_.owners.at(index_of(partition_for(id))));
 }
 
-const ledger_instance* simulated_clients::durable(const instance_id& id) const {
-  const auto& known = owner_of(id).book().durable(place(id)).instances;
+const model_instance* simulated_clients::durable(const instance_id& id) const {
+  const auto& known = owner_of(id).model().durable(partition_for(id)).instances;
   const auto found = known.find(id);
   return found == known.end() ? nullptr : &found->second;
 }
 
-// --- What they ask -----------------------------------------------------------
+// --- Choice of requests ------------------------------------------------------
 
-std::optional<std::size_t> simulated_clients::any_started(bool with_events) {
-  for (int tries = 0; tries < 20 && !subjects.empty(); ++tries) {
-    const std::size_t number = world_.below(subjects.size());
-    if (subjects[number].is_started
-        && (!with_events || !subjects[number].events.empty()))
+/// Picks a random instance whose start was acknowledged. If `with_events` is
+/// true, the instance also waits for events of clients.
+std::optional<std::size_t> simulated_clients::pick_started(bool with_events) {
+  for (int tries = 0; tries < 20 && !tracked.empty(); ++tries) {
+    const std::size_t number = simulator_.below(tracked.size());
+    if (tracked[number].is_started
+        && (!with_events || !tracked[number].events.empty()))
       return number;
   }
   return std::nullopt;
 }
 
-void simulated_clients::act() {
-  const std::uint64_t what = world_.below(100);
+void simulated_clients::submit_random_operation() {
+  const std::uint64_t what = simulator_.below(100);
   if (what < 40) {
-    start_one();
+    start_new_instance();
     return;
   }
   if (what < 43) {
-    ask_question();
+    submit_query();
     return;
   }
-  const auto about = any_started(what < 68);
-  if (!about)
+  const auto index = pick_started(what < 68);
+  if (!index)
     return;
-  const instance_id id = subjects[*about].id;
+  const instance_id id = tracked[*index].id;
   if (what < 68) {
-    raise(*about);
+    raise(*index);
   } else if (what < 72) {
-    subjects[*about].is_terminated = true;
-    submit(terminate_instance{id, "enough", world_.once_in(2), next_request()},
-           *about);
+    tracked[*index].terminate_requested = true;
+    submit(
+      terminate_instance{id, "enough", simulator_.once_in(2), next_request()},
+      *index);
   } else if (what < 77) {
-    submit(suspend_instance{id, "stop", next_request()}, *about);
-    world_.after(world_.between(20ms, 900ms), [this, id, about] {
-      submit(resume_instance{id, "go on", next_request()}, *about);
+    submit(suspend_instance{id, "stop", next_request()}, *index);
+    simulator_.after(simulator_.between(20ms, 900ms), [this, id, index] {
+      submit(resume_instance{id, "go on", next_request()}, *index);
     });
   } else if (what < 81) {
-    submit(rewind_instance{id, "mended", next_request()}, *about);
+    submit(rewind_instance{id, "fixed", next_request()}, *index);
   } else if (what < 84) {
-    subjects[*about].is_purged = true;
-    submit(purge_instance{id}, *about);
+    tracked[*index].purge_requested = true;
+    submit(purge_instance{id}, *index);
   } else if (what < 92) {
-    submit(get_status{id, true, true}, *about);
+    submit(get_status{id, true, true}, *index);
   } else if (what < 98) {
-    submit(wait_instance{id, world_.once_in(4) ? wait_for::started
-                                               : wait_for::finished},
-           *about);
+    submit(wait_instance{id, simulator_.once_in(4) ? wait_for::started
+                                                   : wait_for::finished},
+           *index);
   } else {
-    start_again();
+    restart_instance();
   }
 }
 
-void simulated_clients::start_one() {
-  const kind& chosen = kinds()[world_.below(kinds().size())];
-  subject one;
-  one.id = "s" + std::to_string(subjects.size() + 1);
+void simulated_clients::start_new_instance() {
+  const kind& chosen = kinds()[simulator_.below(kinds().size())];
+  tracked_instance one;
+  one.id = "s" + std::to_string(tracked.size() + 1);
   one.name = chosen.name;
   one.input = chosen.input;
   one.output = chosen.output;
   one.events = chosen.events;
   one.fails = chosen.fails;
-  // Some collectors are for another orchestration's events alone, and some of
-  // those have more of them on their way than are sent again at once.
-  if (one.name == "Collect" && world_.once_in(2)) {
-    const int count = world_.once_in(16) ? 300 : 3;
+  // Half of the Collect instances receive all events from a Sender instance.
+  // One in 16 of these Collect instances receives 300 events, which is more
+  // than an outbox sends at once after a reconnect.
+  if (one.name == "Collect" && simulator_.once_in(2)) {
+    const int count = simulator_.once_in(16) ? 300 : 3;
     one.events.clear();
     one.is_fed_by_sender = true;
     one.input = std::to_string(count);
@@ -167,244 +179,256 @@ void simulated_clients::start_one() {
   start.name = one.name;
   start.input = one.input;
   start.request = next_request();
-  start.get_or_start = world_.once_in(4);
-  if (world_.once_in(8))
-    start.scheduled_at = owner_of(one.id).wall() + world_.between(10ms, 900ms);
-  subjects.push_back(std::move(one));
-  submit(std::move(start), subjects.size() - 1);
+  start.get_or_start = simulator_.once_in(4);
+  if (simulator_.once_in(8))
+    start.scheduled_at
+      = owner_of(one.id).wall() + simulator_.between(10ms, 900ms);
+  tracked.push_back(std::move(one));
+  submit(std::move(start), tracked.size() - 1);
 }
 
-/// The same ID once more: refused while it lives, a new execution after.
-void simulated_clients::start_again() {
-  const auto about = any_started(false);
-  if (!about || subjects[*about].is_fed_by_sender)
+/// Sends another start for the ID of a known instance. After the instance has
+/// ended, the start creates a new execution. Before that, it is refused or
+/// returns the existing instance (get_or_start).
+void simulated_clients::restart_instance() {
+  const auto index = pick_started(false);
+  if (!index || tracked[*index].is_fed_by_sender)
     return;
-  subject& one = subjects[*about];
-  one.is_replaced = true;
+  tracked_instance& one = tracked[*index];
+  one.restart_requested = true;
   start_instance start;
   start.id = one.id;
   start.name = one.name;
   start.input = one.input;
   start.request = next_request();
-  start.get_or_start = world_.once_in(2);
-  submit(std::move(start), *about);
+  start.get_or_start = simulator_.once_in(2);
+  submit(std::move(start), *index);
 }
 
-void simulated_clients::raise(std::size_t about) {
-  const subject& one = subjects[about];
-  const std::string& name = one.events[world_.below(one.events.size())];
+/// Raises an event with a payload that no other event has.
+void simulated_clients::raise(std::size_t index) {
+  const tracked_instance& one = tracked[index];
+  const std::string& name = one.events[simulator_.below(one.events.size())];
   submit(raise_event{one.id, name, std::to_string(first_payload + payloads_++),
                      next_request()},
-         about);
+         index);
 }
 
-void simulated_clients::ask_question() {
-  const auto from = static_cast<unsigned>(world_.below(doors_.size()));
-  const auto to = static_cast<unsigned>(world_.below(nodes_.size()));
-  if (from == to || !doors_[from]->is_alive())
+/// Sends a query to a random node through another random process.
+void simulated_clients::submit_query() {
+  const auto from = static_cast<unsigned>(simulator_.below(processes_.size()));
+  const auto to = static_cast<unsigned>(simulator_.below(nodes_.size()));
+  if (from == to || !processes_[from]->is_running())
     return;
   const std::uint64_t ticket = ++last_ticket_;
-  questions_[ticket] = {from, to};
-  cluster::question asked = cluster::count_question{};
-  if (world_.once_in(3))
-    asked = instance_query{};
-  else if (world_.once_in(2))
-    asked = cluster::report_question{};
-  doors_[from]->ask(to, asked, ticket);
+  queries_[ticket] = {from, to};
+  cluster::node_query query = cluster::count_query{};
+  if (simulator_.once_in(3))
+    query = instance_query{};
+  else if (simulator_.once_in(2))
+    query = cluster::report_query{};
+  processes_[from]->ask(to, query, ticket);
 }
 
-// --- How they ask ------------------------------------------------------------
+// --- Sending and retries -----------------------------------------------------
 
-void simulated_clients::submit(management_request request, std::size_t about,
-                               std::optional<unsigned> door) {
+void simulated_clients::submit(management_request request, std::size_t index,
+                               std::optional<unsigned> process) {
   operation one;
-  one.door = door;
+  one.process = process;
   one.request = std::move(request);
-  one.subject = about;
-  one.made = world_.now();
-  one.is_patient
-    = !std::holds_alternative<wait_instance>(one.request) && world_.once_in(6);
+  one.instance = index;
+  one.made = simulator_.now();
+  one.is_deferrable = !std::holds_alternative<wait_instance>(one.request)
+                      && simulator_.once_in(6);
   const bool is_change = !std::holds_alternative<wait_instance>(one.request)
                          && !std::holds_alternative<get_status>(one.request);
   const instance_id id = instance_of(one.request);
   operations.push_back(std::move(one));
   ++open_;
   send(operations.size() - 1);
-  // Who asks for something likes to look whether it is done.
-  if (is_change && world_.once_in(4))
-    world_.after(world_.between(100us, 8ms), [this, id, about] {
-      submit(get_status{id, true, true}, about);
+  // After some changes the client reads the status, to see the effect.
+  if (is_change && simulator_.once_in(4))
+    simulator_.after(simulator_.between(100us, 8ms), [this, id, index] {
+      submit(get_status{id, true, true}, index);
     });
 }
 
+/// Sends one attempt of an operation. Most attempts have a time limit.
 void simulated_clients::send(std::size_t number) {
   operation& one = operations[number];
-  const unsigned at
-    = one.door.value_or(static_cast<unsigned>(world_.below(doors_.size())));
-  if (!doors_[at]->is_alive()) { // the connection is refused
-    try_again(number, 20ms, 150ms);
+  const unsigned at = one.process.value_or(
+    static_cast<unsigned>(simulator_.below(processes_.size())));
+  if (!processes_[at]->is_running()) { // connection refused
+    schedule_retry(number, 20ms, 150ms);
     return;
   }
   const std::uint64_t ticket = ++last_ticket_;
-  attempt& how = attempts_[ticket];
-  how.operation = number;
-  how.door = at;
-  if (one.is_patient)
-    how.claim = std::make_shared<cluster::request_claim>();
-  one.under_way.insert(ticket);
+  attempt& made = attempts_[ticket];
+  made.operation = number;
+  made.process = at;
+  if (one.is_deferrable)
+    made.token = std::make_shared<cluster::send_or_cancel_token>();
+  one.open_tickets.insert(ticket);
   ++one.attempts;
-  world_.trace("ask", ticket, instance_of(one.request));
-  // As a gateway does: a repetition has another one, and does not need it.
+  simulator_.trace("ask", ticket, instance_of(one.request));
+  // As a gateway does, the client proposes a new execution ID for every
+  // attempt. A repeated start keeps the execution of the first attempt.
   if (auto* start = std::get_if<start_instance>(&one.request))
     start->execution = "execution-" + std::to_string(ticket);
-  doors_[at]->submit(ticket, one.request, how.claim);
+  processes_[at]->submit(ticket, one.request, made.token);
   const bool waits = std::holds_alternative<wait_instance>(one.request);
-  if (!waits || world_.once_in(3))
-    world_.after(world_.between(waits ? 100ms : 1500ms, 4s),
-                 [this, ticket] { time_out(ticket); });
+  if (!waits || simulator_.once_in(3))
+    simulator_.after(simulator_.between(waits ? 100ms : 1500ms, 4s),
+                     [this, ticket] { handle_time_out(ticket); });
 }
 
-void simulated_clients::try_again(std::size_t number, moment least,
-                                  moment most) {
-  world_.after(world_.between(least, most), [this, number] {
-    if (!operations[number].is_over && operations[number].under_way.empty())
+/// Sends the operation again later, unless it is closed or another attempt is
+/// open.
+void simulated_clients::schedule_retry(std::size_t number, steady_time least,
+                                       steady_time most) {
+  simulator_.after(simulator_.between(least, most), [this, number] {
+    if (!operations[number].is_closed
+        && operations[number].open_tickets.empty())
       send(number);
   });
 }
 
-void simulated_clients::finish(std::size_t number) {
+void simulated_clients::close_operation(std::size_t number) {
   operation& one = operations[number];
-  if (one.is_over)
+  if (one.is_closed)
     return;
-  one.is_over = true;
+  one.is_closed = true;
   --open_;
 }
 
-/// A wait is given up; everything else is asked once more, elsewhere, while
-/// the first one may be under way still.
-void simulated_clients::time_out(std::uint64_t ticket) {
+/// An attempt has not been answered in time. A wait is cancelled. A request
+/// that was withdrawn before it was sent may be given up. Any other request is
+/// sent again, while the first attempt may still be in progress.
+void simulated_clients::handle_time_out(std::uint64_t ticket) {
   const auto found = attempts_.find(ticket);
   if (found == attempts_.end())
     return;
   const attempt late = found->second;
   operation& one = operations[late.operation];
-  if (one.is_over)
+  if (one.is_closed)
     return;
   if (std::holds_alternative<wait_instance>(one.request)) {
-    world_.count("client: wait cancelled");
+    simulator_.count("client: wait cancelled");
     attempts_.erase(found);
-    one.under_way.erase(ticket);
-    doors_[late.door]->cancel(ticket, instance_of(one.request));
-    finish(late.operation);
+    one.open_tickets.erase(ticket);
+    processes_[late.process]->cancel(ticket, instance_of(one.request));
+    close_operation(late.operation);
     return;
   }
-  if (late.claim && late.claim->withdraw()) {
-    world_.count("client: claim withdrawn");
+  if (late.token && late.token->withdraw()) {
+    simulator_.count("client: request withdrawn");
     attempts_.erase(found);
-    one.under_way.erase(ticket);
-    if (one.attempts == 1 && world_.once_in(2)) {
-      one.is_withdrawn = true; // as if it had never been
-      finish(late.operation);
+    one.open_tickets.erase(ticket);
+    if (one.attempts == 1 && simulator_.once_in(2)) {
+      one.is_withdrawn = true; // the client gives up
+      close_operation(late.operation);
       return;
     }
   }
-  world_.count("client: repeated after a time-out");
+  simulator_.count("client: repeated after a time-out");
   send(late.operation);
 }
 
 void simulated_clients::answered(std::uint64_t ticket,
                                  management_answer answer) {
-  world_.trace("answer", ticket, to_string(answer.code));
+  simulator_.trace("answer", ticket, to_string(answer.code));
   const auto found = attempts_.find(ticket);
   if (found == attempts_.end()) {
     if (ticket > last_ticket_)
-      world_.complain("a request is answered that was never made");
+      simulator_.report_violation("an answer has the ticket of no request");
     return;
   }
   const std::size_t number = found->second.operation;
   attempts_.erase(found);
   operation& one = operations[number];
-  one.under_way.erase(ticket);
+  one.open_tickets.erase(ticket);
   check_answer(one, answer);
-  if (one.is_over)
+  if (one.is_closed)
     return;
-  if (may_be_repeated(answer.code)) {
-    world_.count(answer.code == errc::unknown_outcome
-                   ? "client: unknown outcome"
-                   : "client: unavailable");
-    try_again(number, 10ms, 300ms);
+  if (is_retryable(answer.code)) {
+    simulator_.count(answer.code == errc::unknown_outcome
+                       ? "client: unknown outcome"
+                       : "client: unavailable");
+    schedule_retry(number, 10ms, 300ms);
     return;
   }
   one.is_answered = true;
-  one.answered = world_.now();
+  one.answered = simulator_.now();
   one.answer = std::move(answer);
-  finish(number);
-  subject& about = subjects[one.subject];
+  close_operation(number);
+  tracked_instance& instance = tracked[one.instance];
   const auto* start = std::get_if<start_instance>(&one.request);
-  if (start == nullptr || one.answer.code != errc::ok || about.is_started)
+  if (start == nullptr || one.answer.code != errc::ok || instance.is_started)
     return;
-  about.is_started = true;
-  if (!about.is_fed_by_sender)
+  instance.is_started = true;
+  if (!instance.is_fed_by_sender)
     return;
-  subject sender;
-  sender.id = about.id + "-sender";
+  tracked_instance sender;
+  sender.id = instance.id + "-sender";
   sender.name = "Sender";
-  sender.input = R"({"to":")" + about.id + R"(","count":)" + about.input + "}";
+  sender.input
+    = R"({"to":")" + instance.id + R"(","count":)" + instance.input + "}";
   sender.output = "\"sent\"";
   start_instance more;
   more.id = sender.id;
   more.name = sender.name;
   more.input = sender.input;
   more.request = next_request();
-  subjects.push_back(std::move(sender));
-  submit(std::move(more), subjects.size() - 1);
+  tracked.push_back(std::move(sender));
+  submit(std::move(more), tracked.size() - 1);
 }
 
-void simulated_clients::question_answered(
-  std::uint64_t ticket, result<cluster::question_answer> answer) {
-  const auto found = questions_.find(ticket);
-  if (found == questions_.end()) {
-    world_.complain("a question is answered twice");
+void simulated_clients::query_answered(
+  std::uint64_t ticket, result<cluster::node_query_answer> answer) {
+  const auto found = queries_.find(ticket);
+  if (found == queries_.end()) {
+    simulator_.report_violation("a query is answered twice");
     return;
   }
   const unsigned to = found->second.second;
-  questions_.erase(found);
+  queries_.erase(found);
   if (!answer) {
-    world_.count("client: question failed");
+    simulator_.count("client: query failed");
     return;
   }
-  world_.count("client: question answered");
+  simulator_.count("client: query answered");
   if (const auto* page = std::get_if<instance_page>(&*answer))
     for (const instance_row& row : page->rows)
-      if (owners_.owners.at(index_of(place(row.id))) != to)
-        world_.complain("\"" + row.id
-                        + "\" is listed by a node that does not "
-                          "own it");
+      if (owners_.owners.at(index_of(partition_for(row.id))) != to)
+        simulator_.report_violation("\"" + row.id
+                                    + "\" is listed by a node that does not "
+                                      "own it");
 }
 
-void simulated_clients::process_died(unsigned number) {
+/// Attempts that went through the process get no answer and are repeated.
+void simulated_clients::process_crashed(unsigned number) {
   std::vector<std::size_t> again;
   std::erase_if(attempts_, [&](const auto& entry) {
-    if (entry.second.door != number)
+    if (entry.second.process != number)
       return false;
     operation& one = operations[entry.second.operation];
-    one.under_way.erase(entry.first);
-    if (!one.is_over)
+    one.open_tickets.erase(entry.first);
+    if (!one.is_closed)
       again.push_back(entry.second.operation);
     return true;
   });
-  std::erase_if(questions_, [&](const auto& entry) {
-    return entry.second.first == number;
-  });
+  std::erase_if(
+    queries_, [&](const auto& entry) { return entry.second.first == number; });
   for (const std::size_t one : again)
-    try_again(one, 10ms, 200ms);
+    schedule_retry(one, 10ms, 200ms);
 }
 
 std::string simulated_clients::first_open() const {
   for (const operation& one : operations)
-    if (!one.is_over)
+    if (!one.is_closed)
       return "request " + std::to_string(one.request.index()) + " for \""
-             + instance_of(one.request) + "\" (" + subjects[one.subject].name
+             + instance_of(one.request) + "\" (" + tracked[one.instance].name
              + ")";
   return "none";
 }

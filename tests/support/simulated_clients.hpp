@@ -1,6 +1,6 @@
-/// The clients of a simulated cluster: they ask through any node's door,
-/// repeat through another one what was not answered, keep a log of what they
-/// were told, and hold each answer against what is durable at that moment.
+/// The clients of a simulated cluster. They send requests through any process,
+/// repeat unanswered requests (usually through another process), record all
+/// answers, and compare each answer with what is durable at that time.
 #pragma once
 
 #include "tests/support/simulated_node.hpp"
@@ -14,118 +14,129 @@
 
 namespace perdura::tests {
 
-/// An instance that a client has thought of, and what should come of it.
-struct subject {
+using actors::instance_status;
+using persistence::request_id;
+
+/// An instance that a client has started or tried to start, with the result
+/// that is expected of it.
+struct tracked_instance {
   instance_id id;
   std::string name;
   std::string input;
-  /// Empty: it depends on events, see the checks.
+  /// Expected output. Empty means that the output depends on events or that
+  /// there is none.
   std::string output;
-  std::vector<std::string> events; ///< Names that it can do something with.
-  bool is_started = false;         ///< Acknowledged.
-  bool fails = false;              ///< In the end, if nobody rewinds it.
-  bool is_terminated = false;      ///< Somebody asked for it.
-  bool is_purged = false;
-  bool is_replaced = false; ///< Perhaps there was another execution.
+  std::vector<std::string> events; ///< Names of events that it waits for.
+  bool is_started = false;         ///< The start was acknowledged.
+  bool fails = false;              ///< It fails until it is rewound.
+  bool terminate_requested = false;
+  bool purge_requested = false;
+  /// A restart may have created another execution.
+  bool restart_requested = false;
+  /// Its events come from another orchestration, not from clients.
   bool is_fed_by_sender = false;
 };
 
-/// One request with all its repetitions.
+/// One request with all its repeated attempts.
 struct operation {
   management_request request;
-  std::size_t subject = 0;
-  moment made{};
-  moment answered{};
-  bool is_over = false; ///< Answered, or nobody waits any more.
+  std::size_t instance = 0; ///< Index in `tracked`.
+  steady_time made{};
+  steady_time answered{};
+  bool is_closed = false; ///< Answered or given up.
   bool is_answered = false;
-  bool is_withdrawn = false; ///< Never sent, by its claim.
-  bool is_patient = false;
+  bool is_withdrawn = false;  ///< Withdrawn before it was sent.
+  bool is_deferrable = false; ///< May wait for the owner; can be withdrawn.
   unsigned attempts = 0;
-  std::optional<unsigned> door; ///< Always this one; any if it is empty.
+  std::optional<unsigned> process; ///< Empty means any process.
   management_answer answer;
-  std::set<std::uint64_t> under_way; ///< Tickets.
+  std::set<std::uint64_t> open_tickets; ///< Attempts without an answer.
 };
 
-class simulated_clients : public door_keeper {
+class simulated_clients : public response_sink {
 public:
-  simulated_clients(simulated_world& world, cluster::placement owners,
+  simulated_clients(simulator& simulation, cluster::placement owners,
                     std::vector<std::unique_ptr<simulated_node>>& nodes)
-    : world_(world), owners_(std::move(owners)), nodes_(nodes) {}
+    : simulator_(simulation), owners_(std::move(owners)), nodes_(nodes) {}
 
-  /// Another door; those of the nodes come first.
-  void add_door(simulated_process& door) {
-    doors_.push_back(&door);
+  /// Adds a process that accepts requests. The nodes must be added first.
+  void add_process(simulated_process& process) {
+    processes_.push_back(&process);
   }
 
-  /// One random operation.
-  void act();
+  /// Sends one random request or query.
+  void submit_random_operation();
 
-  void submit(management_request request, std::size_t about,
-              std::optional<unsigned> door = std::nullopt);
+  /// Sends a request about the instance `tracked[index]`, through `process` or
+  /// through a random process.
+  void submit(management_request request, std::size_t index,
+              std::optional<unsigned> process = std::nullopt);
 
   void answered(std::uint64_t ticket, management_answer answer) override;
-  void question_answered(std::uint64_t ticket,
-                         result<cluster::question_answer> answer) override;
-  void process_died(unsigned number) override;
+  void query_answered(std::uint64_t ticket,
+                      result<cluster::node_query_answer> answer) override;
+  void process_crashed(unsigned number) override;
 
-  bool all_over() const {
+  bool all_closed() const {
     return open_ == 0;
   }
 
-  /// What is not over, for a complaint.
+  /// Describes the first request that is still open.
   std::string first_open() const;
 
-  std::vector<subject> subjects;
+  std::vector<tracked_instance> tracked;
   std::vector<operation> operations;
 
   request_id next_request();
 
   simulated_node& owner_of(const instance_id& id) const;
-  partition_id place(const instance_id& id) const;
+  partition_id partition_for(const instance_id& id) const;
 
-  /// What is durable of an instance; null if there is none.
-  const ledger_instance* durable(const instance_id& id) const;
+  /// Durable state of an instance; null if the instance does not exist.
+  const model_instance* durable(const instance_id& id) const;
 
-  /// At rest: the log is held against what is durable.
+  /// Compares all recorded answers with the durable state. Called when all
+  /// work has ended.
   void check();
 
 private:
   struct attempt {
     std::size_t operation = 0;
-    unsigned door = 0;
-    cluster::claim_ptr claim;
+    unsigned process = 0;
+    cluster::send_or_cancel_ptr token;
   };
 
-  void start_one();
-  void start_again();
-  void raise(std::size_t about);
-  void ask_question();
-  void try_again(std::size_t number, moment least, moment most);
+  void start_new_instance();
+  void restart_instance();
+  void raise(std::size_t index);
+  void submit_query();
+  void schedule_retry(std::size_t number, steady_time least, steady_time most);
   void send(std::size_t number);
-  void time_out(std::uint64_t ticket);
-  void finish(std::size_t number);
+  void handle_time_out(std::uint64_t ticket);
+  void close_operation(std::size_t number);
   void check_answer(const operation& one, const management_answer& answer);
   void check_status(const instance_status& seen);
-  std::optional<std::size_t> any_started(bool with_events);
+  std::optional<std::size_t> pick_started(bool with_events);
 
-  void check_subject(const subject& one);
-  void check_output(const subject& one, const ledger_instance& instance);
-  void check_events(std::size_t number, const ledger_instance& instance);
-  void check_doors();
+  void check_instance(const tracked_instance& one);
+  void check_output(const tracked_instance& one,
+                    const model_instance& instance);
+  void check_events(std::size_t number, const model_instance& instance);
+  void check_processes();
   void check_withdrawn(const operation& one);
 
-  simulated_world& world_;
+  simulator& simulator_;
   const cluster::placement owners_;
   std::vector<std::unique_ptr<simulated_node>>& nodes_;
-  std::vector<simulated_process*> doors_;
+  std::vector<simulated_process*> processes_;
   std::map<std::uint64_t, attempt> attempts_;
-  std::map<std::uint64_t, std::pair<unsigned, unsigned>> questions_;
+  std::map<std::uint64_t, std::pair<unsigned, unsigned>> queries_;
   std::uint64_t last_ticket_ = 0;
   unsigned requests_ = 0;
   int payloads_ = 0;
   std::size_t open_ = 0;
-  /// The longest history seen of an execution.
-  std::map<execution_id, std::vector<history_event>> seen_;
+  /// The longest history that a client has read of each execution.
+  std::map<execution_id, std::vector<history_event>> histories_seen_;
 };
 
 } // namespace perdura::tests

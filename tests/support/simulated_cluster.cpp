@@ -8,6 +8,9 @@
 
 namespace perdura::tests {
 
+using namespace actors;
+using namespace persistence;
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -19,8 +22,8 @@ std::vector<cluster::node_id> names_of(unsigned count) {
   return names;
 }
 
-/// Those that end only when somebody tells them something.
-bool waits_for_clients(const subject& one) {
+/// True if the instance ends only after events of a client.
+bool waits_for_clients(const tracked_instance& one) {
   static const std::set<std::string> waiting{"Collect", "Waits", "TwoEvents",
                                              "AddKeep"};
   return (waiting.contains(one.name) && !one.is_fed_by_sender)
@@ -29,47 +32,52 @@ bool waits_for_clients(const subject& one) {
 
 } // namespace
 
-simulated_cluster::simulated_cluster(std::uint64_t seed, cluster_options how)
-  : world_(seed), how_(std::move(how)), network_(world_) {
+simulated_cluster::simulated_cluster(std::uint64_t seed,
+                                     cluster_options options)
+  : simulator_(seed), options_(std::move(options)), network_(simulator_) {
   expect_counters();
   const auto owners
-    = cluster::place(names_of(how_.nodes), how_.partitions).value();
-  clients_ = std::make_unique<simulated_clients>(world_, owners, nodes_);
-  const bool has_lanes = world_.once_in(4);
-  const bool keeps_none = world_.once_in(4);
-  for (unsigned i = 0; i < how_.nodes; ++i) {
+    = cluster::place(names_of(options_.nodes), options_.partitions).value();
+  clients_ = std::make_unique<simulated_clients>(simulator_, owners, nodes_);
+  const bool has_lanes = simulator_.once_in(4);
+  const bool keeps_none = simulator_.once_in(4);
+  for (unsigned i = 0; i < options_.nodes; ++i) {
     simulated_node_options one;
     one.number = i;
     one.owners = owners;
-    one.functions = how_.functions;
-    one.faults = how_.planted;
+    one.functions = options_.functions;
+    one.faults = options_.planted;
     one.lanes = has_lanes ? 2 : 1;
     if (keeps_none)
       one.idle_instances_max = 0;
-    nodes_.push_back(std::make_unique<simulated_node>(std::move(one), world_,
-                                                      network_, *clients_));
-    come_back(*nodes_.back());
+    nodes_.push_back(std::make_unique<simulated_node>(
+      std::move(one), simulator_, network_, *clients_));
+    restart_after_crash(*nodes_.back());
   }
-  client_ = std::make_unique<simulated_process>(how_.nodes, owners, world_,
-                                                network_, *clients_);
-  come_back(*client_);
+  client_ = std::make_unique<simulated_process>(
+    options_.nodes, owners, simulator_, network_, *clients_);
+  restart_after_crash(*client_);
 }
 
-/// Whenever it has died; and it has a door.
-void simulated_cluster::come_back(simulated_process& process) {
-  clients_->add_door(process);
-  if (world_.once_in(3))
+/// Lets clients use the process, and restarts the process some time after each
+/// crash.
+void simulated_cluster::restart_after_crash(simulated_process& process) {
+  clients_->add_process(process);
+  if (simulator_.once_in(3))
     process.request_time_max = 1s;
-  process.on_death = [this, &process] {
-    world_.after(faults_over_ ? 1ms : world_.between(50ms, 1500ms), [&process] {
-      if (!process.is_alive())
-        process.start();
-    });
+  process.on_crash = [this, &process] {
+    simulator_.after(faults_over_ ? 1ms : simulator_.between(50ms, 1500ms),
+                     [&process] {
+                       if (!process.is_running())
+                         process.start();
+                     });
   };
 }
 
 simulated_cluster::~simulated_cluster() = default;
 
+/// Creates all counters with the value 0, so that a test also finds the faults,
+/// packets and commit points that never occurred.
 void simulated_cluster::expect_counters() {
   for (const char* const what : {"fault: loss",
                                  "fault: duplication",
@@ -85,8 +93,8 @@ void simulated_cluster::expect_counters() {
                                  "fault: crash of all",
                                  "fault: crash in recovery",
                                  "fault: pause",
-                                 "fault: clock leaps",
-                                 "fault: an intruder",
+                                 "fault: clock jump",
+                                 "fault: foreign packets",
                                  "fault: crash of a client",
                                  "packet: refusal",
                                  "packet: hello",
@@ -97,8 +105,8 @@ void simulated_cluster::expect_counters() {
                                  "envelope: remote_answer",
                                  "envelope: remote_message",
                                  "envelope: remote_acknowledgement",
-                                 "envelope: remote_question",
-                                 "envelope: remote_reply",
+                                 "envelope: remote_query",
+                                 "envelope: remote_query_answer",
                                  "outbox: child_start",
                                  "outbox: child_ended",
                                  "outbox: child_rewind",
@@ -110,37 +118,37 @@ void simulated_cluster::expect_counters() {
                                  "commit point: after_views_commit",
                                  "client: unavailable",
                                  "client: unknown outcome",
-                                 "client: claim withdrawn",
+                                 "client: request withdrawn",
                                  "client: wait cancelled",
                                  "client: repeated after a time-out",
-                                 "client: question answered",
-                                 "client: question failed"})
-    world_.expect(what);
+                                 "client: query answered",
+                                 "client: query failed"})
+    simulator_.expect(what);
 }
 
-unsigned simulated_cluster::lives() const {
+unsigned simulated_cluster::starts() const {
   unsigned all = 0;
   for (const auto& node : nodes_)
-    all += node->life();
+    all += node->start_count();
   return all;
 }
 
 // --- Time --------------------------------------------------------------------
 
-void simulated_cluster::pass(moment time) {
-  bool is_over = false;
-  world_.after(time, [&] { is_over = true; });
-  while (!is_over)
-    world_.step();
+void simulated_cluster::advance_time(steady_time time) {
+  bool is_due = false;
+  simulator_.after(time, [&] { is_due = true; });
+  while (!is_due)
+    simulator_.step();
 }
 
-bool simulated_cluster::pass_until(moment most,
-                                   const std::function<bool()>& done) {
-  const moment end = world_.now() + most;
+bool simulated_cluster::advance_until(steady_time most,
+                                      const std::function<bool()>& done) {
+  const steady_time end = simulator_.now() + most;
   while (!done()) {
-    if (world_.now() >= end)
+    if (simulator_.now() >= end)
       return false;
-    pass(50ms);
+    advance_time(50ms);
   }
   return true;
 }
@@ -148,60 +156,63 @@ bool simulated_cluster::pass_until(moment most,
 const std::vector<std::string>& simulated_cluster::run() {
   for (const auto& node : nodes_) {
     const auto start = [&node = *node] { node.start(); };
-    world_.after(world_.between(0us, 50ms), start);
+    simulator_.after(simulator_.between(0us, 50ms), start);
   }
-  world_.after(world_.between(0us, 100ms), [this] { client_->start(); });
-  pass(world_.between(0us, 200ms));
+  simulator_.after(simulator_.between(0us, 100ms),
+                   [this] { client_->start(); });
+  advance_time(simulator_.between(0us, 200ms));
   plan_faults();
-  left_to_ask_ = how_.operations;
-  while (left_to_ask_ > 0) {
-    --left_to_ask_;
-    clients_->act();
-    pass(world_.between(0us, 60ms));
+  operations_left_ = options_.operations;
+  while (operations_left_ > 0) {
+    --operations_left_;
+    clients_->submit_random_operation();
+    advance_time(simulator_.between(0us, 60ms));
   }
   stop_faults();
-  end_all();
+  finish_instances();
   check();
-  return world_.complaints();
+  return simulator_.violations();
 }
 
 // --- Faults ------------------------------------------------------------------
 
 unsigned simulated_cluster::any_node() {
-  return static_cast<unsigned>(world_.below(nodes_.size()));
+  return static_cast<unsigned>(simulator_.below(nodes_.size()));
 }
 
-/// Another node, or the client.
-unsigned simulated_cluster::other_than(unsigned node) {
-  return (node + 1 + static_cast<unsigned>(world_.below(nodes_.size())))
+/// A random process other than `node`: a node or the client process.
+unsigned simulated_cluster::other_process(unsigned node) {
+  return (node + 1 + static_cast<unsigned>(simulator_.below(nodes_.size())))
          % static_cast<unsigned>(nodes_.size() + 1);
 }
 
+/// Sets the base conditions of all links and schedules the faults of the run.
 void simulated_cluster::plan_faults() {
   for (unsigned a = 0; a <= nodes_.size(); ++a)
     for (unsigned b = 0; b <= nodes_.size(); ++b) {
-      weather& now = network_.between(a, b);
-      now.repeated = 40;
-      now.late = 60;
-      now.lost = world_.once_in(2) ? 3000 : 0;
+      link_conditions& now = network_.between(a, b);
+      now.duplicated = 40;
+      now.delayed = 60;
+      now.lost = simulator_.once_in(2) ? 3000 : 0;
     }
   const std::uint64_t faults
-    = how_.faults_least + world_.below(how_.faults_least + 1);
-  // Operations are up to 60 ms apart.
-  const moment most = how_.operations * 28ms;
+    = options_.faults_least + simulator_.below(options_.faults_least + 1);
+  // The clients submit one operation every 30 ms on average, so almost all
+  // faults begin while operations are submitted.
+  const steady_time most = options_.operations * 28ms;
   for (std::uint64_t i = 0; i < faults; ++i)
-    world_.after(world_.between(100ms, most), [this] {
+    simulator_.after(simulator_.between(100ms, most), [this] {
       if (!faults_over_)
-        fail();
+        inject_fault();
     });
 }
 
-void simulated_cluster::fail() {
+void simulated_cluster::inject_fault() {
   ++faults_;
-  switch (world_.below(14)) {
+  switch (simulator_.below(14)) {
   case 0:
   case 1:
-    storm();
+    degrade_links();
     break;
   case 2:
     cut(true);
@@ -213,236 +224,254 @@ void simulated_cluster::fail() {
     pause();
     break;
   case 5:
-    world_.count("fault: clock leaps");
-    nodes_[any_node()]->set_clock_back_or_forth(world_.between(-2s, 2s));
+    simulator_.count("fault: clock jump");
+    nodes_[any_node()]->shift_clock(simulator_.between(-2s, 2s));
     break;
   case 6:
     crash_all();
     break;
   case 7: {
     simulated_node& node = *nodes_[any_node()];
-    if (!node.is_alive())
+    if (!node.is_running())
       break;
-    world_.count("fault: crash at any event");
-    node.die();
+    simulator_.count("fault: crash at any event");
+    node.crash();
     break;
   }
   case 8:
-    world_.count("fault: an intruder");
-    network_.intrude(any_node());
+    simulator_.count("fault: foreign packets");
+    network_.send_foreign_packets(any_node());
     break;
   case 9:
-    if (!client_->is_alive())
+    if (!client_->is_running())
       break;
-    world_.count("fault: crash of a client");
-    client_->die();
+    simulator_.count("fault: crash of a client");
+    client_->crash();
     break;
   default:
     crash();
   }
 }
 
-/// All that one node says and hears.
-void simulated_cluster::storm() {
+/// Makes all links from and to one node lossy for a while.
+void simulated_cluster::degrade_links() {
   const unsigned a = any_node();
-  world_.count("fault: storm");
+  simulator_.count("fault: lossy links");
   for (unsigned b = 0; b <= nodes_.size(); ++b)
     for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-      weather& now = network_.between(from, to);
-      now.lost = 5 + world_.below(40);
-      now.repeated = 4;
-      now.late = 4;
+      link_conditions& now = network_.between(from, to);
+      now.lost = 5 + simulator_.below(40);
+      now.duplicated = 4;
+      now.delayed = 4;
     }
-  world_.after(world_.between(200ms, 1500ms), [this, a] {
+  simulator_.after(simulator_.between(200ms, 1500ms), [this, a] {
     for (unsigned b = 0; b <= nodes_.size(); ++b)
       network_.between(a, b).lost = network_.between(b, a).lost = 0;
   });
 }
 
+/// Interrupts a link for a while, in one or both directions.
 void simulated_cluster::cut(bool both_ways) {
   const unsigned a = any_node();
-  const unsigned b = other_than(a);
-  world_.count(both_ways ? "fault: partition" : "fault: one-way partition");
+  const unsigned b = other_process(a);
+  simulator_.count(both_ways ? "fault: partition" : "fault: one-way partition");
   network_.between(a, b).is_cut = true;
   if (both_ways)
     network_.between(b, a).is_cut = true;
-  world_.after(world_.between(100ms, 2500ms), [this, a, b] {
+  simulator_.after(simulator_.between(100ms, 2500ms), [this, a, b] {
     network_.between(a, b).is_cut = false;
     network_.between(b, a).is_cut = false;
   });
 }
 
+/// Crashes a node at a random commit point.
 void simulated_cluster::crash() {
-  const auto point = static_cast<crash_point>(world_.below(4));
-  nodes_[any_node()]->crash_at(point, 1 + world_.below(3));
+  const auto point = static_cast<crash_point>(simulator_.below(4));
+  nodes_[any_node()]->crash_at(point, 1 + simulator_.below(3));
 }
 
+/// Crashes all nodes at the same time, and some again during recovery.
 void simulated_cluster::crash_all() {
-  world_.count("fault: crash of all");
+  simulator_.count("fault: crash of all");
   for (const auto& node : nodes_) {
-    node->crash_in_recovery(static_cast<unsigned>(world_.below(4)));
-    if (node->is_alive())
-      node->die();
+    node->crash_in_recovery(static_cast<unsigned>(simulator_.below(4)));
+    if (node->is_running())
+      node->crash();
   }
 }
 
+/// Pauses a node long enough for its links to time out.
 void simulated_cluster::pause() {
   simulated_node& node = *nodes_[any_node()];
-  if (!node.is_alive() || node.is_paused())
+  if (!node.is_running() || node.is_paused())
     return;
-  world_.count("fault: pause");
+  simulator_.count("fault: pause");
   node.pause();
-  world_.after(world_.between(1200ms, 2500ms), [&node, life = node.life()] {
-    if (node.life() == life)
-      node.go_on();
-  });
+  simulator_.after(simulator_.between(1200ms, 2500ms),
+                   [&node, start_count = node.start_count()] {
+                     if (node.start_count() == start_count)
+                       node.resume();
+                   });
 }
 
+/// Ends all faults and restarts everything that does not run.
 void simulated_cluster::stop_faults() {
   faults_over_ = true;
-  network_.heal();
+  network_.clear_faults();
   for (const auto& node : nodes_) {
-    node->call_off_crashes();
-    node->go_on();
-    if (!node->is_alive())
+    node->cancel_crashes();
+    node->resume();
+    if (!node->is_running())
       node->start();
   }
-  if (!client_->is_alive())
+  if (!client_->is_running())
     client_->start();
 }
 
-// --- The end -----------------------------------------------------------------
+// --- End of the run ----------------------------------------------------------
 
+/// Runs the cluster until all requests are answered. Wait requests may stay
+/// unanswered if `with_waits` is false.
 void simulated_cluster::await_answers(const char* when, bool with_waits) {
-  const bool all = pass_until(60s, [&] {
-    return clients_->all_over()
+  const bool all = advance_until(60s, [&] {
+    return clients_->all_closed()
            || (!with_waits
                && std::all_of(
                  clients_->operations.begin(), clients_->operations.end(),
                  [](const operation& one) {
-                   return one.is_over
+                   return one.is_closed
                           || std::holds_alternative<wait_instance>(one.request);
                  }));
   });
   if (!all)
-    world_.complain(std::string(when) + ": a request is never answered: "
-                    + clients_->first_open());
+    simulator_.report_violation(std::string(when)
+                                + ": a request is never answered: "
+                                + clients_->first_open());
 }
 
-void simulated_cluster::end_all() {
+/// Resumes all instances, rewinds the failed ones, and terminates those that
+/// still have not ended. Then reads every instance through every process.
+void simulated_cluster::finish_instances() {
   await_answers("after the faults", false);
-  pass(2s); // resumes that are still to come
+  advance_time(2s); // clients send their delayed resume requests
   await_answers("after the faults", false);
-  for (std::size_t i = 0; i < clients_->subjects.size(); ++i)
-    if (clients_->durable(clients_->subjects[i].id) != nullptr)
-      clients_->submit(resume_instance{clients_->subjects[i].id, "end",
+  for (std::size_t i = 0; i < clients_->tracked.size(); ++i)
+    if (clients_->durable(clients_->tracked[i].id) != nullptr)
+      clients_->submit(resume_instance{clients_->tracked[i].id, "end",
                                        clients_->next_request()},
                        i);
   await_answers("resumed", false);
-  pass(6s);
-  // What has failed is mended, and its children with it; perhaps not at once.
+  advance_time(6s);
+  // Rewind the failed instances with their children. Several rounds may be
+  // necessary because a child can fail again.
   for (int round = 0; round < 3; ++round) {
-    for (std::size_t i = 0; i < clients_->subjects.size(); ++i) {
-      const subject& one = clients_->subjects[i];
-      const ledger_instance* known = clients_->durable(one.id);
+    for (std::size_t i = 0; i < clients_->tracked.size(); ++i) {
+      const tracked_instance& one = clients_->tracked[i];
+      const model_instance* known = clients_->durable(one.id);
       if (one.fails && !one.output.empty() && known != nullptr
           && known->stored->record.status == runtime_status::failed)
         clients_->submit(
-          rewind_instance{one.id, "mended", clients_->next_request()}, i);
+          rewind_instance{one.id, "fixed", clients_->next_request()}, i);
     }
     await_answers("rewound", false);
-    pass(3s);
+    advance_time(3s);
   }
   check_progress();
-  // Whatever is left, children too.
+  // Terminate all instances that have not ended, including children.
   for (const auto& node : nodes_)
-    for (const partition_id id : node->own())
-      for (const auto& [name, instance] : node->book().durable(id).instances) {
+    for (const partition_id id : node->owned_partitions())
+      for (const auto& [name, instance] : node->model().durable(id).instances) {
         if (is_finished(instance.stored->record.status))
           continue;
-        std::size_t about = 0;
-        while (about < clients_->subjects.size()
-               && clients_->subjects[about].id != name)
-          ++about;
-        if (about == clients_->subjects.size()) {
-          subject child;
+        std::size_t index = 0;
+        while (index < clients_->tracked.size()
+               && clients_->tracked[index].id != name)
+          ++index;
+        if (index == clients_->tracked.size()) {
+          tracked_instance child;
           child.id = name;
           child.name = instance.stored->record.name;
-          clients_->subjects.push_back(child);
+          clients_->tracked.push_back(child);
         }
-        clients_->subjects[about].is_terminated = true;
+        clients_->tracked[index].terminate_requested = true;
         clients_->submit(
           terminate_instance{name, "end", true, clients_->next_request()},
-          about);
+          index);
       }
   await_answers("terminated", true);
-  pass(2s); // the last acknowledgements are written half a second later
-  const std::size_t count = clients_->subjects.size();
+  // A partition deletes an acknowledged outbox message up to half a second
+  // after the acknowledgement.
+  advance_time(2s);
+  const std::size_t count = clients_->tracked.size();
   for (std::size_t i = 0; i < count; ++i)
-    for (unsigned door = 0; door <= nodes_.size(); ++door)
-      clients_->submit(get_status{clients_->subjects[i].id, true, true}, i,
-                       door);
-  await_answers("read through every door", true);
-  pass(1s);
+    for (unsigned process = 0; process <= nodes_.size(); ++process)
+      clients_->submit(get_status{clients_->tracked[i].id, true, true}, i,
+                       process);
+  await_answers("read through every process", true);
+  advance_time(1s);
 }
 
-/// Nobody waits who has nothing to wait for.
+/// Checks that every instance has ended unless it waits for a client or a
+/// client has asked to terminate it.
 void simulated_cluster::check_progress() {
-  for (const subject& one : clients_->subjects) {
-    const ledger_instance* known = clients_->durable(one.id);
+  for (const tracked_instance& one : clients_->tracked) {
+    const model_instance* known = clients_->durable(one.id);
     if (known == nullptr || is_finished(known->stored->record.status)
-        || waits_for_clients(one) || one.is_terminated)
+        || waits_for_clients(one) || one.terminate_requested)
       continue;
-    world_.complain("\"" + one.id + "\" (" + one.name
-                    + ") does not get on: " + to_text(known->stored->record));
+    simulator_.report_violation("\"" + one.id + "\" (" + one.name
+                                + ") makes no progress: "
+                                + to_text(known->stored->record));
   }
 }
 
-// --- The oracle --------------------------------------------------------------
+// --- Invariants --------------------------------------------------------------
 
 void simulated_cluster::check() {
   for (const auto& node : nodes_) {
     if (!node->serves()) {
-      world_.complain(node->name() + " does not serve at rest");
+      simulator_.report_violation(node->name() + " does not serve at rest");
       return;
     }
     node->check_at_rest();
-    for (const partition_id id : node->own())
-      for (const auto& [name, instance] : node->book().durable(id).instances) {
+    for (const partition_id id : node->owned_partitions())
+      for (const auto& [name, instance] : node->model().durable(id).instances) {
         check_replay(name, instance);
         check_timers(name, instance);
       }
   }
   if (client_->router().pending() != 0)
-    world_.complain("a client's requests have no answer at rest");
+    simulator_.report_violation("a client's requests have no answer at rest");
   clients_->check();
 }
 
-/// I12: history, run again, asks for what it has recorded.
+/// A replay of the history makes the recorded decisions.
 void simulated_cluster::check_replay(const instance_id& id,
-                                     const ledger_instance& instance) {
+                                     const model_instance& instance) {
   orchestration_work_item item;
   item.instance = id;
   item.execution = instance.stored->record.execution;
   item.cold = true;
   item.history = instance.history;
   item.now = instance.stored->record.last_updated_at;
-  orchestration_run again(how_.functions);
+  orchestration_run again(options_.functions);
   const turn_outcome outcome = again.run_turn(std::move(item));
   if (const auto* held = std::get_if<held_result>(&outcome.result))
-    world_.complain("\"" + id + "\" does not replay: " + held->reason.message);
+    simulator_.report_violation(
+      "\"" + id + "\" does not replay: " + held->reason.message);
 }
 
-/// I7: no timer fires before its time.
+/// No timer fires before its fire time.
 void simulated_cluster::check_timers(const instance_id& id,
-                                     const ledger_instance& instance) {
+                                     const model_instance& instance) {
   std::map<task_sequence, timestamp> due;
   for (const history_event& event : instance.history) {
     if (const auto* created = std::get_if<timer_created>(&event.body))
       due[created->sequence] = created->fire_at;
     else if (const auto* fired = std::get_if<timer_fired>(&event.body))
       if (event.time < due[fired->sequence])
-        world_.complain("a timer of \"" + id + "\" has fired early");
+        simulator_.report_violation("a timer of \"" + id
+                                    + "\" has fired early");
   }
 }
 

@@ -1,10 +1,10 @@
-/// The wires of a simulated cluster. The lower name dials the greater one, as
-/// the real transport does; packets are lost, repeated, late and out of order
-/// as far as the weather goes.
+/// The network of a simulated cluster. Between two nodes the one with
+/// the lower number connects, as in the real transport. Packets are lost,
+/// duplicated, delayed and reordered according to the conditions of each link.
 #pragma once
 
 #include "cluster/routing/node_router.hpp"
-#include "tests/support/simulated_world.hpp"
+#include "tests/support/simulator.hpp"
 
 #include <functional>
 #include <map>
@@ -14,80 +14,83 @@
 
 namespace perdura::tests {
 
-/// Of one direction between two nodes; chances are once in so many packets,
-/// 0: never.
-struct weather {
+/// Faults of one direction between two processes. A number n means that on
+/// average one packet of n has the fault; 0 means never.
+struct link_conditions {
   std::uint64_t lost = 0;
-  std::uint64_t repeated = 0;
-  std::uint64_t late = 0;
-  bool is_cut = false; ///< Nothing arrives.
+  std::uint64_t duplicated = 0;
+  std::uint64_t delayed = 0;
+  bool is_cut = false; ///< No packet arrives.
 };
 
-/// What a process is to the wires.
-class wire_end {
+/// The interface between the network and a process.
+class network_endpoint {
 public:
-  virtual ~wire_end() = default;
-  virtual bool is_alive() const = 0;
-  /// It dials all nodes, and nobody dials it.
+  virtual ~network_endpoint() = default;
+  virtual bool is_running() const = 0;
+  /// A client connects to every node; no process connects to a client.
   virtual bool is_client() const = 0;
-  /// Changes with each life.
-  virtual unsigned life() const = 0;
+  /// Number of starts so far. A connection ends when the number changes.
+  virtual unsigned start_count() const = 0;
   virtual void path_opened(cluster::path_id path, unsigned to) = 0;
   virtual void path_closed(cluster::path_id path) = 0;
-  virtual void take_packet(cluster::path_id from, std::string bytes) = 0;
+  virtual void receive_packet(cluster::path_id from, std::string bytes) = 0;
 };
 
 class simulated_network {
 public:
-  explicit simulated_network(simulated_world& world) : world_(world) {}
+  explicit simulated_network(simulator& simulation) : simulator_(simulation) {}
 
-  /// They are numbered in the order in which they are added; of two nodes the
-  /// lower number dials.
-  void add(wire_end& process);
+  /// Adds a process. Processes are numbered from 0 in the order of these calls.
+  void add(network_endpoint& process);
 
-  /// It has begun a life.
+  /// The process has started and connects to its peers.
   void process_started(unsigned number);
-  void process_died(unsigned number);
+  /// The process has ended. Its peers learn of the end after some milliseconds,
+  /// or only after some seconds, as after a loss of power.
+  void process_crashed(unsigned number);
 
-  /// Somebody who does not belong here speaks with a node.
-  void intrude(unsigned to);
+  /// Sends a node packets of another hub and bytes that are no packet.
+  void send_foreign_packets(unsigned to);
 
   void send(unsigned from, cluster::path_id path, std::string packet);
 
-  weather& between(unsigned from, unsigned to) {
-    return weather_[{from, to}];
+  /// Conditions of the packets that `from` sends to `to`.
+  link_conditions& between(unsigned from, unsigned to) {
+    return conditions_[{from, to}];
   }
 
-  /// Nothing is lost any more.
-  void heal() {
-    weather_.clear();
+  /// Removes all faults from all links.
+  void clear_faults() {
+    conditions_.clear();
   }
 
 private:
-  struct wire {
-    unsigned dialer = 0;
-    unsigned other = 0;
-    unsigned dialer_life = 0;
-    unsigned other_life = 0;
-    bool other_knows = false; ///< A packet has come through.
+  struct connection {
+    unsigned initiator = 0;
+    unsigned acceptor = 0;
+    unsigned initiator_start = 0;
+    unsigned acceptor_start = 0;
+    bool acceptor_received = false; ///< The acceptor knows the path.
   };
 
-  /// One direction of one session, as sent: to see what messages there are.
+  /// The bytes that were sent in one direction of a session and whose messages
+  /// are not counted yet.
   struct stream {
     std::string bytes;
   };
 
-  void dial(unsigned from, unsigned to, unsigned life);
+  void connect(unsigned from, unsigned to, unsigned start_count);
   void close(cluster::path_id path, unsigned towards);
   void deliver(cluster::path_id path, unsigned to, const std::string& packet);
-  void look_into(const std::string& packet);
-  bool is_current(const wire& one, unsigned at) const;
+  void count_packet(const std::string& packet);
+  bool is_current(const connection& one, unsigned at) const;
 
-  simulated_world& world_;
-  std::vector<wire_end*> ends_;
-  std::map<std::pair<unsigned, unsigned>, weather> weather_;
-  std::map<cluster::path_id, wire> wires_;
-  std::map<std::uint64_t, stream> streams_; ///< By the sender's session.
+  simulator& simulator_;
+  std::vector<network_endpoint*> endpoints_;
+  std::map<std::pair<unsigned, unsigned>, link_conditions> conditions_;
+  std::map<cluster::path_id, connection> connections_;
+  std::map<std::uint64_t, stream> streams_; ///< Key: session number.
   cluster::path_id last_path_ = 0;
 };
 

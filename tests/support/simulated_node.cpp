@@ -10,6 +10,9 @@
 
 namespace perdura::tests {
 
+using namespace actors;
+using namespace persistence;
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -24,22 +27,22 @@ constexpr std::array body_names{
   "outbox: child_start", "outbox: child_ended", "outbox: child_rewind",
   "outbox: child_terminate", "outbox: event_send"};
 
-/// What a mistake in a build might do.
+/// Assigns an instance to another partition than the other nodes do.
 partition_id other_partition_of(const instance_id& id, std::uint32_t count) {
   return partition_id((index_of(cluster::partition_of(id, count)) + 1) % count);
 }
 
 } // namespace
 
-// --- A partition's world -----------------------------------------------------
+// --- Callbacks of a partition ------------------------------------------------
 
-class simulated_node::desk : public partition_host {
+class simulated_node::host_adapter : public partition_host {
 public:
-  desk(simulated_node& node, partition_id id) : node_(node), id_(id) {}
+  host_adapter(simulated_node& node, partition_id id) : node_(node), id_(id) {}
 
   void answer(reply_to to, management_answer answer) override {
     node_.to_router([this, to, answer = std::move(answer)] {
-      node_.router_->take_reply(to, answer);
+      node_.router_->handle_reply(to, answer);
     });
   }
 
@@ -48,7 +51,7 @@ public:
   }
 
   void drop_run(const instance_id& id) override {
-    node_.cell_of(id_)->runs.erase(id);
+    node_.find_partition(id_)->runs.erase(id);
   }
 
   void run_activity(activity_work_item item) override {
@@ -56,36 +59,38 @@ public:
   }
 
   void send(partition_message message, partition_id to) override {
-    node_.world_.count(body_names.at(message.message.body.index()));
+    node_.simulator_.count(body_names.at(message.message.body.index()));
     node_.to_router([this, to, message = std::move(message)] {
-      node_.router_->take_message(message, to);
+      node_.router_->route_message(message, to);
     });
   }
 
   void acknowledge(partition_acknowledgement note, partition_id to) override {
     node_.to_router(
-      [this, to, note] { node_.router_->take_acknowledgement(note, to); });
+      [this, to, note] { node_.router_->route_acknowledgement(note, to); });
   }
 
-  void log(int, const std::string&) override {}
+  void log(persistence::log_level, const std::string&) override {}
 
 private:
   simulated_node& node_;
   partition_id id_;
 };
 
-// --- Life and death ----------------------------------------------------------
+// --- Start and crash ---------------------------------------------------------
 
-simulated_node::simulated_node(simulated_node_options how,
-                               simulated_world& world,
-                               simulated_network& network, door_keeper& keeper)
-  : simulated_process(how.number, how.owners, world, network, keeper),
-    how_(std::move(how)),
-    own_(owners_.owned_by(name_)),
-    open_(open_in_memory(static_cast<std::uint32_t>(owners_.owners.size()),
-                         how_.lanes)),
-    book_(static_cast<std::uint32_t>(owners_.owners.size())),
-    skew_(world.between(-1s, 1s)) {}
+simulated_node::simulated_node(simulated_node_options options,
+                               simulator& simulation,
+                               simulated_network& network,
+                               response_sink& responses)
+  : simulated_process(options.number, options.owners, simulation, network,
+                      responses),
+    options_(std::move(options)),
+    owned_partitions_(owners_.owned_by(name_)),
+    open_(make_memory_opener(static_cast<std::uint32_t>(owners_.owners.size()),
+                             options_.lanes)),
+    model_(static_cast<std::uint32_t>(owners_.owners.size())),
+    skew_(simulation.between(-1s, 1s)) {}
 
 simulated_node::~simulated_node() = default;
 
@@ -95,67 +100,70 @@ timestamp simulated_node::wall_clock::now() const {
 
 timestamp simulated_node::wall() const {
   // 2026-01-01T00:00:00Z
-  return timestamp(std::chrono::seconds(1'767'225'600)) + world_.now() + skew_;
+  return timestamp(std::chrono::seconds(1'767'225'600)) + simulator_.now()
+         + skew_;
 }
 
 void simulated_node::crash_at(crash_point point, unsigned n) {
   crash_at_.emplace(point, n);
 }
 
+/// Called at every commit point. Returns true if the node crashes here.
 bool simulated_node::crashes(crash_point point) {
   const auto index = static_cast<std::size_t>(point);
-  world_.count(point_names.at(index));
-  if (!serves_ && recovery_crashes_ > 0 && world_.once_in(2)) {
+  simulator_.count(point_names.at(index));
+  if (!serves_ && recovery_crashes_ > 0 && simulator_.once_in(2)) {
     --recovery_crashes_;
-    world_.count("fault: crash in recovery");
+    simulator_.count("fault: crash in recovery");
     return true;
   }
   if (!crash_at_ || crash_at_->first != point || --crash_at_->second > 0)
     return false;
   crash_at_.reset();
-  world_.count(crash_names.at(index));
+  simulator_.count(crash_names.at(index));
   return true;
 }
 
 void simulated_node::start() {
   simulated_process::start();
   if (recover())
-    commit_soon();
+    schedule_commit();
   else
-    die();
+    crash();
 }
 
 bool simulated_node::has_crashed() const {
   return journal_ && journal_->inner().crashed();
 }
 
+/// Applies the planted fault `wrong_partitions` to node 0.
 cluster::router_config simulated_node::router_config() {
   cluster::router_config config = simulated_process::router_config();
-  if (how_.faults.wrong_partitions && number_ == 0)
+  if (options_.faults.wrong_partitions && number_ == 0)
     config.partition_of = other_partition_of;
   return config;
 }
 
-/// False if it dies at once.
+/// Returns false if an injected crash ends the recovery.
 bool simulated_node::recover() {
   journal_ = std::make_unique<checking_journal>(
     open_([this](crash_point point, std::uint64_t) { return crashes(point); }),
-    book_, how_.faults.journal,
-    [this](const std::string& sentence) { complain(sentence); },
+    model_, options_.faults.journal,
+    [this](const std::string& sentence) { report_violation(sentence); },
     [this](partition_id id) -> const partition_state* {
-      const cell* at = cell_of(id);
+      const hosted_partition* at = find_partition(id);
       return at == nullptr ? nullptr : &at->processor->state();
     });
-  cells_.resize(owners_.owners.size());
-  for (const partition_id id : own_) {
-    auto at = std::make_unique<cell>();
-    at->host = std::make_unique<desk>(*this, id);
+  partitions_.resize(owners_.owners.size());
+  for (const partition_id id : owned_partitions_) {
+    auto at = std::make_unique<hosted_partition>();
+    at->host = std::make_unique<host_adapter>(*this, id);
     at->processor = std::make_unique<partition_processor>(
       config_of(id), *journal_, clock_, *at->host);
-    cells_[index_of(id)] = std::move(at);
+    partitions_[index_of(id)] = std::move(at);
   }
-  for (const partition_id id : own_) {
-    cell& at = *cell_of(id);
+  for (const partition_id id : owned_partitions_) {
+    hosted_partition& at = *find_partition(id);
     journal_->listen(id, [&at](journal_position reached) {
       at.reached = std::max(at.reached, reached);
     });
@@ -163,21 +171,21 @@ bool simulated_node::recover() {
     if (journal_->inner().crashed())
       return false;
     if (!recovered)
-      complain("partition " + std::to_string(index_of(id))
-               + " does not recover: " + recovered.error().message);
+      report_violation("partition " + std::to_string(index_of(id))
+                       + " does not recover: " + recovered.error().message);
     journal_->check_reads(id);
   }
   return !journal_->inner().crashed();
 }
 
-void simulated_node::die() {
+void simulated_node::crash() {
   serves_ = false;
-  commits_soon_ = false;
-  flushes_soon_ = false;
-  ran_.clear();
-  cells_.clear();
+  commit_scheduled_ = false;
+  flush_scheduled_ = false;
+  activities_run_.clear();
+  partitions_.clear();
   journal_.reset();
-  simulated_process::die();
+  simulated_process::crash();
 }
 
 partition_config simulated_node::config_of(partition_id id) {
@@ -185,13 +193,14 @@ partition_config simulated_node::config_of(partition_id id) {
   config.id = id;
   config.partition_count = static_cast<std::uint32_t>(owners_.owners.size());
   config.partition_of = cluster::partition_of;
-  config.idle_instances_max = how_.idle_instances_max;
+  config.idle_instances_max = options_.idle_instances_max;
   config.resolve = [this](const std::string& name,
                           const std::string& version) -> result<std::string> {
     if (version.empty()) {
-      if (auto found = how_.functions->default_version(name))
+      if (auto found = options_.functions->default_version(name))
         return *found;
-    } else if (how_.functions->find_orchestrator(name, version) != nullptr) {
+    } else if (options_.functions->find_orchestrator(name, version)
+               != nullptr) {
       return version;
     }
     return error{errc::unknown_orchestrator,
@@ -201,38 +210,43 @@ partition_config simulated_node::config_of(partition_id id) {
   return config;
 }
 
-simulated_node::cell* simulated_node::cell_of(partition_id id) const {
-  return index_of(id) < cells_.size() ? cells_[index_of(id)].get() : nullptr;
+simulated_node::hosted_partition*
+simulated_node::find_partition(partition_id id) const {
+  return index_of(id) < partitions_.size() ? partitions_[index_of(id)].get()
+                                           : nullptr;
 }
 
 // --- Partitions --------------------------------------------------------------
 
-void simulated_node::put(partition_id to, mail what) {
-  cell* at = cell_of(to);
+void simulated_node::enqueue(partition_id to, mailbox_entry what) {
+  hosted_partition* at = find_partition(to);
   if (at == nullptr) {
-    complain("a message has come for partition " + std::to_string(index_of(to))
-             + ", which is another node's");
+    report_violation("a message has come for partition "
+                     + std::to_string(index_of(to))
+                     + ", which another node owns");
     return;
   }
   at->mailbox.push_back(std::move(what));
-  take_soon(to, *at);
+  schedule_batch(to, *at);
 }
 
-void simulated_node::take_soon(partition_id id, cell& at) {
-  if (!at.is_ready || at.takes_soon || at.mailbox.empty())
+/// Schedules a batch if messages wait and the partition has recovered.
+void simulated_node::schedule_batch(partition_id id, hosted_partition& at) {
+  if (!at.is_ready || at.batch_scheduled || at.mailbox.empty())
     return;
-  at.takes_soon = true;
-  post(world_.between(5us, 250us), [this, id, &at] { take_some(id, at); });
+  at.batch_scheduled = true;
+  post(simulator_.between(5us, 250us),
+       [this, id, &at] { process_batch(id, at); });
 }
 
-/// All that waits, or less, as one batch.
-void simulated_node::take_some(partition_id id, cell& at) {
-  at.takes_soon = false;
-  world_.trace("take", index_of(id));
+/// Processes some or all of the waiting messages as one batch.
+void simulated_node::process_batch(partition_id id, hosted_partition& at) {
+  at.batch_scheduled = false;
+  simulator_.trace("take", index_of(id));
   std::vector<inbound> batch;
-  for (std::size_t most = world_.below(at.mailbox.size()) + 1; most > 0;
+  for (std::size_t most = simulator_.below(at.mailbox.size()) + 1; most > 0;
        --most) {
-    mail next = std::move(at.mailbox.front());
+    mailbox_entry next = std::move(at.mailbox.front());
     at.mailbox.pop_front();
     if (next.message)
       batch.push_back(std::move(*next.message));
@@ -240,19 +254,22 @@ void simulated_node::take_some(partition_id id, cell& at) {
       at.processor->resend(next.returned);
   }
   if (!batch.empty())
-    at.processor->take(batch);
-  after_take(id, at);
+    at.processor->process_batch(batch);
+  after_batch(id, at);
 }
 
-void simulated_node::after_take(partition_id id, cell& at) {
-  if (how_.faults.journal.early_effects)
+/// Schedules what can be necessary after a batch: the next batch, a commit and
+/// the next wake-up.
+void simulated_node::after_batch(partition_id id, hosted_partition& at) {
+  if (options_.faults.journal.early_effects)
     at.processor->on_durable(journal_->last_enqueued(id));
-  take_soon(id, at);
-  commit_soon();
-  arm(id, at);
+  schedule_batch(id, at);
+  schedule_commit();
+  schedule_wake(id, at);
 }
 
-void simulated_node::arm(partition_id id, cell& at) {
+/// Schedules an empty batch at the next wake time of the partition.
+void simulated_node::schedule_wake(partition_id id, hosted_partition& at) {
   const timestamp when = at.processor->wake_at().at;
   if (at.wakes_at && *at.wakes_at <= when)
     return;
@@ -260,58 +277,64 @@ void simulated_node::arm(partition_id id, cell& at) {
   const duration left = std::max(duration(0), when - wall());
   post(left + 50us, [this, id, &at, when] {
     if (at.wakes_at != when)
-      return; // a sooner one was set since
+      return; // replaced by a wake-up at an earlier time
     at.wakes_at.reset();
-    world_.trace("wake", index_of(id));
-    at.processor->take({});
-    after_take(id, at);
+    simulator_.trace("wake", index_of(id));
+    at.processor->process_batch({});
+    after_batch(id, at);
   });
 }
 
-void simulated_node::commit_soon() {
-  if (commits_soon_ || !journal_->has_queued())
+/// All turns that are queued before the commit runs share this commit, as in
+/// the committer.
+void simulated_node::schedule_commit() {
+  if (commit_scheduled_ || !journal_->has_queued())
     return;
-  commits_soon_ = true;
-  post(world_.between(200us, 5ms), [this] { commit(); });
+  commit_scheduled_ = true;
+  post(simulator_.between(200us, 5ms), [this] { commit(); });
 }
 
 void simulated_node::commit() {
-  commits_soon_ = false;
-  world_.trace("commit", number_);
+  commit_scheduled_ = false;
+  simulator_.trace("commit", number_);
   if (!journal_->commit())
     return;
-  for (const partition_id id : own_) {
-    cell& at = *cell_of(id);
-    if (at.told >= at.reached || at.is_told_soon)
+  for (const partition_id id : owned_partitions_) {
+    hosted_partition& at = *find_partition(id);
+    if (at.reported >= at.reached || at.report_scheduled)
       continue;
-    at.is_told_soon = true;
-    post(world_.between(5us, 300us), [this, id, &at] { tell(id, at); });
+    at.report_scheduled = true;
+    post(simulator_.between(5us, 300us),
+         [this, id, &at] { report_durable(id, at); });
   }
-  flush_soon();
+  schedule_flush();
 }
 
-/// The views follow at their leisure.
-void simulated_node::flush_soon() {
-  if (flushes_soon_ || !world_.once_in(4))
+/// Schedules a flush of the views after one commit in four.
+void simulated_node::schedule_flush() {
+  if (flush_scheduled_ || !simulator_.once_in(4))
     return;
-  flushes_soon_ = true;
-  post(world_.between(1ms, 60ms), [this] {
-    flushes_soon_ = false;
-    world_.trace("views", number_);
-    journal_->inner().flush_views(world_.once_in(2));
+  flush_scheduled_ = true;
+  post(simulator_.between(1ms, 60ms), [this] {
+    flush_scheduled_ = false;
+    simulator_.trace("views", number_);
+    journal_->inner().flush_views(simulator_.once_in(2));
   });
 }
 
-void simulated_node::tell(partition_id id, cell& at) {
-  at.is_told_soon = false;
-  at.told = at.reached;
-  world_.trace("tell", index_of(id));
-  at.processor->on_durable(at.told);
-  at.is_ready = true; // its epoch is durable
-  after_take(id, at);
-  if (serves_ || !std::all_of(own_.begin(), own_.end(), [&](partition_id one) {
-        return cell_of(one)->is_ready;
-      }))
+/// Reports the durable position to the partition. The node serves requests when
+/// the owner epochs of all its partitions are durable.
+void simulated_node::report_durable(partition_id id, hosted_partition& at) {
+  at.report_scheduled = false;
+  at.reported = at.reached;
+  simulator_.trace("report_durable", index_of(id));
+  at.processor->on_durable(at.reported);
+  at.is_ready = true; // its owner epoch is durable
+  after_batch(id, at);
+  if (serves_
+      || !std::all_of(
+        owned_partitions_.begin(), owned_partitions_.end(),
+        [&](partition_id one) { return find_partition(one)->is_ready; }))
     return;
   serves_ = true;
   to_router([this] { router_->serve(true); });
@@ -319,56 +342,64 @@ void simulated_node::tell(partition_id id, cell& at) {
 
 // --- Turns and activities ----------------------------------------------------
 
+/// Runs a turn after a random delay; its outcome goes into the mailbox. Turns
+/// of one instance keep their order.
 void simulated_node::run_turn(partition_id id, orchestration_work_item item) {
-  warm_run& slot = cell_of(id)->runs[item.instance];
+  warm_run& slot = find_partition(id)->runs[item.instance];
   if (!slot.run)
-    slot.run = std::make_shared<orchestration_run>(how_.functions);
-  slot.last = std::max(slot.last, world_.now() + world_.between(10us, 1ms));
-  post(slot.last - world_.now(),
-       [this, id, run = slot.run, item = std::move(item)] {
-         world_.trace("turn", index_of(id), item.instance);
-         try {
-           put(id, {run->run_turn(item), {}});
-         } catch (const std::exception& failure) {
-           complain(std::string("a turn cannot be run: ") + failure.what());
-         }
-       });
+    slot.run = std::make_shared<orchestration_run>(options_.functions);
+  slot.last
+    = std::max(slot.last, simulator_.now() + simulator_.between(10us, 1ms));
+  post(slot.last - simulator_.now(), [this, id, run = slot.run,
+                                      item = std::move(item)] {
+    simulator_.trace("turn", index_of(id), item.instance);
+    try {
+      enqueue(id, {run->run_turn(item), {}});
+    } catch (const std::exception& failure) {
+      report_violation(std::string("a turn cannot be run: ") + failure.what());
+    }
+  });
 }
 
+/// Runs an activity after a random delay; its result arrives after a second
+/// random delay.
 void simulated_node::run_activity(activity_work_item item) {
-  post(world_.between(50us, 15ms), [this, item = std::move(item)] {
-    world_.trace("activity", index_of(item.partition), item.instance);
-    check_activity(book_.durable(item.partition), item,
-                   [this](const std::string& wrong) { complain(wrong); });
-    if (!ran_.insert(key_of(item)).second)
-      complain("activity " + key_of(item) + " runs twice without a crash");
-    const activity_result result = run_inline(*how_.functions, item);
-    post(world_.between(5us, 2ms), [this, result] {
-      put(result.partition, {result, {}});
+  post(simulator_.between(50us, 15ms), [this, item = std::move(item)] {
+    simulator_.trace("activity", index_of(item.partition), item.instance);
+    check_activity(
+      model_.durable(item.partition), item,
+      [this](const std::string& wrong) { report_violation(wrong); });
+    if (!activities_run_.insert(key_of(item)).second)
+      report_violation("activity " + key_of(item)
+                       + " runs twice without a crash");
+    const activity_result result = run_inline(*options_.functions, item);
+    post(simulator_.between(5us, 2ms), [this, result] {
+      enqueue(result.partition, {result, {}});
     });
   });
 }
 
-// --- What the router asks ----------------------------------------------------
+// --- Callbacks of the router -------------------------------------------------
 
-/// A planted bug: the message is not what it was, or is answered here.
-bool simulated_node::is_misdelivered(partition_id to, inbound& message,
-                                     cell& at) {
+/// Applies the planted bugs `no_deduplication` and `dirty_reads` to a message.
+/// Returns true if the message has been answered here.
+bool simulated_node::apply_planted_fault(partition_id to, inbound& message,
+                                         hosted_partition& at) {
   if (auto* from = std::get_if<partition_message>(&message);
-      from != nullptr && how_.faults.no_deduplication) {
-    const auto& taken = at.processor->state().marks_taken;
+      from != nullptr && options_.faults.no_deduplication) {
+    const auto& taken = at.processor->state().marks_accepted;
     const auto known = taken.find(from->from);
     if (known != taken.end() && from->message.sequence <= known->second)
       from->message.sequence = known->second + 1;
   }
-  if (!how_.faults.dirty_reads)
+  if (!options_.faults.dirty_reads)
     return false;
   const auto* request = std::get_if<management_inbound>(&message);
   const auto* asked
     = request == nullptr ? nullptr : std::get_if<get_status>(&request->request);
   if (asked == nullptr)
     return false;
-  const auto& known = book_.now(to).instances;
+  const auto& known = model_.now(to).instances;
   const auto found = known.find(asked->id);
   if (found == known.end())
     return false;
@@ -380,89 +411,93 @@ bool simulated_node::is_misdelivered(partition_id to, inbound& message,
   answer.id = asked->id;
   answer.status = std::move(status);
   to_router([this, to = request->from, answer = std::move(answer)] {
-    router_->take_reply(to, answer);
+    router_->handle_reply(to, answer);
   });
   return true;
 }
 
 void simulated_node::deliver(partition_id to, inbound message) {
-  cell* at = cell_of(to);
-  if (at != nullptr && is_misdelivered(to, message, *at))
+  hosted_partition* at = find_partition(to);
+  if (at != nullptr && apply_planted_fault(to, message, *at))
     return;
-  put(to, {std::move(message), {}});
+  enqueue(to, {std::move(message), {}});
 }
 
+/// A node is connected again. The partitions of this node send their outbox
+/// messages to the partitions of that node, `its`, again.
 void simulated_node::peer_returned(const std::vector<partition_id>& its) {
-  for (const partition_id id : own_)
-    if (cell_of(id)->is_ready) // else nothing has been sent
-      put(id, {std::nullopt, its});
+  for (const partition_id id : owned_partitions_)
+    if (find_partition(id)->is_ready) // else nothing was sent yet
+      enqueue(id, {std::nullopt, its});
 }
 
-void simulated_node::look_up(std::uint64_t ticket, cluster::question asked) {
-  post(world_.between(20us, 2ms), [this, ticket, asked = std::move(asked)] {
-    result<cluster::question_answer> found = std::visit(
-      [this](const auto& x) -> result<cluster::question_answer> {
+/// Answers a query of another node after a random delay.
+void simulated_node::run_local_query(std::uint64_t ticket,
+                                     cluster::node_query asked) {
+  post(simulator_.between(20us, 2ms), [this, ticket, asked = std::move(asked)] {
+    result<cluster::node_query_answer> found = std::visit(
+      [this](const auto& x) -> result<cluster::node_query_answer> {
         using type = std::decay_t<decltype(x)>;
         if constexpr (std::is_same_v<type, instance_query>) {
-          auto page = journal_->query(own_, x);
+          auto page = journal_->query(owned_partitions_, x);
           if (!page)
             return page.error();
-          return cluster::question_answer(std::move(*page));
-        } else if constexpr (std::is_same_v<type, cluster::count_question>) {
-          const auto counts = journal_->count(own_);
+          return cluster::node_query_answer(std::move(*page));
+        } else if constexpr (std::is_same_v<type, cluster::count_query>) {
+          const auto counts = journal_->count(owned_partitions_);
           if (!counts)
             return counts.error();
-          return cluster::question_answer(
+          return cluster::node_query_answer(
             cluster::counts_answer{{counts->begin(), counts->end()}});
         } else {
           cluster::node_report report;
           report.node = name_;
-          report.peers = router_->peers(world_.now(), wall());
-          return cluster::question_answer(std::move(report));
+          report.peers = router_->peers(simulator_.now(), wall());
+          return cluster::node_query_answer(std::move(report));
         }
       },
       asked);
     if (journal_->inner().crashed())
       return;
     to_router([this, ticket, found = std::move(found)] {
-      router_->looked_up(ticket, found);
+      router_->complete_local_query(ticket, found);
     });
   });
 }
 
-// --- What is there -----------------------------------------------------------
+// --- State -------------------------------------------------------------------
 
 const partition_state& simulated_node::state_of(partition_id id) const {
-  return cell_of(id)->processor->state();
+  return find_partition(id)->processor->state();
 }
 
 void simulated_node::check_at_rest() {
   std::uint64_t rows = 0;
-  for (const partition_id id : own_) {
+  for (const partition_id id : owned_partitions_) {
     check_partition_at_rest(
-      book_.durable(id), state_of(id),
-      [this](const std::string& sentence) { complain(sentence); });
+      model_.durable(id), state_of(id),
+      [this](const std::string& sentence) { report_violation(sentence); });
     journal_->check_reads(id);
-    rows += book_.durable(id).instances.size();
-    if (!cell_of(id)->mailbox.empty())
-      complain("a mailbox is not empty at rest");
+    rows += model_.durable(id).instances.size();
+    if (!find_partition(id)->mailbox.empty())
+      report_violation("a mailbox is not empty at rest");
   }
   if (journal_->has_queued())
-    complain("a turn is not durable at rest");
+    report_violation("a turn is not durable at rest");
   if (router_->pending() != 0)
-    complain(std::to_string(router_->pending())
-             + " requests have no answer at rest");
+    report_violation(std::to_string(router_->pending())
+                     + " requests have no answer at rest");
   if (router_->incoming() != 0)
-    complain(std::to_string(router_->incoming())
-             + " requests of others have no answer at rest");
-  const auto counts = journal_->count(own_);
+    report_violation(std::to_string(router_->incoming())
+                     + " requests of others have no answer at rest");
+  const auto counts = journal_->count(owned_partitions_);
   std::uint64_t counted = 0;
   if (counts)
     for (const std::uint64_t each : *counts)
       counted += each;
   if (counted != rows)
-    complain("counts " + std::to_string(counted) + " instances, has "
-             + std::to_string(rows));
+    report_violation("counts " + std::to_string(counted) + " instances, has "
+                     + std::to_string(rows));
 }
 
 } // namespace perdura::tests

@@ -1,10 +1,10 @@
-/// One node of a simulated cluster: its disk with a journal that is checked,
-/// the partitions that it owns, its router. Everything it does is an event of
-/// the world; a crash forgets all but the disk.
+/// One node of a simulated cluster: a checked journal in memory, the
+/// partitions that it owns, and its router. Everything the node does is an
+/// event of the simulator. A crash loses everything but the durable turns.
 ///
-///   door ──▶ router ──▶ mailbox ──▶ partition ──▶ turns, activities
-///    ▲         │ ▲                      │
-///    └─────────┘ └── wires              └──▶ journal ──commit──▶ tell
+///   clients ──▶ router ──▶ mailbox ──▶ partition ──▶ turns, activities
+///      ▲         │ ▲                       │
+///      └─────────┘ └── network             └──▶ journal ──commit──▶ on_durable
 #pragma once
 
 #include "tests/support/deterministic_node.hpp"
@@ -19,12 +19,14 @@
 
 namespace perdura::tests {
 
-/// Bugs to prove that the checks see them.
+using actors::partition_state;
+
+/// Bugs that a test switches on, to prove that the checks detect them.
 struct cluster_faults {
   planted_faults journal;
-  bool no_deduplication = false; ///< A repeated message is taken again.
-  bool wrong_partitions = false; ///< One node's router has another map.
-  bool dirty_reads = false;      ///< A status is answered before it is durable.
+  bool no_deduplication = false; ///< Repeated messages are accepted.
+  bool wrong_partitions = false; ///< Node 0 uses another partition map.
+  bool dirty_reads = false;      ///< A status is read before it is durable.
 };
 
 struct simulated_node_options {
@@ -38,48 +40,51 @@ struct simulated_node_options {
 
 class simulated_node : public simulated_process {
 public:
-  simulated_node(simulated_node_options how, simulated_world& world,
-                 simulated_network& network, door_keeper& keeper);
+  simulated_node(simulated_node_options options, simulator& simulation,
+                 simulated_network& network, response_sink& responses);
   ~simulated_node() override;
 
-  // --- Life and death -------------------------------------------------------
+  // --- Start and crash ------------------------------------------------------
 
   void start() override;
-  void die() override;
+  void crash() override;
 
-  /// It dies when it passes that point for the n-th time from now.
+  /// The node crashes when it reaches this commit point for the n-th time from
+  /// now.
   void crash_at(crash_point point, unsigned n);
 
-  /// So often it dies while it comes back.
+  /// The node crashes up to this many times while it recovers.
   void crash_in_recovery(unsigned times) {
     recovery_crashes_ = times;
   }
 
-  /// No crash that was ordered comes any more.
-  void call_off_crashes() {
+  /// Cancels the crashes that are planned.
+  void cancel_crashes() {
     crash_at_.reset();
     recovery_crashes_ = 0;
   }
 
-  /// Its wall clock leaps.
-  void set_clock_back_or_forth(duration by) {
+  /// Moves the wall clock of the node; a negative value moves it back.
+  void shift_clock(duration by) {
     skew_ += by;
   }
 
+  /// Whether all its partitions have recovered.
   bool serves() const {
-    return alive_ && serves_;
+    return running_ && serves_;
   }
 
-  // --- What is there --------------------------------------------------------
+  // --- State ----------------------------------------------------------------
 
+  /// Wall clock of the node.
   timestamp wall() const;
 
-  const std::vector<partition_id>& own() const {
-    return own_;
+  const std::vector<partition_id>& owned_partitions() const {
+    return owned_partitions_;
   }
 
-  const ledger& book() const {
-    return book_;
+  const journal_model& model() const {
+    return model_;
   }
 
   checking_journal& journal() {
@@ -88,11 +93,12 @@ public:
 
   const partition_state& state_of(partition_id id) const;
 
-  /// I10 and I11, and that everything reads as it was written.
+  /// Checks that no request, message or turn is left, that counts agree with
+  /// the stored instances, and that all reads agree with the model.
   void check_at_rest();
 
 private:
-  class desk;
+  class host_adapter;
 
   struct wall_clock : persistence::clock {
     explicit wall_clock(const simulated_node& of) : node(of) {}
@@ -101,60 +107,64 @@ private:
     const simulated_node& node;
   };
 
-  /// To a partition: a message, or that others have returned.
-  struct mail {
+  /// A message to a partition, or a notice that the owner of the partitions in
+  /// `returned` is connected again.
+  struct mailbox_entry {
     std::optional<inbound> message;
     std::vector<partition_id> returned;
   };
 
   struct warm_run {
     std::shared_ptr<orchestration_run> run;
-    moment last{}; ///< Turns of one instance stay in order.
+    /// Time of the last scheduled turn; the next turn does not run earlier.
+    steady_time last{};
   };
 
-  struct cell {
-    std::unique_ptr<desk> host;
+  struct hosted_partition {
+    std::unique_ptr<host_adapter> host;
     std::unique_ptr<partition_processor> processor;
     std::map<instance_id, warm_run> runs;
-    std::deque<mail> mailbox;
-    journal_position reached = 0; ///< As the journal has told.
-    journal_position told = 0;    ///< As the partition has been told.
+    std::deque<mailbox_entry> mailbox;
+    journal_position reached = 0;  ///< Durable position of the journal.
+    journal_position reported = 0; ///< Position reported to the partition.
     std::optional<timestamp> wakes_at;
     bool is_ready = false;
-    bool takes_soon = false;
-    bool is_told_soon = false;
+    bool batch_scheduled = false;
+    bool report_scheduled = false;
   };
 
   bool has_crashed() const override;
   cluster::router_config router_config() override;
   bool crashes(crash_point point);
   bool recover();
-  cell* cell_of(partition_id id) const;
+  hosted_partition* find_partition(partition_id id) const;
   partition_config config_of(partition_id id);
 
   // Partitions.
-  void put(partition_id to, mail what);
-  void take_soon(partition_id id, cell& at);
-  void take_some(partition_id id, cell& at);
-  void after_take(partition_id id, cell& at);
-  void arm(partition_id id, cell& at);
-  void commit_soon();
+  void enqueue(partition_id to, mailbox_entry what);
+  void schedule_batch(partition_id id, hosted_partition& at);
+  void process_batch(partition_id id, hosted_partition& at);
+  void after_batch(partition_id id, hosted_partition& at);
+  void schedule_wake(partition_id id, hosted_partition& at);
+  void schedule_commit();
   void commit();
-  void flush_soon();
-  void tell(partition_id id, cell& at);
+  void schedule_flush();
+  void report_durable(partition_id id, hosted_partition& at);
   void run_turn(partition_id id, orchestration_work_item item);
   void run_activity(activity_work_item item);
-  bool is_misdelivered(partition_id to, inbound& message, cell& at);
+  bool apply_planted_fault(partition_id to, inbound& message,
+                           hosted_partition& at);
 
   // The router.
   void deliver(partition_id to, inbound message) override;
   void peer_returned(const std::vector<partition_id>& its) override;
-  void look_up(std::uint64_t ticket, cluster::question asked) override;
+  void run_local_query(std::uint64_t ticket,
+                       cluster::node_query asked) override;
 
-  const simulated_node_options how_;
-  const std::vector<partition_id> own_;
-  disk_opener open_;
-  ledger book_;
+  const simulated_node_options options_;
+  const std::vector<partition_id> owned_partitions_;
+  journal_opener open_;
+  journal_model model_;
   duration skew_{};
   wall_clock clock_{*this};
 
@@ -163,10 +173,12 @@ private:
   unsigned recovery_crashes_ = 0;
 
   std::unique_ptr<checking_journal> journal_;
-  std::vector<std::unique_ptr<cell>> cells_; ///< By partition; null: not own.
-  bool commits_soon_ = false;
-  bool flushes_soon_ = false;
-  std::set<std::string> ran_; ///< Keys of activities, in this life.
+  /// Index: partition number. Null means that another node owns the partition.
+  std::vector<std::unique_ptr<hosted_partition>> partitions_;
+  bool commit_scheduled_ = false;
+  bool flush_scheduled_ = false;
+  /// Keys of the activities that have run since the last start.
+  std::set<std::string> activities_run_;
 };
 
 } // namespace perdura::tests

@@ -7,25 +7,28 @@
 
 namespace perdura::tests {
 
+using namespace actors;
+using namespace persistence;
+
 using namespace cluster;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint64_t the_door = 1;
+constexpr std::uint64_t client_origin = 1;
 
 } // namespace
 
 simulated_process::simulated_process(unsigned number, placement owners,
-                                     simulated_world& world,
+                                     simulator& simulation,
                                      simulated_network& network,
-                                     door_keeper& keeper)
+                                     response_sink& responses)
   : number_(number),
     owners_(std::move(owners)),
     name_(number < owners_.nodes.size() ? owners_.nodes[number] : ""),
-    world_(world),
+    simulator_(simulation),
     network_(network),
-    keeper_(keeper) {
+    responses_(responses) {
   network_.add(*this);
 }
 
@@ -47,112 +50,120 @@ cluster::router_config simulated_process::router_config() {
       config.peers.push_back(other);
   config.partition_of = partition_of;
   config.request_time_max = request_time_max;
-  config.random = [this] { return world_.below(~std::uint64_t{0}) + 1; };
+  config.random = [this] { return simulator_.below(~std::uint64_t{0}) + 1; };
   return config;
 }
 
-void simulated_process::complain(const std::string& sentence) {
-  world_.complain((is_client() ? "a client" : name_) + ": " + sentence);
+void simulated_process::report_violation(const std::string& sentence) {
+  simulator_.report_violation((is_client() ? "a client" : name_) + ": "
+                              + sentence);
 }
 
-// --- Life and death ----------------------------------------------------------
+// --- Start, crash and pause --------------------------------------------------
 
 void simulated_process::start() {
-  ++life_;
-  alive_ = true;
-  world_.trace("start", number_);
+  ++start_count_;
+  running_ = true;
+  simulator_.trace("start", number_);
   router_ = std::make_unique<node_router>(router_config(), *this);
   network_.process_started(number_);
-  arm_router();
+  schedule_router_wake();
 }
 
-void simulated_process::die() {
-  world_.trace("death", number_);
-  alive_ = false;
+void simulated_process::crash() {
+  simulator_.trace("death", number_);
+  running_ = false;
   paused_ = false;
-  stalled_.clear();
+  postponed_.clear();
   router_inputs_.clear();
-  router_runs_soon_ = false;
+  router_scheduled_ = false;
   ticks_at_.reset();
   router_.reset();
-  network_.process_died(number_);
-  keeper_.process_died(number_);
-  if (on_death)
-    on_death();
+  network_.process_crashed(number_);
+  responses_.process_crashed(number_);
+  if (on_crash)
+    on_crash();
 }
 
 void simulated_process::pause() {
-  world_.trace("pause", number_);
+  simulator_.trace("pause", number_);
   paused_ = true;
 }
 
-void simulated_process::go_on() {
+void simulated_process::resume() {
   if (!paused_)
     return;
-  world_.trace("go on", number_);
+  simulator_.trace("go on", number_);
   paused_ = false;
-  for (auto& waiting : std::exchange(stalled_, {}))
+  for (auto& waiting : std::exchange(postponed_, {}))
     post(0us, std::move(waiting));
 }
 
-void simulated_process::post(moment delay, std::function<void()> what) {
-  world_.after(delay, [this, life = life_, what = std::move(what)] {
-    if (!alive_ || life_ != life)
-      return;
-    if (paused_)
-      stalled_.push_back(what);
-    else
-      run(what);
-  });
+// If the process has restarted since the call, the start counts differ and the
+// event is dropped.
+void simulated_process::post(steady_time delay, std::function<void()> what) {
+  simulator_.after(delay,
+                   [this, start_count = start_count_, what = std::move(what)] {
+                     if (!running_ || start_count_ != start_count)
+                       return;
+                     if (paused_)
+                       postponed_.push_back(what);
+                     else
+                       run(what);
+                   });
 }
 
+/// Runs an event; an injected crash within it ends the process.
 void simulated_process::run(const std::function<void()>& what) {
   what();
-  if (alive_ && has_crashed())
-    die();
+  if (running_ && has_crashed())
+    crash();
 }
 
-// --- Its thread --------------------------------------------------------------
+// --- The thread of the router ------------------------------------------------
 
+// Inputs that arrive before the router runs are processed together.
 void simulated_process::to_router(std::function<void()> what) {
   router_inputs_.push_back(std::move(what));
-  if (router_runs_soon_)
+  if (router_scheduled_)
     return;
-  router_runs_soon_ = true;
-  post(world_.between(5us, 120us), [this] { run_router(); });
+  router_scheduled_ = true;
+  post(simulator_.between(5us, 120us), [this] { run_router(); });
 }
 
 void simulated_process::run_router() {
-  router_runs_soon_ = false;
-  world_.trace("router", number_);
+  router_scheduled_ = false;
+  simulator_.trace("router", number_);
   for (const auto& one : std::exchange(router_inputs_, {}))
     one();
-  router_->flush(world_.now());
-  arm_router();
+  router_->flush(simulator_.now());
+  schedule_router_wake();
 }
 
-void simulated_process::arm_router() {
-  const moment at = std::max(router_->wake_at(), world_.now() + 1us);
-  if (at == moment::max() || (ticks_at_ && *ticks_at_ <= at))
+/// Schedules a tick of the router at the time that its wake_at() returns.
+void simulated_process::schedule_router_wake() {
+  const steady_time at = std::max(router_->wake_at(), simulator_.now() + 1us);
+  if (at == steady_time::max() || (ticks_at_ && *ticks_at_ <= at))
     return;
   ticks_at_ = at;
-  post(at - world_.now(), [this, at] {
+  post(at - simulator_.now(), [this, at] {
     if (ticks_at_ != at)
-      return; // a sooner one was set since
+      return; // replaced by a wake-up at an earlier time
     ticks_at_.reset();
-    router_->tick(world_.now());
-    router_->flush(world_.now());
-    arm_router();
+    router_->tick(simulator_.now());
+    router_->flush(simulator_.now());
+    schedule_router_wake();
   });
 }
 
-// --- Its door ----------------------------------------------------------------
+// --- Requests of clients -----------------------------------------------------
 
 void simulated_process::submit(std::uint64_t ticket, management_request request,
-                               claim_ptr claim) {
+                               send_or_cancel_ptr token) {
   to_router(
-    [this, ticket, request = std::move(request), claim = std::move(claim)] {
-      router_->take_request({{the_door, ticket}, request}, claim, world_.now());
+    [this, ticket, request = std::move(request), token = std::move(token)] {
+      router_->handle_request({{client_origin, ticket}, request}, token,
+                              simulator_.now());
     });
 }
 
@@ -160,69 +171,75 @@ void simulated_process::cancel(std::uint64_t ticket, const instance_id& id) {
   submit(ticket, cancel_wait{id});
 }
 
-void simulated_process::ask(unsigned node, question asked,
+void simulated_process::ask(unsigned node, node_query asked,
                             std::uint64_t ticket) {
   to_router([this, node, asked = std::move(asked), ticket] {
-    router_->ask(owners_.nodes.at(node), asked, ticket, world_.now());
+    router_->query_peer(owners_.nodes.at(node), asked, ticket,
+                        simulator_.now());
   });
 }
 
-// --- The wires ---------------------------------------------------------------
+// --- Network -----------------------------------------------------------------
 
 void simulated_process::path_opened(path_id path, unsigned to) {
   to_router([this, path, to] {
-    router_->path_opened(path, owners_.nodes.at(to), world_.now());
+    router_->path_opened(path, owners_.nodes.at(to), simulator_.now());
   });
 }
 
 void simulated_process::path_closed(path_id path) {
-  to_router([this, path] { router_->path_closed(path, world_.now()); });
+  to_router([this, path] { router_->path_closed(path, simulator_.now()); });
 }
 
-void simulated_process::take_packet(path_id from, std::string bytes) {
+void simulated_process::receive_packet(path_id from, std::string bytes) {
   to_router([this, from, bytes = std::move(bytes)] {
-    router_->take_packet(from, bytes, world_.now());
+    router_->receive_packet(from, bytes, simulator_.now());
   });
 }
 
-// --- What the router asks ----------------------------------------------------
+// --- Callbacks of the router -------------------------------------------------
 
 void simulated_process::deliver(partition_id, inbound) {
-  complain("a message comes for a partition, and it has none");
+  report_violation(
+    "it receives a message for a partition and owns no partition");
 }
 
 void simulated_process::peer_returned(const std::vector<partition_id>&) {
-  complain("it is told that a node is back, and has nothing to send");
+  report_violation("it is notified of a returned node and has nothing to send");
 }
 
-void simulated_process::look_up(std::uint64_t, question) {
-  complain("it is asked what only nodes are asked");
+void simulated_process::run_local_query(std::uint64_t, node_query) {
+  report_violation("it receives a query that only nodes answer");
 }
 
 void simulated_process::answer(reply_to to, management_answer answer) {
-  if (to.door != the_door)
-    complain("an answer goes to a door that does not exist");
-  keeper_.answered(to.correlation, std::move(answer));
+  if (to.gateway != client_origin)
+    report_violation("an answer is addressed to an unknown recipient");
+  responses_.answered(to.correlation, std::move(answer));
 }
 
 void simulated_process::send(path_id to, std::string packet) {
   network_.send(number_, to, std::move(packet));
 }
 
-void simulated_process::answered(std::uint64_t ticket,
-                                 result<question_answer> answer) {
-  keeper_.question_answered(ticket, std::move(answer));
+void simulated_process::peer_query_completed(std::uint64_t ticket,
+                                             result<node_query_answer> answer) {
+  responses_.query_answered(ticket, std::move(answer));
 }
 
 void simulated_process::must_stop(const error& why) {
-  complain("it is told to stop: " + why.message);
+  report_violation("its router demands a stop: " + why.message);
 }
 
-void simulated_process::met(const peer_hello&) {}
+void simulated_process::peer_connected(const peer_hello&) {}
 
-void simulated_process::log(int level, const std::string& text) {
-  if (level >= 4 && text.find("another hub") == std::string::npos)
-    complain("it logs an error: " + text);
+/// An error in the log is a violation, except for the refusal of the foreign
+/// packets that the simulation injects.
+void simulated_process::log(persistence::log_level level,
+                            const std::string& text) {
+  if (level == persistence::log_level::error
+      && text.find("another hub") == std::string::npos)
+    report_violation("it logs an error: " + text);
 }
 
 } // namespace perdura::tests

@@ -1,6 +1,6 @@
-/// A process of a simulated cluster, as the wires and the doors see it: a
-/// router on a thread of its own, a life that ends and begins again, a pause.
-/// A node is one with partitions; without any it is a client's.
+/// A process of a simulated cluster: a router, requests of clients, network
+/// connections, and crash, restart and pause. A process without partitions is
+/// a client process; simulated_node adds partitions.
 #pragma once
 
 #include "tests/support/simulated_network.hpp"
@@ -14,49 +14,63 @@
 
 namespace perdura::tests {
 
-using namespace actors;
+using actors::inbound;
+using actors::management_answer;
+using actors::management_request;
+using actors::reply_to;
+using cluster::packet;
+using cluster::router_config;
+using cluster::steady_time;
+using persistence::error;
+using persistence::instance_id;
+using persistence::partition_id;
+using persistence::result;
 
-/// Who stands at the doors.
-class door_keeper {
+/// Receives the responses to the requests and queries of simulated clients.
+class response_sink {
 public:
-  virtual ~door_keeper() = default;
+  virtual ~response_sink() = default;
   virtual void answered(std::uint64_t ticket, management_answer answer) = 0;
-  virtual void question_answered(std::uint64_t ticket,
-                                 result<cluster::question_answer> answer)
+  virtual void query_answered(std::uint64_t ticket,
+                              result<cluster::node_query_answer> answer)
     = 0;
-  /// What was asked there will not be answered.
-  virtual void process_died(unsigned number) = 0;
+  /// The process has crashed; its open requests and queries are not answered.
+  virtual void process_crashed(unsigned number) = 0;
 };
 
-class simulated_process : public wire_end, public cluster::router_host {
+class simulated_process : public network_endpoint, public cluster::router_host {
 public:
-  /// `number` is its place among the nodes of the placement; behind them are
-  /// clients.
+  /// `number` is the index of the node in the placement. A greater number
+  /// makes the process a client.
   simulated_process(unsigned number, cluster::placement owners,
-                    simulated_world& world, simulated_network& network,
-                    door_keeper& keeper);
+                    simulator& simulation, simulated_network& network,
+                    response_sink& responses);
   ~simulated_process() override;
 
-  // --- Life and death -------------------------------------------------------
+  // --- Start, crash and pause -----------------------------------------------
 
   virtual void start();
-  virtual void die();
+
+  /// Ends the process at once: everything except durable storage is lost.
+  virtual void crash();
+
+  /// Postpones all events of the process until resume(), like SIGSTOP.
   void pause();
-  void go_on();
+  void resume();
 
-  /// Called when it has died.
-  std::function<void()> on_death;
+  /// Called after each crash.
+  std::function<void()> on_crash;
 
-  bool is_alive() const override {
-    return alive_;
+  bool is_running() const override {
+    return running_;
   }
 
   bool is_paused() const {
     return paused_;
   }
 
-  unsigned life() const override {
-    return life_;
+  unsigned start_count() const override {
+    return start_count_;
   }
 
   bool is_client() const override {
@@ -71,67 +85,77 @@ public:
     return *router_;
   }
 
-  /// What is asked of other nodes fails after so long.
-  moment request_time_max = std::chrono::seconds(30);
+  /// Time limit of a request to another node.
+  steady_time request_time_max = std::chrono::seconds(30);
 
-  // --- Its door -------------------------------------------------------------
+  // --- Requests of clients --------------------------------------------------
+
+  /// Sends a management request through this process. `ticket` identifies the
+  /// response.
 
   void submit(std::uint64_t ticket, management_request request,
-              cluster::claim_ptr claim = nullptr);
+              cluster::send_or_cancel_ptr token = nullptr);
+  /// Cancels an open wait request.
   void cancel(std::uint64_t ticket, const instance_id& id);
-  void ask(unsigned node, cluster::question asked, std::uint64_t ticket);
+  /// Sends a query to the node with this number.
+  void ask(unsigned node, cluster::node_query asked, std::uint64_t ticket);
 
-  // --- The wires ------------------------------------------------------------
+  // --- Network --------------------------------------------------------------
 
   void path_opened(cluster::path_id path, unsigned to) override;
   void path_closed(cluster::path_id path) override;
-  void take_packet(cluster::path_id from, std::string bytes) override;
+  void receive_packet(cluster::path_id from, std::string bytes) override;
 
 protected:
   virtual cluster::router_config router_config();
 
-  /// Whether it has died within an event.
+  /// Whether the current event has crashed the process.
   virtual bool has_crashed() const {
     return false;
   }
 
-  void complain(const std::string& sentence);
+  void report_violation(const std::string& sentence);
 
-  /// An event of this life; a paused process has it when it goes on.
-  void post(moment delay, std::function<void()> what);
+  /// Schedules an event. The event is dropped if the process crashes before the
+  /// event is due, and is postponed while the process is paused.
+  void post(steady_time delay, std::function<void()> what);
+  /// Runs an action on the simulated thread of the router after a short random
+  /// delay.
   void to_router(std::function<void()> what);
-  void arm_router();
+  void schedule_router_wake();
 
   void deliver(partition_id to, inbound message) override;
   void answer(reply_to to, management_answer answer) override;
   void send(cluster::path_id to, std::string packet) override;
   void peer_returned(const std::vector<partition_id>& its) override;
-  void look_up(std::uint64_t ticket, cluster::question asked) override;
-  void answered(std::uint64_t ticket,
-                result<cluster::question_answer> answer) override;
+  void run_local_query(std::uint64_t ticket,
+                       cluster::node_query asked) override;
+  void peer_query_completed(std::uint64_t ticket,
+                            result<cluster::node_query_answer> answer) override;
   void must_stop(const error& why) override;
-  void met(const cluster::peer_hello& hello) override;
-  void log(int level, const std::string& text) override;
+  void peer_connected(const cluster::peer_hello& hello) override;
+  void log(persistence::log_level level, const std::string& text) override;
 
   const unsigned number_;
   const cluster::placement owners_;
-  const std::string name_; ///< Of a client: empty.
-  simulated_world& world_;
+  const std::string name_; ///< Empty for a client.
+  simulator& simulator_;
   simulated_network& network_;
-  door_keeper& keeper_;
+  response_sink& responses_;
   std::unique_ptr<cluster::node_router> router_;
-  bool alive_ = false;
-  unsigned life_ = 0;
+  bool running_ = false;
+  unsigned start_count_ = 0;
 
 private:
   void run(const std::function<void()>& what);
   void run_router();
 
   bool paused_ = false;
-  std::vector<std::function<void()>> stalled_; ///< While it is paused.
+  /// Events that were due during a pause.
+  std::vector<std::function<void()>> postponed_;
   std::deque<std::function<void()>> router_inputs_;
-  bool router_runs_soon_ = false;
-  std::optional<moment> ticks_at_;
+  bool router_scheduled_ = false;
+  std::optional<steady_time> ticks_at_;
 };
 
 } // namespace perdura::tests

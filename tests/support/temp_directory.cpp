@@ -16,6 +16,7 @@ temp_directory::temp_directory(const std::filesystem::path& parent) {
   path_ = name;
 }
 
+// Errors are ignored: a file that cannot be deleted must not end the tests.
 temp_directory::~temp_directory() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);

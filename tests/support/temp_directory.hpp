@@ -1,4 +1,4 @@
-/// A directory of its own for a test, gone with it.
+/// A temporary directory for a test, deleted with the object.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +7,14 @@ namespace perdura::tests {
 
 class temp_directory {
 public:
-  /// @throws std::system_error
+  /// Creates a new directory in `parent`.
+  /// @throws std::system_error  The directory cannot be created.
   explicit temp_directory(const std::filesystem::path& parent
                           = std::filesystem::temp_directory_path());
   ~temp_directory();
 
-  /// Where syncs cost nothing, if the machine has such a place.
+  /// A parent on a memory file system, where a sync costs nothing; the
+  /// temporary directory of the system if there is none.
   static std::filesystem::path in_memory();
 
   temp_directory(const temp_directory&) = delete;

@@ -64,6 +64,8 @@ task<std::string> loop(orchestration_context& ctx, int left) {
   co_return "looped";
 }
 
+/// The activity of the first execution is not awaited, so its result belongs to
+/// no open task when the second execution runs.
 task<json> abandon(orchestration_context& ctx, bool again) {
   json payload;
   if (again) {
@@ -77,6 +79,8 @@ task<json> abandon(orchestration_context& ctx, bool again) {
   co_return payload;
 }
 
+/// Continues as new with the sum after each event "Add". `Keep` decides whether
+/// unprocessed events are carried over.
 template <bool Keep>
 task<long> add(orchestration_context& ctx, long sum) {
   auto more = ctx.wait_for_external_event<long>("Add");
@@ -99,10 +103,10 @@ task<std::vector<std::string>> steps(orchestration_context& ctx,
 
 } // namespace
 
-void add_step(registry& functions, std::shared_ptr<switchboard> switches) {
-  functions.add_activity("Step", [switches](std::string name) {
-    ++switches->calls[name];
-    int& failures = switches->failures[name];
+void add_step(registry& functions, std::shared_ptr<step_control> control) {
+  functions.add_activity("Step", [control](std::string name) {
+    ++control->calls[name];
+    int& failures = control->failures[name];
     if (failures != 0) {
       if (failures > 0)
         --failures;
@@ -113,7 +117,7 @@ void add_step(registry& functions, std::shared_ptr<switchboard> switches) {
 }
 
 void add_test_functions(registry& functions,
-                        std::shared_ptr<switchboard> switches) {
+                        std::shared_ptr<step_control> control) {
   functions.add_orchestrator("Give", give)
     .add_orchestrator("Waits", waits)
     .add_orchestrator("Collect", collect)
@@ -126,7 +130,7 @@ void add_test_functions(registry& functions,
     .add_orchestrator("Steps", steps);
   functions.add_activity("Give", [](json given) { return given; });
   add_step(functions,
-           switches ? std::move(switches) : std::make_shared<switchboard>());
+           control ? std::move(control) : std::make_shared<step_control>());
 }
 
 } // namespace perdura::tests

@@ -1,4 +1,4 @@
-/// Orchestrations that only tests want, and activities that fail when told.
+/// Orchestrators for tests, and an activity that fails on demand.
 #pragma once
 
 #include <perdura/actors/authoring/registry.hpp>
@@ -9,29 +9,34 @@
 
 namespace perdura::tests {
 
-/// What the activity Step does, by its name: it fails so many times yet.
-struct switchboard {
-  std::map<std::string, int> failures; ///< −1: until told otherwise.
+/// Controls and records the calls of the activity Step; the key is its input.
+struct step_control {
+  std::map<std::string, int> failures; ///< Calls left to fail; −1 means all.
   std::map<std::string, int> calls;
 };
 
-/// Adds the orchestrators
-///   Give      input x: activity Give(x), which returns x
-///   Waits     the payload of event "Go"
-///   Collect   input n: the payloads of n events "E", in order
-///   Family    input {name, input, count}: so many children "<id>-<i>"
-///   Sender    input {to, count}: sends so many events "E", 0, 1, …
-///   Loop      input n: continues as new n times, at once
-///   Abandon   asks for Give(1), does not wait, continues as new as Waits does
-///   AddKeep   continues as new with each "Add", "Stop" ends it with the sum;
-///   AddDrop   … events that were not taken are dropped
-///   Steps     input [names]: Step of each, in sequence; returns them
-/// and the activities Give and Step.
+/// Adds the activity Give, which returns its input, the activity Step, and
+/// these orchestrators:
+///   Give      input x: calls the activity Give(x) and returns its result
+///   Waits     waits for the event "Go" and returns its payload
+///   Collect   input n: waits for n events "E" and returns their payloads
+///   Family    input {name, input, count}: starts `count` children with the IDs
+///             "<id>-<i>" and returns their outputs
+///   Sender    input {to, count}: sends `count` events "E" with the payloads
+///             0, 1, … to the instance `to`
+///   Loop      input n: continues as new n times without waiting
+///   Abandon   input false: calls Give(1), does not await it, waits for the
+///             event "Continue" and continues as new with the input true;
+///             input true: does the same as Waits
+///   AddKeep   adds the payload of the event "Add" to its input and continues
+///             as new with the sum; returns the sum on the event "Stop"
+///   AddDrop   does the same, but unprocessed events are dropped
+///   Steps     input [names]: calls Step(name) for each and returns the names
 void add_test_functions(actors::registry& functions,
-                        std::shared_ptr<switchboard> switches = nullptr);
+                        std::shared_ptr<step_control> control = nullptr);
 
-/// Step, as a part of other registries.
+/// Adds only the activity Step.
 void add_step(actors::registry& functions,
-              std::shared_ptr<switchboard> switches);
+              std::shared_ptr<step_control> control);
 
 } // namespace perdura::tests

@@ -320,8 +320,8 @@ ordered describe_partition(const persistence::partition_snapshot& now) {
   return out;
 }
 
-/// The positions of the views and of the journal, and the instances that turns
-/// between the two have changed.
+/// The last position in the views, the last position in the journal, and the
+/// instances that the turns between these positions have changed.
 ordered describe_journal(const fs::path& directory) {
   using namespace persistence;
   const lmdb_rows rows(views_directory(directory, 0), false);

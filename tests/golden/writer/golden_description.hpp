@@ -11,8 +11,9 @@
 
 namespace perdura::golden {
 
-/// Opens the directory, which flushes its views: use a copy.
-/// @throws std::exception  It cannot be read, or is not sound.
+/// Opens and changes the directory, because opening flushes the views: use a
+/// copy.
+/// @throws std::exception  The directory cannot be read, or is not sound.
 nlohmann::ordered_json describe(const std::filesystem::path& directory);
 
 } // namespace perdura::golden

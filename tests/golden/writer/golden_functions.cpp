@@ -85,7 +85,8 @@ task<std::vector<std::string>> refused_beside_gate(orchestration_context& ctx) {
   co_return out;
 }
 
-/// Catches one failure, compensates, and fails by another one.
+/// Catches the failure of AlwaysFails and compensates for it. Then fails
+/// because the activity Refuse fails.
 task<std::vector<std::string>> handles_then_fails(orchestration_context& ctx) {
   std::vector<std::string> out;
   bool failed = false;
@@ -180,7 +181,8 @@ task<std::string> shows_status(orchestration_context& ctx) {
   co_return "shown";
 }
 
-/// Children with these IDs; an empty one stands for the default ID.
+/// Starts one child for each ID and waits for all of them. An empty ID means
+/// the default ID.
 task<std::vector<std::string>> parent_of(orchestration_context& ctx,
                                          std::vector<std::string> ids) {
   std::vector<pending<std::string>> children;
@@ -193,7 +195,7 @@ task<std::vector<std::string>> parent_of(orchestration_context& ctx,
   co_return out;
 }
 
-/// A chain of so many descendants; the last one waits.
+/// Starts a chain of `depth` descendants. The last one waits for the event Go.
 task<std::string> generations(orchestration_context& ctx, long depth) {
   std::string out;
   if (depth == 0) {
@@ -237,7 +239,7 @@ task<std::string> behind_gate(orchestration_context& ctx, std::string text) {
   co_return out;
 }
 
-/// The second attempt begins `ms` after the first has failed.
+/// The second attempt begins `ms` milliseconds after the first one has failed.
 task<std::string> retries(orchestration_context& ctx, long ms) {
   const activity_options options{
     .retry = {.attempts_max = 3, .interval_first = milliseconds(ms)},
@@ -261,13 +263,13 @@ task<std::string> sends(orchestration_context& ctx, std::string target) {
   co_return "sent";
 }
 
-/// Its first turn does not end.
+/// The first turn waits at a gate and does not end.
 task<std::string> slow_to_begin(orchestration_context& ctx) {
   gates().pass("turn " + ctx.instance_id());
   co_return "begun";
 }
 
-/// Its second turn does not end.
+/// The second turn waits at a gate and does not end.
 task<std::string> slow_to_take(orchestration_context& ctx) {
   std::string data = co_await ctx.wait_for_external_event<std::string>("Go");
   gates().pass("turn " + ctx.instance_id());
@@ -290,7 +292,8 @@ task<std::string> code_before(orchestration_context& ctx) {
   co_return out;
 }
 
-/// Does not fit a history that `code_before` made.
+/// Makes other decisions than `code_before`, so it does not fit a history that
+/// `code_before` has produced.
 task<std::string> code_after(orchestration_context& ctx) {
   std::string out = co_await ctx.call_activity<std::string>("Gate", "after");
   out += co_await ctx.wait_for_external_event<std::string>("Go");

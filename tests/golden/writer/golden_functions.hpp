@@ -17,7 +17,7 @@
 namespace perdura::golden {
 
 /// Named gates. An activity or an orchestrator that must not end before the
-/// process is killed waits at one that is never opened.
+/// process is killed waits at a gate that is never opened.
 class gate_keeper {
 public:
   void pass(const std::string& name) {
@@ -54,8 +54,9 @@ private:
 
 gate_keeper& gates();
 
-/// `later`: the second program, without Retired, with version 2 of Versioned in
-/// place of 1, and with other code for Changed.
+/// If `later` is true, returns the functions of the second program: Retired is
+/// missing, Versioned has version 2 in place of version 1, and Changed has
+/// other code.
 std::shared_ptr<actors::registry> functions_of(bool later);
 
 } // namespace perdura::golden

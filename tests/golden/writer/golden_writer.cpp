@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the golden directories: data directories of the first release, as
-// kill -9 left them, and beside each a description of its content.
+// Writes the golden directories. Each is a data directory of the first release
+// as kill -9 left it. A description of its content is written beside it.
 //
 // This file uses the headers of commit 4957661 and is linked with the libraries
 // of that commit; ../README.md has the command. It records how the directories
@@ -45,9 +45,9 @@
 
 namespace perdura::persistence {
 
-// Replaces clock.cpp when linked. The writer's clock begins at
-// 2025-01-06T08:00:00Z, so that a timer that is due in a golden directory is
-// due on every machine that opens it.
+// The linker takes these definitions instead of those in clock.cpp. The
+// writer's clock begins at 2025-01-06T08:00:00Z, so that a timer that is due in
+// a golden directory is due on every machine that opens it.
 std::chrono::microseconds clock_shift{0};
 
 const clock& system_clock() {
@@ -90,12 +90,14 @@ void pause_for(milliseconds time) {
 
 // --- Syncs -------------------------------------------------------------------
 
-/// Once true, the second sync of this process waits at a gate.
+/// Once this is true, syncs are counted, and the second counted sync waits at a
+/// gate.
 std::atomic<bool> holds_second_sync{false};
 
 // --- A node, driven by lines -------------------------------------------------
 
-/// "Running custom null output null held  events ExecutionStarted …"
+/// Describes a status in one line, for example
+/// "Running custom null output null held  events ExecutionStarted …".
 std::string text_of(const client::orchestration_status& status) {
   std::string text = client::to_string(status.status);
   text += " custom " + status.custom_status + " output " + status.output
@@ -180,7 +182,8 @@ public:
   }
 
 private:
-  /// Starts PREFIX100 to PREFIX199 together, which takes few commits.
+  /// Starts PREFIX100 to PREFIX199 together, so that few commits store all of
+  /// them.
   void accept_hundred(const std::string& prefix, const std::string& name) {
     std::vector<std::future<persistence::result<std::string>>> answers;
     for (int i = 100; i < 200; ++i) {
@@ -254,7 +257,8 @@ int run_node(const std::vector<std::string>& words) {
   ::_exit(0);
 }
 
-/// "PREFIX-N" with the least N whose partition node `node` (1 to 3) owns.
+/// Returns "PREFIX-N". N is the least number for which node `node` (1 to 3)
+/// owns the partition of this ID.
 std::string id_on(int node, const std::string& prefix) {
   static const cluster::placement owners
     = cluster::place({"node-1", "node-2", "node-3"}, partitions_of_three)
@@ -385,8 +389,8 @@ void drop_unused_pages(const fs::path& environment) {
     fs::resize_file(file, used);
 }
 
-/// Copies the files of a data directory that an opening needs: not the locks,
-/// not the reserve.
+/// Copies the files without which a data directory cannot be opened. The locks
+/// and the reserve are not among them.
 void keep(const fs::path& from, const fs::path& to) {
   fs::create_directories(to);
   fs::copy_file(from / "hub", to / "hub");
@@ -587,7 +591,7 @@ void write_one_node(const fs::path& out, const fs::path& work) {
       suspend suspended-timer to look at it
       until suspended-timer Suspended
     )");
-    pause_for(milliseconds(300)); // The results are stored meanwhile.
+    pause_for(milliseconds(300)); // The node stores the results.
     node.kill();
   }
   std::vector<std::string> later = words;
@@ -607,7 +611,8 @@ void write_one_node(const fs::path& out, const fs::path& work) {
     until counter custom 12
   )");
   pause_for(until_views_follow);
-  // The journal alone holds the changes from here on.
+  // The changes that follow are written to the journal only: the process is
+  // killed before the next flush of the views.
   node.tell_all(R"(
     start late-waiting AwaitEvent null
     start late-timer-past SleepFor 600000
@@ -635,8 +640,8 @@ void write_one_node(const fs::path& out, const fs::path& work) {
   write_text(out / "one_node.json", describe_copy(out / "one_node", work));
 }
 
-/// A flush of the views is several transactions. The process is killed after
-/// the first of two, while it waits in the second sync.
+/// The flush of the views consists of two transactions. The process is killed
+/// after the first one, while it waits in the second sync.
 void write_one_node_in_flush(const fs::path& out, const fs::path& work) {
   const fs::path directory = work / "one_node_in_flush";
   node_process node({directory.string(), shift_text(), "first",
@@ -742,9 +747,9 @@ void write_three_nodes(const fs::path& out, const fs::path& work) {
                  "at-gate gate @3:activity-open");
   pause_for(until_views_follow);
 
-  // Node 1 is stopped, so it acknowledges nothing; the message of node 3 waits
-  // in its socket. Node 1 takes the message when it continues; node 3 has been
-  // killed before.
+  // Node 1 is stopped, so it acknowledges nothing; the messages of node 3 wait
+  // in its socket. Node 3 is killed; then node 1 continues and takes the
+  // messages.
   one.freeze();
   three.tell_all(R"(
     start @3:unanswered-parent CallsChild {"name":"AwaitEvent","id":"@1:child-started-once"}
@@ -755,7 +760,7 @@ void write_three_nodes(const fs::path& out, const fs::path& work) {
   three.kill();
   one.signal(SIGCONT);
 
-  // Each kind of message, to partitions of the killed node.
+  // Sends each kind of message to partitions of the killed node.
   one.tell_all(R"(
     until @1:child-started-once Running
     until @1:counting EventRaised
@@ -822,7 +827,7 @@ int run(const std::vector<std::string>& words) {
 
 } // namespace perdura::golden
 
-/// Replaces the C library's function, for LMDB too.
+/// Replaces the function of the C library; LMDB then calls this one.
 extern "C" int fdatasync(int file) {
   perdura::golden::before_sync();
   return static_cast<int>(::syscall(SYS_fdatasync, file));

@@ -1,0 +1,232 @@
+#include "client/cli/command_options.hpp"
+
+namespace perdura::client {
+
+namespace {
+
+// The forms of a value that read_value in start_verbs.hpp accepts.
+constexpr const char* value_help = "JSON, @FILE, or - for standard input.";
+
+} // namespace
+
+// Here and below, a check has an empty description: CLI11 would print the
+// description next to the option, but the help text already names the range.
+CLI::Validator not_empty() {
+  return {[](std::string& text) {
+            return text.empty() ? std::string("must not be empty")
+                                : std::string();
+          },
+          ""};
+}
+
+// default_str only shows a default in the help. The configuration holds the
+// actual default. A default of the option would override the setting in the
+// configuration file.
+void add_listen_options(CLI::App& to, configuration_flags& flags,
+                        const char* default_log_level) {
+  to.add_option("--http", flags.http,
+                "Listen for HTTP requests on this address and port.")
+    ->default_str("127.0.0.1:7071")
+    ->type_name("ADDRESS:PORT");
+  to.add_option("--log-level", flags.log_level,
+                "Log messages of this level and above: debug, info, warning, "
+                "error or off.")
+    ->default_str(default_log_level)
+    ->type_name("LEVEL");
+}
+
+void add_config_option(CLI::App& to, configuration_flags& flags) {
+  to.add_option("--config", flags.config_file,
+                "Read settings from this TOML file. Options of the command "
+                "line override settings of the file.")
+    ->type_name("FILE");
+}
+
+void add_hub_options(CLI::App& to, configuration_flags& flags) {
+  to.add_option("--task-hub", flags.task_hub,
+                "Give the task hub this name when it is created.")
+    ->default_str("perdura")
+    ->type_name("NAME");
+  to.add_option("--partitions", flags.partitions,
+                "Divide the task hub into this number of partitions (1 to "
+                "4096) when it is created.")
+    ->default_str("32")
+    ->type_name("N");
+}
+
+void add_serve_options(CLI::App& to, configuration_flags& flags) {
+  add_config_option(to, flags);
+  add_listen_options(to, flags, "info");
+  to.add_option("--data-dir", flags.data_dir,
+                "Use this data directory, which holds the task hub.")
+    ->type_name("DIR");
+  to.add_flag("--create-hub", flags.create_hub,
+              "Create a task hub if the data directory is missing or empty.");
+  add_hub_options(to, flags);
+}
+
+void add_cluster_up_options(CLI::App& to, cluster_up_options& options) {
+  to.add_option("--nodes", options.nodes,
+                "Start this number of nodes (1 to 100). By default, all "
+                "nodes are started whose data is in the data directory, or 3 "
+                "nodes if the directory is new.")
+    ->check(CLI::Range(1, 100).description(""))
+    ->type_name("N");
+  to.add_option("--http-port", options.http_port,
+                "Use this HTTP port (1 to 65535) for the first node and the "
+                "following ports for the other nodes.")
+    ->capture_default_str()
+    ->check(CLI::Range(1, 65535).description(""))
+    ->type_name("PORT");
+  to.add_option("--cluster-port", options.cluster_port,
+                "Use this port (1 to 65535) for connections from other nodes "
+                "to the first node, and the following ports for the other "
+                "nodes.")
+    ->capture_default_str()
+    ->check(CLI::Range(1, 65535).description(""))
+    ->type_name("PORT");
+  to.add_option("--data-dir", options.data_dir,
+                "Keep the data in this directory. By default, a temporary "
+                "directory is used and deleted at the end.")
+    ->type_name("DIR");
+  to.add_option("--partitions", options.partitions,
+                "Divide the task hub into this number of partitions (1 to "
+                "4096) when it is created.")
+    ->default_str("32")
+    ->check(CLI::Range(1, 4096).description(""))
+    ->type_name("N");
+}
+
+void add_tls_init_options(CLI::App& to, tls_init_options& options) {
+  to.add_option("--dir", options.directory,
+                "Write the files to this directory. It is created if it does "
+                "not exist.")
+    ->capture_default_str()
+    ->check(not_empty())
+    ->type_name("DIR");
+  to.add_option("--nodes", options.nodes,
+                "Create a certificate for each of these node names "
+                "(comma-separated).")
+    ->delimiter(',')
+    ->default_str("node-1,node-2,node-3")
+    ->type_name("NAME");
+  to.add_option("--host", options.hosts,
+                "Add these host names or numeric addresses to each certificate "
+                "(comma-separated). localhost, 127.0.0.1 and ::1 are always "
+                "included.")
+    ->delimiter(',')
+    ->type_name("HOST");
+  to.add_option("--days", options.days,
+                "Make the certificates valid for this number of days (1 to "
+                "36500).")
+    ->capture_default_str()
+    ->check(CLI::Range(1, 36500).description(""))
+    ->type_name("DAYS");
+}
+
+void add_input_options(CLI::App& to, start_verb_options& options) {
+  to.add_option("--id", options.instance_id,
+                "Give the instance this ID. By default, the node generates "
+                "one.")
+    ->check(not_empty())
+    ->type_name("ID");
+  to.add_option("--input", options.input,
+                std::string("Pass this input to the orchestrator: ")
+                  + value_help)
+    ->type_name("VALUE");
+  to.add_option("--orchestration-version", options.version,
+                "Start this version of the orchestrator. By default, the "
+                "newest version is started.")
+    ->type_name("VERSION");
+  to.add_option("--timeout", options.time_out,
+                "Wait at most this number of seconds for the instance's end. "
+                "By default, the wait has no limit.")
+    // The upper limit is low enough that it can be added to a time without
+    // overflow.
+    ->check(CLI::Range(0.0, 1e9).description(""))
+    ->type_name("SECONDS");
+}
+
+void add_start_options(CLI::App& to, start_verb_options& options) {
+  CLI::Option* wait
+    = to.add_flag("--wait", options.wait,
+                  "Wait until the instance has ended, and print its status.");
+  CLI::Option* follow
+    = to.add_flag("--follow", options.follow,
+                  "Print the history until the instance has ended. Ctrl-C "
+                  "stops the output with exit code 130; the instance keeps "
+                  "running.")
+        ->excludes(wait);
+  to.add_flag("--get-or-start", options.get_or_start,
+              "If an instance with the ID of --id exists and has not ended, "
+              "use this instance instead of starting a new one. Without this "
+              "option, the command fails in that case.");
+  to.add_option("--at", options.scheduled_at,
+                "Start the instance at this time (ISO 8601), not immediately.")
+    ->type_name("TIME");
+  to.add_option("--binding", options.binding,
+                "Start the instances that this JSON file describes. The file "
+                "contains an object {FunctionName, Input, InstanceId}, or an "
+                "array of such objects.")
+    ->excludes(follow)
+    ->type_name("FILE");
+}
+
+void add_instance_id(CLI::App& to, std::string& id) {
+  to.add_option("id", id, "The ID of the instance.")
+    ->required()
+    ->check(not_empty())
+    ->type_name("");
+}
+
+void add_filter_options(CLI::App& to, filter_options& filter) {
+  to.add_option("--status", filter.statuses,
+                "Select instances with one of these statuses "
+                "(comma-separated): Pending, Running, Suspended, "
+                "ContinuedAsNew, Completed, Failed, Terminated, Canceled.")
+    ->delimiter(',')
+    ->allow_extra_args(false) // The argument after STATUS can be an ID.
+    ->check(not_empty())
+    ->type_name("STATUS");
+  to.add_option("--created-from", filter.created_from,
+                "Select instances created at this time (ISO 8601) or later.")
+    ->check(not_empty())
+    ->type_name("TIME");
+  to.add_option("--created-to", filter.created_to,
+                "Select instances created at this time (ISO 8601) or earlier.")
+    ->check(not_empty())
+    ->type_name("TIME");
+  to.add_option("--prefix", filter.prefix,
+                "Select instances whose ID begins with this text.")
+    ->check(not_empty())
+    ->type_name("TEXT");
+  to.add_option("--name", filter.name, "Select instances of this orchestrator.")
+    ->check(not_empty())
+    ->type_name("NAME");
+}
+
+// The ID is not required here: check_target in control_verbs.cpp refuses a
+// command with neither an ID nor a filter, and one with both.
+void add_target_options(CLI::App& to, control_target& target) {
+  to.add_option("id", target.id,
+                "The ID of the instance. To select several instances, omit the "
+                "ID and use the options --status, --created-from, "
+                "--created-to, --prefix and --name.")
+    ->check(not_empty())
+    ->type_name("");
+  add_filter_options(to, target.filter);
+  to.add_flag("--dry-run", target.dry_run,
+              "Print how many instances would be changed, and change none.");
+  to.add_flag("--yes", target.yes,
+              "Change the instances that match the filter without asking for "
+              "confirmation.");
+}
+
+CLI::Option* add_partial_option(CLI::App& to, bool& partial) {
+  return to.add_flag("--partial", partial,
+                     "Omit the instances of nodes that cannot be reached, "
+                     "and name the missing partitions. Without this option, "
+                     "the command fails if a node cannot be reached.");
+}
+
+} // namespace perdura::client

@@ -1,0 +1,187 @@
+// How a connection parses requests and refuses those that break a limit or a
+// rule of HTTP/1.1.
+#include "client/http/http_connection.hpp"
+#include "persistence/records/text.hpp"
+
+#include <boost/beast/http/error.hpp>
+
+#include <exception>
+
+namespace perdura::client {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+/// Parses the bytes of the current request. When the request is complete, it
+/// goes to the handler; the bytes after it are kept for the next request.
+void http_connection::parse(std::string_view bytes) {
+  const http_server_config& config = worker_.server.config;
+  if (!parser_) {
+    parser_.emplace();
+    // Parse the header alone first. With `eager`, the fields of a trailer
+    // could be taken for header fields before the header has been checked.
+    parser_->eager(false);
+    parser_->header_limit(static_cast<std::uint32_t>(config.header_bytes_max));
+    parser_->body_limit(config.body_bytes_max);
+    header_checked_ = false;
+    set_phase(phase::header, config.header_time_max);
+  }
+  // Each pass feeds the remaining bytes to the parser. The loop ends when the
+  // request is complete or refused, or when the parser needs bytes that have
+  // not been received.
+  for (bool wants_more = false; !wants_more;) {
+    if (!feed_parser(bytes, wants_more))
+      return;
+    // Checked as soon as the header is complete, so that the body of a refused
+    // request need not be received.
+    if (parser_->is_header_done() && !header_checked_) {
+      header_checked_ = true;
+      if (!check_header())
+        return;
+      parser_->eager(true);
+      wants_more = bytes.empty();
+    }
+    if (parser_->is_done()) {
+      unread_ = std::string(bytes);
+      dispatch_request();
+      return;
+    }
+  }
+  // The parser does not consume an incomplete line of the header or of the
+  // trailer, and has no limit for its size. So the limit is enforced here.
+  if (bytes.size() > config.header_bytes_max) {
+    refuse(431, "header_too_large",
+           "A line of the request has more than "
+             + std::to_string(config.header_bytes_max) + " bytes.");
+    return;
+  }
+  unread_ = std::string(bytes);
+  wait_readable();
+}
+
+/// Feeds the parser and removes the parsed bytes from the front. Returns false
+/// if the request was refused.
+/// @param wants_more  Set if the parser needs further bytes.
+bool http_connection::feed_parser(std::string_view& bytes, bool& wants_more) {
+  error_code failure;
+  std::size_t used = 0;
+  try {
+    used = parser_->put(net::buffer(bytes.data(), bytes.size()), failure);
+  } catch (const std::exception&) {
+    // Beast throws for a field of more than 65,535 bytes.
+    refuse(431, "header_too_large", "A field of the request is too large.");
+    return false;
+  }
+  bytes.remove_prefix(used);
+  // `need_more` is not an error: the bytes end in the middle of a line.
+  if (failure && failure != http::error::need_more) {
+    refuse_parse(failure);
+    return false;
+  }
+  wants_more = failure || bytes.empty() || used == 0;
+  return true;
+}
+
+/// Enforces the limits and rules that the parser does not know. Returns false
+/// if the request was refused.
+bool http_connection::check_header() {
+  const http_server_config& config = worker_.server.config;
+  const auto& message = parser_->get();
+  if (message.target().size() > config.uri_bytes_max) {
+    refuse(414, "uri_too_long",
+           "The URI has more than " + std::to_string(config.uri_bytes_max)
+             + " bytes.");
+    return false;
+  }
+  // Beast has no limit for the number of fields; each field costs an
+  // allocation.
+  std::size_t fields = 0;
+  std::size_t hosts = 0;
+  for (const auto& field : message) {
+    ++fields;
+    hosts += field.name() == http::field::host ? 1 : 0;
+  }
+  header_fields_ = fields;
+  if (fields > config.header_fields_max) {
+    refuse(431, "header_too_large",
+           "The request has more than "
+             + std::to_string(config.header_fields_max) + " header fields.");
+    return false;
+  }
+  // Two Host headers could be read differently by a proxy and by this server.
+  // @source RFC 9112, section 3.2.
+  if (hosts > 1 || (hosts == 0 && message.version() >= 11)) {
+    refuse(400, "bad_request", "The request needs exactly one Host header.");
+    return false;
+  }
+  if (!has_plain_transfer_coding())
+    return false;
+  if (parser_->is_done())
+    return true;
+  // A new deadline: the body may take longer than the header.
+  set_phase(phase::body, config.idle_time_max);
+  if (persistence::equal_ignoring_case({message[http::field::expect].data(),
+                                        message[http::field::expect].size()},
+                                       "100-continue")) {
+    // If the socket does not accept these 25 bytes, it will not accept the
+    // response either, and the write of the response reports the error.
+    error_code ignored;
+    constexpr std::string_view interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (tls_) {
+      tls_->send(interim);
+      send_encrypted();
+    } else {
+      socket_.write_some(net::buffer(interim.data(), interim.size()), ignored);
+    }
+  }
+  return true;
+}
+
+/// The only accepted transfer coding is "chunked", used once. With any other, a
+/// proxy and this server could disagree about where the body ends, which allows
+/// request smuggling. Returns false if the request was refused.
+/// @source RFC 9112, sections 6.1 and 11.2.
+bool http_connection::has_plain_transfer_coding() {
+  std::size_t codings = 0;
+  for (const auto& field : parser_->get()) {
+    if (field.name() != http::field::transfer_encoding)
+      continue;
+    ++codings;
+    if (codings > 1 || parser_->get().version() < 11
+        || !persistence::equal_ignoring_case(
+          {field.value().data(), field.value().size()}, "chunked")) {
+      refuse(501, "unsupported",
+             "The only transfer coding that is supported is \"chunked\", used "
+             "once and alone.");
+      return false;
+    }
+  }
+  return true;
+}
+
+void http_connection::refuse_parse(const error_code& failure) {
+  const http_server_config& config = worker_.server.config;
+  if (failure == http::error::header_limit) {
+    // If no target has been parsed, the request line itself is too long.
+    if (parser_->get().target().empty())
+      refuse(414, "uri_too_long",
+             "The URI has more than " + std::to_string(config.uri_bytes_max)
+               + " bytes.");
+    else
+      refuse(431, "header_too_large",
+             "The header has more than "
+               + std::to_string(config.header_bytes_max) + " bytes.");
+    return;
+  }
+  // The parser reports `body_limit` as soon as Content-Length or the chunks
+  // received so far exceed the limit.
+  if (failure == http::error::body_limit) {
+    refuse(413, "payload_too_large",
+           "The body has more than " + std::to_string(config.body_bytes_max)
+             + " bytes.");
+    return;
+  }
+  refuse(400, "bad_request", "This is not HTTP/1.1: " + failure.message());
+}
+
+} // namespace perdura::client

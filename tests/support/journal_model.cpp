@@ -1,0 +1,152 @@
+#include "tests/support/journal_model.hpp"
+
+#include <algorithm>
+
+namespace perdura::tests {
+
+using namespace persistence;
+
+namespace {
+
+/// The task of an activity result; nullopt for other events.
+std::optional<task_sequence> task_of(const history_body& body) {
+  if (const auto* a = std::get_if<task_completed>(&body))
+    return a->sequence;
+  if (const auto* b = std::get_if<task_failed>(&body))
+    return b->sequence;
+  return std::nullopt;
+}
+
+/// Checks that history is only appended, and that nothing but a rewind
+/// follows the end of an instance.
+void check_history(const model_instance& before, const instance_write& write,
+                   std::vector<std::string>& wrong) {
+  if (write.removed || !before.stored)
+    return;
+  if (!write.reset && !write.history.empty()
+      && write.history_first != before.history.size())
+    wrong.push_back("history of \"" + write.id + "\" is written at event "
+                    + std::to_string(write.history_first) + ", it has "
+                    + std::to_string(before.history.size()));
+  const runtime_status status = before.stored->record.status;
+  if (!is_finished(status))
+    return;
+  const bool rewinds
+    = status == runtime_status::failed && !write.history.empty()
+      && std::holds_alternative<execution_rewound>(write.history[0].body);
+  if (!rewinds && (!write.history.empty() || !write.tasks_opened.empty()))
+    wrong.push_back("\"" + write.id + "\" has ended, and more is written: "
+                    + (write.history.empty() ? std::string("a task")
+                                             : name_of(write.history[0].body)));
+}
+
+} // namespace
+
+std::vector<std::string> model_partition::apply(const turn_writes& writes) {
+  std::vector<std::string> wrong;
+  const std::string here
+    = "partition " + std::to_string(index_of(writes.partition)) + ": ";
+  if (writes.sequence != meta.sequence + 1)
+    wrong.push_back(here + "turn " + std::to_string(writes.sequence)
+                    + " follows turn " + std::to_string(meta.sequence));
+  if (writes.epoch < meta.epoch)
+    wrong.push_back(here + "epoch " + std::to_string(writes.epoch)
+                    + " follows epoch " + std::to_string(meta.epoch));
+  if (writes.now < meta.now)
+    wrong.push_back(here + "time goes back");
+  meta.sequence = writes.sequence;
+  meta.epoch = writes.epoch;
+  meta.now = writes.now;
+  for (const instance_write& write : writes.instances) {
+    model_instance& instance = instances[write.id];
+    check_history(instance, write, wrong);
+    if (write.removed || write.reset)
+      instance.history.clear();
+    instance.history.insert(instance.history.end(), write.history.begin(),
+                            write.history.end());
+    persistence::apply(instance.stored, write);
+    if (write.record)
+      executions.insert(write.record->execution);
+    if (!instance.stored)
+      instances.erase(write.id);
+    else if (instance.stored->record.history_count != instance.history.size())
+      wrong.push_back(here + "\"" + write.id + "\" counts "
+                      + std::to_string(instance.stored->record.history_count)
+                      + " events, it has "
+                      + std::to_string(instance.history.size()));
+  }
+  for (const outbox_message& message : writes.outbox) {
+    std::uint64_t& head = outbox_heads[message.to];
+    if (message.sequence != head + 1)
+      wrong.push_back(here + "outbox message "
+                      + std::to_string(message.sequence) + " follows "
+                      + std::to_string(head));
+    head = message.sequence;
+    outbox.insert_or_assign({message.to, message.sequence}, message);
+  }
+  for (const outbox_mark& mark : writes.outbox_acknowledged)
+    std::erase_if(outbox, [&](const auto& row) {
+      return row.first.first == mark.to && row.first.second <= mark.sequence;
+    });
+  for (const dedup_mark& mark : writes.marks) {
+    std::uint64_t& known = marks[mark.from];
+    if (mark.sequence < known)
+      wrong.push_back(here + "a mark goes back");
+    known = std::max(known, mark.sequence);
+  }
+  return wrong;
+}
+
+bool model_partition::has_result(const instance_id& id,
+                                 const execution_id& execution,
+                                 task_sequence sequence) const {
+  auto found = instances.find(id);
+  if (found == instances.end() || !found->second.stored
+      || found->second.stored->record.execution != execution)
+    return false;
+  for (const history_event& event : found->second.history)
+    if (task_of(event.body) == sequence)
+      return true;
+  for (const auto& [number, message] : found->second.stored->inbox)
+    if (task_of(message.event.body) == sequence)
+      return true;
+  return false;
+}
+
+std::vector<std::string> journal_model::enqueue(turn_writes writes) {
+  sides& side = partitions_.at(index_of(writes.partition));
+  std::vector<std::string> wrong = side.now.apply(writes);
+  side.queued.push_back(std::move(writes));
+  return wrong;
+}
+
+void journal_model::commit() {
+  for (sides& side : partitions_) {
+    for (const turn_writes& writes : side.queued)
+      side.durable.apply(writes);
+    side.queued.clear();
+  }
+}
+
+std::vector<std::string> journal_model::recover(partition_id partition,
+                                                partition_sequence sequence) {
+  sides& side = partitions_.at(index_of(partition));
+  std::vector<std::string> wrong;
+  if (sequence < side.durable.meta.sequence)
+    wrong.push_back("partition " + std::to_string(index_of(partition))
+                    + " has lost durable turns: it has recovered up to turn "
+                    + std::to_string(sequence) + ", durable up to turn "
+                    + std::to_string(side.durable.meta.sequence));
+  while (!side.queued.empty() && side.durable.meta.sequence < sequence) {
+    side.durable.apply(side.queued.front());
+    side.queued.pop_front();
+  }
+  if (sequence > side.durable.meta.sequence)
+    wrong.push_back("partition " + std::to_string(index_of(partition))
+                    + " has recovered turns that were never queued");
+  side.queued.clear();
+  side.now = side.durable;
+  return wrong;
+}
+
+} // namespace perdura::tests

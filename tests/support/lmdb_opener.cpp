@@ -1,0 +1,32 @@
+#include "tests/support/lmdb_opener.hpp"
+
+#include "persistence/journal/lmdb_journal.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace perdura::tests {
+
+using namespace actors;
+using namespace persistence;
+
+journal_opener make_lmdb_opener(std::uint32_t partitions) {
+  auto place = std::make_shared<temp_directory>(temp_directory::in_memory());
+  hub_identity hub;
+  hub.hub_id = std::string(32, '0');
+  hub.name = "test";
+  hub.partition_count = partitions;
+  const auto directory = place->path() / "hub";
+  create_hub(directory, hub).value();
+  return [place, directory](crash_hook crash) {
+    lmdb_journal_options options;
+    options.directory = directory;
+    // Small maps and no reserve file, because the file system may be in memory.
+    options.journal_map_bytes = 64U << 20U;
+    options.views_map_bytes = 64U << 20U;
+    options.disk_limits.reserve_bytes = 0;
+    options.manual = true; // without committer and views threads
+    options.crash = std::move(crash);
+    return open_lmdb_journal(std::move(options)).value();
+  };
+}
+
+} // namespace perdura::tests
