@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures the cost of one message between two actors, with the scheduler that
 // a node uses. An orchestration needs several such messages.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "benchmarks/bench_program.hpp"
 
 #include "client/cli/bench_verb.hpp"

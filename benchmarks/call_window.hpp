@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs asynchronous calls with a fixed number of them in flight.
 #pragma once
 

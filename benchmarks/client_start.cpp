@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures instances of the sample HelloSequence from start to completion
 // through the C++ client: in the process of the node, and from another process
 // through cluster_client.

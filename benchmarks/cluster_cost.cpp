@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures the cost of a cluster: the CPU time of all nodes per orchestration
 // with 1, 2 and 3 nodes. An orchestration is an instance of the sample
 // HelloSequence that is started and awaited through the HTTP API of any node.

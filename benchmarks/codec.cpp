@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures the CPU time of encoding a journal turn and of decoding it.
 //
 //   bench_codec [--seconds 1] [--rounds 3] [--json FILE]

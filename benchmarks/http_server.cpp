@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures how fast the HTTP server of a node answers GET status on 32
 // connections. There are three conditions: no other clients; 500 slow clients
 // that send their headers one byte at a time; and 10,000 clients that wait for

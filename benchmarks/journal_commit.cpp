@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures the journal without a node: turns per second and the time until a
 // turn is durable, with several numbers of turns in flight. Each number of
 // turns in flight is measured twice: without other load, and while a list of

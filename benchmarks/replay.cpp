@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures the CPU time of a replay: an orchestrator that runs activities in
 // sequence is rebuilt from its history. In that history all activities except
 // the last have completed; the result of the last activity is then delivered.

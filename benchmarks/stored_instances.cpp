@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures a node that stores many instances which wait for an event: the
 // memory and disk space of the node, the time until it serves again after a
 // kill, the latency of queries and of an event, and the CPU time of other

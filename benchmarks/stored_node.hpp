@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A node in a child process that stores many instances of the sample Approval,
 /// and the requests that are measured on it.
 #pragma once

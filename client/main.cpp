@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The entry point of the program `perdura`: connects the command line to the
 // standard streams.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Embeds a file into a program as a std::string_view, with CMake only.
 
 # When this file runs as a script (cmake -P), it writes the C++ source. A long

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Finds the C++ Actor Framework, for which Debian ships no CMake package.
 # Defines the target CAF::core, and the targets CAF::io and CAF::openssl if they
 # are among the COMPONENTS:

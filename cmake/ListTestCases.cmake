@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Lists the cases of a Boost.Test binary and writes one ctest entry for each.
 # Runs after the binary is built: cmake -D setup=<file> -P ListTestCases.cmake
 include(${setup})

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compiler settings of all targets: C++20, warnings, hardening, sanitizers,
 # ccache.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # All dependencies are packages of Debian 12; the script `dev` lists them.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)

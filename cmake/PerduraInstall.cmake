@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Makes find_package(perdura) work for services that embed a client
 # (perdura::client) or a whole node (perdura::node). Installs the public
 # headers, under include/perdura, and the static libraries that they need.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The four layers as libraries, and the paths by which they include each other.
 
 # In the build tree, as in the installed tree, headers can be included as

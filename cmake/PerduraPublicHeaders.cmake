@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The headers that users may include: the headers in the list below, and all
 # headers of Perdura that these include. Each of them is installed, compiles
 # alone, and includes no third-party header except nlohmann/json.

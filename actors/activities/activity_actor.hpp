@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The actor that runs activities for the pool, one at a time.
 #pragma once
 

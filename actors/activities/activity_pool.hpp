@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs activities on worker threads. Limits how many activities run at the
 /// same time and for how long each one runs.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Information about the running call of an activity. An activity receives it
 /// if its first parameter is an activity_context:
 /// `R f(activity_context& ctx, Input in)`.

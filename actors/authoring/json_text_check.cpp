@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/authoring/json_text_check.hpp"
 
 #include "persistence/records/text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checks whether a text may be stored as a payload. After this check the text
 /// is stored verbatim, and every later reader can parse it.
 #pragma once

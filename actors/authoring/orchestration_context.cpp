@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/authoring/orchestration_context.hpp"
 
 #include "actors/execution/orchestration_engine.hpp"

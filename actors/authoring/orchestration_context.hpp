@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The operations that an orchestrator can perform.
 ///
 /// An orchestrator is a coroutine `task<R> f(orchestration_context& ctx, In

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Converts C++ values to the JSON text that history stores, and back.
 ///
 /// Any type with nlohmann's `to_json` and `from_json` can be an input, an

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The registry of the orchestrators and activities that a node can run.
 ///
 /// Fill the registry before the node starts. From then on it must not change,

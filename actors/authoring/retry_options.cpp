@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/authoring/retry_options.hpp"
 
 #include <cmath>

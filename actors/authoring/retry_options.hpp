@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Options of the calls that an orchestrator makes (retries, time-outs, IDs),
 /// and the exceptions that awaiting a call can throw.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The coroutine types of orchestrations. `task<T>` is the return type of an
 /// orchestrator and of its helper coroutines; `pending<R>` is the result of a
 /// request, which can be awaited.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Awaiting several requests at once: `when_all` waits for all of them, for
 /// example after a fan-out; `when_any` for the first, for example for a
 /// time-out.

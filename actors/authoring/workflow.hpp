@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The public API for writing orchestrations and activities, in namespace
 /// perdura. It does not contain the client.
 ///

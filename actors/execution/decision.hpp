@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The input and the outcome of an orchestrator's turn. A turn delivers a batch
 /// of messages to the orchestrator's code, one by one, and runs the code until
 /// it ends or waits for a message that is not in the batch.

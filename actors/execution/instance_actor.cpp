@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/execution/instance_actor.hpp"
 
 #include "actors/execution/turn_watch.hpp"

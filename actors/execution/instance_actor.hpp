@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The actor that runs the turns of one orchestration instance.
 #pragma once
 

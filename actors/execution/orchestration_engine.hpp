@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The implementation of orchestration_context: keeps the requests of one
 /// execution and their results, numbers the requests, binds events to waits,
 /// and applies retry policies. Uses no clock: `begin_turn` sets the time.

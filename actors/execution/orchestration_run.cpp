@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/execution/orchestration_run.hpp"
 
 #include "actors/authoring/orchestration_context.hpp"

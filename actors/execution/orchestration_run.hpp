@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs the turns of one orchestration and keeps its coroutine between them.
 /// Uses no clock, no threads and no CAF.
 #pragma once

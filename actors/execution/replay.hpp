@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Divides a history into turns to replay, and compares the requests of the
 /// code with the history. The functions are pure and do not run the code.
 #pragma once

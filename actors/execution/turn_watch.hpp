@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Counts the running orchestrator turns, each of which occupies a scheduler
 /// thread, and detects when they occupy all scheduler threads and no new turn
 /// begins.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Management requests, their answers, and the gateway that accepts them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The CAF messages inside a node, and the actor types with the messages that
 /// each accepts. CAF never serialises these messages: nodes exchange envelopes
 /// of bytes only.

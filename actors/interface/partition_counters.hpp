@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The counters of a partition. Each counter is declared only here: the code
 /// for sums, statistics and metrics reads the table below, which also explains
 /// each counter.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Messages between a partition and the activity pool, and between partitions.
 #pragma once
 

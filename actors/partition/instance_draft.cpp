@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/instance_draft.hpp"
 
 #include "persistence/records/identity.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The change that one turn makes to one instance, while a step assembles it.
 /// The functions that read the draft return the stored state with the change
 /// applied.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/partition_actor.hpp"
 
 #include "actors/activities/activity_pool.hpp"

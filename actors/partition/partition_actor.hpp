@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The actor of one partition. It collects the messages in its mailbox into
 /// batches for the partition_processor and sends the processor's effects as
 /// messages.

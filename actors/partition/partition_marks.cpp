@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/partition_processor.hpp"
 #include "actors/partition/steps.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs one partition: calls a step for each message, journals the turn that
 /// the step returns, and performs the effects of the turn.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The state of one partition in memory.
 ///
 /// It has two parts. The durable part mirrors what the journal holds or is

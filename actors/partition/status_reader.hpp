@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Reads the status of one instance, as clients see it, from the journal.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The decisions of a partition, one function per kind of message.
 ///
 /// A step reads the state and returns a turn: the writes to journal and the

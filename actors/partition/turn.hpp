@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// One turn of a partition: its writes, and the effects that are held back
 /// until the writes are durable (the durability rule).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Alarms that call a function at a given time. One thread serves all
 /// partitions of a node. Setting an alarm takes two atomic accesses; the thread
 /// is woken only if no other alarm is earlier.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Includes the client API and exports its names to namespace perdura. A
 /// program uses the client API to start, query, signal and end orchestration
 /// instances of a running cluster. Include this header as <perdura/client.hpp>.

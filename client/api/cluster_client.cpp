@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <perdura/client/api/cluster_client.hpp>
 
 namespace perdura::client {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Gives the whole client API to a service that is not itself a node of the
 /// cluster. Such a service links `perdura::client` alone.
 #pragma once

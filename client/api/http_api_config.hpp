@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The settings of a node's HTTP API: where it listens, how requests are
 /// authorized, and the limits that it enforces.
 #pragma once

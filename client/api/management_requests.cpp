@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/api/management_requests.hpp"
 
 #include "client/api/request_checks.hpp"

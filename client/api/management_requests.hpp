@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checks the arguments of the client API and turns them into requests for the
 /// gateway.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/api/node_host.hpp"
 
 #include "actors/authoring/json_text_check.hpp"

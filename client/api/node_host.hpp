@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs a node in this process, with its HTTP API. The commands `perdura dev`
 /// and `perdura serve` use it, and so does a service that runs its own
 /// orchestrations.

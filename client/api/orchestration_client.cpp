@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/api/orchestration_client.hpp"
 
 #include "actors/interface/management.hpp"

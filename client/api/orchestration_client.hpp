@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The management API: start, query, signal, suspend, terminate, rewind and
 /// purge orchestration instances.
 ///

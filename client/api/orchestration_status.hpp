@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The status of an orchestration instance, its JSON form, and the text form
 /// of statuses and times.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Includes all of Perdura's public API and exports its names to namespace
 /// perdura. A program uses this API to write orchestrations and activities, to
 /// run a node in its process, and to manage instances. Include this header as

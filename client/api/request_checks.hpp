@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The checks of arguments that the C++ client, the HTTP API and the command
 /// line have in common. A request that fails a check is never sent.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/bench_verb.hpp"
 
 #include "client/cli/progress_line.hpp"

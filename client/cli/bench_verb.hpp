@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// `bench`: measures throughput, latency and cost of orchestrations, on nodes
 /// that it starts itself or on nodes that already run.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/certificate_authority.hpp"
 
 #include "client/http/ip_address.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Creates the certificates with which the nodes of a cluster authenticate each
 /// other: a certificate authority for the cluster, and certificates signed by
 /// it.

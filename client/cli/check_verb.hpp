@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// `check`: checks a data directory for damage. No node may be using it.
 #pragma once
 

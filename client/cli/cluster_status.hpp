@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// `cluster status`: shows the state of each node of a cluster.
 #pragma once
 

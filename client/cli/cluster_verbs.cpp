@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/cluster_verbs.hpp"
 
 #include "client/cli/node_supervisor.hpp"

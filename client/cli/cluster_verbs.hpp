@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// `cluster up`: runs a cluster on this machine, for trying Perdura out.
 #pragma once
 

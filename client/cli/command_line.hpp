@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Parses the command line of `perdura` and runs the verb that it names.
 #pragma once
 

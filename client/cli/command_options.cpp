@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/command_options.hpp"
 
 namespace perdura::client {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The options of the verbs: names, help texts, ranges and defaults. The parser
 /// in command_line.cpp defines the verbs themselves.
 ///

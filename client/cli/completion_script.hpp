@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Writes the completion script that `completions` prints. The verbs and
 /// options are read from the parser, so the script is always complete.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/config_verbs.hpp"
 
 #include "client/cli/json_view.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Combines the configuration file with the options of the command line, and
 /// implements the verbs `config show` and `config validate`.
 #pragma once

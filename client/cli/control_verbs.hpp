@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The verbs that change instances: `raise-event`, `terminate`, `suspend`,
 /// `resume`, `rewind`, `restart`, `purge`.
 #pragma once

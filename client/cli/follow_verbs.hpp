@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The verbs that keep printing changes: `get --watch`, `list --watch`,
 /// `history --follow`, `start --follow`. They return `exit_interrupted` after
 /// Ctrl-C, or when the reader of an output pipe has closed its end.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Wraps the help texts of the command line at word boundaries, so that lines
 /// have at most 80 columns.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Reads parts of JSON text without converting them, so that the order of
 /// members, the digits of numbers and the escapes stay as the node sent them.
 /// The text must be valid JSON; for other text the results are unspecified.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The connection of a verb to a node's HTTP API.
 #pragma once
 

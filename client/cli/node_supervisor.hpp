@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs nodes as child processes of `cluster up`: starts them, prints their
 /// output, and restarts nodes that end. No node outlives this process, even if
 /// this process is killed.

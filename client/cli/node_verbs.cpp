@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/node_verbs.hpp"
 
 #include "client/api/node_host.hpp"

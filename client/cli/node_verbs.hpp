@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The verbs that run a node, `dev` and `serve`, and the verb `hub create`.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Creates files and directories that only their owner can access.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Shows the progress of long work on the error stream, so that the output
 /// stream holds only the result. On a screen one line is redrawn; otherwise a
 /// new line is printed every 5 s.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The verbs that only read: `get`, `list`, `count`, `history`, `urls`.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Waits for SIGINT, SIGTERM and SIGHUP on a thread of its own. The first
 /// signal requests a stop; a further signal, at least one second later, ends
 /// the process at once. A thread of the process can also request a stop, with a

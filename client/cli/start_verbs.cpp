@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/cli/start_verbs.hpp"
 
 #include "client/cli/follow_verbs.hpp"

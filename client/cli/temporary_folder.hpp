@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A temporary directory for the data of nodes that are not kept.
 #pragma once
 

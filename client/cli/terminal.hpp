@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The input and output of a verb, its output formats, and its exit codes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// `tls init`: creates the certificates of a cluster in a directory.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The complete configuration of `perdura serve` and `perdura dev`: the
 /// settings of the node and its HTTP API, and those of the process.
 #pragma once

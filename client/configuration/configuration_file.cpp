@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/configuration/configuration_file.hpp"
 
 #include "client/configuration/settings.hpp"

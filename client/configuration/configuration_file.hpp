@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Reads configuration files in TOML and records where each value comes from.
 #pragma once
 

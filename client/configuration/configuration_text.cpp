@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/configuration/configuration_text.hpp"
 
 #include "client/configuration/settings.hpp"

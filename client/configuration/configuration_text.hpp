@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Formats configurations for `perdura config show`, and the documentation of
 /// each setting for configs/single-node.toml.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The values of settings, and how they are written in TOML, in JSON and in
 /// sentences.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/configuration/settings.hpp"
 
 #include "cluster/placement/node_list.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The table of all settings: the name of each in a configuration file, its
 /// documentation, its valid values, and the member that holds it.
 #pragma once

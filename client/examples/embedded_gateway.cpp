@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Embeds a client gateway in a service that is not a node of the cluster. The
 // service links perdura::client alone, connects to the nodes, and uses the
 // client API from all of its threads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every sample of the Durable Functions document "Manage instances", in C++.
 //
 //   manage_instances            runs all samples, in the order of the document

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The sample orchestrations and their activities, which `perdura dev` serves
 /// and which the tests and benchmarks run.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Decides whether a request may use its route, by the request's Host and
 /// Origin headers and its key or token.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The access keys of the HTTP API, and the tokens that are derived from the
 /// keys. A token authorizes operations on one instance.
 ///

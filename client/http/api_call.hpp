@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// One call of the HTTP API: its request, its route and its caller, and the
 /// functions by which a route answers it. Internal to the HTTP API.
 #pragma once

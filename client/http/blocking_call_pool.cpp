@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/blocking_call_pool.hpp"
 
 namespace perdura::client {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A pool of threads for calls that block, so that the threads of the HTTP
 /// server never block.
 #pragma once

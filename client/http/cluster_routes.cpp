@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The route /perdura/cluster: the reports of all nodes as one JSON object.
 #include "actors/authoring/json_text_check.hpp"
 #include "client/http/api_call.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A blocking HTTP client for the command line: one request per connection.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The connections of the HTTP server and the threads that run them. Internal
 /// to the server; no other header includes Boost.Beast.
 #pragma once

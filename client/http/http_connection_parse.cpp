@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a connection parses requests and refuses those that break a limit or a
 // rule of HTTP/1.1.
 #include "client/http/http_connection.hpp"

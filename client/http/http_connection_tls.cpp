@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The functions of a connection that uses TLS.
 #include "client/http/http_connection.hpp"
 

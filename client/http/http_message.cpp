@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/http_message.hpp"
 
 #include "persistence/records/text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// HTTP requests and responses as values, and the handle through which a
 /// request is answered. Independent of sockets.
 #pragma once

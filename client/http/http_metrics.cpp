@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/http_metrics.hpp"
 
 #include "client/http/process_usage.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The counters of the HTTP API, and the metrics page, which shows them
 /// together with the counters of the node and its process.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/ip_address.hpp"
 
 #include "client/http/http_message.hpp"

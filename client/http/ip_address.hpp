@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Classifies IP addresses in text form. Nothing is resolved.
 #pragma once
 

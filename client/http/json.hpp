@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The JSON objects and the error responses of the HTTP API.
 #pragma once
 

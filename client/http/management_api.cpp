@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/management_api.hpp"
 
 #include "client/http/api_call.hpp"

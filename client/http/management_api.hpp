@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The Durable Functions HTTP API: authorizes each request, finds its route,
 /// and answers it. Independent of sockets.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the URLs in responses: chooses the address and adds the tokens.
 #include "client/http/api_call.hpp"
 #include "persistence/records/clock.hpp"

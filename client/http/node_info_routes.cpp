@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The routes /client-binding, which describes to SDKs how to reach this node,
 // and /metrics.
 #include "actors/authoring/json_text_check.hpp"

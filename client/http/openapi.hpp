@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The OpenAPI document of the HTTP API, from which client programs can be
 /// generated.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/port_check.hpp"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checks whether a port is free, so that a command can fail before it has
 /// started anything.
 #pragma once

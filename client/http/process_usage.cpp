@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/process_usage.hpp"
 
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Resource usage of this process.
 #pragma once
 

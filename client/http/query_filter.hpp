@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Parses the filter of a query or a purge from URL parameters.
 #pragma once
 

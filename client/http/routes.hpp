@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The table of the routes of the HTTP API. Dispatch, access control, audit
 /// log, metrics and the tests of the OpenAPI document all use this table.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/api/request_checks.hpp"
 #include "client/http/api_call.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The certificate and key of a TLS server, from which sessions are made.
 #pragma once
 

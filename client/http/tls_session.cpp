@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/tls_session.hpp"
 
 #include <openssl/bio.h>

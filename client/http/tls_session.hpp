@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The TLS session of one connection, over memory buffers: it turns received
 /// bytes into text, and text into bytes to send. Independent of sockets.
 #pragma once

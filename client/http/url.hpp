@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Splits the target of an HTTP request into path segments and query
 /// parameters.
 #pragma once

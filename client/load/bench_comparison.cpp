@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/load/bench_comparison.hpp"
 
 #include <algorithm>

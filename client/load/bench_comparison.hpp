@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Compares two benchmark reports to find regressions. The compared figures are
 /// CPU time, instructions, commits and bytes per unit, which depend little on
 /// other programs that ran during the measurement. Rates and latencies depend

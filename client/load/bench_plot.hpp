@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Draws latency percentiles over the request rate. The rate at which the
 /// curves bend upwards is the highest rate that the node sustains.
 #pragma once

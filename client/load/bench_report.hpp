@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The results of a benchmark run, shown as a table and stored as JSON. A
 /// stored report can be compared with a later one; see bench_comparison.hpp.
 #pragma once

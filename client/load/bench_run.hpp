@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs the scenarios of `perdura bench` against nodes and measures them.
 #pragma once
 

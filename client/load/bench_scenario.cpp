@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/load/bench_scenario.hpp"
 
 #include <algorithm>

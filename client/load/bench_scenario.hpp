@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The scenarios of `perdura bench`. Reports are stored and compared by
 /// scenario name, so a name must keep its meaning.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/load/child_node.hpp"
 
 #include "client/examples/samples.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Starts nodes as child processes for benchmarks and tests. A node in its own
 /// process can be killed, and its CPU time is separate from the CPU time of the
 /// load generator.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/load/commit_probe.hpp"
 
 #include "client/load/typical_turn.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Measures how long one journal commit takes on a disk at this moment. Rates
 /// and latencies of a benchmark depend on the disk, so the probe's time is
 /// reported with them as a reference.

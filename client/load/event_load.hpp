@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Measures the time from raising an event until the result arrives at a caller
 /// that waits for the end of the instance.
 #pragma once

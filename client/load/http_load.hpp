@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A load generator for the HTTP API of Perdura nodes. It keeps many
 /// connections open, sends requests on them from one thread, and records the
 /// latency of each response.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/load/machine_facts.hpp"
 
 #include "persistence/process/build_info.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Describes the machine and the build of a measurement. Figures can be
 /// compared only if both are known.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Counters of nodes, read from their Prometheus metrics. The difference of two
 /// readings is the cost of the load between them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Builds the journal turns of a hello sequence without running one. Benchmarks
 /// of the journal and of the codec use these turns as their data.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The state of the cluster as a process knows it: the placement, and the nodes
 /// that are connected. The router keeps its own state on its own thread; this
 /// copy is for all other threads.

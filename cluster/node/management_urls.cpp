@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/management_urls.hpp"
 
 #include "persistence/records/text.hpp"

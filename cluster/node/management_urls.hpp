@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Builds the URLs by which clients manage an instance over HTTP (the "webhook"
 /// URLs of Durable Functions).
 #pragma once

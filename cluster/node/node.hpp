@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A node: the part of a hub that one process serves. It has a journal,
 /// partitions, activities, and connections to the other nodes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The settings of a node, each with its meaning, unit, default and range. The
 /// configuration file has the same settings (see configs/single-node.toml).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/node_impl.hpp"
 
 #include "actors/partition/partition_actor.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The parts of one node, and the order in which they start and stop. Only
 /// node.cpp and node_impl.cpp include this header.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The report of a node about itself, as `perdura cluster status` shows it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/node_rules.hpp"
 
 #include <perdura/actors/authoring/registry.hpp>

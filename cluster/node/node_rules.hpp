@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Rules that a node derives from its registered functions and its settings.
 /// All functions are pure: they read only their arguments.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/partition_survey.hpp"
 
 #include <chrono>

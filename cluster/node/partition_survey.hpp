@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Collects figures and stuck instances from all partitions of a node. Each
 /// function asks all partitions at once and blocks for at most two seconds;
 /// none may be called on a scheduler thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/retention_actor.hpp"
 
 #include "persistence/process/logging.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The actor that purges finished instances after their retention time.
 #pragma once
 

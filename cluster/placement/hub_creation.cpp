@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/placement/hub_creation.hpp"
 
 #include "cluster/placement/node_list.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Creates the hub in a node's data directory, and checks that an existing hub
 /// fits the configuration. Both apply to a node without a cluster and to each
 /// node of a cluster.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Parses the node list of a configuration and derives the address on which
 /// this node listens.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Maps an instance ID to its partition. The mapping does not change during the
 /// life of a hub.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/placement/peer_register.hpp"
 
 #include <fcntl.h>

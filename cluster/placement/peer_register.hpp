@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Remembers the data directory of each other node in the file `peers` of this
 /// node's own data directory. A node that connects with another directory than
 /// before is refused: the data that it acknowledged would be missing, and its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The placement: which node owns which partition. It is computed once, when
 /// the hub is created, and stored on every node; from then on only the stored
 /// placement counts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/gateway_actor.hpp"
 
 #include "cluster/placement/partition_map.hpp"

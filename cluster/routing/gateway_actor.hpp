@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The gateway of a process: accepts management requests from any thread, sends
 /// each to the owner of its instance, and passes each answer to its caller.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Direct access to the partitions that this node owns, without the router.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/local_query_actor.hpp"
 
 namespace perdura::cluster {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The actor that runs queries of other nodes over the partitions of this node.
 /// A query blocks, so the actor must be spawned with a thread of its own
 /// (caf::detached).

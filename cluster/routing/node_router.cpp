@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/node_router.hpp"
 
 #include "cluster/routing/router_peer.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The routing logic of a process, without threads, sockets and clocks. It
 /// decides where a request goes, what happens to the request when its owner
 /// becomes unreachable and reachable again, and how requests of other nodes and

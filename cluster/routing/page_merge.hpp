@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Merges the pages of several nodes into one page.
 #pragma once
 

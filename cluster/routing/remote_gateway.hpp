@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The gateway of a process that is not a node of the cluster (a client). It
 /// keeps a connection to each node and sends each request to the owner of its
 /// instance.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/router_actor.hpp"
 
 #include "cluster/transport/transport.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The actor around node_router: passes messages from its mailbox to the
 /// node_router, and sends the results to partitions, gateways and the
 /// transport.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The router's state for one other process, which is a node of the node list
 /// or a client. Only the sources of node_router include this header.
 #pragma once

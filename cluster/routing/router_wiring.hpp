@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Connects a router actor to its configuration, to the transport and to
 /// callers that block. Used by nodes and by clients.
 #pragma once

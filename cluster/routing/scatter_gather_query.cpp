@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/scatter_gather_query.hpp"
 
 #include "cluster/routing/page_merge.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Sends one query to every node that owns partitions and merges the answers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Decides between sending and cancelling a request that waits until the owner
 /// of its instance is reachable.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/scheduling/actor_scheduler.hpp"
 
 #include "cluster/scheduling/run_queue.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Configures CAF to run its worker threads over one shared queue that
 /// coalesces wake-ups (`run_queue`).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The queue of runnable actors of one actor system, and the rule that decides
 /// when a sleeping worker thread is woken.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/caf_transport.hpp"
 
 #include "cluster/transport/middleman.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The transport over CAF's network module (its "middleman"). Each process
 /// publishes one actor, each pair of processes shares one connection, and TLS
 /// is used if certificates are configured.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The messages between processes and their encoding. Only bytes that are
 /// encoded here cross from one process to another.
 ///

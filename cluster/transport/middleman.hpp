@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// CAF's network module (its "middleman") with two changes: it corrects the
 /// faults of CAF 0.17.6 that middleman.cpp describes, and it has a time-out for
 /// data that the other side does not read.

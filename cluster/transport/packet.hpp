@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The unit that a transport carries: a header of fixed size, then bytes.
 ///
 /// Packets are decoded by hand-written code without a library, because they may

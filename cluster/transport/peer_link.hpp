@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The connection-oriented protocol between two processes, over packets that
 /// may be lost, repeated or reordered.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/tls_network.hpp"
 
 #include "cluster/transport/middleman.hpp"

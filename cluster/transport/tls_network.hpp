@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// TLS connections for CAF's network module. Replaces the manager of
 /// caf::openssl: a failed handshake of an unauthenticated peer closes no other
 /// connection, and a silent peer costs no CPU time.

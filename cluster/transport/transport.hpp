@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The interface between a process and the network. A process sends packets
 /// over paths, which open and close. Any packet may be lost. The implementation
 /// is CAF's network on nodes and clients, and a simulated network in tests.

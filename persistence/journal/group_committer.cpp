@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/group_committer.hpp"
 
 #include "persistence/process/logging.hpp"

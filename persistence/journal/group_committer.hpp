@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Group commit for one lane of the journal. Turns are queued by many
 /// threads; one transaction and one sync make all queued turns durable. While
 /// a sync runs, the next batch accumulates in the queue. No timer delays a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The interface to the durable log of turns and to the tables derived from
 /// that log. Nodes use the LMDB implementation; tests and the simulation use
 /// the in-memory implementation.

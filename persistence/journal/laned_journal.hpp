@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The implementation of `journal` that all stores share: one or more lanes,
 /// each with its own record log, views and threads. The stores (LMDB or
 /// memory) are passed in.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/lmdb_journal.hpp"
 
 #include "persistence/journal/laned_journal.hpp"

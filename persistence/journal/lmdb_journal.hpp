@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The journal in a data directory of a node, stored with LMDB: creating,
 /// opening and locking the directory.
 ///

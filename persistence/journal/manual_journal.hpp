@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A journal that commits and flushes only when the caller asks for it. Tests
 /// run the same cases with it on the in-memory implementation and on LMDB,
 /// without threads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/memory_journal.hpp"
 
 #include "persistence/records/identity.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The in-memory implementation of the journal, for tests and the simulation.
 /// It gives the same guarantees and uses the same encoding, group commit and
 /// views as the LMDB implementation, but stores nothing on disk.

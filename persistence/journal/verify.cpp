@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/verify.hpp"
 
 #include "persistence/journal/group_committer.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Verifies the complete content of a data directory, for `perdura check`.
 /// Damage in LMDB's own page structure can end the process, so the caller
 /// runs `verify_hub` in a child process.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/process/build_info.hpp"
 
 #include <perdura/version.hpp>

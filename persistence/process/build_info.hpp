@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The source version and the compiler from which the running program was
 /// built.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Fault injection for tests: makes a journal stop at a chosen commit, as a
 /// crash of the process would.
 #pragma once

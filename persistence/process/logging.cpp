@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/process/logging.hpp"
 
 #include "persistence/records/clock.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Log lines for the operator, written to stderr, and the audit log. Each
 /// line shows the time (UTC), the level, the channel and the text.
 ///

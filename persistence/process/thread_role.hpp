@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Name and scheduling policy of the threads that the program creates.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checksums (XXH3-64) of stored rows and records. A row or record whose
 /// checksum does not match is reported as damaged. LMDB itself has no
 /// checksums: in a test of 1,500 flipped bits, LMDB returned wrong data

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The wall clock as an interface, so that tests and the simulation can
 /// replace it. clock.cpp is the only reader of the system clock.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Encodes records as bytes and decodes them: a version byte, then msgpack.
 /// Both directions use the one field list (`inspect`) that is defined beside
 /// each record type.

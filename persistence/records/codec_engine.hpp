@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The templates behind codec.hpp. Include this header only to encode record
 /// types that codec.hpp does not list, such as messages between nodes: it
 /// includes msgpack.hpp, which adds two seconds to the compilation of a file.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <perdura/persistence/records/error.hpp>
 
 namespace perdura::persistence {

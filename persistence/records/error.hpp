@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Error codes and `result<T>`. Every layer uses them to report errors that a
 /// caller, a peer node, the disk or user code has caused. The enumeration of
 /// codes serves the whole project; each code has a general sentence.

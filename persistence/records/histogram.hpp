@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Histograms of counts and times. The upper limit of each bucket is twice the
 /// limit of the bucket before it. Adding a value takes only two atomic
 /// additions, so histograms are always enabled.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <perdura/persistence/records/history_event.hpp>
 
 #include <array>

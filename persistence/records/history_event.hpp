@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The events of an execution's history. A history records, in order,
 /// everything from which the orchestrator's code can be replayed.
 /// @source Event names as in durabletask-protobuf's HistoryEvent.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Generates IDs: random, ordered by time, or derived from a text.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The types of the IDs, numbers and times that all layers use.
 #pragma once
 

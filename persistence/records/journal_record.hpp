@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The records of the journal on disk. One record holds turns of one or more
 /// partitions of a lane that were committed together.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The tables of the views and the layout of their keys. Numbers in keys are
 /// big-endian, so that a comparison of keys byte by byte gives the order in
 /// which queries need the rows.

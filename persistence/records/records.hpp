@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The records that the views store besides the history: instances and their
 /// open work, messages between partitions, and the identity of partitions and
 /// hubs.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The rules for text that all layers share: UTF-8, letter case, hexadecimal
 /// digits, control characters, and which IDs and names are valid.
 ///

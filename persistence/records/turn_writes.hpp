@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The changes that one turn makes to the durable state, and the functions
 /// that apply and combine them. `turn_writes` is the content of the journal:
 /// a turn is applied whole or not at all.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/stores/disk_guard.hpp"
 
 #include "persistence/process/logging.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Detects that a data directory is full before LMDB fails to write.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// LMDB environments, transactions and cursors as C++ objects that close
 /// themselves. `lmdb_env.cpp` is the only file that includes lmdb.h. All
 /// functions report errors of LMDB as `storage_exception`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/stores/lmdb_store.hpp"
 
 namespace perdura::persistence {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The LMDB implementation of the row store and the record log. Each uses an
 /// LMDB environment of its own, so that a commit of one does not wait for a
 /// write transaction of the other.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The in-memory implementation of the row store and the record log, for the
 /// in-memory journal. "Durable" here means: kept in the object, which
 /// outlives the journals that use it.

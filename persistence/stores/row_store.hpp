@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The two interfaces between the journal and a storage engine: tables of
 /// rows in transactions, which the views use, and a log of records. LMDB
 /// (lmdb_store.hpp) and an in-memory map (map_store.hpp) implement both.

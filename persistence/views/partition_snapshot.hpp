@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The durable state that a partition reads from the views when it recovers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Durable turns that are not in the views' tables yet. They are merged into
 /// one write for each instance, even if several turns have changed the
 /// instance.

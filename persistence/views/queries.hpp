@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Queries over many instances: filters, pages and continuation tokens.
 #pragma once
 

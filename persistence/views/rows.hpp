@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Typed rows on top of a row store. A row is stored as a checksum (8 bytes),
 /// the codec's version byte, and msgpack.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The views of one lane: tables derived from the journal, from which all
 /// reads and queries are answered. Durable turns first accumulate in memory;
 /// a flush writes a large batch of them to the tables.

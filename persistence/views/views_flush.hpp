@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Writes merged turns to the tables of the views, indexes and counts
 /// included.
 #pragma once

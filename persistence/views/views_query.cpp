@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/views/views_query.hpp"
 
 #include "persistence/views/rows.hpp"

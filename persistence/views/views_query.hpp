@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Reads one page of a query, or the history of one instance, from the rows.
 #pragma once
 

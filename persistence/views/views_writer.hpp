@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The thread that flushes the views of one lane: it begins a flush when the
 /// backlog is large enough, or when the oldest turn has waited long enough.
 #pragma once

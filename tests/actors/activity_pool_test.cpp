@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/activities/activity_pool.hpp"
 #include "actors/authoring/registry.hpp"
 #include "persistence/records/clock.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/actors/partition_fixture.hpp"
 
 // Instances that leave memory and are loaded again.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Fixtures for tests of a partition: a deterministic node that makes single
 /// steps, so that a test can force one order of events.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/actors/partition_fixture.hpp"
 
 // Tests of messages between partitions: order, duplicates, marks, and messages

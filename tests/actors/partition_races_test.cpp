@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/actors/partition_fixture.hpp"
 
 // Requests, results and events that arrive while a turn of the same instance

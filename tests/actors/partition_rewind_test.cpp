@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/deterministic_node.hpp"
 #include "tests/support/history_text.hpp"
 #include "tests/support/test_functions.hpp"

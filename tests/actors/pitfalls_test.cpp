@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Coroutine code that g++ 12 miscompiles or that leaves dangling references.
 // The authoring API must either refuse it at compile time (static assertions)
 // or make it work (test cases). The tests apply to g++ and clang++.

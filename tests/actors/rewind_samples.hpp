@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Orchestrators for tests of replay and rewind.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/actors/rewind_samples.hpp"
 
 // Rewind of a failed instance that continues with the same code.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Helpers for tests that drive one orchestrator with a turn_driver.
 #pragma once
 

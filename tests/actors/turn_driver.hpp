@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs one execution without a partition: delivers messages, runs turns, and
 /// writes the history that a partition would write. Every turn runs twice, on a
 /// warm coroutine and on a new one that replays the history. Both must have the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keys of a node, key files, and tokens that give access to one instance.
 #include "client/http/access_keys.hpp"
 #include "tests/support/temp_directory.hpp"

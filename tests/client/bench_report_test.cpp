@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reports of `perdura bench`, their comparison and their plot.
 #include "client/load/bench_comparison.hpp"
 #include "client/load/bench_plot.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the command line finds its key, and how it reports answers with an error
 // status.
 #include "client/cli/node_connection.hpp"

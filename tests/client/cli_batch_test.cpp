@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Verbs that act on all instances that match a filter, and their confirmation.
 #include "tests/client/cli_fixture.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `perdura bench` against a running node, and the load generator.
 #include "client/load/bench_report.hpp"
 #include "client/load/event_load.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command `cluster status`, and partial lists while a node is down.
 #include "client/cli/signal_watch.hpp"
 #include "cluster/node/node.hpp"

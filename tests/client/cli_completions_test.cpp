@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Completion scripts for bash, zsh and fish. The expected verbs and options are
 // read from the help texts.
 #include "tests/client/command_line_runner.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `perdura config`, `perdura hub create` with a configuration file, and the
 // example files in configs/.
 #include "client/cli/config_verbs.hpp"

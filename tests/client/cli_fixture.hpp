@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A node, and the command line with the URL of that node.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Verbs that keep printing: history --follow, get --watch and list --watch.
 #include "client/cli/follow_verbs.hpp"
 #include "tests/client/cli_fixture.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Help texts of the command line. The verbs are read from the completion
 // script, which is generated from the parser, so that new verbs are tested,
 // too.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading and formatting JSON text without a parser that changes numbers, and
 // tables for the terminal.
 #include "client/cli/json_view.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `perdura tls init`, which creates a certificate authority and certificates
 // for nodes and clients.
 #include "tests/client/command_line_runner.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The verbs of the command line for single instances, its exit codes, and the
 // verbs that create a hub or run a node.
 #include "client/cli/config_verbs.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C++ cluster client while nodes are down, and with a wrong node list.
 #include "tests/client/cluster_fixture.hpp"
 #include "tests/support/free_ports.hpp"

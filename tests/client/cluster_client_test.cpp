@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C++ client in a process that is not a node. It is connected to a cluster
 // of three nodes.
 #include "tests/client/cluster_fixture.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mutual TLS between the nodes of a cluster and their clients.
 #include "client/cli/certificate_authority.hpp"
 #include "client/http/process_usage.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/client/cluster_fixture.hpp"
 
 #include "cluster/placement/partition_map.hpp"

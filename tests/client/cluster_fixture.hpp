@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A cluster of nodes with HTTP APIs, all in the test process: on loopback and
 /// free ports, with directories that are removed at the end. Nodes can be
 /// stopped and started again.

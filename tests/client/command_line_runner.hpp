@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs the command line of Perdura inside the test process.
 #pragma once
 

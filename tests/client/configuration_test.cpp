@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Settings, configuration files and the units of times and sizes.
 #include "client/configuration/configuration_file.hpp"
 #include "client/configuration/configuration_text.hpp"

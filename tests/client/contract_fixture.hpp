@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A node, and instances in each runtime status that the HTTP contract of
 /// Durable Functions distinguishes.
 #pragma once

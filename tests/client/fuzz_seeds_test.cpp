@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the fuzz targets of tests/fuzz without libFuzzer: with every seed, and
 // with some thousands of mutations that are the same in every run.
 #include "tests/fuzz/fuzz_targets.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Access to the HTTP API: keys, tokens, host and origin checks.
 #include "actors/interface/management.hpp"
 #include "client/http/access_control.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The HTTP API of a node: one case for each behaviour that a client relies on.
 // The row-by-row comparison with Durable Functions is in
 // http_contract_test.cpp.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/client/http_caller.hpp"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// An HTTP client on a plain socket that can also send malformed requests.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A node that runs the samples, with its HTTP API on a free port.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The page /metrics in the format of Prometheus, and the audit log.
 #include "client/http/http_metrics.hpp"
 #include "persistence/process/logging.hpp"

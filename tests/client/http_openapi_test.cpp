@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/http/openapi.hpp"
 #include "client/http/routes.hpp"
 #include "tests/client/http_fixture.hpp"

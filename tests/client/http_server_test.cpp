@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The HTTP server without any routes: parsing, limits, time-outs, waiting
 // requests, and the stop of the server.
 #include "client/http/http_server.hpp"

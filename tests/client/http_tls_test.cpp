@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The HTTP API with TLS: requests by the HTTP client of the command line, and
 // plain sockets that do not speak TLS.
 #include "client/http/http_client.hpp"

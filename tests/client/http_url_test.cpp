@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parsing of request targets and of base URLs.
 #include "client/http/http_client.hpp"
 #include "client/http/url.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "client/examples/samples.hpp"
 #include "tests/support/temp_directory.hpp"
 #include <perdura/perdura.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The JSON form of an instance's status and history, and the parsing of times
 // and status names.
 #include "client/api/orchestration_status.hpp"

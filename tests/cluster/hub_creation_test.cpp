@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/node.hpp"
 #include "cluster/placement/hub_creation.hpp"
 #include "cluster/placement/peer_register.hpp"

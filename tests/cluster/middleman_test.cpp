@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Corrections to the network layer of CAF: requests to an ended broker, and the
 // time limit of a handshake.
 #include "cluster/transport/caf_transport.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "actors/interface/management.hpp"
 #include "cluster/node/node.hpp"
 #include "tests/support/temp_directory.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/peer_link.hpp"
 #include "persistence/records/keys.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Routers that are connected by packets which the test delivers, and hosts
 /// that record the calls of their routers.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How C++ files are written: namespaces, clocks, coroutines, size, first lines.
 #include "tests/conventions/source_tree.hpp"
 
@@ -106,6 +107,14 @@ findings headers_open_no_namespaces(const source_file& file) {
     return {};
   return forbid(file, {"using namespace"}, directive,
                 "a header has a using-directive; declare the names it uses");
+}
+
+/// Each C++ file begins with its licence.
+findings files_name_their_licence(const source_file& file) {
+  if (!file.is_code()
+      || file.text.starts_with("// SPDX-License-Identifier: Apache-2.0\n"))
+    return {};
+  return {file.path + ":1: begins without its SPDX-License-Identifier"};
 }
 
 /// Tests of real processes may sleep; all others advance a manual clock.
@@ -245,6 +254,13 @@ BOOST_AUTO_TEST_CASE(headers_have_no_using_directives) {
         {{"actors/a.hpp", "using std::string;\n"},
          {"actors/a.hpp", "inline int f() {\n  using namespace std;\n}\n"},
          {"actors/a.cpp", "using namespace std;\n"}},
+        cpp_files());
+}
+
+BOOST_AUTO_TEST_CASE(files_begin_with_their_licence) {
+  check(files_name_their_licence, {{"actors/a.cpp", "int a;\n"}},
+        {{"actors/a.cpp", "// SPDX-License-Identifier: Apache-2.0\nint a;\n"},
+         {"README.md", "text\n"}},
         cpp_files());
 }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which files may include what: layers, sub-folders, libraries, public headers.
 #include "tests/conventions/source_tree.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/conventions/source_tree.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The files of the source tree as text, for the tests that check conventions.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Refuses words that the project has retired, in identifiers, comments, string
 // literals and documents, and sentences whose first word hides their subject.
 #include "tests/conventions/source_tree.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The TOML configuration file of a node. It does not come from the network, but
 // a node that crashes while it reads the file cannot report the mistakes in it.
 #include "client/configuration/configuration_file.hpp"

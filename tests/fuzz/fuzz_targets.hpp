@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Fuzz targets for all input that an unauthenticated peer can send.
 ///
 /// A target is a function that accepts any bytes, runs the code under test on

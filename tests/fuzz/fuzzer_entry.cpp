@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The entry point that libFuzzer calls. A program has only one entry point, so
 // this file is compiled once for each target; the macro PERDURA_FUZZ_TARGET is
 // the name of the target's function.

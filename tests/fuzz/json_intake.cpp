@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Request bodies. The parser of nlohmann is the reference for JSON; `compare`
 // lists the only differences that are allowed.
 #include "actors/authoring/json_text_check.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Packets from another process to the router of a node. The input is a sequence
 // of pieces. The first byte of a piece is its kind:
 //   p  a whole packet on the connection of the peer

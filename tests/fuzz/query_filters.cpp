@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Filters of list requests: instance ID prefix, name, creation time, status,
 // page size and continuation token.
 #include "client/api/request_checks.hpp"

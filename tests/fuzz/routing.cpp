@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Request lines and headers. The URL is parsed a second time by an independent
 // parser here, and every admitted request is sent again without its key.
 #include "client/http/access_control.hpp"

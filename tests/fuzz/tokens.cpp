@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tokens for one instance, and key files. A token that no key of the node has
 // signed must give no access. A signed token must give access to its instance
 // and operations only.

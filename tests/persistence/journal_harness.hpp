@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A generator of random turns and a model of their result, with which tests
 /// compare journals.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Guarantees of every journal. Each case runs on a journal in memory and on
 // LMDB.
 #include "journal_harness.hpp"

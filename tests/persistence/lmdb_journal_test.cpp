@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Properties of the journal on LMDB that need files, processes or threads.
 #include "persistence/journal/verify.hpp"
 #include "persistence/process/logging.hpp"

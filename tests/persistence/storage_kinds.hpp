@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Kinds of storage on which a manual journal can be opened, crashed and opened
 /// again: memory and LMDB. Test cases are templates over the kind.
 #pragma once

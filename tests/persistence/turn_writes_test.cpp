@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "persistence/views/pending_writes.hpp"
 
 #include "journal_harness.hpp"

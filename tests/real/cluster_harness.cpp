@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "real/cluster_harness.hpp"
 
 #include "cluster/placement/partition_map.hpp"

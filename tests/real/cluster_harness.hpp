@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A cluster of real node processes that a test can kill, freeze and restart.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cluster of three node processes under a workload of all sample
 // orchestrations. One node at a time is killed with SIGKILL or frozen with
 // SIGSTOP.

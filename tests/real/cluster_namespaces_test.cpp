@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Three nodes, each in a network namespace of its own and with mutual TLS
 // between them. The test drops packets between the namespaces; no socket gets
 // an error for that. Each node's HTTP API listens on the loopback interface of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The node that owns the requested instances is down for a while.
 #include "client/load/http_load.hpp"
 #include <perdura/client/api/cluster_client.hpp>

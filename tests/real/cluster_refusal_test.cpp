@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nodes that a cluster refuses, and the sentence that each refused node
 // reports.
 #include "persistence/records/identity.hpp"

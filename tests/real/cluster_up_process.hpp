@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs `perdura cluster up` as a process, on free ports.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `perdura cluster up`: a supervisor process and one process for each node.
 #include "client/http/http_client.hpp"
 #include "client/http/port_check.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "real/cluster_worker.hpp"
 
 #include "client/api/node_host.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A cluster node with its HTTP API that runs in a process of its own.
 #pragma once
 

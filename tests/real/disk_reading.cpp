@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "real/disk_reading.hpp"
 
 #include "persistence/journal/lmdb_journal.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "real/namespace_network.hpp"
 
 #include "client/cli/certificate_authority.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Network namespaces on one bridge, between which a test can drop packets in
 /// one direction or in both.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checks the data directory and the activity runs of a node that was killed or
 /// stopped against the invariants of tests/README.md.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plants each kind of fault and expects the node checker to report it.
 #include "real/node_checker.hpp"
 #include <boost/test/unit_test.hpp>

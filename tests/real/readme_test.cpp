@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the commands that README.md shows.
 #include "tests/support/dev_server.hpp"
 #include "tests/support/temp_directory.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `perdura serve` with an emptied data directory: the other node refuses it.
 #include "tests/support/child_process.hpp"
 #include "tests/support/free_ports.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A workload of all sample orchestrations: the expected end of each, and a
 /// driver that runs them while nodes fail.
 #pragma once

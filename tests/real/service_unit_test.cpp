@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The systemd unit in configs/perdura.service.
 #include "tests/support/child_process.hpp"
 #include "tests/support/temp_directory.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A single node in a process of its own that a test drives over pipes and can
 /// kill.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls every method of the class DurableClient of the npm package
 // durable-functions against a running node. The class sends requests in two
 // modes: to the URL rpcBaseUrl of its binding, or to the URL templates of the

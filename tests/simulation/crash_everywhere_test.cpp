@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/simulation/scenario.hpp"
 #include "tests/support/lmdb_opener.hpp"
 

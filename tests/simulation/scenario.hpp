@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Scenarios: fixed sequences of client requests. Each scenario runs on a
 /// deterministic node without a crash and with crashes at chosen points, and
 /// the outcomes are compared.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Creates a self-signed TLS certificate for servers on loopback.
 #pragma once
 

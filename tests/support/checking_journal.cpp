@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/checking_journal.hpp"
 
 #include "persistence/records/codec.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A journal wrapper that compares every write and every read with a model of
 /// the journal. Faults can be planted, to prove that the comparison sees them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Starts a program for a test and reads its output. The program is killed at
 /// the latest when the object is destroyed or when the test process ends.
 #pragma once

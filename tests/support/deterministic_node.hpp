@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A node that runs on one thread, step by step: its partitions share one
 /// manual journal, and every turn, activity, commit and message is a separate
 /// step. A test makes single steps, or lets the node choose them in a fixed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/deterministic_node.hpp"
 #include "tests/support/partition_checks.hpp"
 

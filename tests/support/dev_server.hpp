@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs `perdura dev` as a child process on a free port of loopback.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/free_ports.hpp"
 
 #include "client/http/port_check.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Finds free TCP ports for tests that must know a port before the server
 /// starts.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Writes histories and instance records as text without timestamps, so that
 /// two runs can be compared and a reader sees the difference.
 #pragma once

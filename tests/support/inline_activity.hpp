@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs an activity on the calling thread, without an activity pool.
 #pragma once
 

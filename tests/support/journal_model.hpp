@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A model of the journal's contents: plain maps to which every turn is
 /// applied. Tests compare everything that recovery reads with the model.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Validates JSON values against the schemas of an OpenAPI document. Only the
 /// schema keywords that client/http/openapi.json uses are supported.
 #pragma once

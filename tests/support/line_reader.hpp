@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Reads lines from a pipe, each with a time limit.
 #pragma once
 

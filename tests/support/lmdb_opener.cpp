@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/lmdb_opener.hpp"
 
 #include "persistence/journal/lmdb_journal.hpp"

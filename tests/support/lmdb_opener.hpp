@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Journals on LMDB for the deterministic node.
 #pragma once
 

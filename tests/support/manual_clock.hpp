@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A wall clock that only moves when a test moves it.
 #pragma once
 

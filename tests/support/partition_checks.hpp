@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Invariants of a partition that every simulated node checks.
 #pragma once
 

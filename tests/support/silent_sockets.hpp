@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Sockets that send nothing, for tests of time-outs during a handshake.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The clients of a simulated cluster. They send requests through any process,
 /// repeat unanswered requests (usually through another process), record all
 /// answers, and compare each answer with what is durable at that time.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/simulated_cluster.hpp"
 
 #include "tests/support/history_text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A whole cluster on one thread, generated from one seed: nodes with durable
 /// storage, a network with faults, crashes and pauses, and clients that repeat
 /// their requests. At the end all invariants are checked against the answers

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The network of a simulated cluster. Between two nodes the one with
 /// the lower number connects, as in the real transport. Packets are lost,
 /// duplicated, delayed and reordered according to the conditions of each link.

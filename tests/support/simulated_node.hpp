@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// One node of a simulated cluster: a checked journal in memory, the
 /// partitions that it owns, and its router. Everything the node does is an
 /// event of the simulator. A crash loses everything but the durable turns.

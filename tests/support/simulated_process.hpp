@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A process of a simulated cluster: a router, requests of clients, network
 /// connections, and crash, restart and pause. A process without partitions is
 /// a client process; simulated_node adds partitions.

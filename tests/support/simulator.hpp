@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A discrete-event simulator with simulated time and seeded randomness. The
 /// same seed gives the same order of events. All events are hashed, so that two
 /// runs can be compared, and counted, so that a test can require that every

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A temporary directory for a test, deleted with the object.
 #pragma once
 

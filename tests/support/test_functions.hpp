@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Orchestrators for tests, and an activity that fails on demand.
 #pragma once
 
