@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/http/url.hpp"
 
-#include "client/http/http_message.hpp"
 #include "persistence/records/text.hpp"
 
 namespace perdura::client {

@@ -35,6 +35,9 @@ struct histogram {
   std::uint64_t sum = 0; ///< Sum of all values.
 };
 
+/// The name of version 0.1.0; removed in the next release.
+using distribution [[deprecated("renamed to histogram")]] = histogram;
+
 /// A histogram to which any thread may add and which any thread may read. A
 /// copy that is made while a value is being added may contain the value only in
 /// a bucket or only in the sum.
