@@ -19,7 +19,9 @@ using persistence::errc;
 using persistence::error;
 using persistence::result;
 
-namespace {
+// The class certificate_authority::parts has members of these types, so they
+// are not in an unnamed namespace.
+namespace certificate_detail {
 
 /// Frees an object of OpenSSL; the handles below own one object each.
 template <class T, void (*Free)(T*)>
@@ -31,7 +33,7 @@ struct openssl_deleter {
 
 /// openssl_deleter needs a function without a result, but BIO_free returns a
 /// number.
-void free_bio(BIO* pointer) {
+inline void free_bio(BIO* pointer) {
   BIO_free(pointer);
 }
 
@@ -44,6 +46,12 @@ using bio_handle = std::unique_ptr<BIO, openssl_deleter<BIO, free_bio>>;
 using extension_handle
   = std::unique_ptr<X509_EXTENSION,
                     openssl_deleter<X509_EXTENSION, X509_EXTENSION_free>>;
+
+} // namespace certificate_detail
+
+namespace {
+
+using namespace certificate_detail;
 
 // The clock of another machine may be behind by up to this time.
 constexpr long clock_skew_seconds = 5 * 60;
@@ -179,8 +187,8 @@ result<std::string> alternative_names(const std::vector<std::string>& hosts) {
 } // namespace
 
 struct certificate_authority::parts {
-  key_handle key;
-  certificate_handle certificate;
+  certificate_detail::key_handle key;
+  certificate_detail::certificate_handle certificate;
   certificate_pair pem;
 };
 

@@ -25,26 +25,21 @@ constexpr const char* statuses[]
 // The node responds with {"nodes": […], "differingFunctions": […]}. The
 // functions below read one entry of "nodes".
 
-/// The member of an object as text; empty if it is missing.
-std::string unquoted_member(std::string_view object, std::string_view name) {
-  return json_unquoted(json_member(object, name));
-}
-
 /// True if the node that was asked can reach this node.
 bool is_up(std::string_view node) {
-  return unquoted_member(node, "isUp") == "true";
+  return json_text_member(node, "isUp") == "true";
 }
 
 /// The name of a node; "-" for a single node, which has no name.
 std::string name_of(std::string_view node) {
-  const std::string name = unquoted_member(node, "node");
+  const std::string name = json_text_member(node, "node");
   return name.empty() ? "-" : name;
 }
 
 /// The number of instances with this status on a node.
 std::uint64_t count_of(std::string_view node, const char* status) {
   const auto counts = json_member(node, "instances").value_or("{}");
-  const std::string count = unquoted_member(counts, status);
+  const std::string count = json_text_member(counts, status);
   return count.empty() ? 0 : std::stoull(count);
 }
 
@@ -112,12 +107,12 @@ void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
     row.push_back(std::to_string(total_of(node)));
     for (const char* status : shown)
       row.push_back(std::to_string(count_of(node, status)));
-    row.push_back(unquoted_member(node, "outboxMessages"));
-    row.push_back(unquoted_member(node, "startedAt"));
-    row.push_back(unquoted_member(node, "version"));
+    row.push_back(json_text_member(node, "outboxMessages"));
+    row.push_back(json_text_member(node, "startedAt"));
+    row.push_back(json_text_member(node, "version"));
     const auto error = json_member(node, "lastError").value_or("null");
     row.push_back(error == "null" ? "-"
-                                  : unquoted_member(node, "lastErrorAt") + "  "
+                                  : json_text_member(node, "lastErrorAt") + "  "
                                       + shortened(without_terminal_escapes(
                                                     json_unquoted(error)),
                                                   error_width));
@@ -164,7 +159,7 @@ void print_warnings(std::string_view body,
   for (const std::string_view node : nodes)
     if (!is_up(node))
       text += name_of(node) + " is unreachable: "
-              + without_terminal_escapes(unquoted_member(node, "message"))
+              + without_terminal_escapes(json_text_member(node, "message"))
               + '\n';
   for (const auto each :
        json_items(json_member(body, "differingFunctions").value_or(""))) {

@@ -18,21 +18,16 @@ namespace {
 // send one request per interval.
 constexpr auto interval = std::chrono::seconds(1);
 
-/// The member of an object as text; empty if it is missing.
-std::string unquoted_member(std::string_view object, std::string_view name) {
-  return json_unquoted(json_member(object, name));
-}
-
 /// True if the status is final.
 bool has_ended(const std::string& status) {
-  const std::string state = unquoted_member(status, "runtimeStatus");
+  const std::string state = json_text_member(status, "runtimeStatus");
   return state == "Completed" || state == "Failed" || state == "Terminated"
          || state == "Canceled";
 }
 
 /// exit_ok if the instance has completed, else exit_instance_failed.
 int exit_code_of_status(const std::string& status) {
-  return unquoted_member(status, "runtimeStatus") == "Completed"
+  return json_text_member(status, "runtimeStatus") == "Completed"
            ? exit_ok
            : exit_instance_failed;
 }
@@ -69,8 +64,8 @@ void print_change(const std::string& status, output_format format,
   const char* member = has_ended(status) ? "output" : "customStatus";
   const std::string detail
     = json_compact(json_member(status, member).value_or("null"));
-  print_line({unquoted_member(status, "lastUpdatedTime"),
-              unquoted_member(status, "runtimeStatus"),
+  print_line({json_text_member(status, "lastUpdatedTime"),
+              json_text_member(status, "runtimeStatus"),
               detail == "null" ? "" : shortened(detail, 160)},
              io);
 }
@@ -134,7 +129,7 @@ public:
              terminal& io) {
     std::map<std::string, std::string> now;
     for (const std::string& each : found) {
-      const std::string id = unquoted_member(each, "instanceId");
+      const std::string id = json_text_member(each, "instanceId");
       now.emplace(id, each);
       const auto before = known_.find(id);
       if (before != known_.end() && before->second == each)
@@ -224,7 +219,7 @@ int follow_history_verb(node_connection& node, const std::string& id,
     const bool ended = has_ended(*status);
     // A history may be long, so it is requested only after the instance has
     // changed.
-    const std::string now = unquoted_member(*status, "lastUpdatedTime");
+    const std::string now = json_text_member(*status, "lastUpdatedTime");
     if (now != updated || ended) {
       auto full = node.status_of(id, {{"showHistory", "true"},
                                       {"showHistoryOutput", "true"},

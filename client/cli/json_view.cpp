@@ -140,4 +140,8 @@ std::string json_pretty(std::string_view text) {
   return out;
 }
 
+std::string json_text_member(std::string_view object, std::string_view name) {
+  return json_unquoted(json_member(object, name));
+}
+
 } // namespace perdura::client

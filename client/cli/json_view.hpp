@@ -27,6 +27,10 @@ std::optional<std::string_view> json_member(std::string_view text,
 /// returned unchanged; for a missing value the result is empty.
 std::string json_unquoted(std::optional<std::string_view> value);
 
+/// The member `name` of an object as text, as json_unquoted returns it; empty
+/// if the member is missing.
+std::string json_text_member(std::string_view object, std::string_view name);
+
 /// The text without blanks between tokens, on one line.
 std::string json_compact(std::string_view text);
 /// The text on several lines, with two blanks of indentation for each level.

@@ -38,7 +38,7 @@ constexpr std::size_t line_bytes_max = std::size_t{64} * 1024;
 
 /// The signals that request a stop, and SIGCHLD, which reports the end of a
 /// node.
-sigset_t watched_signals() {
+sigset_t supervisor_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
@@ -114,7 +114,7 @@ void close_pipe(int& descriptor) {
 
 node_supervisor::node_supervisor(terminal& io, supervisor_times times)
   : io_(io), times_(times), program_(own_executable()) {
-  const sigset_t set = watched_signals();
+  const sigset_t set = supervisor_signals();
   ::sigprocmask(SIG_BLOCK, &set, &mask_before_);
   // The parent process may have left SIGCHLD ignored; waitpid would then report
   // no child.

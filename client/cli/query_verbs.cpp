@@ -26,11 +26,6 @@ constexpr const char* token_header = "x-ms-continuation-token";
 // response does not include.
 constexpr const char* missing_header = "x-perdura-missing-partitions";
 
-/// The member of an object as text; empty if it is missing.
-std::string unquoted_member(std::string_view object, std::string_view name) {
-  return json_unquoted(json_member(object, name));
-}
-
 /// Prints a JSON value, indented or on one line.
 void print_json(std::string_view text, output_format format, terminal& io) {
   io.out << (format == output_format::json ? json_pretty(text)
@@ -75,8 +70,8 @@ int list_stuck(node_connection& node, output_format format, terminal& io) {
   }
   std::vector<std::vector<std::string>> rows{{"ID", "WHY"}};
   for (const std::string_view each : items)
-    rows.push_back(
-      {unquoted_member(each, "instanceId"), unquoted_member(each, "message")});
+    rows.push_back({json_text_member(each, "instanceId"),
+                    json_text_member(each, "message")});
   print_table(io.out, rows);
   return exit_ok;
 }
@@ -86,16 +81,16 @@ int list_stuck(node_connection& node, output_format format, terminal& io) {
 std::vector<std::string> history_cells(std::string_view event) {
   // The name of the activity or sub-orchestration, or of the event that was
   // raised. Other events have no name.
-  std::string what = unquoted_member(event, "FunctionName");
+  std::string what = json_text_member(event, "FunctionName");
   if (what.empty())
-    what = unquoted_member(event, "Name");
+    what = json_text_member(event, "Name");
   // If the event has a reason or the due time of a timer, only that is shown.
   // Otherwise the status, the result and the input are shown, if the event has
   // them.
   std::string detail;
   for (const char* member :
        {"Reason", "FireAt", "OrchestrationStatus", "Result", "Input"}) {
-    const std::string value = unquoted_member(event, member);
+    const std::string value = json_text_member(event, member);
     if (value.empty())
       continue;
     detail += (detail.empty() ? "" : "  ") + value;
@@ -103,15 +98,15 @@ std::vector<std::string> history_cells(std::string_view event) {
         || std::string_view(member) == "FireAt")
       break;
   }
-  return {unquoted_member(event, "Timestamp"),
-          unquoted_member(event, "EventType"), what, shortened(detail, 80)};
+  return {json_text_member(event, "Timestamp"),
+          json_text_member(event, "EventType"), what, shortened(detail, 80)};
 }
 
 std::vector<std::string> instance_cells(std::string_view instance) {
   std::vector<std::string> cells;
   for (const char* member : {"instanceId", "name", "runtimeStatus",
                              "createdTime", "lastUpdatedTime"})
-    cells.push_back(unquoted_member(instance, member));
+    cells.push_back(json_text_member(instance, member));
   return cells;
 }
 
@@ -151,11 +146,11 @@ void print_status(const std::string& status, output_format format,
     return json_compact(json_member(status, member).value_or("null"));
   };
   std::vector<std::pair<std::string, std::string>> pairs{
-    {"ID", unquoted_member(status, "instanceId")},
-    {"Name", unquoted_member(status, "name")},
-    {"Status", unquoted_member(status, "runtimeStatus")},
-    {"Created", unquoted_member(status, "createdTime")},
-    {"Updated", unquoted_member(status, "lastUpdatedTime")},
+    {"ID", json_text_member(status, "instanceId")},
+    {"Name", json_text_member(status, "name")},
+    {"Status", json_text_member(status, "runtimeStatus")},
+    {"Created", json_text_member(status, "createdTime")},
+    {"Updated", json_text_member(status, "lastUpdatedTime")},
     {"Input", raw("input")},
   };
   if (raw("customStatus") != "null")
@@ -265,7 +260,7 @@ int count_verb(node_connection& node, bool partial, output_format format,
   for (const char* name :
        {"Pending", "Running", "Suspended", "ContinuedAsNew", "Completed",
         "Failed", "Terminated", "Canceled", "total"}) {
-    const std::string count = unquoted_member(reply->body, name);
+    const std::string count = json_text_member(reply->body, name);
     if (std::string_view(name) == "total")
       pairs.emplace_back("Total", count);
     else if (count != "0")
@@ -303,7 +298,7 @@ int urls_verb(node_connection& node, const std::string& id,
        {"statusQueryGetUri", "sendEventPostUri", "terminatePostUri",
         "rewindPostUri", "purgeHistoryDeleteUri", "restartPostUri",
         "suspendPostUri", "resumePostUri"})
-    pairs.emplace_back(name, unquoted_member(reply->body, name));
+    pairs.emplace_back(name, json_text_member(reply->body, name));
   print_pairs(io.out, pairs);
   return exit_ok;
 }

@@ -264,7 +264,7 @@ std::string access_keys::make_token(std::string_view hub_id,
 }
 
 bool access_keys::token_allows(std::string_view token, std::string_view hub_id,
-                               std::string_view instance, char operation,
+                               std::string_view instance, char letter,
                                timestamp now) const {
   // The fields are read from the left; the rest of the text is the MAC.
   if (next_field(token) != token_version)
@@ -277,7 +277,7 @@ bool access_keys::token_allows(std::string_view token, std::string_view hub_id,
   const char* end = expires.data() + expires.size();
   const auto [rest, failure] = std::from_chars(expires.data(), end, until);
   if (failure != std::errc() || rest != end
-      || operations.find(operation) == operations.npos)
+      || operations.find(letter) == operations.npos)
     return false;
   // All keys are tried, so that the time taken does not depend on the key.
   bool is_authentic = false;

@@ -89,10 +89,11 @@ public:
                          std::string_view operations,
                          persistence::timestamp expires) const;
 
-  /// Whether a token authorizes `operation` on the instance. A token becomes
-  /// invalid when it expires, or when the key that signed it is removed.
+  /// Whether a token authorizes the operation with this letter on the
+  /// instance. A token becomes invalid when it expires, or when the key that
+  /// signed it is removed.
   bool token_allows(std::string_view token, std::string_view hub_id,
-                    std::string_view instance, char operation,
+                    std::string_view instance, char letter,
                     persistence::timestamp now) const;
 
 private:

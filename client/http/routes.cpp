@@ -136,7 +136,7 @@ bool matches(std::string_view pattern, std::span<const std::string> path,
 
 // Indexed by the number of the route. These names are labels of metrics and
 // fields of audit lines, so they must not change.
-constexpr std::array<std::string_view, route_count> names{
+constexpr std::array<std::string_view, route_count> route_names{
   "unknown",        "start",          "start_bindings", "start_and_wait",
   "get_instance",   "list_instances", "raise_event",    "terminate",
   "suspend",        "resume",         "rewind",         "restart",
@@ -153,7 +153,7 @@ std::span<const route> all_routes() {
 }
 
 std::string_view to_string(route_id id) {
-  return names[static_cast<std::size_t>(id)];
+  return route_names[static_cast<std::size_t>(id)];
 }
 
 route_match find_route(std::string_view method,

@@ -33,9 +33,6 @@ constexpr std::size_t probe_commits = 25;
 // response to arrive.
 constexpr std::chrono::seconds response_timeout{330};
 
-// The path of the management API.
-const std::string webhook = "/runtime/webhooks/durabletask";
-
 /// One load: a closed loop or an open loop.
 struct load_shape {
   std::size_t in_flight = 0; ///< Requests in flight of a closed loop.

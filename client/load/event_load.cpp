@@ -5,13 +5,6 @@ namespace perdura::client {
 
 using std::chrono::steady_clock;
 
-namespace {
-
-// The path of the management API.
-const std::string webhook = "/runtime/webhooks/durabletask";
-
-} // namespace
-
 // Slot i uses two connections: 2i starts the instance and waits for its end,
 // 2i + 1 raises the event.
 event_load::event_load(const std::vector<load_endpoint>& endpoints,

@@ -19,6 +19,9 @@
 
 namespace perdura::client {
 
+/// The path of the management API.
+inline const std::string webhook = "/runtime/webhooks/durabletask";
+
 /// The HTTP endpoint of a node, without TLS.
 struct load_endpoint {
   /// A host name or a numeric address; an IPv6 address has no brackets.

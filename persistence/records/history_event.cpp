@@ -8,32 +8,33 @@ namespace perdura::persistence {
 namespace {
 
 // The names are in the order of the types in `history_body`.
-constexpr std::array<const char*, std::variant_size_v<history_body>> names{
-  "OrchestratorStarted",
-  "ExecutionStarted",
-  "TaskScheduled",
-  "TaskCompleted",
-  "TaskFailed",
-  "TimerCreated",
-  "TimerFired",
-  "SubOrchestrationInstanceCreated",
-  "SubOrchestrationInstanceCompleted",
-  "SubOrchestrationInstanceFailed",
-  "EventRaised",
-  "EventSent",
-  "ExecutionSuspended",
-  "ExecutionResumed",
-  "ExecutionTerminated",
-  "ExecutionRewound",
-  "ExecutionCompleted",
-  "ContinueAsNew",
-  "OrchestratorCompleted",
-};
+constexpr std::array<const char*, std::variant_size_v<history_body>>
+  event_names{
+    "OrchestratorStarted",
+    "ExecutionStarted",
+    "TaskScheduled",
+    "TaskCompleted",
+    "TaskFailed",
+    "TimerCreated",
+    "TimerFired",
+    "SubOrchestrationInstanceCreated",
+    "SubOrchestrationInstanceCompleted",
+    "SubOrchestrationInstanceFailed",
+    "EventRaised",
+    "EventSent",
+    "ExecutionSuspended",
+    "ExecutionResumed",
+    "ExecutionTerminated",
+    "ExecutionRewound",
+    "ExecutionCompleted",
+    "ContinueAsNew",
+    "OrchestratorCompleted",
+  };
 
 } // namespace
 
 const char* name_of(const history_body& body) {
-  return names.at(body.index());
+  return event_names.at(body.index());
 }
 
 } // namespace perdura::persistence

@@ -10,7 +10,7 @@ namespace perdura::persistence {
 namespace {
 
 /// The names, indexed by the number of the state.
-constexpr std::array<const char*, runtime_status_count> names{
+constexpr std::array<const char*, runtime_status_count> status_names{
   "Running",  "Completed",  "ContinuedAsNew", "Failed",
   "Canceled", "Terminated", "Pending",        "Suspended"};
 
@@ -18,12 +18,12 @@ constexpr std::array<const char*, runtime_status_count> names{
 
 const char* to_string(runtime_status status) {
   const auto number = static_cast<std::size_t>(status);
-  return number < names.size() ? names[number] : "Unknown";
+  return number < status_names.size() ? status_names[number] : "Unknown";
 }
 
 bool parse_runtime_status(std::string_view text, runtime_status& into) {
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (equal_ignoring_case(text, names[i])) {
+  for (std::size_t i = 0; i < status_names.size(); ++i)
+    if (equal_ignoring_case(text, status_names[i])) {
       into = static_cast<runtime_status>(i);
       return true;
     }

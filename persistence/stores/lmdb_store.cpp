@@ -6,7 +6,7 @@ namespace perdura::persistence {
 namespace {
 
 /// The names of all tables, in the order of the table numbers.
-std::vector<std::string> table_names() {
+std::vector<std::string> lmdb_table_names() {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < table_count; ++i)
     names.emplace_back(name_of(static_cast<table>(i)));
@@ -87,7 +87,7 @@ journal_position position_of(const lmdb_cursor& cursor) {
 
 lmdb_rows::lmdb_rows(const std::filesystem::path& directory, bool create,
                      std::uint64_t map_bytes)
-  : env_({directory, map_bytes, table_names(), create}) {}
+  : env_({directory, map_bytes, lmdb_table_names(), create}) {}
 
 std::unique_ptr<row_reader> lmdb_rows::read() const {
   return std::make_unique<lmdb_reader>(env_);
