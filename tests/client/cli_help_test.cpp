@@ -43,7 +43,7 @@ std::vector<arguments> all_verb_paths() {
   return paths;
 }
 
-std::string joined(const arguments& words) {
+std::string words_of(const arguments& words) {
   std::string all = "perdura";
   for (const std::string& each : words)
     all += ' ' + each;
@@ -56,7 +56,7 @@ std::string help_of(arguments path) {
 }
 
 /// The number of characters in `line`, which must be well-formed UTF-8.
-std::size_t columns_of(const std::string& line) {
+std::size_t width_of(const std::string& line) {
   return static_cast<std::size_t>(
     std::count_if(line.begin(), line.end(), [](char c) {
       return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -76,19 +76,20 @@ BOOST_AUTO_TEST_CASE(every_verb_is_found) {
        {arguments{}, arguments{"cluster"}, arguments{"cluster", "status"},
         arguments{"config", "show"}, arguments{"get"}, arguments{"describe"},
         arguments{"bench"}, arguments{"completions"}})
-    BOOST_TEST(std::count(paths.begin(), paths.end(), path) == 1, joined(path));
+    BOOST_TEST(std::count(paths.begin(), paths.end(), path) == 1,
+               words_of(path));
 }
 
 // Regression: the names of output formats were printed as control characters.
 BOOST_AUTO_TEST_CASE(help_holds_only_printable_characters_and_line_ends) {
   for (const arguments& path : all_verb_paths()) {
     const std::string help = help_of(path);
-    BOOST_TEST(help.ends_with('\n'), joined(path));
+    BOOST_TEST(help.ends_with('\n'), words_of(path));
     std::istringstream lines(help);
     for (std::string line; std::getline(lines, line);) {
-      BOOST_TEST(persistence::is_utf8(line), joined(path) << ": " << line);
+      BOOST_TEST(persistence::is_utf8(line), words_of(path) << ": " << line);
       BOOST_TEST(persistence::without_terminal_escapes(line) == line,
-                 joined(path) << ": " << line);
+                 words_of(path) << ": " << line);
     }
   }
 }
@@ -97,7 +98,7 @@ BOOST_AUTO_TEST_CASE(help_lines_have_at_most_80_columns) {
   for (const arguments& path : all_verb_paths()) {
     std::istringstream lines(help_of(path));
     for (std::string line; std::getline(lines, line);)
-      BOOST_TEST(columns_of(line) <= columns_max, joined(path) << ": " << line);
+      BOOST_TEST(width_of(line) <= columns_max, words_of(path) << ": " << line);
   }
 }
 
@@ -111,9 +112,9 @@ BOOST_AUTO_TEST_CASE(help_option_works_before_and_after_every_verb) {
         arguments typed = path;
         typed.insert(typed.begin() + static_cast<std::ptrdiff_t>(at), option);
         const outcome shown = run_perdura(typed);
-        BOOST_TEST(shown.code == 0, joined(typed));
-        BOOST_TEST(shown.err.empty(), joined(typed));
-        BOOST_TEST(shown.out == help, joined(typed));
+        BOOST_TEST(shown.code == 0, words_of(typed));
+        BOOST_TEST(shown.err.empty(), words_of(typed));
+        BOOST_TEST(shown.out == help, words_of(typed));
       }
   }
 }
@@ -134,9 +135,9 @@ BOOST_AUTO_TEST_CASE(help_option_works_between_other_arguments) {
   };
   for (const arguments& typed : command_lines) {
     const outcome shown = run_perdura(typed);
-    BOOST_TEST(shown.code == 0, joined(typed));
-    BOOST_TEST(shown.err.empty(), joined(typed));
-    BOOST_TEST(shown.out_contains("\nUsage: perdura "), joined(typed));
+    BOOST_TEST(shown.code == 0, words_of(typed));
+    BOOST_TEST(shown.err.empty(), words_of(typed));
+    BOOST_TEST(shown.out_contains("\nUsage: perdura "), words_of(typed));
   }
 }
 
@@ -150,11 +151,11 @@ BOOST_AUTO_TEST_CASE(unknown_output_format_is_refused_with_the_allowed_ones) {
   };
   for (const arguments& typed : command_lines) {
     const outcome refused = run_perdura(typed);
-    BOOST_TEST(refused.code == 2, joined(typed));
-    BOOST_TEST(refused.out.empty(), joined(typed));
+    BOOST_TEST(refused.code == 2, words_of(typed));
+    BOOST_TEST(refused.out.empty(), words_of(typed));
     BOOST_TEST(refused.err_contains(
                  "--output: must be table, json or jsonl, not \"xml\""),
-               joined(typed) << ": " << refused.err);
+               words_of(typed) << ": " << refused.err);
   }
 }
 

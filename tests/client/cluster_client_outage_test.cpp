@@ -16,7 +16,7 @@ namespace perdura::tests {
 
 namespace {
 
-constexpr seconds wait_max{20};
+constexpr seconds outage_wait_max{20};
 // The time limit for calls that must not wait. The limit is large because the
 // machine may be busy.
 constexpr seconds no_wait_max{5};
@@ -114,7 +114,7 @@ BOOST_FIXTURE_TEST_CASE(calls_to_a_node_that_is_down_fail_without_waiting,
   // The instances of the other nodes make progress.
   const std::string other = approval_on(0);
   client.raise_event(other, "Approval", 1).value();
-  client.wait_for_completion(other, wait_max).value();
+  client.wait_for_completion(other, outage_wait_max).value();
   // A query over all nodes fails unless it asks for partial results.
   BOOST_TEST((client.list_instances().code() == errc::unavailable));
   BOOST_TEST((client.count_instances().code() == errc::unavailable));
@@ -126,7 +126,7 @@ BOOST_FIXTURE_TEST_CASE(calls_to_a_node_that_is_down_fail_without_waiting,
     client.count_reachable_instances().value().missing_partitions.size() == 3U);
   // None of the calls had an effect.
   start(1);
-  const auto back = client.with({wait_max, true}).get_status(id).value();
+  const auto back = client.with({outage_wait_max, true}).get_status(id).value();
   BOOST_TEST((back.value().status == runtime_status::running));
 }
 
@@ -157,14 +157,15 @@ BOOST_FIXTURE_TEST_CASE(deadline_ends_the_wait_for_a_node, outage_fixture) {
     == "unavailable");
   // The start was not done: the instance does not exist after the restart.
   start(1);
-  BOOST_TEST(!client.with({wait_max, true}).get_status(id).value().has_value());
+  BOOST_TEST(
+    !client.with({outage_wait_max, true}).get_status(id).value().has_value());
 }
 
 BOOST_FIXTURE_TEST_CASE(call_that_waits_succeeds_after_the_restart,
                         outage_fixture) {
   const std::string id = id_on(1, "order");
   stop_and_wait(1);
-  orchestration_client waiting_client = client.with({wait_max, true});
+  orchestration_client waiting_client = client.with({outage_wait_max, true});
   auto started = std::async(std::launch::async, [&] {
     start_options options;
     options.instance_id = id;
@@ -178,8 +179,9 @@ BOOST_FIXTURE_TEST_CASE(call_that_waits_succeeds_after_the_restart,
   BOOST_TEST(started.get().value() == id);
   BOOST_TEST(!seen.get().value().has_value());
   waiting_client.raise_event(id, "Approval", 5).value();
-  BOOST_TEST(waiting_client.wait_for_completion(id, wait_max).value().output
-             == "5");
+  BOOST_TEST(
+    waiting_client.wait_for_completion(id, outage_wait_max).value().output
+    == "5");
 }
 
 BOOST_FIXTURE_TEST_CASE(wait_for_all_nodes_includes_a_stopped_node,
@@ -190,7 +192,7 @@ BOOST_FIXTURE_TEST_CASE(wait_for_all_nodes_includes_a_stopped_node,
   BOOST_TEST(missing.error().message.find("node-2") != std::string::npos,
              missing.error().message);
   start(1);
-  link->wait_for_all_nodes(wait_max).value();
+  link->wait_for_all_nodes(outage_wait_max).value();
   BOOST_TEST(!client.get_status(id_on(1, "order")).value().has_value());
 }
 
@@ -212,10 +214,11 @@ BOOST_FIXTURE_TEST_CASE(wait_survives_a_restart_of_the_owner, outage_fixture) {
   // The event is raised through node-1, which does not own the instance.
   host(0)
     .client()
-    .with({wait_max, true})
+    .with({outage_wait_max, true})
     .raise_event(id, "Approval", "late")
     .value();
-  BOOST_TEST_REQUIRE((waited.wait_for(wait_max) == std::future_status::ready));
+  BOOST_TEST_REQUIRE(
+    (waited.wait_for(outage_wait_max) == std::future_status::ready));
   BOOST_TEST(waited.get().value().output == "\"late\"");
 }
 
@@ -230,13 +233,14 @@ BOOST_FIXTURE_TEST_CASE(request_repeated_after_a_restart_is_done_once,
   client.raise_event(id, "A", 1, "event A").value();
   stop_and_wait(1);
   start(1);
-  orchestration_client waiting_client = client.with({wait_max, true});
+  orchestration_client waiting_client = client.with({outage_wait_max, true});
   BOOST_TEST(waiting_client.start_new("TwoEvents", nullptr, options).value()
              == id);
   waiting_client.raise_event(id, "A", 2, "event A").value();
   waiting_client.raise_event(id, "B", 3, "event B").value();
-  BOOST_TEST(waiting_client.wait_for_completion(id, wait_max).value().output
-             == "[1,3]");
+  BOOST_TEST(
+    waiting_client.wait_for_completion(id, outage_wait_max).value().output
+    == "[1,3]");
 }
 
 BOOST_FIXTURE_TEST_CASE(close_answers_all_pending_calls, outage_fixture) {
@@ -244,12 +248,12 @@ BOOST_FIXTURE_TEST_CASE(close_answers_all_pending_calls, outage_fixture) {
   std::vector<std::future<errc>> waiting;
   for (int i = 0; i < 3; ++i)
     waiting.push_back(std::async(std::launch::async, [&] {
-      return client.wait_for_completion(id, wait_max).code();
+      return client.wait_for_completion(id, outage_wait_max).code();
     }));
   stop_and_wait(2);
   const std::string on_stopped_node = id_on(2, "order");
   waiting.push_back(std::async(std::launch::async, [&] {
-    return client.with({wait_max, true})
+    return client.with({outage_wait_max, true})
       .raise_event(on_stopped_node, "E")
       .code();
   }));
@@ -266,7 +270,7 @@ BOOST_FIXTURE_TEST_CASE(close_answers_all_pending_calls, outage_fixture) {
       BOOST_TEST(to_string(act(client, id)) == "shutting_down", name);
     BOOST_TEST(to_string(client.list_instances().code()) == "shutting_down");
     BOOST_TEST(to_string(client.count_instances().code()) == "shutting_down");
-    BOOST_TEST(to_string(client.wait_for_completion(id, wait_max).code())
+    BOOST_TEST(to_string(client.wait_for_completion(id, outage_wait_max).code())
                == "shutting_down");
   });
   BOOST_TEST((took < no_wait_max));
@@ -346,7 +350,7 @@ BOOST_FIXTURE_TEST_CASE(swapped_node_names_are_refused, cluster_fixture) {
     made.error().message);
   // With one correct entry the client connects and reports the wrong entries.
   config.nodes.push_back(entries()[2]);
-  auto in_part = cluster_client::connect(config, wait_max).value();
+  auto in_part = cluster_client::connect(config, outage_wait_max).value();
   const auto all = in_part->wait_for_all_nodes(seconds(1));
   BOOST_TEST(to_string(all.code()) == "unavailable");
   BOOST_TEST(all.error().message.find("node-1, node-2") != std::string::npos,
@@ -362,7 +366,7 @@ BOOST_FIXTURE_TEST_CASE(swapped_node_names_are_refused, cluster_fixture) {
 BOOST_FIXTURE_TEST_CASE(node_missing_in_the_list_is_named, cluster_fixture) {
   cluster_client_config config = client_config();
   config.nodes.pop_back();
-  auto link = cluster_client::connect(config, wait_max).value();
+  auto link = cluster_client::connect(config, outage_wait_max).value();
   const auto status = link->client().get_status(id_on(2, "order"));
   BOOST_TEST(to_string(status.code()) == "unavailable");
   BOOST_TEST(status.error().message.find("owned by node \"node-3\", which is "

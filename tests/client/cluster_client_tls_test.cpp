@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr seconds wait_max{20};
+constexpr seconds tls_wait_max{20};
 
 /// Files of a certificate authority, with certificates for two nodes and a
 /// client.
@@ -104,14 +104,15 @@ BOOST_FIXTURE_TEST_CASE(client_with_a_certificate_is_served,
                         tls_cluster_fixture) {
   cluster_client_config config = cluster->client_config();
   own.apply_to(config, "client");
-  auto link = cluster_client::connect(config, wait_max).value();
-  link->wait_for_all_nodes(wait_max).value();
+  auto link = cluster_client::connect(config, tls_wait_max).value();
+  link->wait_for_all_nodes(tls_wait_max).value();
   for (std::size_t i = 0; i < 2; ++i) {
     start_options options;
     options.instance_id = cluster->id_on(i, "order");
     const std::string id = link->client().start_new("Echo", 7, options).value();
-    BOOST_TEST(link->client().wait_for_completion(id, wait_max).value().output
-               == "7");
+    BOOST_TEST(
+      link->client().wait_for_completion(id, tls_wait_max).value().output
+      == "7");
   }
   BOOST_TEST(link->client().get_status_all().value().size() == 2U);
 }
@@ -145,8 +146,8 @@ BOOST_FIXTURE_TEST_CASE(refused_clients_do_not_disturb_other_connections,
   BOOST_TEST(
     (std::chrono::abs(connected_since() - before) < milliseconds(100)));
   own.apply_to(config, "client");
-  auto link = cluster_client::connect(config, wait_max).value();
-  BOOST_TEST(static_cast<bool>(link->wait_for_all_nodes(wait_max)));
+  auto link = cluster_client::connect(config, tls_wait_max).value();
+  BOOST_TEST(static_cast<bool>(link->wait_for_all_nodes(tls_wait_max)));
 }
 
 // Regression: the handshake with a server that sends nothing kept a processor

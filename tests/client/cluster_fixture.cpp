@@ -11,7 +11,7 @@ namespace perdura::tests {
 
 namespace {
 
-constexpr std::chrono::seconds wait_max{20};
+constexpr std::chrono::seconds fixture_wait_max{20};
 
 } // namespace
 
@@ -46,7 +46,7 @@ cluster_fixture::cluster_fixture(cluster_options options)
     for (std::size_t j = 0; j < count; ++j)
       host(i)
         .client()
-        .with({wait_max, true})
+        .with({fixture_wait_max, true})
         .get_status(id_on(j, "unknown"))
         .value();
 }
@@ -101,8 +101,9 @@ std::unique_ptr<client::cluster_client>
 cluster_fixture::connect(client::call_options calls) const {
   client::cluster_client_config config = client_config();
   config.calls = calls;
-  auto connected = client::cluster_client::connect(config, wait_max).value();
-  connected->wait_for_all_nodes(wait_max).value();
+  auto connected
+    = client::cluster_client::connect(config, fixture_wait_max).value();
+  connected->wait_for_all_nodes(fixture_wait_max).value();
   return connected;
 }
 

@@ -20,7 +20,7 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds wait_max{20};
+constexpr seconds local_wait_max{20};
 
 /// A gate at which functions block until the test opens it.
 class gate {
@@ -31,10 +31,10 @@ public:
     changed_.notify_all();
   }
 
-  /// Returns false if the gate stays closed for `wait_max`.
+  /// Returns false if the gate stays closed for `local_wait_max`.
   bool wait() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, wait_max, [this] { return open_; });
+    return changed_.wait_for(lock, local_wait_max, [this] { return open_; });
   }
 
 private:
@@ -145,7 +145,7 @@ struct node_fixture {
   }
 
   orchestration_status finished(const std::string& id) {
-    return client->wait_for_completion(id, wait_max).value();
+    return client->wait_for_completion(id, local_wait_max).value();
   }
 
   std::string output_of(std::string_view name, std::string input = "null") {
@@ -518,7 +518,7 @@ BOOST_AUTO_TEST_CASE(instances_are_purged_after_their_retention) {
     config.retention_interval = milliseconds(20);
   });
   const std::string id = short_memory.client->start_new("Echo", 1).value();
-  const auto until = std::chrono::steady_clock::now() + wait_max;
+  const auto until = std::chrono::steady_clock::now() + local_wait_max;
   bool gone = false;
   while (!gone && std::chrono::steady_clock::now() < until)
     gone = !short_memory.client->get_status(id).value().has_value();
@@ -539,7 +539,7 @@ BOOST_AUTO_TEST_CASE(instances_survive_a_restart_of_the_node) {
     auto host = node_host::start(config, functions).value();
     auto client = host->client();
     done = client.start_json("Echo", "[1]").value();
-    static_cast<void>(client.wait_for_completion(done, wait_max).value());
+    static_cast<void>(client.wait_for_completion(done, local_wait_max).value());
     waits = client.start_new("Approval").value();
     static_cast<void>(host->stop());
   }
@@ -547,7 +547,8 @@ BOOST_AUTO_TEST_CASE(instances_survive_a_restart_of_the_node) {
   auto client = host->client();
   BOOST_TEST(client.get_status(done).value()->output == "[1]");
   client.raise_event(waits, "Approval", 2).value();
-  BOOST_TEST(client.wait_for_completion(waits, wait_max).value().output == "2");
+  BOOST_TEST(client.wait_for_completion(waits, local_wait_max).value().output
+             == "2");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -16,7 +16,7 @@ namespace {
 
 const timestamp noon{std::chrono::hours(12)};
 
-placement two_nodes() {
+placement placement_of_two_nodes() {
   return {{"node-1", "node-2"}, {0, 1, 0, 1}};
 }
 
@@ -24,7 +24,7 @@ peer_hello hello_of(const node_id& node) {
   peer_hello hello;
   hello.hub_id = "hub";
   hello.partition_count = 4;
-  hello.owners = two_nodes();
+  hello.owners = placement_of_two_nodes();
   hello.node = node;
   hello.directory = "d";
   return hello;

@@ -3,6 +3,7 @@
 #include "cluster/placement/hub_creation.hpp"
 #include "cluster/placement/peer_register.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temp_directory.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
@@ -33,10 +34,6 @@ std::string refusal(const node_config& config) {
   const auto opened
     = node::open(config, std::make_shared<const actors::registry>());
   return opened ? "" : opened.error().message;
-}
-
-bool contains(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/placement/node_list.hpp"
+#include "tests/support/contains.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -15,15 +16,11 @@ std::string refusal_of(const cluster_config& config) {
   return address ? "" : address.error().message;
 }
 
-cluster_config two_nodes() {
+cluster_config two_node_config() {
   cluster_config config;
   config.node = "a";
   config.nodes = {"a=127.0.0.1:7171", "b=[::1]:7172"};
   return config;
-}
-
-bool contains(const std::string& text, const std::string& word) {
-  return text.find(word) != std::string::npos;
 }
 
 } // namespace
@@ -64,7 +61,7 @@ BOOST_AUTO_TEST_CASE(invalid_address_is_refused_and_quoted) {
 
 // The setting cluster.listen overrides the address of the node in the list.
 BOOST_AUTO_TEST_CASE(listen_address_comes_from_the_setting_or_the_list) {
-  cluster_config config = two_nodes();
+  cluster_config config = two_node_config();
   BOOST_TEST(listen_address_of(config).value().port == 7171);
   config.listen = "127.0.0.1:9000";
   BOOST_TEST(listen_address_of(config).value().port == 9000);
@@ -74,7 +71,7 @@ BOOST_AUTO_TEST_CASE(listen_address_comes_from_the_setting_or_the_list) {
 
 // Without TLS, any process that reaches the port could control the node.
 BOOST_AUTO_TEST_CASE(only_loopback_is_allowed_without_tls) {
-  cluster_config config = two_nodes();
+  cluster_config config = two_node_config();
   config.listen = "10.0.0.1:7171";
   BOOST_TEST(contains(refusal_of(config), "without TLS"));
   config.listen = "0.0.0.0:7171";

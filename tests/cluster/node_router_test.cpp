@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/cluster/router_fixture.hpp"
+#include "tests/support/contains.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -34,10 +35,6 @@ partition_message message_between(unsigned from, unsigned to,
   message.message.sequence = sequence;
   message.message.body = event_send{"E", "1"};
   return message;
-}
-
-bool contains(const std::string& text, const std::string& what) {
-  return text.find(what) != std::string::npos;
 }
 
 } // namespace

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr partition_id p1{1};
+constexpr partition_id partition_1{1};
 
 /// Waits until the threads of a journal have reported a durable position.
 class durable_waiter {
@@ -264,14 +264,14 @@ BOOST_AUTO_TEST_CASE(killed_process_leaves_no_lock_behind) {
   lmdb_storage storage;
   const int status = in_child([&] {
     auto j = storage.open();
-    j->enqueue(start_turn(p1, 1, "order-1"));
+    j->enqueue(start_turn(partition_1, 1, "order-1"));
     j->commit();
     ::kill(::getpid(), SIGKILL);
     return 0;
   });
   BOOST_TEST(status == 128 + SIGKILL);
   auto j = storage.open();
-  BOOST_TEST(j->read(p1, "order-1")->has_value());
+  BOOST_TEST(j->read(partition_1, "order-1")->has_value());
 }
 
 // LMDB does not allow a second environment on the same file in a process.
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(truncated_or_missing_file_is_refused_before_mapping) {
     {
       // The file must be so large that its truncation matters.
       auto j = storage.open();
-      turn_writes turn = start_turn(p1, 1, "order-1");
+      turn_writes turn = start_turn(partition_1, 1, "order-1");
       std::get<execution_started>(turn.instances[0].history[1].body).input
         = "\"" + std::string(1 << 20, 'x') + "\"";
       j->enqueue(turn);
@@ -398,7 +398,8 @@ BOOST_AUTO_TEST_CASE(journal_file_stays_small_when_views_are_flushed) {
   const fs::path file = storage.hub() / "lane-0/journal/data.mdb";
   std::uintmax_t size = 0;
   for (std::uint64_t i = 1; i <= 400; ++i) {
-    turn_writes turn = start_turn(p1, i, "order-" + std::to_string(i % 10));
+    turn_writes turn
+      = start_turn(partition_1, i, "order-" + std::to_string(i % 10));
     turn.instances[0].removed = true;
     std::get<execution_started>(turn.instances[0].history[1].body).input
       = "\"" + std::string(20'000, 'x') + "\"";
@@ -422,7 +423,7 @@ BOOST_AUTO_TEST_CASE(full_store_reports_full_until_rows_are_purged) {
   options.disk_limits.storage_bytes_max = 1U << 20U;
   auto j = open_lmdb_journal(options).value();
   BOOST_TEST(!j->is_full());
-  turn_writes turn = start_turn(p1, 1, "order-1");
+  turn_writes turn = start_turn(partition_1, 1, "order-1");
   std::get<execution_started>(turn.instances[0].history[1].body).input
     = "\"" + std::string(2U << 20U, 'x') + "\"";
   j->enqueue(turn);
@@ -517,11 +518,11 @@ BOOST_AUTO_TEST_CASE(close_commits_all_queued_turns) {
   {
     auto j = open_lmdb_journal(storage.options()).value();
     for (std::uint64_t i = 1; i <= 100; ++i)
-      j->enqueue(start_turn(p1, i, "order-" + std::to_string(i)));
+      j->enqueue(start_turn(partition_1, i, "order-" + std::to_string(i)));
     j->close();
-    BOOST_TEST(j->durable(p1) == 100U);
+    BOOST_TEST(j->durable(partition_1) == 100U);
   }
-  BOOST_TEST(storage.open()->count({p1}).value()[0] == 100U);
+  BOOST_TEST(storage.open()->count({partition_1}).value()[0] == 100U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -122,15 +122,15 @@ private:
 };
 
 /// Three connected nodes.
-struct running_cluster : local_cluster {
-  running_cluster() {
+struct three_running_nodes : local_cluster {
+  three_running_nodes() {
     start();
   }
 };
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(cluster_owner_away, running_cluster)
+BOOST_FIXTURE_TEST_SUITE(cluster_owner_away, three_running_nodes)
 
 // Half of the events are raised before the owner is killed, the other half
 // after its restart. The kill can interrupt the answers to the first half.

@@ -12,9 +12,9 @@ namespace {
 /// Adds the key of an activity result to `results`.
 void add_result(const history_body& body, const std::string& prefix,
                 std::set<std::string>& results) {
-  if (const auto* done = std::get_if<task_completed>(&body))
+  if (const auto* done = std::get_if<persistence::task_completed>(&body))
     results.insert(prefix + std::to_string(done->sequence));
-  if (const auto* failed = std::get_if<task_failed>(&body))
+  if (const auto* failed = std::get_if<persistence::task_failed>(&body))
     results.insert(prefix + std::to_string(failed->sequence));
 }
 

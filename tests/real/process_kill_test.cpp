@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr int kills = 20;
-constexpr milliseconds wait_max{60'000};
+constexpr milliseconds kill_wait_max{60'000};
 
 struct scenario {
   std::string name;
@@ -74,11 +74,12 @@ std::optional<std::string> drive(worker_process& worker, const scenario& run,
 milliseconds run_undisturbed(const scenario& run) {
   temp_directory home;
   worker_process worker(home.path() / "hub", home.path() / "witness");
-  BOOST_TEST_REQUIRE(worker.receive(wait_max).value_or("") == "ready");
+  BOOST_TEST_REQUIRE(worker.receive(kill_wait_max).value_or("") == "ready");
   const auto from = steady_clock::now();
   std::size_t acknowledged = 0;
-  BOOST_TEST_REQUIRE(drive(worker, run, acknowledged, wait_max).value_or("")
-                     == run.outcome);
+  BOOST_TEST_REQUIRE(
+    drive(worker, run, acknowledged, kill_wait_max).value_or("")
+    == run.outcome);
   return std::chrono::duration_cast<milliseconds>(steady_clock::now() - from);
 }
 
@@ -92,15 +93,15 @@ void run_killed(const scenario& run, milliseconds after) {
   std::optional<std::string> outcome;
   {
     worker_process worker(hub, witness);
-    BOOST_TEST_REQUIRE(worker.receive(wait_max).value_or("") == "ready");
+    BOOST_TEST_REQUIRE(worker.receive(kill_wait_max).value_or("") == "ready");
     outcome = drive(worker, run, acknowledged, after);
     worker.kill();
   }
   const std::set<std::string> journaled = read_disk(hub).results;
   const key_counts before = read_witness(witness);
   worker_process worker(hub, witness);
-  BOOST_TEST_REQUIRE(worker.receive(wait_max).value_or("") == "ready");
-  const auto again = drive(worker, run, acknowledged, wait_max);
+  BOOST_TEST_REQUIRE(worker.receive(kill_wait_max).value_or("") == "ready");
+  const auto again = drive(worker, run, acknowledged, kill_wait_max);
   BOOST_TEST(again.value_or("nothing") == run.outcome);
   if (outcome)
     BOOST_TEST(*outcome == run.outcome);

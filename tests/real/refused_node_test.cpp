@@ -19,11 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds wait_max{30};
+constexpr std::chrono::seconds refusal_wait_max{30};
 
 /// Configuration files and directories of a cluster of two nodes.
-struct two_nodes {
-  two_nodes() {
+struct two_admitted_nodes {
+  two_admitted_nodes() {
     for (int i = 0; i < 2; ++i)
       std::ofstream(file_of(i))
         << "[node]\ndata_dir = \"" << dir_of(i).string()
@@ -53,7 +53,7 @@ struct two_nodes {
 
   static void expect_line(child_process& node, const std::string& part) {
     std::string before;
-    while (const auto line = node.receive(wait_max)) {
+    while (const auto line = node.receive(refusal_wait_max)) {
       before += *line + '\n';
       if (line->find(part) != std::string::npos)
         return;
@@ -68,7 +68,7 @@ struct two_nodes {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(refused_node, two_nodes)
+BOOST_FIXTURE_TEST_SUITE(refused_node, two_admitted_nodes)
 
 BOOST_AUTO_TEST_CASE(node_with_an_emptied_directory_ends_with_exit_code_1) {
   const auto first = serve(0);
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(node_with_an_emptied_directory_ends_with_exit_code_1) {
   fs::remove_all(dir_of(1));
   const auto again = serve(1);
   std::string text;
-  while (const auto line = again->receive(wait_max))
+  while (const auto line = again->receive(refusal_wait_max))
     text += *line + '\n';
   BOOST_TEST(again->wait() == 1, text);
   const std::string sentence

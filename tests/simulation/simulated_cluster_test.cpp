@@ -15,7 +15,7 @@ using namespace persistence;
 
 namespace {
 
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+std::uint64_t seed_from(const char* variable, std::uint64_t otherwise) {
   const char* const text = std::getenv(variable);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
@@ -46,8 +46,8 @@ BOOST_AUTO_TEST_SUITE(simulated_clusters)
 // PERDURA_CLUSTER_SEEDS sets another last seed; PERDURA_CLUSTER_SEED selects a
 // single seed.
 BOOST_AUTO_TEST_CASE(every_cluster_keeps_all_invariants) {
-  const std::uint64_t only = number_from("PERDURA_CLUSTER_SEED", 0);
-  const std::uint64_t count = number_from("PERDURA_CLUSTER_SEEDS", 100);
+  const std::uint64_t only = seed_from("PERDURA_CLUSTER_SEED", 0);
+  const std::uint64_t count = seed_from("PERDURA_CLUSTER_SEEDS", 100);
   const std::uint64_t first = only != 0 ? only : 1;
   const std::uint64_t last = only != 0 ? only : count;
   std::map<std::string, std::uint64_t> counters;

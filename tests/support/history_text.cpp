@@ -37,7 +37,7 @@ struct event_writer {
     out << ' ' << x.sequence << ' ' << x.result;
   }
 
-  void operator()(const task_failed& x) const {
+  void operator()(const persistence::task_failed& x) const {
     out << ' ' << x.sequence << ' ' << x.failure.type << ": "
         << x.failure.message;
   }

@@ -11,9 +11,9 @@ namespace {
 
 /// The task of an activity result; nullopt for other events.
 std::optional<task_sequence> task_of(const history_body& body) {
-  if (const auto* a = std::get_if<task_completed>(&body))
+  if (const auto* a = std::get_if<persistence::task_completed>(&body))
     return a->sequence;
-  if (const auto* b = std::get_if<task_failed>(&body))
+  if (const auto* b = std::get_if<persistence::task_failed>(&body))
     return b->sequence;
   return std::nullopt;
 }
