@@ -238,9 +238,15 @@ public:
 
   virtual ~management_gateway() = default;
 
-  /// Submits a request. `done` is called exactly once: on a thread of the
-  /// gateway, or on the caller's thread before `submit` returns. It must not
-  /// block. Returns a number for `cancel`.
+  /// Submits a request. `done` is called exactly once: on the thread that
+  /// brings the answer, which is a partition's or the router's; on the thread
+  /// that calls `cancel` or closes the gateway; or on the caller's thread,
+  /// before `submit` returns unless the caller is itself a deeply nested
+  /// `done`.
+  ///
+  /// `done` must not block, because a blocked partition runs no instance. It
+  /// may call `submit` and `cancel`. An exception of `done` is logged and has
+  /// no other effect. Returns a number for `cancel`.
   std::uint64_t submit(management_request request, callback done) {
     return submit(std::move(request), std::move(done),
                   if_owner_unavailable::refuse);

@@ -37,7 +37,8 @@ struct release_instance {};
 /// until recovery has succeeded.
 struct begin_recovery {};
 
-/// The answer to a management request, for the gateway `to.gateway`.
+/// The answer to a management request of another process, or of another gateway
+/// of this process than that of the node.
 struct management_reply {
   reply_to to;
   management_answer answer;
@@ -150,9 +151,5 @@ using router_actor = caf::typed_actor<
   caf::reacts_to<outbound_acknowledgement>,
   // An answer on its way to the gateway of the request.
   caf::reacts_to<management_reply>>;
-
-/// Receives the answers to the requests that its management_gateway submitted,
-/// and matches them by `reply_to::correlation`.
-using gateway_actor = caf::typed_actor<caf::reacts_to<management_reply>>;
 
 } // namespace perdura::actors

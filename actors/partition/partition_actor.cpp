@@ -136,9 +136,8 @@ void partition_actor_state::on_counters(const counters_request& request) const {
 // An answer to a gateway of this node needs no routing.
 void partition_actor_state::answer(reply_to to, management_answer answer) {
   if (to.gateway == dependencies_.local_gateway_number
-      && dependencies_.local_gateway)
-    self_->send(dependencies_.local_gateway,
-                management_reply{to, std::move(answer)});
+      && dependencies_.local_answers)
+    dependencies_.local_answers->answer(to, std::move(answer));
   else
     self_->send(dependencies_.router, management_reply{to, std::move(answer)});
 }

@@ -4,6 +4,7 @@
 /// messages.
 #pragma once
 
+#include "actors/interface/answer_sink.hpp"
 #include "actors/interface/messages.hpp"
 #include "actors/timing/alarm_clock.hpp"
 
@@ -31,9 +32,9 @@ struct partition_dependencies {
   void (*has_blocked)() = nullptr;
   std::shared_ptr<const registry> functions;
   router_actor router;
-  /// The gateway of this node and its number. Answers to it are sent directly,
-  /// all others through the router.
-  gateway_actor local_gateway;
+  /// The answers to the gateway of this node, and the number of that gateway.
+  /// These answers bypass the router.
+  std::shared_ptr<answer_sink> local_answers;
   std::uint64_t local_gateway_number = 0;
   /// Called once, on the actor's thread: with success when the partition has
   /// recovered and its new epoch is durable, or with the error of recovery.

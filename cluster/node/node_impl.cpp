@@ -142,8 +142,7 @@ void node::impl::open_router() {
 /// `gateway()` can hold the gateway before `begin`; the gateway refuses
 /// requests until `begin` sets the router.
 void node::impl::create_gateway() {
-  auto pending = std::make_shared<pending_requests>();
-  gateway_actor_ = system_->spawn(gateway_behavior, pending);
+  answers_ = std::make_shared<pending_requests>();
   access_->node = this;
   // The gateway may outlive the node, so its callbacks reach the node only
   // through `access_`.
@@ -174,8 +173,7 @@ void node::impl::create_gateway() {
   };
   dependencies.is_seed_compatible
     = [seed = config_.compat_seed] { return seed; };
-  gateway_ = std::make_shared<node_gateway>(std::move(dependencies),
-                                            std::move(pending));
+  gateway_ = std::make_shared<node_gateway>(std::move(dependencies), answers_);
 }
 
 // --- Start and stop ----------------------------------------------------------
@@ -252,7 +250,7 @@ result<void> node::impl::begin_partitions() {
     dependencies.has_blocked = run_queue::end_blocking;
     dependencies.functions = functions_;
     dependencies.router = router_;
-    dependencies.local_gateway = gateway_actor_;
+    dependencies.local_answers = answers_;
     dependencies.local_gateway_number = local_gateway_number;
     dependencies.on_ready = [ready](result<void> one) {
       std::lock_guard lock(ready->mutex);
@@ -330,7 +328,7 @@ result<void> node::impl::begin() {
     peers_ = std::move(*peers);
   }
   open_router();
-  caf::anon_send(router_, gateway_opened{local_gateway_number, gateway_actor_});
+  caf::anon_send(router_, gateway_opened{local_gateway_number, answers_});
   gateway_->open(router_);
   if (auto begun = begin_partitions(); !begun)
     return begun;
@@ -391,14 +389,12 @@ std::vector<std::string> node::impl::stop() {
   }
   for (const actors::partition_actor& one : partitions_)
     caf::anon_send_exit(one, caf::exit_reason::user_shutdown);
-  caf::anon_send_exit(gateway_actor_, caf::exit_reason::user_shutdown);
   if (!watch_.wait_idle(config_.stop_patience))
     left.emplace_back("an orchestrator that never awaits");
   partitions_.clear();
   by_id_.clear();
   router_ = nullptr;
   local_queries_ = nullptr;
-  gateway_actor_ = nullptr;
   if (!left.empty()) {
     // A thread that runs user code cannot be ended from outside. The objects
     // that such threads may still use are leaked on purpose. Closing the

@@ -10,8 +10,8 @@
 #include "cluster/node/retention_actor.hpp"
 #include "cluster/placement/hub_creation.hpp"
 #include "cluster/placement/peer_register.hpp"
-#include "cluster/routing/gateway_actor.hpp"
 #include "cluster/routing/local_query_actor.hpp"
+#include "cluster/routing/node_gateway.hpp"
 #include "cluster/routing/router_actor.hpp"
 #include "cluster/routing/scatter_gather_query.hpp"
 #include "cluster/scheduling/actor_scheduler.hpp"
@@ -180,11 +180,11 @@ private:
   std::unique_ptr<peer_register> peers_; ///< Null without a cluster.
   std::shared_ptr<transport> transport_; ///< Null without a cluster.
   std::shared_ptr<scatter_gather_query> cluster_query_;
+  std::shared_ptr<pending_requests> answers_; ///< Those of `gateway_`.
 
   // The actors. Each is null before it is spawned and after `stop`.
   router_control_actor router_;
   local_query_actor local_queries_;
-  actors::gateway_actor gateway_actor_;
   retention_actor retention_;
   std::vector<actors::partition_actor> partitions_; ///< Owned by this node.
   /// The index is the partition_id. Null for partitions of other nodes.

@@ -4,7 +4,7 @@
 #include "cluster/node/management_urls.hpp"
 #include "cluster/placement/node_list.hpp"
 #include "cluster/placement/partition_map.hpp"
-#include "cluster/routing/gateway_actor.hpp"
+#include "cluster/routing/node_gateway.hpp"
 #include "cluster/routing/router_actor.hpp"
 #include "cluster/routing/router_wiring.hpp"
 #include "cluster/routing/scatter_gather_query.hpp"
@@ -80,16 +80,13 @@ private:
   std::shared_ptr<transport> transport_;
   std::shared_ptr<router_access> access_ = std::make_shared<router_access>();
   router_control_actor router_;
-  actors::gateway_actor gateway_actor_;
   std::mutex close_mutex_; ///< Held during `close`: a second call waits.
   bool closed_ = false;    ///< Guarded by `close_mutex_`.
 };
 
 void remote_gateway::impl::open_gateway() {
   auto pending = std::make_shared<pending_requests>();
-  gateway_actor_ = system_->spawn(gateway_behavior, pending);
-  caf::anon_send(router_,
-                 gateway_opened{client_gateway_number, gateway_actor_});
+  caf::anon_send(router_, gateway_opened{client_gateway_number, pending});
   // A client has no partitions of its own, so `run_local_query` stays null.
   scatter_gather_dependencies queries;
   queries.view = view_;
@@ -185,10 +182,8 @@ void remote_gateway::impl::close() {
   if (router_) {
     caf::anon_send(router_, partitions_released{});
     caf::anon_send_exit(router_, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(gateway_actor_, caf::exit_reason::user_shutdown);
   }
   router_ = nullptr;
-  gateway_actor_ = nullptr;
   system_.reset(); // blocks until all actors have ended
 }
 

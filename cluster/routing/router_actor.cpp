@@ -165,7 +165,7 @@ void router_actor_state::deliver(persistence::partition_id to,
 void router_actor_state::answer(reply_to to, management_answer answer) {
   const auto found = gateways.find(to.gateway);
   if (found != gateways.end())
-    self_->send(found->second, management_reply{to, std::move(answer)});
+    found->second->answer(to, std::move(answer));
 }
 
 void router_actor_state::send(path_id to, std::string packet) {
@@ -242,7 +242,7 @@ router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
     [=](router_tick) { state->on_tick(); },
     [=](partitions_ready& x) { state->on_partitions(x); },
     [=](gateway_opened& x) {
-      state->gateways[x.gateway_number] = std::move(x.gateway);
+      state->gateways[x.gateway_number] = std::move(x.answers);
     },
     [=](partitions_released) { state->on_partitions_released(); },
     [=](transport_ready& x) { state->on_transport(x); },

@@ -4,6 +4,7 @@
 /// transport.
 #pragma once
 
+#include "actors/interface/answer_sink.hpp"
 #include "actors/interface/messages.hpp"
 #include "cluster/routing/node_router.hpp"
 
@@ -27,11 +28,11 @@ struct partitions_ready {
   std::vector<actors::partition_actor> partitions;
 };
 
-/// Registers a gateway: answers to requests with this gateway number are sent
-/// to it from now on.
+/// Registers a gateway: answers to requests with this gateway number are passed
+/// to `answers` from now on.
 struct gateway_opened {
   std::uint64_t gateway_number = 0;
-  actors::gateway_actor gateway;
+  std::shared_ptr<actors::answer_sink> answers;
 };
 
 /// Ends the work of the router. All sessions end, and the router releases its
@@ -179,7 +180,7 @@ public:
   void peer_disconnected(const node_id& node) override;
   void log(persistence::log_level level, const std::string& text) override;
 
-  std::unordered_map<std::uint64_t, actors::gateway_actor>
+  std::unordered_map<std::uint64_t, std::shared_ptr<actors::answer_sink>>
     gateways; ///< By gateway number.
 
 private:

@@ -25,6 +25,15 @@ error missing_nodes(const std::vector<error>& reasons) {
               "a partial answer."};
 }
 
+/// True if the answer may be left out of a partial result. Only an unreachable
+/// node may. An error of this node, and any error that does not mean
+/// "unreachable", fails the query.
+bool is_unreachable(const node_answer& one, const node_id& self) {
+  return !one.answer && one.node != self
+         && (one.answer.code() == errc::unavailable
+             || one.answer.code() == errc::shutting_down);
+}
+
 } // namespace
 
 std::vector<node_answer>
@@ -100,12 +109,7 @@ result<instance_page> scatter_gather_query::query(const instance_query& query,
     if (one.answer)
       return error{errc::internal,
                    "Node \"" + one.node + "\" gave an answer of another type."};
-    // Only an unreachable node may be left out of a partial answer. An error of
-    // this node, and any error that does not mean "unreachable", fails the
-    // query.
-    if (one.node == dependencies_.self
-        || (one.answer.code() != errc::unavailable
-            && one.answer.code() != errc::shutting_down))
+    if (!is_unreachable(one, dependencies_.self))
       return one.answer.error();
     unreachable.push_back(one.answer.error());
     for (const partition_id each : owners.owned_by(one.node))
@@ -128,26 +132,27 @@ scatter_gather_query::count(bool partial, duration time_out) const {
     return error{errc::unavailable,
                  "No node of the cluster can be reached; try again."};
   actors::instance_counts sum;
+  std::size_t answered = 0;
   std::vector<error> unreachable;
   for (const node_answer& one : query_all(count_query{}, time_out)) {
     if (one.answer && std::holds_alternative<counts_answer>(*one.answer)) {
       const auto& counts = std::get<counts_answer>(*one.answer).counts;
       for (std::size_t i = 0; i < counts.size() && i < sum.counts.size(); ++i)
         sum.counts[i] += counts[i];
+      ++answered;
       continue;
     }
     if (one.answer)
       return error{errc::internal,
                    "Node \"" + one.node + "\" gave an answer of another type."};
-    if (one.node == dependencies_.self)
+    if (!is_unreachable(one, dependencies_.self))
       return one.answer.error();
     unreachable.push_back(one.answer.error());
     for (const partition_id each : owners.owned_by(one.node))
       sum.missing.push_back(index_of(each));
   }
   // As in `query`, a partial answer needs at least one node that has answered.
-  if (!unreachable.empty()
-      && (!partial || unreachable.size() == owners.nodes.size()))
+  if (!unreachable.empty() && (!partial || answered == 0))
     return missing_nodes(unreachable);
   return sum;
 }

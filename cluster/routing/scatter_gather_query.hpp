@@ -64,9 +64,8 @@ public:
   query(const persistence::instance_query& query,
         persistence::duration time_out) const;
 
-  /// The number of instances by runtime status over all nodes.
-  /// @error errc::unavailable  No node answered, or a node did not answer and
-  ///                           `partial` is false.
+  /// The number of instances by runtime status over all nodes. Errors as for
+  /// `query`: only an unreachable node may be missing from a partial result.
   persistence::result<actors::instance_counts>
   count(bool partial, persistence::duration time_out) const;
 

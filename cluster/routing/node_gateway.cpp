@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/routing/gateway_actor.hpp"
+#include "cluster/routing/node_gateway.hpp"
 
 #include "cluster/placement/partition_map.hpp"
 
@@ -7,72 +7,27 @@
 
 namespace perdura::cluster {
 
-// The callback of an entry is called only after the entry has been removed
-// under the mutex. An answer, a cancellation and `close` may therefore compete
-// for one request, and exactly one of them calls the callback.
-std::uint64_t pending_requests::add(actors::instance_id id, callback done,
-                                    send_or_cancel_ptr token) {
-  std::unique_lock lock(mutex_);
-  const std::uint64_t number = next_++;
-  if (!closed_) {
-    entries_.emplace(number,
-                     entry{std::move(id), std::move(done), std::move(token)});
-    return number;
-  }
-  actors::management_answer answer;
-  answer.code = persistence::errc::shutting_down;
-  answer.message = why_;
-  answer.id = std::move(id);
-  lock.unlock(); // `done` may submit another request
-  done(std::move(answer));
-  return 0;
-}
-
-std::optional<pending_requests::entry>
-pending_requests::remove(std::uint64_t number) {
-  std::lock_guard lock(mutex_);
-  auto it = entries_.find(number);
-  if (it == entries_.end())
-    return std::nullopt;
-  std::optional<entry> removed = std::move(it->second);
-  entries_.erase(it);
-  return removed;
-}
-
-void pending_requests::close(const std::string& why) {
-  std::unordered_map<std::uint64_t, entry> left;
-  {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    why_ = why;
-    left.swap(entries_);
-  }
-  for (auto& [number, one] : left) {
-    actors::management_answer answer;
-    answer.code = persistence::errc::shutting_down;
-    answer.message = why;
-    answer.id = one.id;
-    one.done(std::move(answer));
-  }
-}
-
-persistence::result<void> pending_requests::check_open() const {
-  const std::lock_guard lock(mutex_);
-  if (closed_)
-    return persistence::error{persistence::errc::shutting_down, why_};
-  return {};
-}
-
 node_gateway::node_gateway(gateway_dependencies dependencies,
                            std::shared_ptr<pending_requests> pending)
-  : pending_(std::move(pending)), dependencies_(std::move(dependencies)) {}
+  : pending_(std::move(pending)), dependencies_(std::move(dependencies)) {
+  replace_routes();
+}
 
-/// Returns a copy of the routes, so that no lock is held while a request is
-/// sent. Before the admission `local` is null: all requests go to the router,
-/// which refuses them or keeps them until the admission.
-node_gateway::routes node_gateway::current_routes() {
+/// Returns the routes, so that no lock is held while a request is sent.
+std::shared_ptr<const node_gateway::routes> node_gateway::current_routes() {
   const std::lock_guard lock(mutex_);
-  return {dependencies_.router, is_admitted_ ? local_ : nullptr};
+  return routes_;
+}
+
+/// Replaces the routes by a changed copy. The caller holds `mutex_`, and
+/// destroys the result after it has released the mutex: with the last reference
+/// actors may be destroyed, which takes long. Before the admission `local` is
+/// null: all requests go to the router, which refuses them or keeps them until
+/// the admission.
+std::shared_ptr<const node_gateway::routes> node_gateway::replace_routes() {
+  return std::exchange(
+    routes_, std::make_shared<const routes>(
+               routes{dependencies_.router, is_admitted_ ? local_ : nullptr}));
 }
 
 namespace {
@@ -97,15 +52,15 @@ as_direct_status_read(const actors::management_request& request) {
 std::uint64_t node_gateway::submit(actors::management_request request,
                                    callback done,
                                    actors::if_owner_unavailable what) {
-  const routes known = current_routes();
+  const std::shared_ptr<const routes> known = current_routes();
   const actors::instance_id& id = actors::instance_of(request);
   actors::partition_actor owner;
-  if (known.local) {
-    const auto partition = partition_of(id, known.local->partition_count);
-    owner = known.local->by_id[persistence::index_of(partition)];
+  if (known->local) {
+    const auto partition = partition_of(id, known->local->partition_count);
+    owner = known->local->by_id[persistence::index_of(partition)];
     if (const auto* asked = as_direct_status_read(request);
         asked != nullptr && owner) {
-      done(known.local->read(partition, *asked));
+      call_back(id, std::move(done), known->local->read(partition, *asked));
       return 0;
     }
   }
@@ -118,14 +73,14 @@ std::uint64_t node_gateway::submit(actors::management_request request,
   const std::uint64_t number = pending_->add(id, std::move(done), token);
   if (number == 0)
     return 0; // the gateway is closed; `add` has called `done`
-  if (!known.router) {
+  if (!known->router) {
     // `remove` fails if `close` has answered the request in the meantime.
-    if (const auto entry = pending_->remove(number)) {
+    if (auto entry = pending_->remove(number)) {
       actors::management_answer answer;
       answer.code = persistence::errc::unavailable;
       answer.id = entry->id;
       answer.message = "The node is starting; try again soon.";
-      entry->done(std::move(answer));
+      call_back(entry->id, std::move(entry->done), std::move(answer));
     }
     return 0;
   }
@@ -134,14 +89,15 @@ std::uint64_t node_gateway::submit(actors::management_request request,
   if (owner)
     caf::anon_send(owner, std::move(inbound));
   else if (token)
-    caf::anon_send(known.router, deferrable_request{std::move(inbound), token});
+    caf::anon_send(known->router,
+                   deferrable_request{std::move(inbound), token});
   else
-    caf::anon_send(known.router, std::move(inbound));
+    caf::anon_send(known->router, std::move(inbound));
   return number;
 }
 
 void node_gateway::cancel(std::uint64_t number) {
-  const auto entry = pending_->remove(number);
+  auto entry = pending_->remove(number);
   if (!entry)
     return; // answered or cancelled before
   // If the request is a wait, its partition keeps the wait until it is answered
@@ -168,7 +124,7 @@ void node_gateway::cancel(std::uint64_t number) {
     answer.code = persistence::errc::cancelled;
     answer.message = "The request for \"" + entry->id + "\" was cancelled.";
   }
-  entry->done(std::move(answer));
+  call_back(entry->id, std::move(entry->done), std::move(answer));
 }
 
 persistence::result<persistence::instance_page>
@@ -205,45 +161,39 @@ bool node_gateway::is_seed_compatible() const {
 }
 
 void node_gateway::open(router_control_actor router) {
+  std::shared_ptr<const routes> replaced; // destroyed after the lock
   const std::lock_guard lock(mutex_);
   dependencies_.router = std::move(router);
+  replaced = replace_routes();
 }
 
 void node_gateway::set_local_partitions(local_partitions_ptr local,
                                         bool is_admitted) {
+  std::shared_ptr<const routes> replaced;
   const std::lock_guard lock(mutex_);
   local_ = std::move(local);
   is_admitted_ = is_admitted_ || is_admitted;
+  replaced = replace_routes();
 }
 
 void node_gateway::set_admitted() {
+  std::shared_ptr<const routes> replaced;
   const std::lock_guard lock(mutex_);
-  is_admitted_ = true;
+  if (std::exchange(is_admitted_, true))
+    return;
+  replaced = replace_routes();
 }
 
 void node_gateway::close(const std::string& why) {
-  // Declared before the lock, so that it is destroyed after the mutex is
-  // released: if it is the last reference, actors are destroyed with it, which
-  // takes long.
-  local_partitions_ptr local;
   {
-    std::lock_guard lock(mutex_);
+    local_partitions_ptr local;
+    std::shared_ptr<const routes> replaced;
+    const std::lock_guard lock(mutex_);
     dependencies_.router = nullptr;
     local.swap(local_);
+    replaced = replace_routes();
   }
   pending_->close(why);
-}
-
-actors::gateway_actor::behavior_type
-gateway_behavior(actors::gateway_actor::pointer,
-                 std::shared_ptr<pending_requests> pending) {
-  return {
-    // No entry is left for a request that was cancelled: its answer is dropped.
-    [pending = std::move(pending)](actors::management_reply& reply) {
-      if (auto entry = pending->remove(reply.to.correlation))
-        entry->done(std::move(reply.answer));
-    },
-  };
 }
 
 } // namespace perdura::cluster

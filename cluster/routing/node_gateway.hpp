@@ -3,68 +3,24 @@
 /// each to the owner of its instance, and passes each answer to its caller.
 ///
 /// The gateway belongs to this layer, not to `client`, because a node gives a
-/// gateway to its activities. The gateway has two sides that share
-/// `pending_requests`: `node_gateway`, which callers use, and an actor that
-/// receives the answers.
+/// gateway to its activities. The answers arrive at `pending_requests`, on the
+/// threads of partitions and of the router.
 #pragma once
 
 #include "actors/interface/management.hpp"
-#include "actors/interface/messages.hpp"
 #include "cluster/routing/local_partitions.hpp"
+#include "cluster/routing/pending_requests.hpp"
 #include "cluster/routing/router_actor.hpp"
 #include "cluster/routing/scatter_gather_query.hpp"
-#include "cluster/routing/send_or_cancel_token.hpp"
 
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace perdura::cluster {
-
-/// The callbacks of the requests that are not answered yet, by request number.
-/// Thread-safe. Callbacks are called without the lock.
-class pending_requests {
-public:
-  using callback = actors::management_gateway::callback;
-
-  /// Adds a request and returns its new number, never 0. After `close`, adds
-  /// nothing, calls `done` with errc::shutting_down and returns 0.
-  std::uint64_t add(actors::instance_id id, callback done,
-                    send_or_cancel_ptr token = nullptr);
-
-  /// A request that is not answered yet.
-  struct entry {
-    actors::instance_id id;
-    callback done;
-
-    /// Null if the request does not wait for the owner of its instance.
-    send_or_cancel_ptr token;
-  };
-
-  /// Removes and returns an entry. Empty if the request was answered or
-  /// cancelled before. The removal ensures that each callback is called only
-  /// once.
-  std::optional<entry> remove(std::uint64_t number);
-
-  /// Answers all pending requests, and all later ones, with errc::shutting_down
-  /// and the sentence `why`.
-  void close(const std::string& why);
-
-  /// @error errc::shutting_down  `close` was called; the message is its `why`.
-  persistence::result<void> check_open() const;
-
-private:
-  mutable std::mutex mutex_;
-  std::uint64_t next_ = 1; ///< The number of the next request.
-  bool closed_ = false;
-  std::string why_; ///< The argument of `close`.
-  std::unordered_map<std::uint64_t, entry> entries_;
-};
 
 /// The parts of the process that a gateway uses. The functions may be called on
 /// any thread, also after the process's node has stopped.
@@ -81,9 +37,9 @@ struct gateway_dependencies {
   std::function<bool()> is_seed_compatible;
 };
 
-/// The side of the gateway that callers use. The contract of the overridden
-/// functions stands in management_gateway. Thread-safe. A gateway may outlive
-/// its node; it then answers errc::shutting_down.
+/// The gateway of a process. The contract of the overridden functions stands in
+/// management_gateway. Thread-safe. A gateway may outlive its node; it then
+/// answers errc::shutting_down.
 class node_gateway final : public actors::management_gateway {
 public:
   node_gateway(gateway_dependencies dependencies,
@@ -127,19 +83,16 @@ private:
     local_partitions_ptr local;  ///< Null if requests must use the router.
   };
 
-  routes current_routes();
+  std::shared_ptr<const routes> current_routes();
+  std::shared_ptr<const routes> replace_routes();
 
   std::shared_ptr<pending_requests> pending_;
-  /// Guards `dependencies_.router`, `local_` and `is_admitted_`.
+  /// Guards `dependencies_.router`, `local_`, `is_admitted_` and `routes_`.
   std::mutex mutex_;
   gateway_dependencies dependencies_;
   local_partitions_ptr local_;
   bool is_admitted_ = false;
+  std::shared_ptr<const routes> routes_; ///< Never null; one copy a request.
 };
-
-/// The behavior of the actor that receives the answers and calls the callbacks.
-actors::gateway_actor::behavior_type
-gateway_behavior(actors::gateway_actor::pointer self,
-                 std::shared_ptr<pending_requests> pending);
 
 } // namespace perdura::cluster
