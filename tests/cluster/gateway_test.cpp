@@ -12,7 +12,6 @@
 #include <thread>
 
 namespace perdura::cluster {
-namespace {
 
 using actors::if_owner_unavailable;
 using actors::management_answer;
@@ -127,8 +126,6 @@ struct gateway_fixture {
   std::shared_ptr<node_gateway> gateway;
 };
 
-} // namespace
-
 BOOST_FIXTURE_TEST_SUITE(gateway_test, gateway_fixture)
 
 BOOST_AUTO_TEST_CASE(a_request_for_a_local_partition_bypasses_the_router) {
@@ -161,13 +158,13 @@ BOOST_AUTO_TEST_CASE(the_input_of_a_start_is_moved_to_the_partition) {
 BOOST_AUTO_TEST_CASE(a_status_without_history_is_read_by_the_caller) {
   open();
   submit(actors::get_status{"order-1"});
-  BOOST_TEST(reads == 1);
+  BOOST_TEST(reads.load() == 1);
   BOOST_REQUIRE_EQUAL(answers.size(), 1U);
   BOOST_TEST(to_partition.is_empty());
   submit(actors::get_status{"order-1", true, true});
   BOOST_TEST(std::get<actors::get_status>(to_partition.take().request.request)
                .show_history);
-  BOOST_TEST(reads == 1);
+  BOOST_TEST(reads.load() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(all_requests_use_the_router_until_the_node_is_admitted) {
@@ -177,7 +174,7 @@ BOOST_AUTO_TEST_CASE(all_requests_use_the_router_until_the_node_is_admitted) {
   gateway->set_admitted();
   submit(actors::raise_event{"order-1"});
   to_partition.take();
-  BOOST_TEST(reads == 0);
+  BOOST_TEST(reads.load() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_request_before_open_is_answered_unavailable) {
