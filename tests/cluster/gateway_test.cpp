@@ -70,17 +70,20 @@ struct gateway_fixture {
 
   template <class Handle>
   Handle spawn_recorder(request_box& box) {
-    const caf::actor made
-      = system.spawn([&box](caf::event_based_actor*) -> caf::behavior {
-          return {
-            [&box](management_inbound& x) {
-              box.put({std::move(x), nullptr});
-            },
-            [&box](deferrable_request& x) {
-              box.put({std::move(x.request), std::move(x.token)});
-            },
-          };
-        });
+    // The box is an argument: CAF 0.17.6 dereferences a null pointer if the
+    // function of an actor has no arguments.
+    const caf::actor made = system.spawn(
+      [](caf::event_based_actor*, request_box* to) -> caf::behavior {
+        return {
+          [to](management_inbound& x) {
+            to->put({std::move(x), nullptr});
+          },
+          [to](deferrable_request& x) {
+            to->put({std::move(x.request), std::move(x.token)});
+          },
+        };
+      },
+      &box);
     return caf::actor_cast<Handle>(
       caf::actor_cast<caf::strong_actor_ptr>(made));
   }
