@@ -5,7 +5,7 @@
 /// partitions would answer "not found" for existing instances.
 #pragma once
 
-#include "cluster/transport/envelope.hpp"
+#include "cluster/placement/peer_hello.hpp"
 
 #include <atomic>
 #include <condition_variable>
