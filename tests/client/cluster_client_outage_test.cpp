@@ -91,10 +91,10 @@ BOOST_FIXTURE_TEST_CASE(calls_to_a_node_that_is_down_fail_without_waiting,
                         outage_fixture) {
   const std::string id = approval_on(1);
   stop_and_wait(1);
-  orchestration_client patient_client = client.with({never, false});
+  orchestration_client unhurried_client = client.with({never, false});
   for (const auto& [name, act] : calls_to_an_instance())
     BOOST_TEST_CONTEXT(name) {
-      const errc code = act(patient_client, id, never);
+      const errc code = act(unhurried_client, id, never);
       BOOST_TEST(to_string(code) == "unavailable");
       BOOST_TEST((kind_of(code) == failure_kind::unavailable));
     }
