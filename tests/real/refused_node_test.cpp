@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds wait_max = patience;
+constexpr std::chrono::seconds refusal_wait_max = patience;
 
 /// Configuration files and directories of a cluster of two nodes.
 struct two_nodes {
@@ -54,7 +54,7 @@ struct two_nodes {
 
   static void expect_line(child_process& node, const std::string& part) {
     std::string before;
-    while (const auto line = node.receive(wait_max)) {
+    while (const auto line = node.receive(refusal_wait_max)) {
       before += *line + '\n';
       if (line->find(part) != std::string::npos)
         return;
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(node_with_an_emptied_directory_ends_with_exit_code_1) {
   fs::remove_all(dir_of(1));
   const auto again = serve(1);
   std::string text;
-  while (const auto line = again->receive(wait_max))
+  while (const auto line = again->receive(refusal_wait_max))
     text += *line + '\n';
   BOOST_TEST(again->wait() == 1, text);
   const std::string sentence
