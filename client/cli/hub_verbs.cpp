@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/hub_verbs.hpp"
 
-#include "cluster/placement/hub_creation.hpp"
+#include "cluster/node/hub_creation.hpp"
 
 #include <unistd.h>
 
