@@ -87,9 +87,9 @@ foreach(header IN ITEMS
     actors/authoring/when
     cluster/node/node
     cluster/node/node_config
-    cluster/node/node_report
+    cluster/transport/node_report
     cluster/placement/placement
-    cluster/routing/remote_gateway
+    cluster/node/remote_gateway
     client/api/cluster_client
     client/api/node_host
     client/api/orchestration_client

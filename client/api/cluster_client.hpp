@@ -4,7 +4,7 @@
 #pragma once
 
 #include <perdura/client/api/orchestration_client.hpp>
-#include <perdura/cluster/routing/remote_gateway.hpp>
+#include <perdura/cluster/node/remote_gateway.hpp>
 
 #include <chrono>
 #include <filesystem>

@@ -6,7 +6,7 @@
 #include "client/cli/temporary_folder.hpp"
 #include "client/configuration/settings.hpp"
 #include "client/http/port_check.hpp"
-#include "cluster/placement/hub_creation.hpp"
+#include "cluster/node/hub_creation.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 #include "persistence/process/build_info.hpp"
 #include "persistence/records/identity.hpp"

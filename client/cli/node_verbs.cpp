@@ -9,7 +9,7 @@
 #include "client/examples/samples.hpp"
 #include "client/http/access_keys.hpp"
 #include "cluster/node/node.hpp"
-#include "cluster/placement/hub_creation.hpp"
+#include "cluster/node/hub_creation.hpp"
 #include "persistence/process/build_info.hpp"
 #include "persistence/process/logging.hpp"
 #include <perdura/actors/authoring/registry.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/node.hpp"
 
+#include "cluster/node/hub_creation.hpp"
 #include "cluster/node/node_impl.hpp"
-#include "cluster/placement/hub_creation.hpp"
 #include "cluster/transport/caf_transport.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <perdura/actors/interface/partition_counters.hpp>
 #include <perdura/cluster/node/node_config.hpp>
-#include <perdura/cluster/node/node_report.hpp>
+#include <perdura/cluster/transport/node_report.hpp>
 #include <perdura/persistence/journal/journal_statistics.hpp>
 #include <perdura/persistence/records/error.hpp>
 

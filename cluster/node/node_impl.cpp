@@ -93,7 +93,8 @@ node_report node::impl::report() const {
 /// Spawns the router and the actor that runs queries of other nodes. The router
 /// refuses requests for local partitions until `partitions_ready` has arrived.
 void node::impl::open_router() {
-  router_config config = router_config_of(journal_->hub(), config_);
+  router_config config = router_config_of(journal_->hub(), config_.cluster);
+  config.self.seed_compatible = config_.compat_seed;
   config.self.url = url_;
   config.must_be_admitted
     = peers_ && !peers_->was_admitted() && !config.peers.empty();

@@ -33,14 +33,13 @@ result<std::string> resolve_version(const actors::registry& functions,
 
 std::map<std::string, bool>
 event_policies_of(const actors::registry& functions) {
-  // `orchestrators` lists every version of a name. If several of them set a
-  // policy, the first in that list counts.
+  // `orchestrators` lists the versions of a name from the oldest to the newest,
+  // so the newest one that sets a policy counts.
   std::map<std::string, bool> discards;
   for (const auto* entry : functions.orchestrators())
     if (entry->options().external_events)
-      discards.emplace(entry->name(),
-                       *entry->options().external_events
-                         == actors::external_event_policy::discard);
+      discards[entry->name()] = *entry->options().external_events
+                                == actors::external_event_policy::discard;
   return discards;
 }
 
@@ -49,8 +48,7 @@ retention_rules retention_rules_of(const node_config& config,
   retention_rules rules;
   rules.hub = config.retention;
   rules.interval = config.retention_interval;
-  // If several versions of a name set a retention time, the last in the list
-  // counts.
+  // As in `event_policies_of`: the newest version that sets a time counts.
   for (const auto* entry : functions.orchestrators())
     if (entry->options().retention)
       rules.by_name[entry->name()] = *entry->options().retention;

@@ -27,11 +27,14 @@ resolve_version(const actors::registry& functions, const std::string& name,
 
 /// The orchestrators that have an event policy of their own, by name: true if
 /// events that the instance does not wait for are discarded, false if they are
-/// kept. The policy of the hub applies to all others.
+/// kept. The policy of the hub applies to all others. If several versions of an
+/// orchestrator have a policy, that of the newest of them applies.
 std::map<std::string, bool>
 event_policies_of(const actors::registry& functions);
 
 /// The retention times from the settings and from the orchestrators' options.
+/// If several versions of an orchestrator have a retention time, that of the
+/// newest of them applies.
 retention_rules retention_rules_of(const node_config& config,
                                    const actors::registry& functions);
 

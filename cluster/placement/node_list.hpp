@@ -3,7 +3,7 @@
 /// this node listens.
 #pragma once
 
-#include "cluster/node/node_config.hpp"
+#include "cluster/placement/cluster_config.hpp"
 #include "cluster/placement/placement.hpp"
 
 #include <cstdint>

@@ -23,14 +23,54 @@ namespace {
 constexpr std::string_view header_line = "perdura peers, format 1";
 constexpr std::string_view admitted_line = ". admitted";
 
+/// Writes all of `text`, also if the system writes it in several parts, and
+/// syncs the file. Returns 0 or the error number of the call that failed.
+int write_and_sync(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno != EINTR)
+      return errno;
+    if (written > 0)
+      text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return ::fsync(fd) == 0 ? 0 : errno;
+}
+
+/// Creates or overwrites the file, durably. Returns 0 or an error number.
+int write_peers_file(const std::filesystem::path& file, std::string_view text) {
+  const int fd
+    = ::open(file.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return errno;
+  const int code = write_and_sync(fd, text);
+  ::close(fd);
+  return code;
+}
+
+/// Makes the names in the directory durable. Returns 0 or an error number.
+int sync_peers_directory(const std::filesystem::path& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return errno;
+  const int code = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  return code;
+}
+
 } // namespace
 
 result<std::unique_ptr<peer_register>>
 peer_register::open(const std::filesystem::path& directory) {
   std::unique_ptr<peer_register> made(new peer_register(directory / "peers"));
   // A new directory has no file; the first admission creates it.
+  // Any other error must not count as "no file": each node would then be
+  // admitted with any directory.
   std::error_code trouble;
-  if (!std::filesystem::exists(made->file_, trouble))
+  const bool is_present = std::filesystem::exists(made->file_, trouble);
+  if (trouble)
+    return error{errc::storage_failed, "Cannot read " + made->file_.string()
+                                         + ": " + trouble.message() + "."};
+  if (!is_present)
     return made;
   std::ifstream in(made->file_);
   const error damaged{errc::storage_damaged,
@@ -71,7 +111,7 @@ result<void> peer_register::admit(const peer_hello& hello) {
   // The record is durable before the node is admitted. Otherwise the node could
   // connect with another directory after a crash of this process.
   directories_[hello.node] = hello.directory;
-  auto written = write();
+  auto written = write(was_admitted_);
   if (!written)
     directories_.erase(hello.node);
   return written;
@@ -81,14 +121,13 @@ result<void> peer_register::record_admission() {
   const std::lock_guard lock(mutex_);
   if (was_admitted_)
     return {};
-  // `write` writes the admission only if the flag is set, so the flag is set
-  // first and reset if the write fails.
+  // Other threads read the flag without the mutex, so it is set only when the
+  // admission is durable.
+  if (auto written = write(true); !written)
+    return written;
   was_admitted_ = true;
-  auto written = write();
-  if (!written)
-    was_admitted_ = false;
   changed_.notify_all();
-  return written;
+  return {};
 }
 
 bool peer_register::wait_until_admitted(persistence::duration time_out) {
@@ -100,30 +139,20 @@ bool peer_register::wait_until_admitted(persistence::duration time_out) {
 /// Replaces the file atomically and durably: writes a new file beside it, syncs
 /// the new file, renames it, and syncs the directory. The caller holds
 /// `mutex_`.
-result<void> peer_register::write() const {
+result<void> peer_register::write(bool is_admitted) const {
   std::string text(header_line);
   text += '\n';
   for (const auto& [node, directory] : directories_)
     text += node + ' ' + directory + '\n';
-  if (was_admitted_)
+  if (is_admitted)
     text += std::string(admitted_line) + '\n';
   const std::filesystem::path beside = file_.string() + ".new";
-  const int fd
-    = ::open(beside.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-  bool good = fd >= 0
-              && ::write(fd, text.data(), text.size())
-                   == static_cast<ssize_t>(text.size())
-              && ::fsync(fd) == 0;
-  if (fd >= 0)
-    ::close(fd);
-  good = good && ::rename(beside.c_str(), file_.c_str()) == 0;
-  const int directory
-    = ::open(file_.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  good = good && directory >= 0 && ::fsync(directory) == 0;
-  const int code = errno;
-  if (directory >= 0)
-    ::close(directory);
-  if (good)
+  int code = write_peers_file(beside, text);
+  if (code == 0 && ::rename(beside.c_str(), file_.c_str()) != 0)
+    code = errno;
+  if (code == 0)
+    code = sync_peers_directory(file_.parent_path());
+  if (code == 0)
     return {};
   return error{errc::storage_failed, "Cannot write " + file_.string() + ": "
                                        + std::strerror(code) + "."};

@@ -5,7 +5,7 @@
 /// partitions would answer "not found" for existing instances.
 #pragma once
 
-#include "cluster/transport/envelope.hpp"
+#include "cluster/placement/peer_hello.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -22,6 +22,8 @@ public:
   /// Reads the file `peers` in `directory`. If there is no such file, no node
   /// is recorded yet.
   /// @error errc::storage_damaged  The file does not have the expected form.
+  /// @error errc::storage_failed   It cannot be found out whether the file
+  ///                               exists.
   static persistence::result<std::unique_ptr<peer_register>>
   open(const std::filesystem::path& directory);
 
@@ -42,15 +44,16 @@ public:
   /// than `time_out`.
   bool wait_until_admitted(persistence::duration time_out);
 
-  /// Records, durably, that another node has admitted this one.
+  /// Records, durably, that another node has admitted this one. `was_admitted`
+  /// returns true once the record is durable.
   /// @error errc::storage_failed  The file cannot be written; `was_admitted`
-  ///                              returns false again.
+  ///                              still returns false.
   persistence::result<void> record_admission();
 
 private:
   explicit peer_register(std::filesystem::path file) : file_(std::move(file)) {}
 
-  persistence::result<void> write() const;
+  persistence::result<void> write(bool is_admitted) const;
 
   std::filesystem::path file_;
   std::mutex mutex_;                ///< Guards `directories_` and the file.

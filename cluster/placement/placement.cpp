@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/placement/placement.hpp"
 
+#include "persistence/records/records.hpp"
+
 #include <xxhash.h>
 
 #include <algorithm>
@@ -138,6 +140,13 @@ result<void> check_nodes(const placement& stored,
                      "node back into the list; its address may change."};
   }
   return {};
+}
+
+placement placement_of(const persistence::hub_identity& hub) {
+  if (!hub.nodes.empty())
+    return {hub.nodes, hub.owners};
+  // A node without a cluster has the empty name and owns every partition.
+  return {{""}, std::vector<std::uint32_t>(hub.partition_count, 0)};
 }
 
 } // namespace perdura::cluster

@@ -11,6 +11,10 @@
 #include <string>
 #include <vector>
 
+namespace perdura::persistence {
+struct hub_identity;
+} // namespace perdura::persistence
+
 namespace perdura::cluster {
 
 /// A node's name in the cluster, e.g. "node-1": 1 to 64 characters of a-z, 0-9,
@@ -55,5 +59,9 @@ persistence::result<placement> place(const std::vector<node_id>& nodes,
 ///                                and its partitions.
 persistence::result<void> check_nodes(const placement& stored,
                                       const std::vector<node_id>& configured);
+
+/// The placement that is stored in the hub. In the hub of a node without a
+/// cluster, one node with the name "" owns all partitions.
+placement placement_of(const persistence::hub_identity& hub);
 
 } // namespace perdura::cluster

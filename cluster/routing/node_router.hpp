@@ -8,121 +8,34 @@
 ///   gateway ──▶ router ──▶ local partition ──▶ router ──▶ gateway
 ///                  ▲
 ///                  └── peer_link ◀──▶ router of another process
+///
+/// The work is done by five classes; node_router passes each input to the class
+/// that handles it, and each event of a session to all of them:
+///
+///   peer_sessions        paths, hellos, refusals, packets
+///   outgoing_requests    requests of this process
+///   incoming_requests    requests of other processes
+///   partition_mail       messages between partitions
+///   node_queries         queries over all instances of a node
 #pragma once
 
-#include "actors/partition/partition_processor.hpp"
-#include "cluster/routing/send_or_cancel_token.hpp"
-#include "cluster/transport/envelope.hpp"
-#include "cluster/transport/peer_link.hpp"
-#include "persistence/process/log_level.hpp"
+#include "cluster/routing/incoming_requests.hpp"
+#include "cluster/routing/node_queries.hpp"
+#include "cluster/routing/outgoing_requests.hpp"
+#include "cluster/routing/partition_mail.hpp"
+#include "cluster/routing/peer_sessions.hpp"
 
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace perdura::cluster {
 
-/// The gateway number in the reply_to of requests that came from another
-/// process.
-inline constexpr std::uint64_t peers_gateway_number = ~std::uint64_t{0};
-
-/// The settings of a router.
-struct router_config {
-  /// The hello that this process sends. In a client it is empty except for the
-  /// format; the client takes the placement from the first node's hello.
-  peer_hello self;
-  bool is_client = false;
-
-  /// All nodes of the cluster except this one.
-  std::vector<node_id> peers;
-
-  /// Maps an instance ID and the number of partitions to a partition. Nodes and
-  /// clients use `cluster::partition_of`; tests use a simpler function.
-  persistence::partition_id (*partition_of)(const persistence::instance_id&,
-                                            std::uint32_t)
-    = nullptr;
-
-  /// True if no other node has admitted this node with its data directory yet.
-  /// The directory may have replaced one that held data, so the node serves
-  /// only after a session with another node has begun.
-  bool must_be_admitted = false;
-
-  link_times times;
-
-  /// A request that another node has not answered after this time fails. This
-  /// limit does not apply to waits and deferrable requests.
-  steady_time request_time_max = std::chrono::seconds(30);
-
-  /// Supplies session numbers; must never return 0.
-  std::function<std::uint64_t()> random;
-
-  /// Called for each node whose hello has passed check_hello. If it returns an
-  /// error, the node is refused and must stop, because it used another data
-  /// directory before. May be null.
-  std::function<persistence::result<void>(const peer_hello&)> admit;
-};
-
-/// The effects of the router: its connection to partitions, gateways and the
-/// transport. The router calls these functions on its own thread; none of them
-/// may call back into the router.
-class router_host {
-public:
-  virtual ~router_host() = default;
-
-  /// Delivers a message to a partition of this node.
-  virtual void deliver(persistence::partition_id to, actors::inbound message)
-    = 0;
-
-  /// Delivers an answer to a gateway of this process.
-  virtual void answer(actors::reply_to to, actors::management_answer answer)
-    = 0;
-
-  /// Sends a packet; it may be lost.
-  virtual void send(path_id to, std::string packet) = 0;
-
-  /// A session with a node has begun; `its` are the partitions of that node.
-  /// Messages that were sent to these partitions before may have been lost; the
-  /// local partitions send them again.
-  virtual void peer_returned(const std::vector<persistence::partition_id>& its)
-    = 0;
-
-  /// Runs a query of another process over the partitions of this node. The host
-  /// passes the result to `complete_local_query` with the same ticket.
-  virtual void run_local_query(std::uint64_t ticket, node_query query) = 0;
-
-  /// Delivers the result of the call of `query_peer` with the same ticket.
-  /// Called once for each ticket.
-  virtual void
-  peer_query_completed(std::uint64_t ticket,
-                       persistence::result<node_query_answer> answer)
-    = 0;
-
-  /// Another node refuses this one, because this node used another data
-  /// directory before. The process must stop serving.
-  virtual void must_stop(const persistence::error& why) = 0;
-
-  /// A session with a node has begun. `hello` is the hello of that node.
-  virtual void peer_connected(const peer_hello& hello) = 0;
-
-  /// The session with a node has ended.
-  virtual void peer_disconnected(const node_id&) {}
-
-  /// Writes a line to the log of the process.
-  virtual void log(persistence::log_level level, const std::string& text) = 0;
-};
-
 /// The router of one process. Not thread-safe: one actor uses it. The argument
 /// `now` must never decrease from call to call.
-class node_router {
+class node_router final : private session_listener {
 public:
   /// `host` must outlive the router.
   node_router(router_config config, router_host& host);
-  ~node_router();
 
   node_router(const node_router&) = delete;
   node_router& operator=(const node_router&) = delete;
@@ -199,7 +112,7 @@ public:
 
   /// True if a `flush` may have something to send.
   bool has_output() const {
-    return !peers_to_flush_.empty();
+    return sessions_.has_output();
   }
 
   // --- State ----------------------------------------------------------------
@@ -214,17 +127,17 @@ public:
 
   /// True on a node; in a client once the first node has connected.
   bool knows_placement() const {
-    return !config_.self.owners.owners.empty();
+    return owners_.is_known();
   }
 
   const placement& owners() const {
-    return config_.self.owners;
+    return owners_.owners();
   }
 
   /// The number of requests of this process that another node has not answered
   /// yet, including those that wait until their owner is reachable.
   std::size_t pending() const {
-    return pending_.size();
+    return outgoing_.size();
   }
 
   /// The number of requests of other processes that local partitions have not
@@ -234,159 +147,20 @@ public:
   }
 
 private:
-  struct peer;
-  using peer_ptr = std::shared_ptr<peer>;
+  void session_began(const peer_ptr& with) override;
+  void session_ended(const peer_ptr& with, const std::string& why) override;
+  void received(const peer_ptr& from, envelope what, steady_time now) override;
 
-  /// A request of this process that another node is to answer.
-  struct outgoing {
-    actors::reply_to from;
-
-    /// The request. It is moved from when it is sent, unless it survives its
-    /// session.
-    actors::management_request request;
-
-    /// Empty while the placement is not known (in a client).
-    std::optional<persistence::partition_id> partition;
-    steady_time since{}; ///< The time of `handle_request`.
-    bool sent = false;   ///< Sent in the owner's current session.
-
-    /// True if the request is not a read. If the answer is lost, the outcome of
-    /// the request is then unknown.
-    bool changes = false;
-
-    /// If the session ends before the answer, the request is sent again in the
-    /// next session with its owner. True for waits and for requests with a
-    /// token.
-    bool survives_session = false;
-    /// Null if the request is not to wait for a session with its owner.
-    send_or_cancel_ptr token;
-  };
-
-  /// A request of another process that a local partition is to answer.
-  struct incoming_request {
-    std::weak_ptr<peer> from;
-    std::uint64_t number = 0; ///< The peer's number for the request.
-    persistence::instance_id id;
-    bool is_wait = false;
-  };
-
-  /// A query that was sent to another node.
-  struct outgoing_query {
-    std::uint64_t ticket = 0;
-    node_id node;
-    steady_time since{};
-  };
-
-  /// A query of another process that runs on this node.
-  struct incoming_query {
-    std::weak_ptr<peer> from;
-    std::uint64_t session = 0; ///< The session in which it arrived.
-    std::uint64_t number = 0;  ///< The peer's number for the query.
-  };
-
-  /// The number of a gateway, and the number that this gateway gave to a
-  /// request, as in reply_to.
-  using gateway_request = std::pair<std::uint64_t, std::uint64_t>;
-
-  void resolve_owners();
-  bool owns(persistence::partition_id partition) const;
-  peer* owner_of(persistence::partition_id partition) const;
-  persistence::partition_id
-  partition_for(const persistence::instance_id& id) const;
-  peer* owner_of(outgoing& request) const;
-  void deliver_locally(actors::management_inbound request,
-                       persistence::partition_id to);
-  void refuse(actors::reply_to to, const persistence::instance_id& id,
-              persistence::errc code, std::string message);
-  void refuse_unreachable(actors::reply_to to,
-                          const persistence::instance_id& id,
-                          persistence::partition_id partition);
-  void forward(std::uint64_t number, outgoing& request, peer& to);
-  void admit_this_node();
-  void deliver_message(actors::inbound message, persistence::partition_id to);
-  void cancel(const actors::management_inbound& request);
-  void erase_pending(std::map<std::uint64_t, outgoing>::iterator it);
-  void forward_waiting(const peer& to);
-  void fail_overdue(steady_time now);
-  void send(peer& to, const envelope& what);
-  void mark_for_flush(peer& has_output);
-
-  // Defined in node_router_peers.cpp.
-  void handle_hello(path_id from, const packet& what, steady_time now);
-  void handle_refusal(path_id from, const packet& what, steady_time now);
-  peer_ptr attach_peer(path_id from, const peer_hello& hello, steady_time now);
-  void refuse_peer(path_id path, const packet& hello, peer* known,
-                   const peer_refusal& why);
-  peer_ptr peer_on(path_id path) const;
-  void apply_outcome(const peer_ptr& at, peer_link::outcome outcome,
-                     steady_time now);
-  void session_began(const peer_ptr& at, steady_time now);
-  void session_ended(const peer_ptr& at, const std::string& why,
-                     steady_time now);
-  void fail_sent(peer& at);
-  void handle_envelope(const peer_ptr& from, envelope what, steady_time now);
-  void handle(const peer_ptr& from, remote_request& x, steady_time now);
-  void handle(const peer_ptr& from, remote_cancel& x, steady_time now);
-  void handle(const peer_ptr& from, remote_answer& x, steady_time now);
-  void handle(const peer_ptr& from, remote_message& x, steady_time now);
-  void handle(const peer_ptr& from, remote_acknowledgement& x, steady_time now);
-  void handle(const peer_ptr& from, remote_query& x, steady_time now);
-  void handle(const peer_ptr& from, remote_query_answer& x, steady_time now);
-
-  router_config config_;
+  // The objects below hold references to those above them.
+  const router_config config_;
   router_host& host_;
-  bool serves_ = false;     ///< Local partitions accept deliveries.
-  bool has_served_ = false; ///< `serves_` is true or has been true.
-  bool closing_ = false;    ///< `close` was called.
-  bool is_admitted_ = true; ///< Another node has admitted this one.
-
-  /// Requests with a token for local partitions, until this node is admitted.
-  std::vector<std::pair<actors::management_inbound, send_or_cancel_ptr>>
-    awaiting_admission_;
-
-  /// Messages between partitions that arrived before this node served.
-  std::vector<std::pair<persistence::partition_id, actors::inbound>>
-    before_serving_;
-
-  std::map<node_id, peer_ptr> nodes_;   ///< All of `config_.peers`.
-  std::map<path_id, peer_ptr> clients_; ///< Clients with an open path.
-
-  /// The peer of each open path. A path has no entry until its peer is known. A
-  /// peer may have entries for older paths, too; packets are sent on its newest
-  /// path.
-  std::unordered_map<path_id, std::weak_ptr<peer>> paths_;
-
-  /// The owner of each partition; null if it is this node or no known peer.
-  std::vector<peer*> owners_;
-  std::vector<bool> is_local_; ///< For each partition: owned by this node.
-
-  /// Peers that may have packets to send; each at most once.
-  std::vector<peer*> peers_to_flush_;
-
-  /// The sentences of the refusals that were logged. Each sentence is logged
-  /// once.
-  std::set<std::string> refusals_logged_;
-
-  /// The time at which waiting requests are sent again. Set when a node has
-  /// answered that it does not serve now; empty otherwise.
-  std::optional<steady_time> forward_again_at_;
-
-  /// The last number given to a request or query, in either direction.
-  std::uint64_t last_number_ = 0;
-  std::map<std::uint64_t, outgoing> pending_; ///< By number: oldest first.
-
-  /// All requests in `pending_` with a number below this one are older than
-  /// `request_time_max`. They are still there because they survive sessions.
-  std::uint64_t overdue_from_ = 0;
-  /// The keys of `pending_`, by the reply_to of the request.
-  std::map<gateway_request, std::uint64_t> numbers_;
-
-  /// The requests of other processes, by the number that this router gave them.
-  std::unordered_map<std::uint64_t, incoming_request> incoming_;
-  std::map<std::uint64_t, outgoing_query> sent_queries_; ///< Oldest first.
-
-  /// The queries of other processes that run on this node, by ticket.
-  std::unordered_map<std::uint64_t, incoming_query> local_queries_;
+  serving_state state_;
+  owner_table owners_;
+  peer_sessions sessions_;
+  outgoing_requests outgoing_;
+  incoming_requests incoming_;
+  partition_mail mail_;
+  node_queries queries_;
 };
 
 } // namespace perdura::cluster

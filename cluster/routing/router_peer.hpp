@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The router's state for one other process, which is a node of the node list
-/// or a client. Only the sources of node_router include this header.
+/// or a client.
 #pragma once
 
-#include "cluster/routing/node_router.hpp"
+#include "cluster/placement/peer_hello.hpp"
+#include "cluster/transport/packet.hpp"
+#include "cluster/transport/peer_link.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace perdura::cluster {
 
-/// The message of errc::unavailable while this node is not admitted.
-inline constexpr const char* new_directory_sentence
-  = "This node's data directory is new. The node serves requests only after "
-    "another node of the cluster has admitted it, because the directory may "
-    "have replaced one that held data. Try again when the other nodes are up.";
-
-/// The end of the error message of a request whose outcome is unknown.
-inline constexpr const char* unknown_sentence
-  = "; the request may or may not have been carried out. A repeat with the "
-    "same request_id is safe.";
-
 /// One other process. A node's entry exists as long as the router; a client's
 /// is removed when its session or its path ends.
-struct node_router::peer {
-  peer(node_id called, link_times times, std::function<std::uint64_t()> random)
+struct router_peer {
+  router_peer(node_id called, link_times times,
+              std::function<std::uint64_t()> random)
     : name(std::move(called)), link(times, std::move(random)) {}
 
   /// The reason why there is no session, for an error message. Empty if there
@@ -34,18 +32,22 @@ struct node_router::peer {
   peer_hello hello; ///< The peer's newest hello that passed all checks.
   peer_link link;
   std::optional<path_id> path; ///< The path on which packets are sent.
-  steady_time since{};         ///< When a session last began or ended.
-  std::string why_down;        ///< Why the last session ended.
+
+  /// When a session last began or ended. Empty if there has been no session.
+  std::optional<steady_time> since;
+  std::string why_down; ///< Why the last session ended.
 
   /// Why this side refused the peer's last hello, or why the peer refused the
   /// last hello of this side. Empty once a session has begun.
   std::string refused;
-  bool is_queued_for_flush = false; ///< The peer is in `peers_to_flush_`.
+  bool is_queued_for_flush = false; ///< `peer_sessions` will flush the peer.
   std::vector<persistence::partition_id> partitions; ///< Owned by this peer.
 
   /// The requests of this peer that are not answered yet. Maps the peer's
-  /// number for a request to the key of the request in `incoming_`.
+  /// number for a request to its number in `incoming_requests`.
   std::map<std::uint64_t, std::uint64_t> incoming;
 };
+
+using peer_ptr = std::shared_ptr<router_peer>;
 
 } // namespace perdura::cluster

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/router_wiring.hpp"
 
-#include "cluster/placement/hub_creation.hpp"
 #include "cluster/placement/partition_map.hpp"
 #include "persistence/records/identity.hpp"
+#include "persistence/records/records.hpp"
 
 #include <chrono>
 #include <future>
@@ -34,15 +34,14 @@ router_config base_router_config(const cluster_config& cluster) {
 } // namespace
 
 router_config router_config_of(const persistence::hub_identity& hub,
-                               const node_config& config) {
-  router_config made = base_router_config(config.cluster);
+                               const cluster_config& cluster) {
+  router_config made = base_router_config(cluster);
   made.self.hub_id = hub.hub_id;
   made.self.partition_count = hub.partition_count;
   made.self.owners = placement_of(hub);
-  made.self.node = config.cluster.node;
+  made.self.node = cluster.node;
   made.self.directory = hub.directory_id;
   made.self.task_hub = hub.name;
-  made.self.seed_compatible = config.compat_seed;
   // The peers are the nodes of the stored placement. A node that was added to
   // the configured list later owns no partition, and is not a peer.
   for (const node_id& each : made.self.owners.nodes)

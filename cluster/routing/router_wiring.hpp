@@ -3,7 +3,7 @@
 /// callers that block. Used by nodes and by clients.
 #pragma once
 
-#include "cluster/node/node_config.hpp"
+#include "cluster/placement/cluster_config.hpp"
 #include "cluster/routing/router_actor.hpp"
 #include "cluster/routing/scatter_gather_query.hpp"
 #include "cluster/transport/transport.hpp"
@@ -14,10 +14,10 @@ namespace perdura::cluster {
 std::uint64_t random_session_number();
 
 /// The configuration of a node's router, from the identity that is stored in
-/// the hub and the settings. The caller sets `self.url`, `must_be_admitted` and
-/// `admit`.
+/// the hub and the settings. The caller sets `self.url`,
+/// `self.seed_compatible`, `must_be_admitted` and `admit`.
 router_config router_config_of(const persistence::hub_identity& hub,
-                               const node_config& config);
+                               const cluster_config& cluster);
 
 /// The configuration of the router of a client of these nodes.
 router_config client_router_config(const cluster_config& cluster,

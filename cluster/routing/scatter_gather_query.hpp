@@ -3,7 +3,7 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
-#include "cluster/node/cluster_view.hpp"
+#include "cluster/routing/cluster_view.hpp"
 
 #include <functional>
 #include <memory>

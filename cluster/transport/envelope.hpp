@@ -7,8 +7,8 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
-#include "cluster/node/node_report.hpp"
-#include "cluster/placement/placement.hpp"
+#include "cluster/placement/peer_hello.hpp"
+#include "cluster/transport/node_report.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,35 +18,6 @@
 #include <vector>
 
 namespace perdura::cluster {
-
-/// The version of the encoding. Raised with each change, so that a node with an
-/// older program refuses the session instead of misreading the messages.
-inline constexpr std::uint32_t wire_format = 1;
-
-/// The first message of each side in a session: identifies its sender, so that
-/// the other side can accept or refuse it.
-struct peer_hello {
-  std::uint32_t format = wire_format;
-  std::string hub_id; ///< Empty in a client's hello: a client fits any hub.
-  std::uint32_t partition_count = 0; ///< 0 in a client's hello.
-  placement owners;                  ///< Empty in a client's hello.
-  node_id node;          ///< Empty means a client; it owns no partition.
-  std::string directory; ///< hub_identity::directory_id of the sender.
-  std::string url; ///< The URL of the node's HTTP server; empty if none is set.
-  bool seed_compatible = false; ///< node_config::compat_seed of the sender.
-  std::string task_hub;         ///< The hub's name.
-};
-
-template <class I>
-auto inspect(I& f, placement& x) {
-  return f(x.nodes, x.owners);
-}
-
-template <class I>
-auto inspect(I& f, peer_hello& x) {
-  return f(x.format, x.hub_id, x.partition_count, x.owners, x.node, x.directory,
-           x.url, x.seed_compatible, x.task_hub);
-}
 
 /// The answer to a hello whose sender is refused.
 struct peer_refusal {

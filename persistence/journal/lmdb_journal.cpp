@@ -89,7 +89,7 @@ result<void> write_hub(const fs::path& directory, const hub_identity& hub) {
 
 /// Creates and syncs the two environments of a lane.
 result<void> create_lane(const fs::path& directory, const hub_identity& hub,
-                         std::uint32_t lane) {
+                         std::uint32_t lane, const lmdb_map_sizes& map_bytes) {
   for (const fs::path& path :
        {directory / ("lane-" + std::to_string(lane)),
         journal_directory(directory, lane), views_directory(directory, lane)})
@@ -101,8 +101,8 @@ result<void> create_lane(const fs::path& directory, const hub_identity& hub,
     partitions.push_back(
       {partition_id(i), partition_meta{random_hex32(), 0, 0, {}}});
   try {
-    lmdb_log(journal_directory(directory, lane), true);
-    lmdb_rows store(views_directory(directory, lane), true);
+    lmdb_log(journal_directory(directory, lane), true, map_bytes.journal);
+    lmdb_rows store(views_directory(directory, lane), true, map_bytes.views);
     const auto rows = store.write();
     write_initial_rows(*rows, hub, lane, storage_format, partitions);
     rows->commit();
@@ -135,7 +135,7 @@ laned_journal::store open_lane(const lmdb_journal_options& options,
                                const hub_identity& hub, std::uint32_t lane) {
   laned_journal::store store;
   auto rows = std::make_unique<lmdb_rows>(
-    views_directory(options.directory, lane), false, options.views_map_bytes);
+    views_directory(options.directory, lane), false, options.map_bytes.views);
   {
     const auto reader = rows->read();
     const auto format
@@ -159,7 +159,7 @@ laned_journal::store open_lane(const lmdb_journal_options& options,
   store.rows = std::move(rows);
   store.log
     = std::make_unique<lmdb_log>(journal_directory(options.directory, lane),
-                                 false, options.journal_map_bytes);
+                                 false, options.map_bytes.journal);
   return store;
 }
 
@@ -191,7 +191,8 @@ fs::path views_directory(const fs::path& directory, std::uint32_t lane) {
   return directory / ("lane-" + std::to_string(lane)) / "views";
 }
 
-result<void> create_hub(const fs::path& directory, const hub_identity& hub) {
+result<void> create_hub(const fs::path& directory, const hub_identity& hub,
+                        const lmdb_map_sizes& map_bytes) {
   if (hub.partition_count < 1 || hub.partition_count > partition_count_max
       || hub.lane_count < 1 || hub.lane_count > lane_count_max
       || hub.hub_id.empty())
@@ -211,7 +212,7 @@ result<void> create_hub(const fs::path& directory, const hub_identity& hub) {
   if (const auto made = make_directory(directory); !made)
     return made;
   for (std::uint32_t lane = 0; lane < hub.lane_count; ++lane)
-    if (const auto made = create_lane(directory, hub, lane); !made)
+    if (const auto made = create_lane(directory, hub, lane, map_bytes); !made)
       return made;
   // The file `hub` is written last, because it marks the directory as complete.
   if (const auto written = write_hub(directory, hub); !written)

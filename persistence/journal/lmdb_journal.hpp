@@ -34,9 +34,7 @@ struct lmdb_journal_options {
   std::string hub_id;
   /// The lane count that the hub must have; empty accepts any count.
   std::optional<std::uint32_t> lane_count;
-  /// Size limits of the LMDB memory maps, for each lane.
-  std::uint64_t journal_map_bytes = persistence::journal_map_bytes;
-  std::uint64_t views_map_bytes = persistence::views_map_bytes;
+  lmdb_map_sizes map_bytes; ///< For each lane.
   disk_guard::limits disk_limits{.storage_bytes_max = 0,
                                  .reserve_bytes = 64ULL << 20U};
   views_writer::limits views;
@@ -49,6 +47,7 @@ struct lmdb_journal_options {
 /// Creates a hub in a new or empty directory. Each partition gets a random
 /// `partition_meta::incarnation`. The file `hub` is written last, so a creation
 /// that was interrupted leaves a directory that is refused, not a partial hub.
+/// The map sizes apply to the creation only.
 /// @error errc::storage_in_use   The directory contains a hub already.
 /// @error errc::storage_foreign  The directory contains other files.
 /// @error errc::storage_failed   A system call failed. The message names the
@@ -56,7 +55,8 @@ struct lmdb_journal_options {
 /// @error errc::invalid_argument The partition count or the lane count is out
 ///                               of range.
 result<void> create_hub(const std::filesystem::path& directory,
-                        const hub_identity& hub);
+                        const hub_identity& hub,
+                        const lmdb_map_sizes& map_bytes = {});
 
 /// Reads the identity of the hub in a directory. Takes no lock.
 /// @error errc::storage_missing  The directory does not exist, is empty, or

@@ -287,7 +287,8 @@ void verify_journal(const record_log& log, const row_reader& rows,
 
 } // namespace
 
-result<verification> verify_hub(const std::filesystem::path& directory) {
+result<verification> verify_hub(const std::filesystem::path& directory,
+                                const lmdb_map_sizes& map_bytes) {
   const auto hub = read_hub(directory);
   if (!hub)
     return hub.error();
@@ -297,8 +298,10 @@ result<verification> verify_hub(const std::filesystem::path& directory) {
   verification found;
   try {
     for (std::uint32_t lane = 0; lane < hub->lane_count; ++lane) {
-      const lmdb_rows rows(views_directory(directory, lane), false);
-      const lmdb_log log(journal_directory(directory, lane), false);
+      const lmdb_rows rows(views_directory(directory, lane), false,
+                           map_bytes.views);
+      const lmdb_log log(journal_directory(directory, lane), false,
+                         map_bytes.journal);
       const auto reader = rows.read();
       verifier(*reader, found).run();
       verify_journal(log, *reader, lane, found);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "persistence/records/error.hpp"
+#include "persistence/stores/lmdb_store.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -39,6 +40,7 @@ inline constexpr std::size_t problems_max = 100;
 /// @error errc::storage_format   The directory has another format number.
 /// @error errc::storage_damaged  The file `hub` is damaged.
 /// @error errc::storage_in_use   Another process uses the directory.
-result<verification> verify_hub(const std::filesystem::path& directory);
+result<verification> verify_hub(const std::filesystem::path& directory,
+                                const lmdb_map_sizes& map_bytes = {});
 
 } // namespace perdura::persistence

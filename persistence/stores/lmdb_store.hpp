@@ -15,6 +15,14 @@ namespace perdura::persistence {
 inline constexpr std::uint64_t views_map_bytes = 1ULL << 40U;
 inline constexpr std::uint64_t journal_map_bytes = 256ULL << 30U;
 
+/// Sizes of the memory maps of a lane, in bytes. A map limits the size of its
+/// file. Smaller maps are for processes with little address space, such as
+/// those that ThreadSanitizer instruments.
+struct lmdb_map_sizes {
+  std::uint64_t journal = journal_map_bytes;
+  std::uint64_t views = views_map_bytes;
+};
+
 /// The tables of a lane, one LMDB table each.
 class lmdb_rows : public row_store {
 public:

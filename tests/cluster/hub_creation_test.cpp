@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cluster/node/hub_creation.hpp"
 #include "cluster/node/node.hpp"
-#include "cluster/placement/hub_creation.hpp"
 #include "cluster/placement/peer_register.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 #include "tests/support/contains.hpp"

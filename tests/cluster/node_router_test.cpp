@@ -309,6 +309,21 @@ BOOST_AUTO_TEST_CASE(node_of_another_hub_is_refused) {
   BOOST_TEST(!other.host.stopped.has_value());
 }
 
+// Before the first session there is no time to report. Later the time is that
+// of the last begin or end, on the wall clock.
+BOOST_AUTO_TEST_CASE(peers_report_the_time_of_the_last_session_change) {
+  router_node& lonely = add("lonely", config_of("node-1"));
+  BOOST_TEST(
+    (lonely.router->peers(now, timestamp(100h))[0].since == timestamp{}));
+  BOOST_TEST((one.router->peers(now + 1min, timestamp(100h))[0].since
+              == timestamp(100h) - 1min));
+  advance_time(1s);
+  cut(path);
+  const auto peers = one.router->peers(now + 2min, timestamp(100h));
+  BOOST_TEST(!peers[0].is_up);
+  BOOST_TEST((peers[0].since == timestamp(100h) - 2min));
+}
+
 // Requests for the partitions of the refused node fail, and the error names the
 // different placement.
 BOOST_AUTO_TEST_CASE(node_with_another_placement_is_refused) {

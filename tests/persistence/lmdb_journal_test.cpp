@@ -366,7 +366,7 @@ BOOST_AUTO_TEST_CASE(flipped_bits_during_a_flush_give_no_wrong_answer) {
 BOOST_AUTO_TEST_CASE(verify_accepts_an_intact_hub_and_names_a_damaged_row) {
   lmdb_storage storage;
   write_turns(storage);
-  const auto sound = verify_hub(storage.hub());
+  const auto sound = verify_hub(storage.hub(), small_maps);
   BOOST_REQUIRE(sound);
   BOOST_TEST(sound->problems.empty());
   for (const std::string& problem : sound->problems)
@@ -383,7 +383,7 @@ BOOST_AUTO_TEST_CASE(verify_accepts_an_intact_hub_and_names_a_damaged_row) {
     bytes[at] = 'p';
   BOOST_REQUIRE(hits > 0U);
   write_file(file, bytes);
-  const auto damaged = verify_hub(storage.hub());
+  const auto damaged = verify_hub(storage.hub(), small_maps);
   BOOST_REQUIRE(damaged);
   BOOST_REQUIRE(!damaged->problems.empty());
   BOOST_TEST(damaged->problems.front().find("instances") != std::string::npos);
@@ -509,7 +509,7 @@ BOOST_AUTO_TEST_CASE(committer_threads_commit_turns_of_many_callers) {
     all.push_back(partition_id(p));
   BOOST_TEST(j->count(all).value()[0] == 8 * turns);
   j.reset();
-  BOOST_TEST(verify_hub(storage.hub())->problems.empty());
+  BOOST_TEST(verify_hub(storage.hub(), small_maps)->problems.empty());
 }
 
 // A hundred turns are queued and the journal is closed.

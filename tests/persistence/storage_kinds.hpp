@@ -48,6 +48,10 @@ private:
   std::filesystem::path path_;
 };
 
+/// Small memory maps: a sanitizer leaves little address space.
+inline constexpr lmdb_map_sizes small_maps{.journal = 1U << 30U,
+                                           .views = 1U << 30U};
+
 inline hub_identity small_hub(std::uint32_t partition_count = 4,
                               std::uint32_t lane_count = 1) {
   hub_identity hub;
@@ -79,7 +83,8 @@ class lmdb_storage {
 public:
   explicit lmdb_storage(std::uint32_t partition_count = 4,
                         std::uint32_t lane_count = 1) {
-    create_hub(hub(), small_hub(partition_count, lane_count)).value();
+    create_hub(hub(), small_hub(partition_count, lane_count), small_maps)
+      .value();
   }
 
   std::filesystem::path hub() const {
@@ -89,6 +94,7 @@ public:
   lmdb_journal_options options() const {
     lmdb_journal_options options;
     options.directory = hub();
+    options.map_bytes = small_maps;
     options.disk_limits.reserve_bytes = 0;
     return options;
   }

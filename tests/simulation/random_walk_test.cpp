@@ -413,13 +413,14 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 BOOST_AUTO_TEST_SUITE(random_walks)
 
 // Runs the walks with the seeds 1 to 400. The environment variable
-// PERDURA_WALKS sets another last seed; PERDURA_WALK_SEED selects a single
-// seed.
+// PERDURA_WALKS sets another number of seeds, PERDURA_WALK_FIRST_SEED the first
+// one; PERDURA_WALK_SEED selects a single seed.
 BOOST_AUTO_TEST_CASE(every_walk_keeps_all_invariants) {
   const std::uint64_t only = number_from("PERDURA_WALK_SEED", 0);
   const std::uint64_t count = number_from("PERDURA_WALKS", 400);
-  const std::uint64_t first = only != 0 ? only : 1;
-  const std::uint64_t last = only != 0 ? only : count;
+  const std::uint64_t first
+    = only != 0 ? only : number_from("PERDURA_WALK_FIRST_SEED", 1);
+  const std::uint64_t last = only != 0 ? only : first + count - 1;
   unsigned starts = 0;
   int failing = 0;
   for (std::uint64_t seed = first; seed <= last && failing < 5; ++seed) {

@@ -43,13 +43,15 @@ BOOST_AUTO_TEST_SUITE(simulated_clusters)
 
 // Runs the clusters with the seeds 1 to 100 and prints how often each fault,
 // message and commit point occurred. The environment variable
-// PERDURA_CLUSTER_SEEDS sets another last seed; PERDURA_CLUSTER_SEED selects a
+// PERDURA_CLUSTER_SEEDS sets another number of seeds,
+// PERDURA_CLUSTER_FIRST_SEED the first one; PERDURA_CLUSTER_SEED selects a
 // single seed.
 BOOST_AUTO_TEST_CASE(every_cluster_keeps_all_invariants) {
   const std::uint64_t only = seed_from("PERDURA_CLUSTER_SEED", 0);
   const std::uint64_t count = seed_from("PERDURA_CLUSTER_SEEDS", 100);
-  const std::uint64_t first = only != 0 ? only : 1;
-  const std::uint64_t last = only != 0 ? only : count;
+  const std::uint64_t first
+    = only != 0 ? only : seed_from("PERDURA_CLUSTER_FIRST_SEED", 1);
+  const std::uint64_t last = only != 0 ? only : first + count - 1;
   std::map<std::string, std::uint64_t> counters;
   std::uint64_t events = 0;
   std::uint64_t operations = 0;

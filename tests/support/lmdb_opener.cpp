@@ -16,13 +16,13 @@ journal_opener make_lmdb_opener(std::uint32_t partitions) {
   hub.name = "test";
   hub.partition_count = partitions;
   const auto directory = place->path() / "hub";
-  create_hub(directory, hub).value();
-  return [place, directory](crash_hook crash) {
+  // Small maps and no reserve file, because the file system may be in memory.
+  const lmdb_map_sizes small{.journal = 64U << 20U, .views = 64U << 20U};
+  create_hub(directory, hub, small).value();
+  return [place, directory, small](crash_hook crash) {
     lmdb_journal_options options;
     options.directory = directory;
-    // Small maps and no reserve file, because the file system may be in memory.
-    options.journal_map_bytes = 64U << 20U;
-    options.views_map_bytes = 64U << 20U;
+    options.map_bytes = small;
     options.disk_limits.reserve_bytes = 0;
     options.manual = true; // without committer and views threads
     options.crash = std::move(crash);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/placement/hub_creation.hpp"
+#include "cluster/node/hub_creation.hpp"
 
 #include "cluster/placement/node_list.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
@@ -77,13 +77,6 @@ result<void> ensure_hub(const node_config& config) {
   if (!hub)
     return hub.error();
   return check_hub(*hub, config);
-}
-
-placement placement_of(const hub_identity& hub) {
-  if (!hub.nodes.empty())
-    return {hub.nodes, hub.owners};
-  // A node without a cluster has the empty name and owns every partition.
-  return {{""}, std::vector<std::uint32_t>(hub.partition_count, 0)};
 }
 
 // Each message names both what the directory holds and what is configured, so

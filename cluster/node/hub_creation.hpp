@@ -32,10 +32,6 @@ create_hub(const node_config& config);
 /// @error the errors of create_hub, persistence::read_hub and check_hub
 persistence::result<void> ensure_hub(const node_config& config);
 
-/// The placement that is stored in the hub. In the hub of a node without a
-/// cluster, one node with the name "" owns all partitions.
-placement placement_of(const persistence::hub_identity& hub);
-
 /// Checks that the configured hub ID (if any), node name and node list are
 /// those with which the hub was created. Addresses may differ.
 /// @error errc::storage_foreign   The directory belongs to another hub or to

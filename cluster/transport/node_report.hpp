@@ -16,7 +16,8 @@ namespace perdura::cluster {
 struct peer_report {
   node_id node;
   bool is_up = false;             ///< There is a session with the node.
-  persistence::timestamp since{}; ///< When the last session began or ended.
+  /// When the last session began or ended; 0 if there has been none.
+  persistence::timestamp since{};
   std::string why;                ///< Why the node is down; empty if it is up.
 };
 

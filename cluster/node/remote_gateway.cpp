@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cluster/routing/remote_gateway.hpp"
+#include "cluster/node/remote_gateway.hpp"
 
 #include "cluster/node/management_urls.hpp"
 #include "cluster/placement/node_list.hpp"

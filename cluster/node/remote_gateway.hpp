@@ -5,7 +5,7 @@
 #pragma once
 
 #include <perdura/cluster/node/node_config.hpp>
-#include <perdura/cluster/node/node_report.hpp>
+#include <perdura/cluster/transport/node_report.hpp>
 #include <perdura/persistence/records/error.hpp>
 
 #include <memory>

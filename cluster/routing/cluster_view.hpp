@@ -4,7 +4,7 @@
 /// copy is for all other threads.
 #pragma once
 
-#include "cluster/transport/envelope.hpp"
+#include "cluster/placement/peer_hello.hpp"
 
 #include <condition_variable>
 #include <map>
