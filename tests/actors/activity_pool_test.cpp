@@ -2,6 +2,7 @@
 #include "actors/activities/activity_pool.hpp"
 #include "actors/authoring/registry.hpp"
 #include "persistence/records/clock.hpp"
+#include "tests/support/patience.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
@@ -207,7 +208,7 @@ BOOST_AUTO_TEST_CASE(timed_out_activity_fails_and_its_late_end_is_dropped) {
   submit(1, "Long", 5ms);
   BOOST_TEST(timed_out(outcome_of(1)));
   release.count_down();
-  BOOST_TEST(pool->wait_idle(10s));
+  BOOST_TEST(pool->wait_idle(tests::patience));
   BOOST_TEST(was_told);
   BOOST_TEST(deliveries(1)[1] == 1);
 }
@@ -247,7 +248,7 @@ BOOST_AUTO_TEST_CASE(result_after_close_is_not_delivered) {
   pool->close();
   BOOST_TEST(pool->running_names().front() == "Blocks of \"order-17\"");
   release.count_down();
-  BOOST_TEST(pool->wait_idle(10s));
+  BOOST_TEST(pool->wait_idle(tests::patience));
   BOOST_TEST(deliveries(0).empty());
 }
 

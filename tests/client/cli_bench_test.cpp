@@ -189,25 +189,27 @@ BOOST_AUTO_TEST_CASE(unexpected_answer_is_a_failure) {
   BOOST_TEST(out.failures == 1U);
 }
 
-// Fifty requests of 20 ms each are due within 50 ms. There are only two
-// connections, so most requests are sent late.
+// Fifty requests of 50 ms each are due within 500 ms. There are only two
+// connections, so most requests are sent late. A busy machine makes them even
+// later.
 BOOST_AUTO_TEST_CASE(latency_is_measured_from_the_due_time) {
   http_load load(host->http_port(), 2);
   const std::string text
-    = request_text("POST", "/orchestrators/Sleep/wait?timeout=10", "20");
+    = request_text("POST", "/orchestrators/Sleep/wait?timeout=60", "50");
   const load_outcome out = load.run_open_loop(
-    1000, std::chrono::milliseconds(50),
+    100, std::chrono::milliseconds(500),
     [&](std::size_t) { return std::string_view(text); }, is_200());
   BOOST_TEST(out.responses + out.failures == 50U);
-  // Requests that are not sent within 100 ms, twice the duration of the loop,
-  // count as failures.
-  BOOST_TEST(out.failures > 0U);
+  // Requests that are not sent within a second, twice the duration of the loop,
+  // count as failures. Two connections send at most 40 requests in this time.
+  BOOST_TEST(out.failures >= 10U);
   latencies times = out.times;
-  BOOST_TEST(times.max() > 40'000);
+  BOOST_TEST(times.max() > 100'000); // Twice the time of one request.
 }
 
 // The orchestration waits for an event that is never raised. Without the tick
-// function the request would last until its time-out.
+// function the request would last until its time-out, and would then have a
+// response.
 BOOST_AUTO_TEST_CASE(tick_can_stop_a_load) {
   http_load load(host->http_port(), 1);
   const std::string text
@@ -216,7 +218,7 @@ BOOST_AUTO_TEST_CASE(tick_can_stop_a_load) {
   load.send_all([&](std::size_t) { return std::string_view(text); });
   const load_outcome out = load.collect(is_200());
   BOOST_TEST(out.failures == 1U);
-  BOOST_TEST(out.seconds < 30);
+  BOOST_TEST(out.responses == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(waits_are_answered_when_the_event_is_raised) {

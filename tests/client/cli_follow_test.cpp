@@ -2,6 +2,7 @@
 // Verbs that keep printing: history --follow, get --watch and list --watch.
 #include "client/cli/follow_verbs.hpp"
 #include "tests/client/cli_fixture.hpp"
+#include "tests/support/patience.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -20,12 +21,11 @@ namespace {
 /// An output stream buffer that a test reads while a command writes to it.
 class observable_output : public std::streambuf {
 public:
-  /// Waits until the output contains `text`; returns false after 30 s.
+  /// Waits until the output contains `text`; returns false after `patience`.
   bool wait_for(const std::string& text) {
     std::unique_lock lock(mutex_);
-    return grown_.wait_for(lock, std::chrono::seconds(30), [&] {
-      return text_.find(text) != std::string::npos;
-    });
+    return grown_.wait_for(
+      lock, patience, [&] { return text_.find(text) != std::string::npos; });
   }
 
   /// Makes all later writes fail, like writes to a pipe that its reader has

@@ -2,6 +2,7 @@
 // The C++ client in a process that is not a node. It is connected to a cluster
 // of three nodes.
 #include "tests/client/cluster_fixture.hpp"
+#include "tests/support/patience.hpp"
 #include <perdura/perdura.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -17,8 +18,6 @@
 namespace perdura::tests {
 
 namespace {
-
-constexpr seconds wait_max{20};
 
 /// A cluster of three nodes with a connected client.
 struct client_fixture : cluster_fixture {
@@ -37,7 +36,7 @@ struct client_fixture : cluster_fixture {
   }
 
   orchestration_status ended(const std::string& id) {
-    return client.wait_for_completion(id, wait_max).value();
+    return client.wait_for_completion(id, patience).value();
   }
 
   std::unique_ptr<cluster_client> link = connect();
@@ -55,10 +54,10 @@ public:
       changed_.notify_all();
   }
 
-  /// Returns false if the counter is not 0 within `wait_max`.
+  /// Returns false if the counter is not 0 within `patience`.
   bool wait() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, wait_max, [this] { return left_ == 0; });
+    return changed_.wait_for(lock, patience, [this] { return left_ == 0; });
   }
 
 private:
@@ -223,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(many_threads_share_one_client, client_fixture) {
         const auto id = own.start_json("Echo", text);
         if (!id)
           continue;
-        const auto done = own.wait_for_completion(*id, wait_max);
+        const auto done = own.wait_for_completion(*id, patience);
         if (done && done->output == text && own.get_status(*id))
           ++right;
       }

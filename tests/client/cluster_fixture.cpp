@@ -3,27 +3,19 @@
 
 #include "cluster/placement/partition_map.hpp"
 #include "cluster/placement/placement.hpp"
-#include "tests/support/free_ports.hpp"
+#include "tests/support/patience.hpp"
 
 #include <algorithm>
 
 namespace perdura::tests {
 
-namespace {
-
-constexpr std::chrono::seconds fixture_wait_max{20};
-
-} // namespace
-
 cluster_fixture::cluster_fixture(cluster_options options)
-  : options_(std::move(options)) {
-  const auto count = static_cast<std::uint16_t>(options_.nodes);
-  const std::uint16_t cluster_port = free_ports(count);
-  const std::uint16_t http_port = free_ports(count);
+  : options_(std::move(options)), ports_(2 * options_.nodes) {
+  const std::size_t count = options_.nodes;
   std::vector<std::string> entries;
   for (std::size_t i = 0; i < count; ++i)
     entries.push_back(name_of(i)
-                      + "=127.0.0.1:" + std::to_string(cluster_port + i));
+                      + "=127.0.0.1:" + std::to_string(ports_.at(i)));
   for (std::size_t i = 0; i < count; ++i) {
     client::node_host_config& config = configs_.emplace_back();
     config.node.data_dir = directory.path() / name_of(i);
@@ -33,7 +25,7 @@ cluster_fixture::cluster_fixture(cluster_options options)
     config.node.scheduler_threads = 2;
     config.node.cluster.node = name_of(i);
     config.node.cluster.nodes = entries;
-    config.http.port = static_cast<std::uint16_t>(http_port + i);
+    config.http.port = ports_.at(count + i);
     if (options_.change)
       options_.change(config);
   }
@@ -46,7 +38,7 @@ cluster_fixture::cluster_fixture(cluster_options options)
     for (std::size_t j = 0; j < count; ++j)
       host(i)
         .client()
-        .with({fixture_wait_max, true})
+        .with({patience, true})
         .get_status(id_on(j, "unknown"))
         .value();
 }
@@ -101,9 +93,8 @@ std::unique_ptr<client::cluster_client>
 cluster_fixture::connect(client::call_options calls) const {
   client::cluster_client_config config = client_config();
   config.calls = calls;
-  auto connected
-    = client::cluster_client::connect(config, fixture_wait_max).value();
-  connected->wait_for_all_nodes(fixture_wait_max).value();
+  auto connected = client::cluster_client::connect(config, patience).value();
+  connected->wait_for_all_nodes(patience).value();
   return connected;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// A cluster of nodes with HTTP APIs, all in the test process: on loopback and
-/// free ports, with directories that are removed at the end. Nodes can be
+/// reserved ports, with directories that are removed at the end. Nodes can be
 /// stopped and started again.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "client/examples/samples.hpp"
 #include "tests/client/command_line_runner.hpp"
 #include "tests/client/http_caller.hpp"
+#include "tests/support/reserved_ports.hpp"
 #include "tests/support/temp_directory.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 #include <perdura/client/api/cluster_client.hpp>
@@ -86,6 +87,8 @@ public:
 
 private:
   cluster_options options_;
+  /// First the ports of the cluster, then those of the HTTP APIs.
+  reserved_ports ports_;
   std::vector<client::node_host_config> configs_;
   std::vector<std::unique_ptr<client::node_host>> hosts_;
 };

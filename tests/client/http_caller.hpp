@@ -46,10 +46,10 @@ public:
   void send(std::string_view bytes);
   /// Closes the sending direction of the connection.
   void finish();
-  /// Waits at most 20 s for one complete answer.
+  /// Waits at most `patience` for one complete answer.
   http_answer receive();
-  /// Waits at most 20 s until the server has closed the connection, and returns
-  /// whether it has.
+  /// Waits at most `patience` until the server has closed the connection, and
+  /// returns whether it has.
   bool is_closed();
 
   /// Sends a request with a Host header on this connection and waits for the

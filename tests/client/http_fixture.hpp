@@ -64,10 +64,9 @@ struct http_fixture {
       throw std::runtime_error("not started: " + started.body);
   }
 
-  /// Waits at most 20 s for the end of the instance and returns its status
-  /// object.
+  /// Waits for the end of the instance and returns its status object.
   nlohmann::json ended(const std::string& id) {
-    return request("GET", "/instances/" + id + "?waitSeconds=20").json();
+    return request("GET", "/instances/" + id + "?waitSeconds=60").json();
   }
 
   temp_directory directory;

@@ -3,6 +3,7 @@
 // requests, and the stop of the server.
 #include "client/http/http_server.hpp"
 #include "tests/client/http_caller.hpp"
+#include "tests/support/patience.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -195,17 +196,30 @@ BOOST_AUTO_TEST_CASE(response_header_values_cannot_contain_line_breaks) {
   BOOST_TEST(answer.body == "x");
 }
 
-BOOST_AUTO_TEST_CASE(slow_requests_time_out_and_idle_connections_are_closed) {
+BOOST_AUTO_TEST_CASE(slow_header_times_out) {
   config.header_time_max = milliseconds(300);
-  config.idle_time_max = milliseconds(300);
   start();
   auto slow = connect();
   slow.send("GET / HTTP/1.1\r\n");
-  auto slow_body = connect();
-  slow_body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123");
-  auto idle = connect();
   BOOST_TEST(slow.receive().status == 408);
-  BOOST_TEST(slow_body.receive().status == 408);
+}
+
+// Both connections are idle before their first bytes. Only one of them sends
+// a request in time, so the other one is closed without a response.
+BOOST_AUTO_TEST_CASE(slow_body_times_out_and_idle_connection_is_closed) {
+  config.idle_time_max = milliseconds(300);
+  start();
+  // On a busy machine the first bytes may come too late.
+  BOOST_TEST(perdura::tests::eventually([this] {
+    auto slow_body = connect();
+    slow_body.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123");
+    const int status = slow_body.receive().status;
+    BOOST_TEST((status == 408 || status == 0));
+    return status == 408;
+  }));
+  auto idle = connect();
+  BOOST_TEST(idle.receive().status == 0);
   BOOST_TEST(idle.is_closed());
 }
 
@@ -260,7 +274,8 @@ BOOST_AUTO_TEST_CASE(closed_connection_ends_its_parked_request) {
     parked.get_future().wait();
   }
   auto why = ended.get_future();
-  BOOST_REQUIRE((why.wait_for(seconds(20)) == std::future_status::ready));
+  BOOST_REQUIRE(
+    (why.wait_for(perdura::tests::patience) == std::future_status::ready));
   BOOST_TEST((why.get() == park_outcome::disconnected));
 }
 

@@ -5,6 +5,7 @@
 #include "client/http/tls_context.hpp"
 #include "tests/client/http_fixture.hpp"
 #include "tests/support/certificate.hpp"
+#include "tests/support/patience.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -23,14 +24,14 @@ using persistence::errc;
 
 namespace {
 
-/// A node with a self-signed certificate and a short time limit for handshakes.
+/// A node with a self-signed certificate.
 struct tls_fixture : http_fixture {
-  tls_fixture()
-    : http_fixture({}, [this](client::node_host_config& config) {
+  explicit tls_fixture(std::chrono::milliseconds handshake_max = never)
+    : http_fixture({}, [&](client::node_host_config& config) {
         const auto made = make_certificate(directory.path());
         config.http.tls_certificate_file = made.certificate;
         config.http.tls_key_file = made.key;
-        config.http.header_time_max = std::chrono::milliseconds(300);
+        config.http.header_time_max = handshake_max;
       }) {}
 
   persistence::result<http_reply>
@@ -45,7 +46,7 @@ struct tls_fixture : http_fixture {
       client::parse_url("https://" + name + ":"
                         + std::to_string(host->http_port()))
         .value(),
-      request, std::chrono::seconds(20), {files.certificate.string()});
+      request, patience, {files.certificate.string()});
   }
 
   const certificate_files files = certificate_in(directory.path());
@@ -102,18 +103,18 @@ BOOST_AUTO_TEST_CASE(client_refuses_a_server_that_it_does_not_trust) {
   client::http_request request;
   request.method = "GET";
   request.target = "/healthz";
-  const auto untrusted = send_http_request(
-    url, request, std::chrono::seconds(20), http_client_options{});
+  const auto untrusted
+    = send_http_request(url, request, patience, http_client_options{});
   BOOST_TEST((untrusted.code() == errc::unavailable));
   BOOST_TEST(untrusted.error().message.find("--ca") != std::string::npos);
-  const auto no_file = send_http_request(url, request, std::chrono::seconds(20),
+  const auto no_file = send_http_request(url, request, patience,
                                          http_client_options{"/no/such/file"});
   BOOST_TEST((no_file.code() == errc::invalid_argument));
   // The certificate is valid for 127.0.0.1 only.
   auto other = url;
   other.host = "127.0.0.2";
-  BOOST_TEST(!send_http_request(other, request, std::chrono::seconds(20),
-                                {files.certificate.string()}));
+  BOOST_TEST(
+    !send_http_request(other, request, patience, {files.certificate.string()}));
 }
 
 BOOST_AUTO_TEST_CASE(connection_without_tls_is_closed) {
@@ -130,9 +131,17 @@ BOOST_AUTO_TEST_CASE(connection_without_tls_is_closed) {
     caller.send(bytes);
     BOOST_TEST(caller.is_closed());
   }
-  http_caller silent(host->http_port()); // It is closed after header_time_max.
-  BOOST_TEST(silent.is_closed());
   BOOST_TEST(request_tls("GET", "/healthz")->status == 200);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(http_api_with_tls_time_out)
+
+BOOST_AUTO_TEST_CASE(connection_without_a_handshake_is_closed) {
+  const tls_fixture node(std::chrono::milliseconds(50));
+  http_caller silent(node.host->http_port());
+  BOOST_TEST(silent.is_closed());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

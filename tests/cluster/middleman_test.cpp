@@ -2,6 +2,7 @@
 // Corrections to the network layer of CAF: requests to an ended broker, and the
 // time limit of a handshake.
 #include "cluster/transport/caf_transport.hpp"
+#include "tests/support/patience.hpp"
 #include "tests/support/silent_sockets.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -18,8 +19,6 @@ using namespace cluster;
 using std::chrono::milliseconds;
 
 namespace {
-
-constexpr std::chrono::seconds wait_max{20};
 
 cluster_config short_time_out_config() {
   cluster_config config;
@@ -53,7 +52,7 @@ BOOST_FIXTURE_TEST_CASE(ended_broker_answers_requests_with_an_error,
   self->send_exit(broker, caf::exit_reason::kill);
   self->receive([](const caf::down_msg&) {});
   caf::error got;
-  self->request(broker, wait_max, caf::close_atom::value, std::uint16_t{1})
+  self->request(broker, patience, caf::close_atom::value, std::uint16_t{1})
     .receive([] {}, [&](const caf::error& why) { got = why; });
   BOOST_TEST(static_cast<bool>(got));
   BOOST_TEST((got != caf::make_error(caf::sec::request_timeout)),
@@ -71,9 +70,11 @@ BOOST_FIXTURE_TEST_CASE(connect_waits_for_the_full_silence_time_out,
   ignoring_listener.path_opened = [](path_id, const node_id&) {};
   ignoring_listener.path_closed = [](path_id) {};
   ignoring_listener.packet = [](path_id, std::string) {};
+  const minimum_time connecting;
   auto opened = open_caf_transport(*system, to, ignoring_listener);
   BOOST_REQUIRE(opened);
-  BOOST_TEST((host.first_connection_duration() >= milliseconds(500)));
+  host.await_close_of_first_connection();
+  BOOST_TEST(connecting.has_passed(milliseconds(500)));
   (*opened)->close();
 }
 

@@ -117,16 +117,6 @@ findings files_name_their_licence(const source_file& file) {
   return {file.path + ":1: begins without its SPDX-License-Identifier"};
 }
 
-/// Tests of real processes may sleep; all others advance a manual clock.
-findings tests_do_not_sleep(const source_file& file) {
-  static const std::regex sleep(
-    R"(\b(sleep_for|sleep_until|usleep|nanosleep)\b)");
-  if (!file.path.starts_with("tests/") || file.path.starts_with("tests/real/"))
-    return {};
-  return forbid(file, {"sleep"}, sleep,
-                "a test sleeps; advance a manual clock or await an event");
-}
-
 /// g++ 12 compiles the forbidden forms of co_await to code that crashes. Braces
 /// are allowed for options with designated fields, which are trivially
 /// destructible.
@@ -261,15 +251,6 @@ BOOST_AUTO_TEST_CASE(files_begin_with_their_licence) {
   check(files_name_their_licence, {{"actors/a.cpp", "int a;\n"}},
         {{"actors/a.cpp", "// SPDX-License-Identifier: Apache-2.0\nint a;\n"},
          {"README.md", "text\n"}},
-        cpp_files());
-}
-
-BOOST_AUTO_TEST_CASE(tests_do_not_sleep_instead_of_waiting) {
-  check(tests_do_not_sleep,
-        {{"tests/actors/a_test.cpp", "std::this_thread::sleep_for(1ms);"},
-         {"tests/support/a.hpp", "usleep(1);"}},
-        {{"tests/real/a_test.cpp", "std::this_thread::sleep_for(1ms);"},
-         {"tests/actors/a_test.cpp", "check(\"sleep_for\");"}},
         cpp_files());
 }
 

@@ -6,11 +6,9 @@
 #include "persistence/records/identity.hpp"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <nlohmann/json.hpp>
 #include <sched.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,28 +39,6 @@ cluster::placement placement_of(const std::vector<std::string>& entries,
 }
 
 } // namespace
-
-reserved_port::reserved_port()
-  : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  // The server binds the port a second time. The kernel allows that because
-  // both sockets set SO_REUSEADDR and `socket_` never listens.
-  const int on = 1;
-  sockaddr_in place{};
-  place.sin_family = AF_INET;
-  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof place;
-  auto* address = reinterpret_cast<sockaddr*>(&place);
-  if (socket_ < 0
-      || ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0
-      || ::bind(socket_, address, size) != 0
-      || ::getsockname(socket_, address, &size) != 0)
-    throw std::system_error(errno, std::generic_category(), "no free port");
-  number_ = ntohs(place.sin_port);
-}
-
-reserved_port::~reserved_port() {
-  ::close(socket_);
-}
 
 in_namespace::in_namespace(const std::string& name) {
   if (name.empty())
@@ -177,14 +153,14 @@ local_cluster::local_cluster() {
   const std::string hub_id = persistence::random_hex32();
   for (std::size_t i = 0; i < node_count; ++i)
     entries_.push_back("node-" + std::to_string(i + 1)
-                       + "=127.0.0.1:" + std::to_string(ports_[i].number()));
+                       + "=127.0.0.1:" + std::to_string(ports_.at(i)));
   for (std::size_t i = 0; i < node_count; ++i) {
     cluster_worker_options options;
     options.node = "node-" + std::to_string(i + 1);
     options.data_dir = home_.path() / options.node;
     options.hub_id = hub_id;
     options.nodes = entries_;
-    options.http_port = ports_[node_count + i].number();
+    options.http_port = ports_.at(node_count + i);
     nodes_.push_back(std::make_unique<cluster_node>(std::move(options)));
   }
 }

@@ -4,11 +4,12 @@
 
 #include "client/http/http_client.hpp"
 #include "tests/support/child_process.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/reserved_ports.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include "real/cluster_worker.hpp"
 
-#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,31 +19,7 @@
 
 namespace perdura::tests {
 
-inline constexpr std::chrono::seconds cluster_wait_max{60};
-
-/// A port of 127.0.0.1 that is reserved for a server of this test.
-///
-/// The port stays bound (SO_REUSEADDR) for the lifetime of the object. While
-/// the server is stopped, the kernel therefore does not give the port to
-/// another process. For the same reason the kernel does not choose the port as
-/// the local port of a client that retries. Such a client would connect to
-/// itself.
-class reserved_port {
-public:
-  reserved_port();
-  ~reserved_port();
-
-  reserved_port(const reserved_port&) = delete;
-  reserved_port& operator=(const reserved_port&) = delete;
-
-  std::uint16_t number() const {
-    return number_;
-  }
-
-private:
-  int socket_ = -1;
-  std::uint16_t number_ = 0;
-};
+inline constexpr std::chrono::seconds cluster_wait_max = patience;
 
 /// The address of a node's HTTP API.
 struct http_endpoint {
@@ -187,7 +164,7 @@ private:
   // Declared before nodes_, so that the directory is removed after the nodes
   // have ended.
   temp_directory home_;
-  std::array<reserved_port, 6> ports_;
+  reserved_ports ports_{6}; ///< Three of the cluster, three of the HTTP APIs.
   std::vector<std::string> entries_;
   std::vector<std::unique_ptr<cluster_node>> nodes_;
 };
@@ -201,7 +178,7 @@ struct endpoint_request {
   std::string body = {};         ///< JSON; empty means no body.
   std::string key = {};          ///< The Idempotency-Key header.
   std::string continuation = {}; ///< The x-ms-continuation-token header.
-  std::chrono::milliseconds time_out = std::chrono::seconds(10);
+  std::chrono::milliseconds time_out = cluster_wait_max;
 };
 
 /// Sends one request. The result is empty if no complete response was read

@@ -29,7 +29,7 @@ struct running_cluster : local_cluster {
     std::string line = one.next_line();
     // The node may serve for a moment, until it is connected to a peer.
     if (line.starts_with("ready "))
-      line = one.next_line(std::chrono::seconds(20));
+      line = one.next_line();
     if (line.empty())
       one.kill();
     BOOST_REQUIRE_MESSAGE(!line.empty(), "the node is not refused:\n"
@@ -52,8 +52,7 @@ struct running_cluster : local_cluster {
             return each["message"].get<std::string>().find(part)
                    != std::string::npos;
         return false;
-      },
-      std::chrono::seconds(20));
+      });
   }
 
   /// Options of a process that is not part of the cluster but uses the node
@@ -62,8 +61,8 @@ struct running_cluster : local_cluster {
     cluster_worker_options options = node(2).options();
     options.node = name;
     options.data_dir = directory() / "foreign_process";
-    options.listen = "127.0.0.1:" + std::to_string(foreign_ports_[0].number());
-    options.http_port = foreign_ports_[1].number();
+    options.listen = "127.0.0.1:" + std::to_string(foreign_ports_.at(0));
+    options.http_port = foreign_ports_.at(1);
     return options;
   }
 
@@ -84,7 +83,7 @@ struct running_cluster : local_cluster {
   }
 
 private:
-  std::array<reserved_port, 2> foreign_ports_;
+  reserved_ports foreign_ports_{2};
 };
 
 } // namespace

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Runs `perdura cluster up` as a process, on free ports.
+/// Runs `perdura cluster up` as a process, on reserved ports.
 #pragma once
 
 #include "tests/support/child_process.hpp"
-#include "tests/support/free_ports.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/reserved_ports.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -28,7 +29,7 @@ struct shown_node {
 
 class cluster_up_process {
 public:
-  static constexpr std::chrono::seconds wait_max{60};
+  static constexpr std::chrono::seconds wait_max = patience;
 
   /// Starts the command with these arguments and with options for the ports.
   /// `count` is the number of ports that are reserved for each of the two port
@@ -36,8 +37,10 @@ public:
   explicit cluster_up_process(const std::vector<std::string>& arguments,
                               const std::vector<std::string>& environment = {},
                               std::uint16_t count = 3)
-    : http_port(free_ports(count)),
-      cluster_port(free_ports(count)),
+    : http_ports_(count),
+      cluster_ports_(count),
+      http_port(http_ports_.first()),
+      cluster_port(cluster_ports_.first()),
       process(with_ports(arguments), environment) {}
 
   /// Reads the banner. All nodes serve requests when it is complete.
@@ -80,7 +83,14 @@ public:
     return banner_;
   }
 
-  const std::uint16_t http_port;
+private:
+  // Declared before `process`, so that the ports stay reserved until the
+  // process has ended.
+  reserved_ports http_ports_;
+  reserved_ports cluster_ports_;
+
+public:
+  const std::uint16_t http_port; ///< The first of its range.
   const std::uint16_t cluster_port;
   child_process process;
   std::vector<shown_node> nodes;

@@ -5,7 +5,8 @@
 #include "persistence/journal/lmdb_journal.hpp"
 #include "tests/real/cluster_up_process.hpp"
 #include "tests/support/child_process.hpp"
-#include "tests/support/free_ports.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/reserved_ports.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -30,7 +31,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds wait_max{60};
+constexpr std::chrono::seconds wait_max = patience;
 
 /// The status of GET /readyz; 0 if the node cannot be reached.
 int ready_status(const std::string& url) {
@@ -81,9 +82,12 @@ public:
     place.sin_family = AF_INET;
     place.sin_port = htons(port);
     place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int on = 1; // The test has reserved the port.
     BOOST_REQUIRE(
-      ::bind(socket_, reinterpret_cast<const sockaddr*>(&place), sizeof place)
-        == 0
+      ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
+      && ::bind(socket_, reinterpret_cast<const sockaddr*>(&place),
+                sizeof place)
+           == 0
       && ::listen(socket_, 1) == 0);
   }
 
@@ -197,13 +201,15 @@ BOOST_AUTO_TEST_CASE(killed_node_is_restarted) {
 // All ports are checked before the first node is started.
 BOOST_AUTO_TEST_CASE(port_in_use_is_reported_in_one_sentence) {
   const auto refused = [](const std::string& flag) {
-    const std::uint16_t first = free_ports(3);
+    const reserved_ports ports(3);
+    const reserved_ports other_ports(3);
+    const std::uint16_t first = ports.first();
     const taken_port taken(static_cast<std::uint16_t>(first + 2));
     const std::string other
       = flag == "--http-port" ? "--cluster-port" : "--http-port";
     child_process one({std::getenv("PERDURA_BINARY"), "cluster", "up", flag,
                        std::to_string(first), other,
-                       std::to_string(free_ports(3))});
+                       std::to_string(other_ports.first())});
     std::string text;
     while (const auto line = one.receive(wait_max))
       text += *line + '\n';
@@ -261,12 +267,14 @@ BOOST_AUTO_TEST_CASE(no_node_outlives_a_killed_supervisor) {
 // terminal, so no user could end it with Ctrl-C.
 BOOST_AUTO_TEST_CASE(command_ends_when_its_output_is_closed) {
   temp_directory directory;
-  const std::string line = "TMPDIR='" + directory.path().string() + "' '"
-                           + std::getenv("PERDURA_BINARY")
-                           + "' cluster up --http-port "
-                           + std::to_string(free_ports(3)) + " --cluster-port "
-                           + std::to_string(free_ports(3))
-                           + " 2>/dev/null | head -1 | grep -q '^Perdura '";
+  const reserved_ports http_ports(3);
+  const reserved_ports cluster_ports(3);
+  const std::string line
+    = "TMPDIR='" + directory.path().string() + "' '"
+      + std::getenv("PERDURA_BINARY") + "' cluster up --http-port "
+      + std::to_string(http_ports.first()) + " --cluster-port "
+      + std::to_string(cluster_ports.first())
+      + " 2>/dev/null | head -1 | grep -q '^Perdura '";
   BOOST_TEST(std::system(line.c_str()) == 0);
   BOOST_TEST(fs::is_empty(directory.path()));
 }

@@ -149,9 +149,10 @@ BOOST_AUTO_TEST_CASE(gateway_reconnects_to_a_node_that_was_restarted) {
 }
 
 BOOST_AUTO_TEST_CASE(gateway_without_a_cluster_prints_an_error) {
+  const reserved_ports nothing; // Nothing listens on this port.
   child_process gateway(
     {std::getenv("PERDURA_EXAMPLES") + std::string("/embedded_gateway"),
-     "node-1=127.0.0.1:" + std::to_string(free_ports(1))});
+     "node-1=127.0.0.1:" + std::to_string(nothing.first())});
   const auto line = gateway.receive(cluster_up_process::wait_max);
   BOOST_TEST_REQUIRE(line.has_value());
   BOOST_TEST(line->starts_with("No node of the cluster can be reached."));

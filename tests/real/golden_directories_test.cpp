@@ -7,7 +7,8 @@
 #include "persistence/records/checksum.hpp"
 #include "persistence/views/rows.hpp"
 #include "tests/support/child_process.hpp"
-#include "tests/support/free_ports.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/reserved_ports.hpp"
 
 #include "real/golden_endings.hpp"
 #include "real/golden_functions.hpp"
@@ -39,8 +40,6 @@ namespace fs = std::filesystem;
 using client::orchestration_client;
 using nlohmann::json;
 using persistence::errc;
-
-constexpr std::chrono::seconds patience{60};
 
 const std::vector<std::string> all_directories{
   "one_node", "one_node_in_flush", "three_nodes/node-1", "three_nodes/node-2",
@@ -136,16 +135,16 @@ open_node(const fs::path& directory, activity_log& log,
   return client::node_host::start(std::move(config), golden_functions(program));
 }
 
-/// The three nodes of the cluster on free ports of 127.0.0.1. The addresses may
-/// differ from those of the nodes that wrote the directories.
+/// The three nodes of the cluster on reserved ports of 127.0.0.1. The addresses
+/// may differ from those of the nodes that wrote the directories.
 class golden_cluster {
 public:
   golden_cluster() {
-    std::uint16_t port = free_ports(3);
     for (std::size_t i = 0; i < 3; ++i) {
       copies_.push_back(
         std::make_unique<golden_copy>("three_nodes/" + name(i)));
-      entries_.push_back(name(i) + "=127.0.0.1:" + std::to_string(port++));
+      entries_.push_back(name(i)
+                         + "=127.0.0.1:" + std::to_string(ports_.at(i)));
     }
   }
 
@@ -181,6 +180,7 @@ public:
   }
 
 private:
+  reserved_ports ports_{3};
   std::vector<std::unique_ptr<golden_copy>> copies_;
   std::vector<std::string> entries_;
   std::vector<std::unique_ptr<client::node_host>> hosts_;

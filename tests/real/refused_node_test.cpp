@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `perdura serve` with an emptied data directory: the other node refuses it.
 #include "tests/support/child_process.hpp"
-#include "tests/support/free_ports.hpp"
+#include "tests/support/patience.hpp"
+#include "tests/support/reserved_ports.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -19,34 +20,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds refusal_wait_max{30};
+constexpr std::chrono::seconds refusal_wait_max = patience;
 
 /// Configuration files and directories of a cluster of two nodes.
-struct two_admitted_nodes {
-  two_admitted_nodes() {
-    for (int i = 0; i < 2; ++i)
+struct two_nodes {
+  two_nodes() {
+    for (std::size_t i = 0; i < 2; ++i)
       std::ofstream(file_of(i))
         << "[node]\ndata_dir = \"" << dir_of(i).string()
         << "\"\n[hub]\ncreate = true\nid = \"" << std::string(32, 'b')
-        << "\"\npartitions = 4\n[http]\nport = " << http_port + i
+        << "\"\npartitions = 4\n[http]\nport = " << http_ports.at(i)
         << "\n[cluster]\nnode = \"" << name_of(i)
-        << "\"\nnodes = [\"node-1=127.0.0.1:" << cluster_port
-        << "\", \"node-2=127.0.0.1:" << cluster_port + 1 << "\"]\n";
+        << "\"\nnodes = [\"node-1=127.0.0.1:" << cluster_ports.at(0)
+        << "\", \"node-2=127.0.0.1:" << cluster_ports.at(1) << "\"]\n";
   }
 
-  static std::string name_of(int i) {
+  static std::string name_of(std::size_t i) {
     return "node-" + std::to_string(i + 1);
   }
 
-  fs::path dir_of(int i) const {
+  fs::path dir_of(std::size_t i) const {
     return directory.path() / name_of(i);
   }
 
-  fs::path file_of(int i) const {
+  fs::path file_of(std::size_t i) const {
     return directory.path() / (name_of(i) + ".toml");
   }
 
-  std::unique_ptr<child_process> serve(int i) const {
+  std::unique_ptr<child_process> serve(std::size_t i) const {
     return std::make_unique<child_process>(std::vector<std::string>{
       std::getenv("PERDURA_BINARY"), "serve", "--config", file_of(i).string()});
   }
@@ -62,13 +63,13 @@ struct two_admitted_nodes {
   }
 
   temp_directory directory;
-  const std::uint16_t http_port = free_ports(2);
-  const std::uint16_t cluster_port = free_ports(2);
+  const reserved_ports http_ports{2};
+  const reserved_ports cluster_ports{2};
 };
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(refused_node, two_admitted_nodes)
+BOOST_FIXTURE_TEST_SUITE(refused_node, two_nodes)
 
 BOOST_AUTO_TEST_CASE(node_with_an_emptied_directory_ends_with_exit_code_1) {
   const auto first = serve(0);

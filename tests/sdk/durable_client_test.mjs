@@ -69,7 +69,7 @@ for (const [mode, client] of Object.entries(clients)) {
   }
 
   const check = (description, body) =>
-    test(`${mode}: ${description}`, { timeout: 60_000 }, body);
+    test(`${mode}: ${description}`, { timeout: 120_000 }, body);
 
   // --- startNew -------------------------------------------------------------
 
@@ -110,6 +110,8 @@ for (const [mode, client] of Object.entries(clients)) {
   // --- getStatus ------------------------------------------------------------
 
   await check("getStatus returns the status of a live instance", async () => {
+    // The node reports whole seconds of the same clock.
+    const before = Math.floor(Date.now() / 1000) * 1000;
     const id = await start("SetStatus", { x: 1 });
     const status = await client.getStatus(id);
     assert.equal(status.name, "SetStatus");
@@ -120,7 +122,7 @@ for (const [mode, client] of Object.entries(clients)) {
     assert.equal(status.output, null);
     for (const time of [status.createdTime, status.lastUpdatedTime]) {
       assert.equal(time.getMilliseconds(), 0);
-      assert.ok(Math.abs(Date.now() - time) < 60_000);
+      assert.ok(before <= time && time <= Date.now());
     }
   });
 
@@ -308,7 +310,7 @@ for (const [mode, client] of Object.entries(clients)) {
   // --- waitForCompletionOrCreateCheckStatusResponse -------------------------
 
   const request = new HttpRequest({ method: "GET", url: `${base}/mine` });
-  const soon = { timeoutInMilliseconds: 20_000,
+  const soon = { timeoutInMilliseconds: 60_000,
                  retryIntervalInMilliseconds: 10 };
   const waitFor = (id, options = soon) =>
     client.waitForCompletionOrCreateCheckStatusResponse(request, id, options);

@@ -2,7 +2,6 @@
 /// Sockets that send nothing, for tests of time-outs during a handshake.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 
 namespace perdura::tests {
@@ -21,9 +20,9 @@ public:
   }
 
   /// Accepts connections one after the other until one of them has sent data.
-  /// Returns the time from the first data to the end of that connection.
-  /// @throws std::runtime_error  Nothing happens for 20 s.
-  std::chrono::steady_clock::duration first_connection_duration() const;
+  /// Returns when the peer has closed that connection.
+  /// @throws std::runtime_error  Nothing happens within `patience`.
+  void await_close_of_first_connection() const;
 
 private:
   int listener_;
@@ -31,9 +30,8 @@ private:
 };
 
 /// Connects to a loopback port, sends nothing, and waits until the server
-/// closes the connection. Returns the duration of the connection.
-/// @throws std::runtime_error  Nothing happens for 20 s.
-std::chrono::steady_clock::duration
-silent_connection_duration(std::uint16_t port);
+/// closes the connection.
+/// @throws std::runtime_error  Nothing happens within `patience`.
+void await_close_of_silent_connection(std::uint16_t port);
 
 } // namespace perdura::tests
