@@ -54,8 +54,13 @@ public:
 
   explicit json_text(std::string text) : text_(std::move(text)) {}
 
-  const std::string& text() const {
+  const std::string& text() const& {
     return text_;
+  }
+
+  /// Moves the text out.
+  std::string text() && {
+    return std::move(text_);
   }
 
   bool operator==(const json_text&) const = default;
@@ -174,6 +179,13 @@ std::string to_payload(const T& value, const payload_label& label = {}) {
   }
   detail::check_bytes(text, label);
   return text;
+}
+
+/// As above; moves the text instead of copying it.
+inline std::string to_payload(json_text&& value,
+                              const payload_label& label = {}) {
+  detail::check_verbatim(value.text(), label);
+  return std::move(value).text();
 }
 
 /// Returns the value of the JSON text. An empty text means null.

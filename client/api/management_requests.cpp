@@ -8,7 +8,7 @@
 
 namespace perdura::client {
 
-using operation = orchestration_client::operation;
+using operation = control_operation;
 
 namespace {
 
@@ -21,22 +21,24 @@ std::string make_request_id(const char* operation, const std::string& given) {
 
 } // namespace
 
+std::string instance_id_of(const start_options& options) {
+  if (!options.instance_id.empty())
+    return options.instance_id;
+  // A repeat with the same request ID must find the instance of the first
+  // request, so the instance ID is a function of the request ID. Other
+  // generated IDs sort by the time of the start.
+  return options.request_id.empty()
+           ? persistence::ordered_hex32(persistence::system_clock().now())
+           : persistence::hash_hex32(options.request_id);
+}
+
 result<actors::start_instance> start_request(std::string_view name,
                                              std::string input,
                                              const start_options& options) {
-  actors::start_instance start;
-  start.id = options.instance_id;
-  // A generated instance ID and the execution ID both begin with this time, so
-  // that they sort by the time of the start.
-  const auto now = persistence::system_clock().now();
   if (auto ok = check_request_id(options.request_id); !ok)
     return ok.error();
-  // A repeat with the same request ID must find the instance of the first
-  // request, so the instance ID is a function of the request ID.
-  if (start.id.empty())
-    start.id = options.request_id.empty()
-                 ? persistence::ordered_hex32(now)
-                 : persistence::hash_hex32(options.request_id);
+  actors::start_instance start;
+  start.id = instance_id_of(options);
   // A generated ID always passes this check.
   if (auto ok = persistence::check_instance_id(start.id); !ok)
     return ok.error();
@@ -48,8 +50,9 @@ result<actors::start_instance> start_request(std::string_view name,
   start.version = options.version;
   start.input = std::move(input);
   // The execution ID is set here, so that it does not change if the gateway
-  // sends the request again.
-  start.execution = persistence::ordered_hex32(now);
+  // sends the request again. Execution IDs sort by the time of the start.
+  start.execution
+    = persistence::ordered_hex32(persistence::system_clock().now());
   start.scheduled_at = options.scheduled_at;
   start.get_or_start = options.get_or_start;
   start.request = make_request_id("start", options.request_id);

@@ -12,17 +12,21 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
-#include <perdura/client/api/orchestration_client.hpp>
+#include <perdura/client/api/request_options.hpp>
 
 #include <string>
 #include <string_view>
 
 namespace perdura::client {
 
-/// Makes the request to start an instance. If `options` have no instance ID,
-/// the instance ID is derived from the caller's request ID, so that a repeat
+/// The ID of the instance that a start with these options makes. If they have
+/// no instance ID, it is derived from the caller's request ID, so that a repeat
 /// finds the instance of the first request. If there is no request ID either,
-/// the instance ID is generated.
+/// each call returns another, generated ID.
+std::string instance_id_of(const start_options& options);
+
+/// Makes the request to start an instance, with the ID of `instance_id_of`.
+/// `input` is moved into the request.
 /// @error errc::invalid_instance_id  The instance ID breaks the rules for IDs.
 /// @error errc::invalid_name         `name` is not a valid function name.
 /// @error errc::invalid_json, json_too_deep, payload_too_large  `input` is
@@ -46,8 +50,8 @@ result<actors::management_request> event_request(std::string_view instance_id,
 /// @error errc::invalid_argument  The reason or the request ID is too long or
 ///                                not UTF-8.
 result<actors::management_request>
-control_request(orchestration_client::operation kind,
-                std::string_view instance_id, std::string_view reason,
-                bool recursive, const std::string& request_id);
+control_request(control_operation kind, std::string_view instance_id,
+                std::string_view reason, bool recursive,
+                const std::string& request_id);
 
 } // namespace perdura::client

@@ -6,7 +6,12 @@
 /// argument and the rule that it breaks.
 #pragma once
 
-#include "client/api/orchestration_client.hpp"
+#include <perdura/client/api/request_options.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace perdura::client {
 

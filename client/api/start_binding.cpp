@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client/api/orchestration_client.hpp"
 #include "client/api/request_checks.hpp"
+#include <perdura/client/api/request_options.hpp>
 
 #include <nlohmann/json.hpp>
 

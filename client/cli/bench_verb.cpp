@@ -10,8 +10,6 @@
 #include "client/load/child_node.hpp"
 #include "client/load/commit_probe.hpp"
 #include "client/load/machine_facts.hpp"
-#include "persistence/records/clock.hpp"
-#include <perdura/client/api/orchestration_status.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -236,7 +234,7 @@ result<void> write_files(const bench_verb_options& options,
 } // namespace
 
 bench_report begin_report(const std::filesystem::path& folder) {
-  return {.taken_at = to_iso_seconds(persistence::system_clock().now()),
+  return {.taken_at = time_of_measurement(),
           .build = build_facts(),
           .machine = machine_facts(folder)};
 }

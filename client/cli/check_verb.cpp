@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/check_verb.hpp"
 
-#include "client/cli/node_verbs.hpp"
-#include "persistence/journal/verify.hpp"
+#include "client/cli/hub_verbs.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <ostream>
 
 namespace perdura::client {
@@ -15,24 +16,29 @@ namespace {
 
 /// Reads the whole directory and prints the result. Runs in the child process.
 /// Returns the exit code of the child.
-int print_verification(const std::string& data_dir, terminal& io) {
+int read_and_print(const std::string& data_dir, terminal& io) {
   auto found = persistence::verify_hub(data_dir);
-  if (!found)
-    return fail(io, found.error());
-  io.out << found->instances << " instances, " << found->rows << " rows, "
-         << found->records << " journal records were read.\n";
-  for (const std::string& problem : found->problems)
-    io.out << problem << '\n';
-  if (found->problems.empty()) {
-    io.out << "No damage was found.\n";
-    return exit_ok;
-  }
-  io.out << found->problems.size()
-         << " problems. Nothing was changed; keep a copy of the directory.\n";
-  return exit_instance_failed;
+  return found ? print_verification(*found, io) : fail(io, found.error());
 }
 
 } // namespace
+
+int print_verification(const persistence::verification& found, terminal& io) {
+  io.out << found.instances << " instances, " << found.rows << " rows, "
+         << found.records << " journal records were read.\n";
+  for (const std::string& problem : found.problems)
+    io.out << problem << '\n';
+  if (found.problems.empty()) {
+    io.out << "No damage was found.\n";
+    return exit_ok;
+  }
+  // Of a full list it is not known how many problems it leaves out.
+  const std::size_t listed = found.problems.size();
+  io.out << (listed < persistence::problems_max ? "" : "At least ") << listed
+         << (listed == 1 ? " problem" : " problems")
+         << ". Nothing was changed; keep a copy of the directory.\n";
+  return exit_instance_failed;
+}
 
 int check_verb(const std::string& data_dir, terminal& io) {
   if (auto usable = check_access(data_dir); !usable)
@@ -43,7 +49,7 @@ int check_verb(const std::string& data_dir, terminal& io) {
   if (child < 0)
     return fail(io, {persistence::errc::internal, "Cannot create a process."});
   if (child == 0) {
-    const int code = print_verification(data_dir, io);
+    const int code = read_and_print(data_dir, io);
     io.out.flush();
     io.err.flush();
     // The objects belong to the parent process, so the child must not run their
@@ -51,7 +57,17 @@ int check_verb(const std::string& data_dir, terminal& io) {
     ::_exit(code);
   }
   int status = 0;
-  ::waitpid(child, &status, 0);
+  pid_t ended = 0;
+  do
+    ended = ::waitpid(child, &status, 0);
+  while (ended < 0 && errno == EINTR);
+  // For example, a parent process may have set SIGCHLD to be ignored; then the
+  // system keeps no exit code.
+  if (ended != child)
+    return fail(io, {persistence::errc::internal,
+                     "The exit code of the process that has read the directory "
+                     "is not known: "
+                       + std::string(std::strerror(errno)) + '.'});
   if (WIFEXITED(status))
     return WEXITSTATUS(status);
   io.out << "Reading the directory ended the process by signal "

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client/cli/terminal.hpp"
+#include "persistence/journal/verify.hpp"
 
 #include <string>
 
@@ -13,5 +14,9 @@ namespace perdura::client {
 /// exit code 1 if there is damage, and another code if the directory cannot be
 /// read, e.g. because a node uses it.
 int check_verb(const std::string& data_dir, terminal& io);
+
+/// Prints what a verification has found. Returns exit_ok if there is no
+/// problem, else exit_instance_failed.
+int print_verification(const persistence::verification& found, terminal& io);
 
 } // namespace perdura::client

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keeps more than 10 project includes or 15 members: the parser needs the
+// options of every verb, and calls every verb.
 #include "client/cli/command_line.hpp"
 
 #include "client/cli/bench_verb.hpp"
@@ -11,6 +13,7 @@
 #include "client/cli/control_verbs.hpp"
 #include "client/cli/follow_verbs.hpp"
 #include "client/cli/help_formatter.hpp"
+#include "client/cli/hub_verbs.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/node_verbs.hpp"
 #include "client/cli/query_verbs.hpp"
@@ -24,6 +27,8 @@
 #include <functional>
 #include <memory>
 #include <ostream>
+#include <string_view>
+#include <vector>
 
 namespace perdura::client {
 
@@ -58,6 +63,27 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"bench", " hello fan-out --rate 500,1000,2000 --svg hello.svg"},
   {"completions", " bash > /etc/bash_completion.d/perdura"},
 };
+
+/// The arguments without an option directly before --help: an option with a
+/// value would take --help as its value. The argument "--OPTION=--help" has
+/// such a value.
+std::vector<const char*> without_option_before_help(int argc,
+                                                    const char* const* argv) {
+  std::vector<const char*> kept;
+  bool has_options = true; // Arguments after "--" are no options.
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view each = argv[i];
+    const std::string_view before = kept.empty() ? "" : kept.back();
+    has_options = has_options && each != "--";
+    // "-o" is the only short option with a value.
+    if (has_options && (each == "--help" || each == "-h")
+        && (before == "-o" || before.starts_with("--"))
+        && before.find('=') == before.npos)
+      kept.pop_back();
+    kept.push_back(argv[i]);
+  }
+  return kept;
+}
 
 /// The parser and the options that it fills. Parsing a verb stores the action
 /// that the verb performs; run() calls the action after the whole command line
@@ -112,8 +138,9 @@ public:
 
   /// Parses the arguments and performs the action. Returns the exit code.
   int run(int argc, const char* const* argv) {
+    const auto arguments = without_option_before_help(argc, argv);
     try {
-      app_.parse(argc, argv);
+      app_.parse(static_cast<int>(arguments.size()), arguments.data());
     } catch (const CLI::ParseError& failure) {
       // Help and version also arrive here, with exit code 0.
       return app_.exit(failure, io_.out, io_.err) == 0 ? exit_ok : exit_usage;
@@ -208,7 +235,7 @@ private:
     hub->require_subcommand(1);
     CLI::App* create = add_verb(
       *hub, "create", "Create a task hub in a new or empty directory.",
-      [this] { return hub_create_verb(node_, io_); });
+      [this] { return hub_create_verb(node_.configuration, io_); });
     add_config_option(*create, node_.configuration);
     create
       ->add_option("--data-dir", node_.configuration.data_dir,

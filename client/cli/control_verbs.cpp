@@ -273,7 +273,7 @@ int purge_verb(node_connection& node, const control_target& target,
     "purge", "purged", {"Completed", "Failed", "Terminated", "Canceled"}};
   filter_options filter = target.filter;
   if (filter.statuses.empty())
-    filter.statuses = {"Completed", "Failed", "Terminated"};
+    filter.statuses = action.statuses;
   if (filter.created_from.empty())
     filter.created_from = "1970-01-01"; // The API requires this parameter.
   // The instances are counted only for the question or for --dry-run. The

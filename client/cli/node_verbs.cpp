@@ -2,21 +2,16 @@
 #include "client/cli/node_verbs.hpp"
 
 #include "client/api/node_host.hpp"
-#include "client/cli/json_view.hpp"
-#include "client/cli/node_connection.hpp"
+#include "client/cli/first_orchestration.hpp"
+#include "client/cli/hub_verbs.hpp"
 #include "client/cli/signal_watch.hpp"
 #include "client/cli/temporary_folder.hpp"
 #include "client/examples/samples.hpp"
-#include "client/http/access_keys.hpp"
 #include "cluster/node/node.hpp"
-#include "cluster/node/hub_creation.hpp"
 #include "persistence/process/build_info.hpp"
 #include "persistence/process/logging.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -26,8 +21,6 @@ namespace perdura::client {
 
 using persistence::errc;
 using persistence::error;
-using persistence::result;
-using std::chrono::steady_clock;
 
 namespace {
 
@@ -66,40 +59,6 @@ void print_banner(node_host& host, const actors::registry& functions,
   if (temporary)
     io.out << "The data is deleted on exit; --data-dir DIR keeps it.\n";
   io.out << "Press Ctrl-C to stop.\n" << std::endl;
-}
-
-/// The first access key of this process's own HTTP API. Empty if the API needs
-/// no key.
-std::string first_key() {
-  const char* keys = std::getenv("PERDURA_KEYS");
-  std::string_view all = keys == nullptr ? "" : keys;
-  return std::string(next_key(all));
-}
-
-/// Runs HelloSequence through the HTTP API, as a client would, and prints its
-/// result. Returns the exit code of the process.
-int run_first_orchestration(node_host& host, terminal& io) {
-  const auto began = steady_clock::now();
-  auto url = parse_url(host.url());
-  if (!url)
-    return fail(io, url.error());
-  node_connection node(*url, {first_key(), {}});
-  auto started = node.call_api("POST", "/orchestrators/HelloSequence");
-  if (!started)
-    return fail(io, started.error());
-  const std::string id = json_unquoted(json_member(started->body, "id"));
-  auto status = node.wait_for_end(id, std::chrono::seconds(30));
-  if (!status)
-    return fail(io, status.error());
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-    steady_clock::now() - began);
-  const std::string state
-    = json_unquoted(json_member(*status, "runtimeStatus"));
-  io.out << "HelloSequence " << id << ": " << state << " in " << took.count()
-         << " ms\n"
-         << json_compact(json_member(*status, "output").value_or("null"))
-         << std::endl;
-  return state == "Completed" ? exit_ok : exit_instance_failed;
 }
 
 /// Stops the node. If activities do not end in time, prints their names and
@@ -143,18 +102,6 @@ int exit_code_of_stop(signal_watch& signals, terminal& io) {
                    persistence::log_level::error, sentence);
   fail(io, {errc::storage_foreign, sentence});
   return exit_node_refused;
-}
-
-/// @error errc::invalid_argument  No data directory is configured.
-/// @error errc::storage_failed    Permission is denied.
-result<void> check_data_dir(const configuration& values,
-                            const std::string& verb) {
-  if (!values.host.node.data_dir.empty())
-    return check_access(values.host.node.data_dir.string());
-  return error{errc::invalid_argument,
-               verb
-                 + " needs a data directory: --data-dir DIR, or node.data_dir "
-                   "in the file of --config."};
 }
 
 /// Waits up to one second for the other nodes of the cluster, so that the
@@ -216,13 +163,6 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
 
 } // namespace
 
-result<void> check_access(const std::string& data_dir) {
-  if (::access(data_dir.c_str(), R_OK | W_OK | X_OK) == 0 || errno != EACCES)
-    return {};
-  return error{errc::storage_failed, "Cannot use the data directory " + data_dir
-                                       + ": permission denied."};
-}
-
 int dev_verb(const node_verb_options& options, terminal& io) {
   sourced_configuration all = gather_configuration(options.configuration);
   if (!all.problems.empty())
@@ -246,35 +186,6 @@ int serve_verb(const node_verb_options& options, terminal& io) {
   if (auto named = check_data_dir(all.values, "serve"); !named)
     return fail(io, named.error());
   return serve(std::move(all.values), false, false, io);
-}
-
-int hub_create_verb(const node_verb_options& options, terminal& io) {
-  sourced_configuration all = gather_configuration(options.configuration);
-  if (!all.problems.empty())
-    return fail_with_problems(io, all);
-  if (auto named = check_data_dir(all.values, "hub create"); !named)
-    return fail(io, named.error());
-  const cluster::node_config& config = all.values.host.node;
-  auto hub = cluster::create_hub(config);
-  if (!hub)
-    return fail(io, hub.error());
-  io.out << "Hub \"" << hub->name << "\" with " << hub->partition_count
-         << " partitions created in " << config.data_dir.string() << ".\n";
-  std::vector<std::pair<std::string, std::string>> pairs;
-  if (!hub->node.empty()) {
-    // In a cluster a node owns only some of the partitions.
-    const auto owned = cluster::placement_of(*hub).owned_by(hub->node);
-    std::string list;
-    for (const auto each : owned)
-      list += (list.empty() ? "" : ", ")
-              + std::to_string(persistence::index_of(each));
-    pairs = {{"  Node", hub->node},
-             {"  Owns", std::to_string(owned.size())
-                          + " partitions: " + shortened(list, 60)}};
-  }
-  pairs.emplace_back("  Hub ID", hub->hub_id);
-  print_pairs(io.out, pairs);
-  return exit_ok;
 }
 
 } // namespace perdura::client

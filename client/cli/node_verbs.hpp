@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The verbs that run a node, `dev` and `serve`, and the verb `hub create`.
+/// The verbs that run a node: `dev` and `serve`.
 #pragma once
 
 #include "client/cli/config_verbs.hpp"
@@ -7,7 +7,7 @@
 
 namespace perdura::client {
 
-/// The command line of `dev`, `serve` and `hub create`.
+/// The command line of `dev` and `serve`.
 struct node_verb_options {
   /// If no data directory is set, `dev` uses a temporary one.
   configuration_flags configuration;
@@ -23,13 +23,5 @@ int dev_verb(const node_verb_options& options, terminal& io);
 /// Runs a node until a signal arrives or until the other nodes of the cluster
 /// refuse it. If they refuse it, the exit code is exit_node_refused.
 int serve_verb(const node_verb_options& options, terminal& io);
-/// Creates a task hub in the data directory, and prints its identity.
-int hub_create_verb(const node_verb_options& options, terminal& io);
-
-/// Checks that this process may use the data directory. Without this check, a
-/// directory that the process may not read would be reported as a directory
-/// without a task hub.
-/// @error errc::storage_failed  Permission is denied.
-persistence::result<void> check_access(const std::string& data_dir);
 
 } // namespace perdura::client

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,12 +24,17 @@ namespace perdura::client {
 
 /// The state that all calls of one HTTP API share.
 struct api_context {
-  api_context(orchestration_client node_client, management_api_config settings)
-    : client(std::move(node_client)),
+  api_context(const orchestration_client& node_client,
+              management_api_config settings)
+    : client(node_client.async()),
+      blocking_client(node_client),
       config(std::move(settings)),
       access_rules(config.access_control) {}
 
-  orchestration_client client;
+  /// Makes results where answers arrive; see `api_call::client`.
+  async_client client;
+  /// For the threads of `blocking_calls` only.
+  orchestration_client blocking_client;
   management_api_config config;
   access_control access_rules;
   http_metrics metrics;
@@ -41,7 +47,9 @@ struct api_context {
 /// One call in progress. Routes hold it by a shared pointer until they have
 /// answered it, perhaps on another thread.
 ///
-/// Thread-safe. The first response is sent; later ones are dropped.
+/// Thread-safe. The first response is sent; later ones are dropped. The request
+/// has no body: the functions of routes that need the body get it as an
+/// argument.
 class api_call {
 public:
   api_call(std::shared_ptr<api_context> api, http_request received,
@@ -85,6 +93,16 @@ public:
 
   const http_responder& responder() const {
     return responder_;
+  }
+
+  /// The client API for this call. Its callbacks run on the server's thread of
+  /// the connection, so that a thread that runs partitions neither formats a
+  /// response nor signs its URLs.
+  async_client client() const {
+    return context->client.on(
+      [responder = responder_](std::function<void()> work) {
+        responder.run(std::move(work));
+      });
   }
 
   std::shared_ptr<api_context> context;
@@ -141,12 +159,14 @@ struct wait_times {
 /// @error errc::invalid_argument  A time is out of range; see `check_wait`.
 result<std::optional<wait_times>> parse_wait(const api_call& call);
 
+/// @param body  The input as JSON text; empty means null.
 void start_orchestration(const api_call_ptr& call, const std::string& name,
-                         const std::string& id);
+                         const std::string& id, std::string body);
 /// Starts an instance and waits for its end. By default the time-out is 30 s
 /// and the interval 1 s.
-void start_and_wait(const api_call_ptr& call, const std::string& name);
-void start_bindings(const api_call_ptr& call);
+void start_and_wait(const api_call_ptr& call, const std::string& name,
+                    std::string body);
+void start_bindings(const api_call_ptr& call, const std::string& body);
 void restart_orchestration(const api_call_ptr& call, const std::string& id);
 
 /// Whether another request may wait. If not, fails the call with
@@ -161,9 +181,9 @@ void wait_for_outcome(const api_call_ptr& call, const std::string& id,
 
 void get_instance(const api_call_ptr& call, const std::string& id);
 void raise_event(const api_call_ptr& call, const std::string& id,
-                 const std::string& name);
+                 const std::string& name, std::string body);
 void control_instance(const api_call_ptr& call, const std::string& id,
-                      orchestration_client::operation what);
+                      control_operation what);
 void get_instance_urls(const api_call_ptr& call, const std::string& id);
 
 void list_instances(const api_call_ptr& call);

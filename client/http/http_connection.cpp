@@ -19,16 +19,17 @@ using boost::system::error_code;
 using std::chrono::steady_clock;
 
 template <class F>
-void worker_dispatcher::dispatch(F f) {
+bool worker_dispatcher::dispatch(F&& f) {
   std::unique_lock lock(mutex_);
   if (context_ == nullptr)
-    return;
+    return false;
   if (context_->get_executor().running_in_this_thread()) {
     lock.unlock(); // `f` may call `dispatch` or `close`.
     f();
-    return;
+    return true;
   }
-  net::post(*context_, std::move(f));
+  net::post(*context_, std::forward<F>(f));
+  return true;
 }
 
 namespace {
@@ -63,6 +64,11 @@ public:
       if (auto alive = connection.lock())
         alive->park(request, time_out, std::move(end));
     });
+  }
+
+  void run(std::function<void()> work) override {
+    if (!dispatcher_->dispatch(std::move(work)))
+      work();
   }
 
 private:
@@ -202,13 +208,14 @@ void http_connection::on_readable() {
 }
 
 void http_connection::process_bytes(std::string_view bytes) {
-  if (unread_.empty()) {
+  if (input_.unread.empty()) {
     parse(bytes);
     return;
   }
-  // `unread_` is cleared first, because `parse` stores the unparsed rest in it.
-  std::string joined = std::move(unread_);
-  unread_.clear();
+  // `input_.unread` is cleared first, because `parse` stores the unparsed rest
+  // in it.
+  std::string joined = std::move(input_.unread);
+  input_.unread.clear();
   joined += bytes;
   parse(joined);
 }
@@ -228,13 +235,13 @@ void http_connection::read_while_handling() {
     return;
   }
   const std::string_view bytes(worker_.scratch.data(), read);
-  if (failure || (tls_ && !decrypt(bytes, unread_))) {
+  if (failure || (tls_ && !decrypt(bytes, input_.unread))) {
     end_park(park_outcome::disconnected);
     return;
   }
   if (!tls_)
-    unread_ += bytes;
-  if (unread_.size() < pipelined_bytes_max)
+    input_.unread += bytes;
+  if (input_.unread.size() < pipelined_bytes_max)
     wait_readable();
   else if (state_ == phase::parked)
     close();
@@ -243,13 +250,13 @@ void http_connection::read_while_handling() {
 /// Calls the handler with the parsed request.
 void http_connection::dispatch_request() {
   http_server_state& server = worker_.server;
-  auto message = parser_->release();
-  parser_.reset();
+  auto message = input_.parser->release();
+  input_.parser.reset();
   // From here on, calls for an earlier request have no effect.
-  ++request_;
-  keep_alive_ = message.keep_alive();
-  http_1_0_ = message.version() < 11;
-  head_ = message.method() == http::verb::head;
+  ++request_.number;
+  request_.keep_alive = message.keep_alive();
+  request_.http_1_0 = message.version() < 11;
+  request_.head = message.method() == http::verb::head;
   set_phase(phase::handling);
   if (server.requests_open.fetch_add(1) >= server.config.requests_max) {
     server.requests_open.fetch_sub(1);
@@ -262,7 +269,7 @@ void http_connection::dispatch_request() {
     return;
   }
   // The slot is released by the response, by `park` or by `close`.
-  counted_ = true;
+  request_.counted = true;
   http_request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
@@ -270,7 +277,7 @@ void http_connection::dispatch_request() {
   // removes or checks keys in the header would not have seen them.
   // @source RFC 9110, section 6.5.1.
   for (const auto& field : message) {
-    if (request.headers.size() == header_fields_)
+    if (request.headers.size() == input_.header_fields)
       break;
     request.headers.push_back(
       {std::string(field.name_string()), std::string(field.value())});
@@ -278,8 +285,8 @@ void http_connection::dispatch_request() {
   request.body = std::move(message.body());
   request.peer = peer_;
   // The responder may outlive this connection; see `exchange`.
-  const http_responder responder(
-    std::make_shared<exchange>(worker_.dispatcher, weak_from_this(), request_));
+  const http_responder responder(std::make_shared<exchange>(
+    worker_.dispatcher, weak_from_this(), request_.number));
   try {
     server.handler(std::move(request), responder);
   } catch (const std::exception& failure) {
@@ -297,43 +304,43 @@ void http_connection::dispatch_request() {
 void http_connection::park(std::uint64_t request,
                            std::chrono::milliseconds time_out,
                            std::function<void(park_outcome)> on_end) {
-  if (request != request_ || state_ != phase::handling)
+  if (request != request_.number || state_ != phase::handling)
     return;
   // A parked request does not count as a request in progress, and has no
   // deadline except its own timer.
   release_request_slot();
   set_phase(phase::parked);
-  on_park_end_ = std::move(on_end);
+  park_.on_end = std::move(on_end);
   // The worker began to drain before this call arrived on the worker's thread.
   if (worker_.stopping) {
     end_park(park_outcome::stopping);
     return;
   }
-  park_timer_.emplace(worker_.context, time_out);
-  park_timer_->async_wait(
+  park_.timer.emplace(worker_.context, time_out);
+  park_.timer->async_wait(
     [self = shared_from_this(), request](const error_code& failure) {
       // The timer may fire after the response, when the connection already
       // serves the next request.
-      if (!failure && request == self->request_)
+      if (!failure && request == self->request_.number)
         self->end_park(park_outcome::timed_out);
     });
   wait_readable();
 }
 
 void http_connection::end_park(park_outcome why) {
-  if (!on_park_end_)
+  if (!park_.on_end)
     return;
   // The member is cleared first, because the callback responds and may close
   // the connection. The local variable keeps the callback alive while it runs.
-  const auto on_end = std::exchange(on_park_end_, nullptr);
+  const auto on_end = std::exchange(park_.on_end, nullptr);
   if (state_ == phase::parked)
     set_phase(phase::handling);
-  park_timer_.reset();
+  park_.timer.reset();
   on_end(why);
 }
 
 void http_connection::release_request_slot() {
-  if (std::exchange(counted_, false))
+  if (std::exchange(request_.counted, false))
     worker_.server.requests_open.fetch_sub(1);
 }
 
@@ -342,12 +349,12 @@ void http_connection::release_request_slot() {
 // Ignores a response to an earlier request, and a second response to the
 // current request.
 void http_connection::send(std::uint64_t request, http_response response) {
-  if (request != request_
+  if (request != request_.number
       || (state_ != phase::handling && state_ != phase::parked))
     return;
   release_request_slot();
-  on_park_end_ = nullptr;
-  park_timer_.reset();
+  park_.on_end = nullptr;
+  park_.timer.reset();
   write(std::move(response));
 }
 
@@ -356,10 +363,10 @@ void http_connection::refuse(int status, const char* code,
                              std::string sentence) {
   if (worker_.server.refused)
     worker_.server.refused(status);
-  keep_alive_ = false;
-  refused_ = true;
+  request_.keep_alive = false;
+  request_.refused = true;
   // The method may not have been parsed yet, so the response gets a body.
-  head_ = false;
+  request_.head = false;
   write(error_response(status, code, sentence));
 }
 
@@ -371,36 +378,36 @@ void http_connection::write(http_response response) {
             worker_.server.config.idle_time_max
               + std::chrono::seconds(response.body.size() >> 18U));
   // While the server stops, each response closes its connection.
-  keep_alive_ = keep_alive_ && !worker_.stopping;
+  request_.keep_alive = request_.keep_alive && !worker_.stopping;
   const auto reason
     = http::obsolete_reason(static_cast<http::status>(response.status));
-  head_text_ = "HTTP/1.1 " + std::to_string(response.status) + ' ';
-  head_text_.append(reason.data(), reason.size());
-  head_text_ += "\r\n";
+  output_.head = "HTTP/1.1 " + std::to_string(response.status) + ' ';
+  output_.head.append(reason.data(), reason.size());
+  output_.head += "\r\n";
   // An origin server with a clock must send Date.
   // @source RFC 9110, section 6.6.1.
-  add_header(head_text_, "Date", worker_.date());
+  add_header(output_.head, "Date", worker_.date());
   if (!response.body.empty())
-    add_header(head_text_, "Content-Type", response.content_type);
-  add_header(head_text_, "Content-Length",
+    add_header(output_.head, "Content-Type", response.content_type);
+  add_header(output_.head, "Content-Length",
              std::to_string(response.body.size()));
   for (const http_header& each : response.headers)
-    add_header(head_text_, each.name, each.value);
-  if (!keep_alive_)
-    add_header(head_text_, "Connection", "close");
-  else if (http_1_0_)
-    add_header(head_text_, "Connection", "keep-alive");
-  head_text_ += "\r\n";
+    add_header(output_.head, each.name, each.value);
+  if (!request_.keep_alive)
+    add_header(output_.head, "Connection", "close");
+  else if (request_.http_1_0)
+    add_header(output_.head, "Connection", "keep-alive");
+  output_.head += "\r\n";
   // A response to HEAD has the Content-Length of the body that it leaves out.
-  body_text_ = head_ ? std::string() : std::move(response.body);
+  output_.body = request_.head ? std::string() : std::move(response.body);
   if (tls_) {
     write_encrypted();
     return;
   }
   // Head and body are sent by one system call without copying the body. Both
   // strings must stay unchanged until `on_written`.
-  const std::array<net::const_buffer, 2> parts{net::buffer(head_text_),
-                                               net::buffer(body_text_)};
+  const std::array<net::const_buffer, 2> parts{net::buffer(output_.head),
+                                               net::buffer(output_.body)};
   net::async_write(
     socket_, parts,
     [self = shared_from_this()](const error_code& failure, std::size_t) {
@@ -413,31 +420,31 @@ void http_connection::on_written(bool whole) {
     return;
   const http_server_config& config = worker_.server.config;
   // Frees the memory, so that an idle connection holds no response.
-  head_text_ = {};
-  body_text_ = {};
-  if (!whole || (!keep_alive_ && !refused_)
-      || (worker_.stopping && !refused_)) {
+  output_.head = {};
+  output_.body = {};
+  if (!whole || (!request_.keep_alive && !request_.refused)
+      || (worker_.stopping && !request_.refused)) {
     close();
     return;
   }
-  if (refused_) {
+  if (request_.refused) {
     // If the socket were closed while the caller still sends, the kernel would
     // reset the connection, and the caller could lose the response. So bytes of
     // the caller are read and dropped for two seconds.
     error_code ignored;
     socket_.shutdown(net_socket::shutdown_send, ignored);
-    unread_ = {};
+    input_.unread = {};
     set_phase(phase::draining, std::chrono::seconds(2));
     wait_readable();
     return;
   }
   // Bytes that the caller has sent early are parsed before the next read.
   set_phase(phase::idle, config.idle_time_max);
-  if (unread_.empty()) {
+  if (input_.unread.empty()) {
     wait_readable();
     return;
   }
-  const std::string next = std::exchange(unread_, {});
+  const std::string next = std::exchange(input_.unread, {});
   parse(next);
 }
 
@@ -485,7 +492,7 @@ void http_connection::close() {
   error_code ignored;
   // The close notification is left out if other TLS records are being sent,
   // because it must not be written into the middle of a record.
-  if (tls_ && encrypted_.empty()) {
+  if (tls_ && output_.encrypted.empty()) {
     tls_->close();
     const std::string notification = tls_->take_output();
     if (!notification.empty())
@@ -493,8 +500,8 @@ void http_connection::close() {
   }
   socket_.shutdown(net_socket::shutdown_both, ignored);
   socket_.close(ignored);
-  park_timer_.reset();
-  parser_.reset();
+  park_.timer.reset();
+  input_.parser.reset();
   worker_.remove_connection(self);
 }
 

@@ -57,9 +57,10 @@ public:
   explicit worker_dispatcher(net::io_context& context) : context_(&context) {}
 
   /// Runs `f` on the worker's thread: at once if the caller already runs on
-  /// that thread, else later. Drops `f` after `close`.
+  /// that thread, else later. Returns false, and neither runs nor moves `f`,
+  /// after `close`.
   template <class F>
-  void dispatch(F f);
+  bool dispatch(F&& f);
 
   void close() {
     const std::lock_guard lock(mutex_);
@@ -190,34 +191,54 @@ private:
   /// Removes the request from `requests_open`. Idempotent.
   void release_request_slot();
 
+  /// The request that is being received, handled or answered.
+  struct current_request {
+    std::uint64_t number = 0;
+    bool counted = false; ///< It counts in `requests_open`.
+    bool keep_alive = true;
+    bool http_1_0 = false; ///< Keep-alive must be announced in the response.
+    bool head = false;     ///< The method is HEAD: the response has no body.
+    bool refused = false;  ///< The server itself refused it.
+  };
+
+  /// What has been received and not yet handled.
+  struct received_bytes {
+    std::optional<parser_type> parser;
+    bool header_checked = false;
+    /// The number of header fields. Trailer fields after a body do not count.
+    std::size_t header_fields = 0;
+    /// Bytes that have been read but not parsed: the next request, or the rest
+    /// of an incomplete header.
+    std::string unread;
+  };
+
+  /// The response that is being sent.
+  struct response_bytes {
+    std::string head;
+    std::string body;
+    std::string encrypted; ///< TLS records that are being sent.
+    /// The TLS session has encrypted the whole response. `on_written` must be
+    /// called when all output of the session has been sent.
+    bool is_encrypted = false;
+  };
+
+  /// The wait of a parked request.
+  struct parked_request {
+    std::function<void(park_outcome)> on_end;
+    std::optional<net::steady_timer> timer;
+  };
+
   http_worker& worker_;
   net_socket socket_;
   phase state_ = phase::idle;
   steady_time deadline_ = steady_time::max(); ///< End of the phase.
   bool waiting_ = false; ///< A wait for the socket to be readable is pending.
-  bool counted_ = false; ///< The request counts in `requests_open`.
-  bool keep_alive_ = true;
-  bool http_1_0_ = false; ///< Keep-alive must be announced in the response.
-  bool head_ = false;     ///< The method is HEAD: the response has no body.
-  bool header_checked_ = false;
-  /// The number of header fields. Trailer fields after a body do not count.
-  std::size_t header_fields_ = 0;
-  bool refused_ = false;      ///< The server itself refused the request.
-  std::uint64_t request_ = 0; ///< Number of the current request.
   std::string peer_;
-  std::optional<parser_type> parser_;
-  /// Bytes that have been read but not parsed: the next request, or the rest
-  /// of an incomplete header.
-  std::string unread_;
-  std::string head_text_;
-  std::string body_text_;
   std::unique_ptr<tls_session> tls_;
-  std::string encrypted_; ///< TLS records that are being sent.
-  /// The TLS session has encrypted the whole response. `on_written` must be
-  /// called when all output of the session has been sent.
-  bool response_encrypted_ = false;
-  std::function<void(park_outcome)> on_park_end_;
-  std::optional<net::steady_timer> park_timer_;
+  current_request request_;
+  received_bytes input_;
+  response_bytes output_;
+  parked_request park_;
 };
 
 } // namespace perdura::client

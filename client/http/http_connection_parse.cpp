@@ -17,14 +17,15 @@ using boost::system::error_code;
 /// goes to the handler; the bytes after it are kept for the next request.
 void http_connection::parse(std::string_view bytes) {
   const http_server_config& config = worker_.server.config;
-  if (!parser_) {
-    parser_.emplace();
+  if (!input_.parser) {
+    input_.parser.emplace();
     // Parse the header alone first. With `eager`, the fields of a trailer
     // could be taken for header fields before the header has been checked.
-    parser_->eager(false);
-    parser_->header_limit(static_cast<std::uint32_t>(config.header_bytes_max));
-    parser_->body_limit(config.body_bytes_max);
-    header_checked_ = false;
+    input_.parser->eager(false);
+    input_.parser->header_limit(
+      static_cast<std::uint32_t>(config.header_bytes_max));
+    input_.parser->body_limit(config.body_bytes_max);
+    input_.header_checked = false;
     set_phase(phase::header, config.header_time_max);
   }
   // Each pass feeds the remaining bytes to the parser. The loop ends when the
@@ -35,15 +36,15 @@ void http_connection::parse(std::string_view bytes) {
       return;
     // Checked as soon as the header is complete, so that the body of a refused
     // request need not be received.
-    if (parser_->is_header_done() && !header_checked_) {
-      header_checked_ = true;
+    if (input_.parser->is_header_done() && !input_.header_checked) {
+      input_.header_checked = true;
       if (!check_header())
         return;
-      parser_->eager(true);
+      input_.parser->eager(true);
       wants_more = bytes.empty();
     }
-    if (parser_->is_done()) {
-      unread_ = std::string(bytes);
+    if (input_.parser->is_done()) {
+      input_.unread = std::string(bytes);
       dispatch_request();
       return;
     }
@@ -56,7 +57,7 @@ void http_connection::parse(std::string_view bytes) {
              + std::to_string(config.header_bytes_max) + " bytes.");
     return;
   }
-  unread_ = std::string(bytes);
+  input_.unread = std::string(bytes);
   wait_readable();
 }
 
@@ -67,7 +68,7 @@ bool http_connection::feed_parser(std::string_view& bytes, bool& wants_more) {
   error_code failure;
   std::size_t used = 0;
   try {
-    used = parser_->put(net::buffer(bytes.data(), bytes.size()), failure);
+    used = input_.parser->put(net::buffer(bytes.data(), bytes.size()), failure);
   } catch (const std::exception&) {
     // Beast throws for a field of more than 65,535 bytes.
     refuse(431, "header_too_large", "A field of the request is too large.");
@@ -87,7 +88,7 @@ bool http_connection::feed_parser(std::string_view& bytes, bool& wants_more) {
 /// if the request was refused.
 bool http_connection::check_header() {
   const http_server_config& config = worker_.server.config;
-  const auto& message = parser_->get();
+  const auto& message = input_.parser->get();
   if (message.target().size() > config.uri_bytes_max) {
     refuse(414, "uri_too_long",
            "The URI has more than " + std::to_string(config.uri_bytes_max)
@@ -102,7 +103,7 @@ bool http_connection::check_header() {
     ++fields;
     hosts += field.name() == http::field::host ? 1 : 0;
   }
-  header_fields_ = fields;
+  input_.header_fields = fields;
   if (fields > config.header_fields_max) {
     refuse(431, "header_too_large",
            "The request has more than "
@@ -117,7 +118,7 @@ bool http_connection::check_header() {
   }
   if (!has_plain_transfer_coding())
     return false;
-  if (parser_->is_done())
+  if (input_.parser->is_done())
     return true;
   // A new deadline: the body may take longer than the header.
   set_phase(phase::body, config.idle_time_max);
@@ -144,11 +145,11 @@ bool http_connection::check_header() {
 /// @source RFC 9112, sections 6.1 and 11.2.
 bool http_connection::has_plain_transfer_coding() {
   std::size_t codings = 0;
-  for (const auto& field : parser_->get()) {
+  for (const auto& field : input_.parser->get()) {
     if (field.name() != http::field::transfer_encoding)
       continue;
     ++codings;
-    if (codings > 1 || parser_->get().version() < 11
+    if (codings > 1 || input_.parser->get().version() < 11
         || !persistence::equal_ignoring_case(
           {field.value().data(), field.value().size()}, "chunked")) {
       refuse(501, "unsupported",
@@ -164,7 +165,7 @@ void http_connection::refuse_parse(const error_code& failure) {
   const http_server_config& config = worker_.server.config;
   if (failure == http::error::header_limit) {
     // If no target has been parsed, the request line itself is too long.
-    if (parser_->get().target().empty())
+    if (input_.parser->get().target().empty())
       refuse(414, "uri_too_long",
              "The URI has more than " + std::to_string(config.uri_bytes_max)
                + " bytes.");

@@ -17,35 +17,35 @@ bool http_connection::decrypt(std::string_view encrypted, std::string& text) {
 }
 
 void http_connection::write_encrypted() {
-  const bool is_sent = tls_->send(head_text_) && tls_->send(body_text_);
+  const bool is_sent = tls_->send(output_.head) && tls_->send(output_.body);
   // Free the memory: the session has a copy, and a body may be large.
-  head_text_ = {};
-  body_text_ = {};
-  if (!keep_alive_)
+  output_.head = {};
+  output_.body = {};
+  if (!request_.keep_alive)
     tls_->close();
   // Set before the output is sent, so that `send_encrypted` calls `on_written`
   // when no output is left.
-  response_encrypted_ = true;
+  output_.is_encrypted = true;
   if (!is_sent)
-    keep_alive_ = false; // The session cannot be used any more.
+    request_.keep_alive = false; // The session cannot be used any more.
   send_encrypted();
 }
 
 /// Sends the output of the session. Only one write is pending at a time; the
 /// next one begins when the current one has finished.
 void http_connection::send_encrypted() {
-  if (!encrypted_.empty() || state_ == phase::closed)
+  if (!output_.encrypted.empty() || state_ == phase::closed)
     return;
-  encrypted_ = tls_->take_output();
-  if (encrypted_.empty()) {
-    if (std::exchange(response_encrypted_, false))
+  output_.encrypted = tls_->take_output();
+  if (output_.encrypted.empty()) {
+    if (std::exchange(output_.is_encrypted, false))
       on_written(true);
     return;
   }
   net::async_write(
-    socket_, net::buffer(encrypted_),
+    socket_, net::buffer(output_.encrypted),
     [self = shared_from_this()](const error_code& failure, std::size_t) {
-      self->encrypted_.clear();
+      self->output_.encrypted.clear();
       if (failure)
         self->close();
       else

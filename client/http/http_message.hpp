@@ -50,6 +50,12 @@ public:
   virtual void park(std::chrono::milliseconds time_out,
                     std::function<void(park_outcome)> on_end)
     = 0;
+
+  /// See `http_responder::run`. An exchange without a thread of its own runs
+  /// `work` at once.
+  virtual void run(std::function<void()> work) {
+    work();
+  }
 };
 
 /// A handle to one request in progress, through which it is answered once, at
@@ -76,6 +82,14 @@ public:
   void park(std::chrono::milliseconds time_out,
             std::function<void(park_outcome)> on_end) const {
     exchange_->park(time_out, std::move(on_end));
+  }
+
+  /// Runs `work` on the server's thread of the connection: at once if called on
+  /// that thread, else later. For the work of a response, such as formatting
+  /// it, when the answer arrives on a thread that must not do it. `work` always
+  /// runs; after the server has stopped, it runs on the calling thread.
+  void run(std::function<void()> work) const {
+    exchange_->run(std::move(work));
   }
 
 private:

@@ -46,31 +46,27 @@ void answer_status(const api_call_ptr& call, orchestration_status status) {
 }
 
 /// Requests the status and responds with it.
+/// @param wait_for_owner  Wait while the owner is unreachable.
 void respond_with_status(const api_call_ptr& call, const std::string& id,
-                         const call_options& client_options = {}) {
-  // A copy: the callback may run after this function has returned.
+                         bool wait_for_owner = false) {
   const status_options options = parse_status_options(*call);
-  call->context->client.with(client_options)
-    .get_status_async(
-      id, options, [call, options](result<orchestration_status> status) {
-        if (!status) {
-          if (is_absent(status.error()))
-            call->respond_empty(404);
-          else
-            call->fail(status.error());
-          return;
-        }
-        if (!options.show_history) {
-          answer_status(call, std::move(*status));
-          return;
-        }
-        // Writing a history of many megabytes would block this thread, which
-        // also serves other calls.
-        auto shared
-          = std::make_shared<orchestration_status>(std::move(*status));
-        run_blocking(
-          call, [call, shared] { answer_status(call, std::move(*shared)); });
-      });
+  // Neither a thread that runs partitions nor a thread of the server, which
+  // also serves other calls, copies and formats a history of many megabytes.
+  const async_client client
+    = options.show_history
+        ? call->context->client.on([call](std::function<void()> work) {
+            run_blocking(call, std::move(work));
+          })
+        : call->client();
+  client.waiting_for_owner(wait_for_owner)
+    .get_status(id, options, [call](result<orchestration_status> status) {
+      if (status)
+        answer_status(call, std::move(*status));
+      else if (is_absent(status.error()))
+        call->respond_empty(404);
+      else
+        call->fail(status.error());
+    });
 }
 
 /// For `waitSeconds`, a parameter that Durable Functions does not have:
@@ -84,14 +80,14 @@ void wait_then_respond(const api_call_ptr& call, const std::string& id,
   context->waits.fetch_add(1);
   // This callback and the one passed to `park` below may run at the same time
   // on two threads. Both respond; `api_call` sends the first response.
-  const std::uint64_t number = context->client.wait_async(
+  const std::uint64_t number = call->client().wait_until_ended(
     id, [call, context, id](const result<orchestration_status>& ended) {
       context->waits.fetch_sub(1);
       // The status that a wait returns has no input, so the status is requested
       // again. If the owner has become unreachable in the meantime, the second
       // request waits for the owner.
       if (ended)
-        respond_with_status(call, id, {.wait_for_owner = true});
+        respond_with_status(call, id, true);
       else if (is_absent(ended.error()))
         call->respond_empty(404);
       // If the wait was cancelled, the callback that is passed to `park` below
@@ -101,7 +97,7 @@ void wait_then_respond(const api_call_ptr& call, const std::string& id,
     });
   call->responder().park(time_out, [call, context, id, number](park_outcome) {
     // Also called if the caller has disconnected; the response is then dropped.
-    context->client.cancel_wait(number);
+    context->client.cancel(number);
     respond_with_status(call, id);
   });
 }
@@ -120,7 +116,7 @@ bool is_json_media_type(std::string_view type) {
 /// response for `failure`.
 void refuse_after_state(const api_call_ptr& call, const std::string& id,
                         const error& failure) {
-  call->context->client.get_status_async(
+  call->client().get_status(
     id, {.show_input = false},
     [call, failure](const result<orchestration_status>& status) {
       if (!status)
@@ -137,10 +133,9 @@ void refuse_after_state(const api_call_ptr& call, const std::string& id,
 
 /// Responds to a terminate, suspend, resume, rewind or purge in the form that
 /// Durable Functions has for each.
-void answer_control(const api_call_ptr& call,
-                    orchestration_client::operation what,
+void answer_control(const api_call_ptr& call, control_operation what,
                     const result<void>& done) {
-  using operation = orchestration_client::operation;
+  using operation = control_operation;
   if (done) {
     if (what == operation::purge)
       call->respond_json(200, "{\"instancesDeleted\":1}");
@@ -189,23 +184,20 @@ void get_instance(const api_call_ptr& call, const std::string& id) {
 }
 
 void raise_event(const api_call_ptr& call, const std::string& id,
-                 const std::string& name) {
-  // A request without a body raises an event without data.
-  std::string data = "null";
-  if (!call->request.body.empty()) {
-    data = call->request.body;
-    // The sentence of the error below is part of the contract of Durable
-    // Functions.
-    if (!is_json_media_type(call->request.header("Content-Type"))) {
-      refuse_after_state(call, id,
-                         {errc::invalid_argument,
-                          "Only application/json request content is "
-                          "supported"});
-      return;
-    }
+                 const std::string& name, std::string body) {
+  // The sentence of this error is part of the contract of Durable Functions.
+  if (!body.empty()
+      && !is_json_media_type(call->request.header("Content-Type"))) {
+    refuse_after_state(call, id,
+                       {errc::invalid_argument,
+                        "Only application/json request content is "
+                        "supported"});
+    return;
   }
-  // `raise_event_async` makes the same checks. The checks are made here first,
-  // because an invalid event for a missing instance must get 404.
+  // A request without a body raises an event without data.
+  std::string data = body.empty() ? "null" : std::move(body);
+  // `async_client::raise_event` makes the same checks. The checks are made here
+  // first, because an invalid event for a missing instance must get 404.
   auto ok = check_payload(data, "event for \"" + id + "\"");
   if (ok)
     ok = check_name(name, "event");
@@ -213,24 +205,23 @@ void raise_event(const api_call_ptr& call, const std::string& id,
     refuse_after_state(call, id, ok.error());
     return;
   }
-  call->context->client.raise_event_async(
-    id, name, std::move(data), call->request_id(),
-    [call](const result<void>& done) {
-      if (done)
-        call->respond_empty(202);
-      else if (is_absent(done.error()))
-        call->respond_empty(404);
-      else if (done.code() == errc::already_finished)
-        call->respond_empty(410);
-      else
-        call->fail(done.error());
-    });
+  call->client().raise_event(id, name, std::move(data), call->request_id(),
+                             [call](const result<void>& done) {
+                               if (done)
+                                 call->respond_empty(202);
+                               else if (is_absent(done.error()))
+                                 call->respond_empty(404);
+                               else if (done.code() == errc::already_finished)
+                                 call->respond_empty(410);
+                               else
+                                 call->fail(done.error());
+                             });
 }
 
 void control_instance(const api_call_ptr& call, const std::string& id,
-                      orchestration_client::operation what) {
+                      control_operation what) {
   // Only a terminate uses the parameter `recursive`.
-  call->context->client.control_async(
+  call->client().control(
     what, id, call->text("reason"), call->target.flag("recursive", false),
     call->request_id(), [call, what](const result<void>& done) {
       answer_control(call, what, done);
@@ -240,7 +231,7 @@ void control_instance(const api_call_ptr& call, const std::string& id,
 // Requests the status first, so that the response for a missing instance is 404
 // and has no URLs.
 void get_instance_urls(const api_call_ptr& call, const std::string& id) {
-  call->context->client.get_status_async(
+  call->client().get_status(
     id, {.show_input = false},
     [call, id](const result<orchestration_status>& status) {
       if (status)

@@ -9,7 +9,7 @@ namespace perdura::client {
 
 namespace {
 
-using operation = orchestration_client::operation;
+using operation = control_operation;
 
 /// Answers /readyz, which load balancers query. It requires no key.
 void get_readiness(const api_call_ptr& call) {
@@ -22,20 +22,21 @@ void get_readiness(const api_call_ptr& call) {
 
 /// Calls the function of the route. Every case answers the call, now or later;
 /// there is no default, so that the compiler reports a route that is missing.
-void dispatch(const api_call_ptr& call) {
+/// `body` is the body of the request.
+void dispatch(const api_call_ptr& call, std::string body) {
   const route_match& to = call->route;
   switch (to.entry->id) {
   case route_id::unknown:
     call->respond_empty(404);
     return;
   case route_id::start:
-    start_orchestration(call, to.function, to.instance);
+    start_orchestration(call, to.function, to.instance, std::move(body));
     return;
   case route_id::start_bindings:
-    start_bindings(call);
+    start_bindings(call, body);
     return;
   case route_id::start_and_wait:
-    start_and_wait(call, to.function);
+    start_and_wait(call, to.function, std::move(body));
     return;
   case route_id::get_instance:
     get_instance(call, to.instance);
@@ -44,7 +45,7 @@ void dispatch(const api_call_ptr& call) {
     list_instances(call);
     return;
   case route_id::raise_event:
-    raise_event(call, to.instance, to.event);
+    raise_event(call, to.instance, to.event, std::move(body));
     return;
   case route_id::terminate:
     control_instance(call, to.instance, operation::terminate);
@@ -108,10 +109,9 @@ void dispatch(const api_call_ptr& call) {
 } // namespace
 
 // Calls in progress share the context, so it may outlive this object.
-management_api::management_api(orchestration_client client,
+management_api::management_api(const orchestration_client& client,
                                management_api_config config)
-  : context_(
-    std::make_shared<api_context>(std::move(client), std::move(config))) {}
+  : context_(std::make_shared<api_context>(client, std::move(config))) {}
 
 management_api::~management_api() {
   // The last call in progress may destroy the context on a thread of the pool,
@@ -147,11 +147,15 @@ void management_api::handle(http_request request, http_responder responder) {
     refuse(std::move(*refusal));
     return;
   }
+  // The body is moved past the shared `api_call`, so that an input is not
+  // copied on its way to the gateway.
+  std::string body = std::move(request.body);
   // The function of the route answers the request through the responder of the
   // `api_call`.
   dispatch(std::make_shared<const api_call>(
-    context_, std::move(request), std::move(*target), std::move(route),
-    std::move(requester), std::move(responder)));
+             context_, std::move(request), std::move(*target), std::move(route),
+             std::move(requester), std::move(responder)),
+           std::move(body));
 }
 
 void management_api::count_refused(int status) {

@@ -50,7 +50,8 @@ struct api_context;
 /// that calls it has stopped.
 class management_api {
 public:
-  management_api(orchestration_client client, management_api_config config);
+  management_api(const orchestration_client& client,
+                 management_api_config config);
   ~management_api();
 
   management_api(const management_api&) = delete;

@@ -70,8 +70,9 @@ void get_metrics(const api_call_ptr& call) {
     gauges.waits = call->context->waits.load();
     if (config.connections)
       gauges.connections = config.connections();
-    auto counts = config.own_counts ? config.own_counts()
-                                    : call->context->client.count_instances();
+    auto counts = config.own_counts
+                    ? config.own_counts()
+                    : call->context->blocking_client.count_instances();
     if (!counts) {
       call->fail(counts.error());
       return;

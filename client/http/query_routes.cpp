@@ -34,7 +34,7 @@ void list_instances(const api_call_ptr& call) {
   // A query is sent to all nodes. The call blocks until they have answered, or
   // until the client's deadline.
   run_blocking(call, [call, wanted = std::move(*filter)] {
-    auto page = call->context->client.list_instances(
+    auto page = call->context->blocking_client.list_instances(
       wanted, std::string(call->request.header(token_header)));
     if (!page) {
       call->fail(page.error());
@@ -67,7 +67,7 @@ void purge_instances(const api_call_ptr& call) {
   run_blocking(call, [call, wanted = std::move(*filter)] {
     // Purges the instances one after the other; many instances take long. If a
     // purge fails, the instances that were purged before stay purged.
-    auto purged = call->context->client.purge_all(wanted);
+    auto purged = call->context->blocking_client.purge_all(wanted);
     if (!purged)
       call->fail(purged.error());
     else if (*purged == 0)

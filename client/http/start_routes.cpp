@@ -26,11 +26,6 @@ std::optional<milliseconds> parse_seconds(const std::string* text) {
   return milliseconds(std::llround(seconds * 1000));
 }
 
-/// The input of a start: the body as it was sent, or null.
-std::string input_of(const api_call& call) {
-  return call.request.body.empty() ? "null" : call.request.body;
-}
-
 /// The options of a start from its query parameters and the Idempotency-Key.
 /// @error errc::invalid_argument  scheduledStartTime is not a time.
 result<start_options> parse_start_options(const api_call& call,
@@ -50,10 +45,11 @@ result<start_options> parse_start_options(const api_call& call,
   return options;
 }
 
-/// Starts an instance. Responds with its management URLs, or with its outcome
-/// if `wait` is set.
+/// Starts an instance with the body as input. Responds with its management
+/// URLs, or with its outcome if `wait` is set.
 void start(const api_call_ptr& call, const std::string& name,
-           const std::string& id, const std::optional<wait_times>& wait) {
+           const std::string& id, std::string body,
+           const std::optional<wait_times>& wait) {
   auto options = parse_start_options(*call, id);
   if (!options) {
     call->fail(options.error());
@@ -63,19 +59,26 @@ void start(const api_call_ptr& call, const std::string& name,
   // with 503 has no effect.
   if (wait && !check_wait_limit(call))
     return;
-  call->context->client.start_async(
-    name, input_of(*call), *options, [call, wait](result<std::string> started) {
-      if (!started)
-        call->fail(started.error());
-      else if (wait) {
-        // The audit line contains the instance ID of the path. A generated ID
-        // is added here; `respond_accepted` adds it for the other responses.
-        if (call->route.instance.empty())
-          call->add_audit_field("instance", *started);
-        wait_for_outcome(call, *started, wait->time_out);
-      } else
-        call->respond_accepted(*started);
-    });
+  if (body.empty())
+    body = "null";
+  call->client().start(name, std::move(body), *options,
+                       [call, wait](const result<started_instance>& started) {
+                         if (!started) {
+                           call->fail(started.error());
+                           return;
+                         }
+                         const std::string& new_id = started->instance_id;
+                         if (!wait) {
+                           call->respond_accepted(new_id);
+                           return;
+                         }
+                         // The audit line contains the instance ID of the path.
+                         // A generated ID is added here; `respond_accepted`
+                         // adds it for the other responses.
+                         if (call->route.instance.empty())
+                           call->add_audit_field("instance", new_id);
+                         wait_for_outcome(call, new_id, wait->time_out);
+                       });
 }
 
 /// Responds with the outcome of an ended instance: its output if it has
@@ -89,20 +92,19 @@ void answer_outcome(const api_call_ptr& call,
   // The status that a wait returns has no input, but the response must show the
   // input. So the status is requested again. If the owner has become
   // unreachable in the meantime, the second request waits for the owner.
-  call->context->client.with({.wait_for_owner = true})
-    .get_status_async(
-      ended.instance_id, {}, [call](result<orchestration_status> status) {
-        if (!status) {
-          call->fail(status.error());
-          return;
-        }
-        // A failed instance is shown with status 500 only on request, because
-        // the query itself has succeeded.
-        const bool as_error
-          = status->status == runtime_status::failed
-            && call->target.flag("returnInternalServerErrorOnFailure", false);
-        call->respond_json(as_error ? 500 : 200, to_json(*status));
-      });
+  call->client().waiting_for_owner().get_status(
+    ended.instance_id, {}, [call](result<orchestration_status> status) {
+      if (!status) {
+        call->fail(status.error());
+        return;
+      }
+      // A failed instance is shown with status 500 only on request, because
+      // the query itself has succeeded.
+      const bool as_error
+        = status->status == runtime_status::failed
+          && call->target.flag("returnInternalServerErrorOnFailure", false);
+      call->respond_json(as_error ? 500 : 200, to_json(*status));
+    });
 }
 
 /// The bindings of one request. The start of a binding is sent when the start
@@ -130,17 +132,17 @@ void start_next(const api_call_ptr& call,
     call->respond_json(202, body + ']');
     return;
   }
-  const start_binding& binding = series->bindings[next];
+  start_binding& binding = series->bindings[next];
   start_options options;
-  options.instance_id = binding.instance_id;
+  options.instance_id = std::move(binding.instance_id);
   options.until_running = false;
   // Each binding has a request ID of its own, so that a repeat of the whole
   // request does not repeat any start.
   if (const std::string key = call->request_id(); !key.empty())
     options.request_id = key + '/' + std::to_string(next);
-  call->context->client.start_async(
-    binding.function_name, binding.input.text(), options,
-    [call, series](result<std::string> started) {
+  call->client().start(
+    binding.function_name, std::move(binding.input).text(), options,
+    [call, series](result<started_instance> started) {
       if (!started) {
         error failure = started.error();
         if (series->is_array)
@@ -155,8 +157,8 @@ void start_next(const api_call_ptr& call,
         return;
       }
       if (series->is_array)
-        call->add_audit_field("instance", *started);
-      series->started.push_back(std::move(*started));
+        call->add_audit_field("instance", started->instance_id);
+      series->started.push_back(std::move(started->instance_id));
       start_next(call, series);
     });
 }
@@ -185,16 +187,17 @@ result<std::optional<wait_times>> parse_wait(const api_call& call) {
 }
 
 void start_orchestration(const api_call_ptr& call, const std::string& name,
-                         const std::string& id) {
+                         const std::string& id, std::string body) {
   auto wait = parse_wait(*call);
   if (!wait) {
     call->fail(wait.error());
     return;
   }
-  start(call, name, id, *wait);
+  start(call, name, id, std::move(body), *wait);
 }
 
-void start_and_wait(const api_call_ptr& call, const std::string& name) {
+void start_and_wait(const api_call_ptr& call, const std::string& name,
+                    std::string body) {
   // The default values are those of the sample HttpSyncStart of Durable
   // Functions. On this route the caller always waits, so a time-out that is not
   // a number is refused. `parse_wait`, in contrast, ignores such a time-out.
@@ -220,11 +223,11 @@ void start_and_wait(const api_call_ptr& call, const std::string& name) {
     call->fail(ok.error());
     return;
   }
-  start(call, name, {}, wait);
+  start(call, name, {}, std::move(body), wait);
 }
 
-void start_bindings(const api_call_ptr& call) {
-  auto bindings = parse_start_bindings(call->request.body);
+void start_bindings(const api_call_ptr& call, const std::string& body) {
+  auto bindings = parse_start_bindings(body);
   if (!bindings) {
     call->fail(bindings.error());
     return;
@@ -233,9 +236,8 @@ void start_bindings(const api_call_ptr& call) {
   series->bindings = std::move(*bindings);
   // The form of the response follows that of the body: the response to an array
   // of one binding is an array.
-  const std::size_t first = call->request.body.find_first_not_of(" \t\r\n");
-  series->is_array
-    = first != std::string::npos && call->request.body[first] == '[';
+  const std::size_t first = body.find_first_not_of(" \t\r\n");
+  series->is_array = first != std::string::npos && body[first] == '[';
   start_next(call, series);
 }
 
@@ -250,7 +252,7 @@ void restart_orchestration(const api_call_ptr& call, const std::string& id) {
     return;
   // `restart` sends two requests and blocks for both.
   run_blocking(call, [call, id, times = *wait] {
-    auto started = call->context->client.restart(
+    auto started = call->context->blocking_client.restart(
       id, call->target.flag("restartWithNewInstanceId", true));
     if (!started && started.code() == errc::not_found)
       call->respond_json(400,
@@ -272,7 +274,7 @@ void wait_for_outcome(const api_call_ptr& call, const std::string& id,
   // The wait counts towards `waits_max` until the callback is called. The
   // callback is called exactly once.
   context->waits.fetch_add(1);
-  const std::uint64_t number = context->client.wait_async(
+  const std::uint64_t number = call->client().wait_until_ended(
     id, [call, context](result<orchestration_status> ended) {
       context->waits.fetch_sub(1);
       if (ended)
@@ -287,7 +289,7 @@ void wait_for_outcome(const api_call_ptr& call, const std::string& id,
   // the callback above, whose response is then dropped.
   call->responder().park(time_out, [call, context, id, number](park_outcome) {
     call->respond_accepted(id);
-    context->client.cancel_wait(number);
+    context->client.cancel(number);
   });
 }
 

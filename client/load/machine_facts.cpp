@@ -2,6 +2,8 @@
 #include "client/load/machine_facts.hpp"
 
 #include "persistence/process/build_info.hpp"
+#include "persistence/records/clock.hpp"
+#include <perdura/client/api/orchestration_status.hpp>
 
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -78,6 +80,10 @@ named_facts build_facts() {
           {"commit", build.commit},
           {"compiler", build.compiler},
           {"build_type", build.build_type}};
+}
+
+std::string time_of_measurement() {
+  return to_iso_seconds(persistence::system_clock().now());
 }
 
 } // namespace perdura::client

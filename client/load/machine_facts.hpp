@@ -16,6 +16,9 @@ using named_facts = std::vector<std::pair<std::string, std::string>>;
 /// the file system that holds `folder`; it is omitted if `folder` is empty.
 named_facts machine_facts(const std::filesystem::path& folder);
 
+/// The present time in ISO 8601, UTC, without fractions of a second.
+std::string time_of_measurement();
+
 /// The facts version, commit, compiler and build_type. The commit is the one
 /// that was checked out when CMake ran last.
 named_facts build_facts();

@@ -60,7 +60,8 @@ findings no_file_reads_the_wall_clock(const source_file& file) {
     "[a-z_]*(committer|views)[a-z_]*\\.cpp"
     "|actors/[a-z]+/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
     "|(cluster|client)/[a-z]+/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"
-    "|client/(api/node_host|main)\\.cpp|client/(cli|http|load)/.*");
+    "|client/(api/(node_host|orchestration_client)|main)\\.cpp"
+    "|client/(cli|http|load)/.*");
   static const std::regex steady(R"(\bsteady_clock::now\b)");
   if (!file.in_layer() || file.path == "persistence/records/clock.cpp")
     return {};
@@ -72,6 +73,17 @@ findings no_file_reads_the_wall_clock(const source_file& file) {
          forbid(file, {"steady_clock::now"}, steady, "reads the steady clock"))
       found.push_back(std::move(each));
   return found;
+}
+
+/// The wall clock may be set, so a difference of two of its readings is no
+/// duration.
+findings durations_are_not_read_from_the_wall_clock(const source_file& file) {
+  static const std::regex difference(
+    R"(\bsystem_clock\(\)\.now\(\)\s*-|-\s*(\w+::)*system_clock\(\)\.now\(\))");
+  if (!file.in_layer())
+    return {};
+  return forbid(file, {"system_clock().now()"}, difference,
+                "measures a duration by the wall clock; use steady_clock");
 }
 
 findings file_names_are_specific(const source_file& file) {
@@ -212,6 +224,16 @@ BOOST_AUTO_TEST_CASE(only_one_file_reads_the_wall_clock) {
          {"actors/replay.cpp", "// never system_clock::now()\n"},
          {"benchmarks/replay.cpp", "std::chrono::steady_clock::now();"}},
         cpp_files());
+}
+
+BOOST_AUTO_TEST_CASE(durations_are_measured_by_the_steady_clock) {
+  check(
+    durations_are_not_read_from_the_wall_clock,
+    {{"client/api/a.cpp", "f(persistence::system_clock().now()\n - began);"},
+     {"client/api/a.cpp", "end - persistence::system_clock().now();"}},
+    {{"client/api/a.cpp", "end - std::chrono::steady_clock::now();"},
+     {"client/api/a.cpp", "id(persistence::system_clock().now());"}},
+    cpp_files());
 }
 
 BOOST_AUTO_TEST_CASE(file_names_say_what_a_file_holds) {

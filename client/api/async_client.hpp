@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The asynchronous core of the client API: checks arguments, makes requests,
+/// submits them to the gateway, and turns the answers into results for
+/// callbacks. No function blocks, waits or has a time-out. The blocking facade
+/// is `orchestration_client`.
+#pragma once
+
+#include <perdura/client/api/orchestration_status.hpp>
+#include <perdura/client/api/request_options.hpp>
+#include <perdura/client/api/request_results.hpp>
+#include <perdura/persistence/records/error.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace perdura::actors {
+class management_gateway;
+} // namespace perdura::actors
+
+namespace perdura::client {
+
+/// Runs a function, at once or later, on a thread of its choice. Called on a
+/// thread of the gateway, often that of a partition, or on the thread that
+/// makes the call. An executor must not block. If it drops the function, the
+/// callback of the call is never called.
+using call_executor = std::function<void(std::function<void()>)>;
+
+/// Submits requests for the instances of one task hub. A copy is cheap.
+///
+/// Thread-safe. Each callback is called exactly once: by the executor or, if
+/// there is none, on a thread of the gateway or on the calling thread before
+/// the call returns. Threads of the gateway also run partitions: without an
+/// executor a callback must not block and must return quickly. Turning an
+/// answer into a result copies the payloads and the history in it; this too is
+/// done by the executor.
+///
+/// Each call returns a number for `cancel`; 0 if it has ended already. The
+/// errors are those of the functions of `orchestration_client`.
+class async_client {
+public:
+  using started_callback = std::function<void(result<started_instance>)>;
+  using status_callback = std::function<void(result<orchestration_status>)>;
+  using done_callback = std::function<void(result<void>)>;
+
+  explicit async_client(std::shared_ptr<actors::management_gateway> gateway);
+
+  /// A client for the same task hub whose results are made by `executor`.
+  async_client on(call_executor executor) const;
+
+  /// A client for the same task hub whose requests wait while the owner of the
+  /// instance is unreachable, until `cancel`. If `wait` is false, they fail at
+  /// once with errc::unavailable, which is the default.
+  async_client waiting_for_owner(bool wait = true) const;
+
+  /// Starts an instance; the result is available when the start is durable.
+  /// `options.until_running` and `options.time_out` are ignored.
+  /// @param input  JSON text, which is moved into the request.
+  std::uint64_t start(std::string_view name, std::string input,
+                      const start_options& options,
+                      started_callback done) const;
+
+  /// The status of an instance. A missing instance is errc::not_found; with
+  /// `compat_seed` a Pending instance is missing, too.
+  std::uint64_t get_status(std::string_view instance_id,
+                           const status_options& options,
+                           status_callback done) const;
+
+  /// Waits until the instance has begun to run.
+  std::uint64_t wait_until_running(std::string_view instance_id,
+                                   done_callback done) const;
+
+  /// Waits until the instance has ended. The status has no input.
+  std::uint64_t wait_until_ended(std::string_view instance_id,
+                                 status_callback done) const;
+
+  /// Sends an event.
+  /// @param data  JSON text, which is moved into the request.
+  std::uint64_t raise_event(std::string_view instance_id,
+                            std::string_view event_name, std::string data,
+                            const std::string& request_id,
+                            done_callback done) const;
+
+  /// Terminates, suspends, resumes, rewinds or purges an instance. A purge
+  /// ignores the reason and the request ID; only a terminate uses `recursive`.
+  std::uint64_t control(control_operation kind, std::string_view instance_id,
+                        std::string_view reason, bool recursive,
+                        const std::string& request_id,
+                        done_callback done) const;
+
+  /// Ends the call with this number. Its callback is called with
+  /// errc::cancelled, or with errc::unavailable if the request has not reached
+  /// the owner; then it is never executed. No effect if the call has ended.
+  void cancel(std::uint64_t number) const;
+
+  /// The gateway that accepts the requests of this client.
+  const std::shared_ptr<actors::management_gateway>& gateway() const {
+    return gateway_;
+  }
+
+private:
+  std::shared_ptr<actors::management_gateway> gateway_;
+  call_executor executor_; ///< Empty: results are made where answers arrive.
+  bool wait_for_owner_ = false;
+};
+
+} // namespace perdura::client

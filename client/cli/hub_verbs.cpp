@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/cli/hub_verbs.hpp"
+
+#include "cluster/placement/hub_creation.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+namespace perdura::client {
+
+using persistence::errc;
+using persistence::error;
+using persistence::result;
+
+result<void> check_access(const std::string& data_dir) {
+  if (::access(data_dir.c_str(), R_OK | W_OK | X_OK) == 0 || errno != EACCES)
+    return {};
+  return error{errc::storage_failed, "Cannot use the data directory " + data_dir
+                                       + ": permission denied."};
+}
+
+result<void> check_data_dir(const configuration& values,
+                            const std::string& verb) {
+  if (!values.host.node.data_dir.empty())
+    return check_access(values.host.node.data_dir.string());
+  return error{errc::invalid_argument,
+               verb
+                 + " needs a data directory: --data-dir DIR, or node.data_dir "
+                   "in the file of --config."};
+}
+
+int hub_create_verb(const configuration_flags& flags, terminal& io) {
+  const sourced_configuration all = gather_configuration(flags);
+  if (!all.problems.empty())
+    return fail_with_problems(io, all);
+  if (auto named = check_data_dir(all.values, "hub create"); !named)
+    return fail(io, named.error());
+  const cluster::node_config& config = all.values.host.node;
+  auto hub = cluster::create_hub(config);
+  if (!hub)
+    return fail(io, hub.error());
+  io.out << "Hub \"" << hub->name << "\" with " << hub->partition_count
+         << " partitions created in " << config.data_dir.string() << ".\n";
+  std::vector<std::pair<std::string, std::string>> pairs;
+  if (!hub->node.empty()) {
+    // In a cluster a node owns only some of the partitions.
+    const auto owned = cluster::placement_of(*hub).owned_by(hub->node);
+    std::string list;
+    for (const auto each : owned)
+      list += (list.empty() ? "" : ", ")
+              + std::to_string(persistence::index_of(each));
+    pairs = {{"  Node", hub->node},
+             {"  Owns", std::to_string(owned.size())
+                          + " partitions: " + shortened(list, 60)}};
+  }
+  pairs.emplace_back("  Hub ID", hub->hub_id);
+  print_pairs(io.out, pairs);
+  return exit_ok;
+}
+
+} // namespace perdura::client

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verb `check`, and files that only their owner can read.
+#include "client/cli/check_verb.hpp"
+#include "client/cli/private_file.hpp"
+#include "tests/client/command_line_runner.hpp"
+#include "tests/support/temp_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+
+namespace perdura::tests {
+
+namespace {
+
+/// What `check` prints if it finds `count` problems.
+std::string output_with_problems(std::size_t count) {
+  persistence::verification found;
+  found.problems.assign(count, "a problem");
+  std::istringstream in;
+  std::ostringstream out;
+  client::terminal io{in, out, out, false};
+  BOOST_TEST(client::print_verification(found, io) != 0);
+  return out.str();
+}
+
+/// Sets how a signal is handled, until the end of the scope.
+class signal_handling {
+public:
+  signal_handling(int number, void (*handler)(int))
+    : number_(number), before_(std::signal(number, handler)) {}
+
+  ~signal_handling() {
+    std::signal(number_, before_);
+  }
+
+private:
+  int number_;
+  void (*before_)(int);
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(cli_check)
+
+// Regression: a list that was cut at 100 problems was called "100 problems".
+BOOST_AUTO_TEST_CASE(a_full_list_of_problems_is_not_called_complete) {
+  BOOST_TEST(output_with_problems(persistence::problems_max)
+               .find("\nAt least 100 problems.")
+             != std::string::npos);
+  BOOST_TEST(output_with_problems(2).find("\n2 problems.")
+             != std::string::npos);
+}
+
+// Regression: with SIGCHLD ignored, every check succeeded.
+BOOST_AUTO_TEST_CASE(a_check_without_an_exit_code_does_not_succeed) {
+  const signal_handling ignored(SIGCHLD, SIG_IGN);
+  const temp_directory empty;
+  std::filesystem::create_directory(empty.path() / "hub");
+  const outcome checked
+    = run_perdura({"check", "--data-dir", (empty.path() / "hub").string()});
+  BOOST_TEST(checked.code != 0);
+  BOOST_TEST(checked.err_contains("exit code"), checked.err);
+}
+
+// Regression: a write that ended early was reported as a full disk.
+BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_written_whole_names_the_reason) {
+  const signal_handling ignored(SIGXFSZ, SIG_IGN);
+  const temp_directory directory;
+  rlimit before{};
+  BOOST_TEST_REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit small{1000, before.rlim_max};
+  BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto path = directory.path() / "key.pem";
+  const auto written = client::write_new_file(path, std::string(2000, 'x'));
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  BOOST_TEST_REQUIRE(!written);
+  BOOST_TEST(written.error().message.find("File too large")
+               != std::string::npos,
+             written.error().message);
+  BOOST_TEST(!std::filesystem::exists(path));
+}
+
+// Regression: the option took --help as its value, and a request was sent.
+BOOST_AUTO_TEST_CASE(help_after_an_option_prints_the_help) {
+  for (const char* option : {"--status", "--prefix", "--watch"})
+    for (const char* help : {"--help", "-h"}) {
+      const outcome shown = run_perdura({"list", option, help});
+      BOOST_TEST(shown.code == 0, option);
+      BOOST_TEST(shown.out_contains("List instances"), shown.err);
+    }
+  BOOST_TEST(run_perdura({"list", "--name=--help", "--status="}).code == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::tests
