@@ -115,6 +115,25 @@ void apply(std::optional<stored_instance>& state, const instance_write& write) {
   append_requests(state->requests, write.requests);
 }
 
+void overlay_history(std::vector<history_event>& events, event_index first,
+                     std::size_t count_max, const instance_write& write) {
+  if (write.removed || write.reset)
+    events.clear();
+  std::uint64_t next_event = write.history_first;
+  for (const history_event& event : write.history) {
+    const std::uint64_t at = next_event++;
+    if (at < first)
+      continue;
+    const std::uint64_t index = at - first;
+    if (index >= count_max || index > events.size())
+      return;
+    if (index < events.size())
+      events[index] = event;
+    else
+      events.push_back(event);
+  }
+}
+
 instance_write without_history(const instance_write& from) {
   instance_write copy;
   copy.id = from.id;

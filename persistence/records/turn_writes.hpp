@@ -103,6 +103,12 @@ auto inspect(I& f, turn_writes& x) {
 /// `apply`, and so does a read that combines the rows with turns in memory.
 void apply(std::optional<stored_instance>& state, const instance_write& write);
 
+/// Applies the history changes of `write` to `events`, which begin with event
+/// `first` and were read from an older state. At most `count_max` events are
+/// kept.
+void overlay_history(std::vector<history_event>& events, event_index first,
+                     std::size_t count_max, const instance_write& write);
+
 /// Appends `more` to `kept`. Among records with the same ID only the last one
 /// remains. If there are more than `requests_kept_max` records, the oldest ones
 /// are dropped.

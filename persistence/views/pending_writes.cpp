@@ -5,6 +5,54 @@
 
 namespace perdura::persistence {
 
+namespace {
+
+/// Records an acknowledgement. Acknowledged messages need not be written at
+/// all.
+void acknowledge(pending_partition& partition, std::uint32_t to,
+                 std::uint64_t sequence) {
+  std::uint64_t& reached = partition.outbox_acknowledged[to];
+  reached = std::max(reached, sequence);
+  partition.outbox.erase(partition.outbox.lower_bound({to, 0}),
+                         partition.outbox.upper_bound({to, reached}));
+}
+
+} // namespace
+
+void merge_head(pending_partition& into, const pending_partition& newer) {
+  into.epoch = newer.epoch;
+  into.sequence = newer.sequence;
+  into.now = newer.now;
+  for (const auto& [key, message] : newer.outbox)
+    into.outbox.insert_or_assign(key, message);
+  for (const auto& [to, sequence] : newer.outbox_acknowledged)
+    acknowledge(into, to, sequence);
+  for (const auto& [to, sequence] : newer.outbox_heads) {
+    std::uint64_t& head = into.outbox_heads[to];
+    head = std::max(head, sequence);
+  }
+  for (const auto& [from, sequence] : newer.marks)
+    into.marks[from] = sequence;
+}
+
+void pending_writes::absorb(pending_writes&& newer) {
+  bytes_ += newer.bytes_;
+  for (auto& [number, from] : newer.partitions_) {
+    pending_partition& into = partitions_[number];
+    merge_head(into, from);
+    for (auto& [id, write] : from.instances) {
+      const auto [i, fresh] = into.instances.try_emplace(id);
+      if (fresh) {
+        i->second = std::move(write);
+        ++instances_;
+      } else {
+        merge(i->second, std::move(write));
+      }
+    }
+  }
+  newer = {};
+}
+
 void pending_writes::add(turn_writes&& turn, std::size_t bytes) {
   bytes_ += bytes;
   pending_partition& partition = partitions_[index_of(turn.partition)];
@@ -30,25 +78,24 @@ void pending_writes::add(turn_writes&& turn, std::size_t bytes) {
     partition.outbox.insert_or_assign({to, message.sequence},
                                       std::move(message));
   }
-  for (const outbox_mark& mark : turn.outbox_acknowledged) {
-    const std::uint32_t to = index_of(mark.to);
-    std::uint64_t& reached = partition.outbox_acknowledged[to];
-    reached = std::max(reached, mark.sequence);
-    // Acknowledged messages need not be written at all.
-    partition.outbox.erase(partition.outbox.lower_bound({to, 0}),
-                           partition.outbox.upper_bound({to, reached}));
-  }
+  for (const outbox_mark& mark : turn.outbox_acknowledged)
+    acknowledge(partition, index_of(mark.to), mark.sequence);
   for (const dedup_mark& mark : turn.marks)
     partition.marks[index_of(mark.from)] = mark.sequence;
 }
 
+const pending_partition* pending_writes::find(partition_id partition) const {
+  const auto p = partitions_.find(index_of(partition));
+  return p == partitions_.end() ? nullptr : &p->second;
+}
+
 const instance_write* pending_writes::find(partition_id partition,
                                            const instance_id& id) const {
-  const auto p = partitions_.find(index_of(partition));
-  if (p == partitions_.end())
+  const pending_partition* p = find(partition);
+  if (p == nullptr)
     return nullptr;
-  const auto i = p->second.instances.find(id);
-  return i == p->second.instances.end() ? nullptr : &i->second;
+  const auto i = p->instances.find(id);
+  return i == p->instances.end() ? nullptr : &i->second;
 }
 
 } // namespace perdura::persistence

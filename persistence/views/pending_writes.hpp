@@ -29,12 +29,19 @@ struct pending_partition {
   std::map<std::uint32_t, std::uint64_t> marks;
 };
 
+/// Merges everything except the instances of `newer` into `into`. The turns of
+/// `newer` follow those of `into`.
+void merge_head(pending_partition& into, const pending_partition& newer);
+
 /// Not thread-safe: `views` guards the object to which turns are being added.
 class pending_writes {
 public:
   /// Merges one turn into the writes. Turns of one partition must be added in
   /// the order of their sequence. `bytes` is the size of the encoded turn.
   void add(turn_writes&& turn, std::size_t bytes);
+
+  /// Merges the writes of `newer`, whose turns follow those of this object.
+  void absorb(pending_writes&& newer);
 
   bool empty() const {
     return partitions_.empty();
@@ -52,6 +59,10 @@ public:
   const std::map<std::uint32_t, pending_partition>& partitions() const {
     return partitions_;
   }
+
+  /// The writes to a partition; null if there are none. Valid until the next
+  /// `add`.
+  const pending_partition* find(partition_id partition) const;
 
   /// The merged write of an instance; null if no turn has changed it. Valid
   /// until the next `add`.

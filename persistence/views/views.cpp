@@ -6,6 +6,8 @@
 #include "persistence/views/views_flush.hpp"
 
 #include <algorithm>
+#include <deque>
+#include <utility>
 
 namespace perdura::persistence {
 
@@ -126,27 +128,6 @@ std::vector<history_event> read_whole_history(const row_reader& rows,
   return events;
 }
 
-/// Applies the history changes of `write` to `events`, which begin with event
-/// `first` and were read from an older state.
-void overlay(std::vector<history_event>& events, event_index first,
-             std::size_t count_max, const instance_write& write) {
-  if (write.removed || write.reset)
-    events.clear();
-  std::uint64_t next_event = write.history_first;
-  for (const history_event& event : write.history) {
-    const std::uint64_t at = next_event++;
-    if (at < first)
-      continue;
-    const std::uint64_t index = at - first;
-    if (index >= count_max || index > events.size())
-      return;
-    if (index < events.size())
-      events[index] = event;
-    else
-      events.push_back(event);
-  }
-}
-
 /// True if the write replaces the instance, so that the result of applying it
 /// does not depend on the rows or on earlier writes.
 bool supersedes_rows(const instance_write& write) {
@@ -155,15 +136,70 @@ bool supersedes_rows(const instance_write& write) {
 
 } // namespace
 
-/// The three sources of an instance's state at one moment, in the order in
-/// which they are applied.
+namespace {
+
+// `views` merges two neighbouring sealed layers into one when there are more
+// layers than the first number, unless the newer one changes more instances
+// than the second: the merge blocks commits.
+constexpr std::size_t sealed_layers_max = 8;
+constexpr std::size_t merged_instances_max = 256;
+
+} // namespace
+
+/// The sources of an instance's state at one moment.
 struct views::instance_snapshot {
   /// Null if a write in memory replaces the instance.
   std::unique_ptr<row_reader> rows;
-  /// The owner of the write to which `flushing` points.
-  std::shared_ptr<const pending_writes> generation;
-  const instance_write* flushing = nullptr; ///< Null if there is none.
-  std::optional<instance_write> active;     ///< Empty if there is none.
+  /// Owns the writes of the running flush.
+  pending_layers flushing;
+  /// The writes in memory, in the order in which they are applied after the
+  /// rows. They point into `flushing` or to `copies`.
+  std::vector<const instance_write*> writes;
+  std::deque<instance_write> copies;
+};
+
+/// All turns in memory and a read transaction, taken at one moment.
+class views::whole_snapshot {
+public:
+  explicit whole_snapshot(const views& of) : views_(of) {
+    const std::lock_guard lock(of.mutex_);
+    std::vector<pending_layers::layer> layers = of.flushing_;
+    layers.insert(layers.end(), of.sealed_.begin(), of.sealed_.end());
+    if (!of.active_->empty())
+      layers.emplace_back(of.active_);
+    pending_ = pending_layers(std::move(layers));
+    rows_ = of.rows_->read();
+  }
+
+  /// The layers are released under the mutex: `add` changes a layer only if it
+  /// sees, under the mutex, that nobody else holds it. A layer that nobody else
+  /// holds is destroyed after the mutex is released, because that takes long.
+  ~whole_snapshot() {
+    rows_.reset();
+    std::vector<pending_layers::layer> last_owned;
+    const std::lock_guard lock(views_.mutex_);
+    for (pending_layers::layer& each : std::move(pending_).release())
+      if (each.use_count() == 1)
+        last_owned.push_back(std::move(each));
+      else
+        each.reset();
+  }
+
+  whole_snapshot(const whole_snapshot&) = delete;
+  whole_snapshot& operator=(const whole_snapshot&) = delete;
+
+  const row_reader& rows() const {
+    return *rows_;
+  }
+
+  const pending_layers& pending() const {
+    return pending_;
+  }
+
+private:
+  const views& views_;
+  pending_layers pending_;
+  std::unique_ptr<row_reader> rows_;
 };
 
 views::views(std::unique_ptr<row_store> rows,
@@ -190,9 +226,30 @@ result<void> views::open() {
 
 void views::add(journal_position last, std::vector<sized_turn>&& turns) {
   std::lock_guard lock(mutex_);
+  if (active_.use_count() > 1)
+    seal_active();
   for (sized_turn& t : turns)
-    active_.add(std::move(t.turn), t.bytes);
+    active_->add(std::move(t.turn), t.bytes);
   active_last_ = last;
+}
+
+/// Begins a new active layer. Layers that no query holds are merged if there
+/// are many. The caller holds `mutex_`.
+void views::seal_active() {
+  sealed_.push_back(std::exchange(active_, std::make_shared<pending_writes>()));
+  for (std::size_t i = 0;
+       i + 1 < sealed_.size() && sealed_.size() > sealed_layers_max;) {
+    layer& older = sealed_[i];
+    layer& newer = sealed_[i + 1];
+    if (older.use_count() > 1 || newer.use_count() > 1
+        || newer->instance_count() > merged_instances_max) {
+      ++i;
+      continue;
+    }
+    older->absorb(std::move(*newer));
+    sealed_.erase(sealed_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    break; // one merge for each new layer keeps their number
+  }
 }
 
 result<void> views::flush() {
@@ -211,28 +268,30 @@ result<void> views::flush() {
 result<void> views::flush_one() {
   if (crash_->crashed())
     return error{errc::shutting_down, "the journal has crashed"};
-  std::shared_ptr<const pending_writes> generation;
+  pending_layers generation;
   journal_position last = 0;
   {
     std::lock_guard lock(mutex_);
     // `flushing_` is set here only if an earlier flush has failed.
-    if (!flushing_) {
-      if (active_.empty())
+    if (flushing_.empty()) {
+      if (active_->empty() && sealed_.empty())
         return {};
-      flushing_ = std::make_shared<const pending_writes>(std::move(active_));
+      flushing_.assign(sealed_.begin(), sealed_.end());
+      sealed_.clear();
+      flushing_.emplace_back(
+        std::exchange(active_, std::make_shared<pending_writes>()));
       flushing_last_ = active_last_;
-      active_ = {};
     }
-    generation = flushing_;
+    generation = pending_layers(flushing_);
     last = flushing_last_;
   }
   // Each slice has fixed costs: it waits for the disk twice and writes the
   // pages that every slice changes. The slices are therefore larger if there
   // are many instances to write.
   const std::size_t slice
-    = std::clamp(generation->instance_count() / 16, slice_instances_min_,
+    = std::clamp(generation.instance_count() / 16, slice_instances_min_,
                  slice_instances_min_ * 8);
-  views_flush work(*generation, last);
+  views_flush work(generation, last);
   for (bool whole = false; !whole;) {
     const std::uint64_t n = commits_ + 1;
     if (crash_->crashes_at(crash_point::before_views_commit, n))
@@ -257,7 +316,7 @@ result<void> views::flush_one() {
   // or begins its read transaction after the last commit of this flush.
   {
     std::lock_guard lock(mutex_);
-    flushing_.reset();
+    flushing_.clear();
     applied_ = last;
   }
   capacity_freed_.notify_all();
@@ -271,12 +330,22 @@ journal_position views::applied() const {
 
 views::backlog views::current_backlog() const {
   std::lock_guard lock(mutex_);
-  return {active_.bytes(), active_.instance_count()};
+  return backlog_in_memory();
+}
+
+/// The caller holds `mutex_`.
+views::backlog views::backlog_in_memory() const {
+  backlog sum{active_->bytes(), active_->instance_count()};
+  for (const layer& each : sealed_) {
+    sum.bytes += each->bytes();
+    sum.instances += each->instance_count();
+  }
+  return sum;
 }
 
 /// The caller holds `mutex_`.
 bool views::is_below(std::size_t bytes_max) const {
-  return !flushing_ || active_.bytes() < bytes_max;
+  return flushing_.empty() || backlog_in_memory().bytes < bytes_max;
 }
 
 bool views::has_capacity(std::size_t bytes_max) const {
@@ -297,19 +366,30 @@ views::instance_snapshot views::take_snapshot(partition_id partition,
                                               bool with_history) const {
   std::lock_guard lock(mutex_);
   instance_snapshot snapshot;
-  bool needs_no_rows = false;
-  if (const instance_write* write = active_.find(partition, id)) {
-    // A copy, because `active_` may change after the mutex is released.
-    snapshot.active = with_history ? *write : without_history(*write);
-    needs_no_rows = supersedes_rows(*write);
+  bool needs_rows = true;
+  // Collects from the newest layer to the oldest, and stops at a write that
+  // replaces the instance. Layers that may change later are copied.
+  const auto collect = [&](const pending_writes& from, bool is_constant) {
+    const instance_write* write
+      = needs_rows ? from.find(partition, id) : nullptr;
+    if (write == nullptr)
+      return;
+    needs_rows = !supersedes_rows(*write);
+    if (!is_constant)
+      write = &snapshot.copies.emplace_back(
+        with_history ? *write : without_history(*write));
+    snapshot.writes.push_back(write);
+  };
+  collect(*active_, false);
+  for (auto each = sealed_.rbegin(); each != sealed_.rend(); ++each)
+    collect(**each, false);
+  if (!flushing_.empty() && needs_rows) {
+    snapshot.flushing = pending_layers(flushing_);
+    for (auto each = flushing_.rbegin(); each != flushing_.rend(); ++each)
+      collect(**each, true);
   }
-  if (flushing_ && !needs_no_rows) {
-    snapshot.generation = flushing_;
-    snapshot.flushing = flushing_->find(partition, id);
-    needs_no_rows
-      = snapshot.flushing != nullptr && supersedes_rows(*snapshot.flushing);
-  }
-  if (!needs_no_rows)
+  std::reverse(snapshot.writes.begin(), snapshot.writes.end());
+  if (needs_rows)
     snapshot.rows = rows_->read();
   return snapshot;
 }
@@ -321,10 +401,8 @@ views::read(partition_id partition, const instance_id& id) const {
     std::optional<stored_instance> state;
     if (snapshot.rows)
       state = read_instance(*snapshot.rows, partition, id);
-    if (snapshot.flushing)
-      apply(state, *snapshot.flushing);
-    if (snapshot.active)
-      apply(state, *snapshot.active);
+    for (const instance_write* write : snapshot.writes)
+      apply(state, *write);
     return state;
   });
 }
@@ -339,10 +417,8 @@ result<std::vector<history_event>> views::history(partition_id partition,
     if (snapshot.rows)
       events
         = read_whole_history(*snapshot.rows, partition, id, first, count_max);
-    if (snapshot.flushing)
-      overlay(events, first, count_max, *snapshot.flushing);
-    if (snapshot.active)
-      overlay(events, first, count_max, *snapshot.active);
+    for (const instance_write* write : snapshot.writes)
+      overlay_history(events, first, count_max, *write);
     return events;
   });
 }
@@ -387,56 +463,29 @@ result<partition_snapshot> views::load(partition_id partition) {
   });
 }
 
-result<std::vector<due_task>> views::due(partition_id partition,
-                                         timestamp after, timestamp until) {
-  if (const auto flushed = flush(); !flushed)
-    return flushed.error();
+result<std::vector<due_task>>
+views::due(partition_id partition, timestamp after, timestamp until) const {
   return guarded([&] {
-    std::vector<due_task> tasks;
-    if (after >= until)
-      return tasks;
-    const auto rows = rows_->read();
-    const auto cursor = rows->walk(table::due);
-    const std::string prefix = partition_key(partition);
-    // `after` is exclusive, so the walk begins one microsecond later.
-    for (bool more = cursor->seek(prefix + time_key(after + duration(1)));
-         more && cursor->key().starts_with(prefix); more = cursor->next()) {
-      auto key_parts = parse_due_key(cursor->key());
-      if (!key_parts)
-        throw_damaged(table::due, cursor->key(), "its key is too short");
-      if (key_parts->fire_at > until)
-        break;
-      tasks.push_back(
-        {key_parts->fire_at, std::move(key_parts->id), key_parts->sequence});
-    }
-    return tasks;
+    const whole_snapshot now(*this);
+    return find_due(now.rows(), now.pending(), partition, after, until);
   });
 }
 
-result<scanned_page> views::query(const std::vector<partition_id>& partitions,
-                                  const instance_query& query,
-                                  const std::optional<page_position>& after) {
-  if (const auto flushed = flush(); !flushed)
-    return flushed.error();
-  return guarded(
-    [&] { return scan(*rows_->read(), partitions, query, after); });
+result<scanned_page>
+views::query(const std::vector<partition_id>& partitions,
+             const instance_query& query,
+             const std::optional<page_position>& after) const {
+  return guarded([&] {
+    const whole_snapshot now(*this);
+    return scan(now.rows(), now.pending(), partitions, query, after);
+  });
 }
 
 result<status_counts>
-views::count(const std::vector<partition_id>& partitions) {
-  if (const auto flushed = flush(); !flushed)
-    return flushed.error();
+views::count(const std::vector<partition_id>& partitions) const {
   return guarded([&] {
-    const auto rows = rows_->read();
-    status_counts counts{};
-    for (partition_id partition : partitions)
-      for (std::size_t status = 0; status < counts.size(); ++status)
-        counts[status]
-          += get_row<std::uint64_t>(
-               *rows, table::counts,
-               count_key(partition, static_cast<runtime_status>(status)))
-               .value_or(0);
-    return counts;
+    const whole_snapshot now(*this);
+    return count_instances(now.rows(), now.pending(), partitions);
   });
 }
 

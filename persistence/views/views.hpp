@@ -3,12 +3,16 @@
 /// reads and queries are answered. Durable turns first accumulate in memory;
 /// a flush writes a large batch of them to the tables.
 ///
-///   journal commit ──► active ──(flush)──► flushing ──► rows
-///                        └──────────┬──────────┘          │
-///   `read` and `history` combine: rows, then flushing, then active
+///   journal commit ──► active ──► sealed ──(flush)──► flushing ──► rows
+///                        └───────────┴────────┬──────────┘          │
+///   a read combines: rows, then flushing, then sealed, then active
+///
+/// A query holds the turns in memory without copying them. While it does, new
+/// turns go into a new `active`, and the held one becomes `sealed`.
 ///
 /// `apply` is idempotent. A read always applies all of `flushing`, and is
-/// correct even if the rows contain a part of `flushing` already.
+/// correct even if the rows contain a part of `flushing` already. No read
+/// writes anything, except `load`.
 #pragma once
 
 #include "persistence/process/crash_switch.hpp"
@@ -27,8 +31,8 @@ namespace perdura::persistence {
 /// and that `add` is called by one thread at a time.
 ///
 /// Invariants:
-/// - Each turn that was added is in exactly one of `active_`, `flushing_` and
-///   the rows, or, during a flush, in `flushing_` and the rows.
+/// - Each turn that was added is in exactly one of `active_`, `sealed_`,
+///   `flushing_` and the rows, or, during a flush, in `flushing_` and the rows.
 /// - The rows contain all turns up to the position `applied()`. This position
 ///   is also stored; the last transaction of a flush updates it. If a flush is
 ///   interrupted by a crash, the next start applies all turns after the stored
@@ -95,9 +99,9 @@ public:
     return *rows_;
   }
 
-  // The interface `journal` documents the next six functions. `read` and
-  // `history` combine the rows with the turns in memory; the other four flush
-  // first and then read only the rows.
+  // The interface `journal` documents the next six functions. They combine the
+  // rows with the turns in memory, except `load`, which flushes first: a
+  // partition calls it once, before it serves.
 
   result<std::optional<stored_instance>> read(partition_id partition,
                                               const instance_id& id) const;
@@ -107,20 +111,25 @@ public:
                                              std::size_t count_max) const;
   result<partition_snapshot> load(partition_id partition);
   result<std::vector<due_task>> due(partition_id partition, timestamp after,
-                                    timestamp until);
+                                    timestamp until) const;
   /// `after` is the position at which the previous page ended.
   result<scanned_page> query(const std::vector<partition_id>& partitions,
                              const instance_query& query,
-                             const std::optional<page_position>& after);
-  result<status_counts> count(const std::vector<partition_id>& partitions);
+                             const std::optional<page_position>& after) const;
+  result<status_counts>
+  count(const std::vector<partition_id>& partitions) const;
 
 private:
   struct instance_snapshot;
+  class whole_snapshot;
+  using layer = std::shared_ptr<pending_writes>;
 
   instance_snapshot take_snapshot(partition_id partition, const instance_id& id,
                                   bool with_history) const;
   result<void> flush_one();
   bool is_below(std::size_t bytes_max) const;
+  backlog backlog_in_memory() const;
+  void seal_active();
 
   std::unique_ptr<row_store> rows_;
   std::shared_ptr<crash_switch> crash_;
@@ -134,12 +143,16 @@ private:
   // between these two steps.
   mutable std::mutex mutex_;
   std::condition_variable capacity_freed_;
-  pending_writes active_;
-  journal_position active_last_ = 0; ///< Last position in `active_`.
-  /// The turns that the running flush writes. Null if no flush is running and
-  /// none has failed. Immutable, so readers may keep it after releasing the
-  /// mutex.
-  std::shared_ptr<const pending_writes> flushing_;
+  /// Turns are added here. Never null. A query may hold it; then it is sealed
+  /// before the next turn is added.
+  layer active_ = std::make_shared<pending_writes>();
+  journal_position active_last_ = 0; ///< Last position that was added.
+  /// Former `active_` layers, oldest first.
+  std::vector<layer> sealed_;
+  /// The turns that the running flush writes, oldest first. Empty if no flush
+  /// is running and none has failed. Immutable, so readers may keep them after
+  /// releasing the mutex.
+  std::vector<pending_layers::layer> flushing_;
   journal_position flushing_last_ = 0; ///< Last position in `flushing_`.
   journal_position applied_ = 0;       ///< See `applied`.
 };

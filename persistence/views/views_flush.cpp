@@ -292,46 +292,40 @@ private:
 
 } // namespace
 
-views_flush::views_flush(const pending_writes& pending,
-                         journal_position applied)
-  : partitions_(pending.partitions()),
-    next_(partitions_.begin()),
+views_flush::views_flush(pending_layers pending, journal_position applied)
+  : pending_(std::move(pending)),
+    partitions_(pending_.partitions()),
     applied_(applied) {
-  sort_writes();
+  merge_next();
 }
 
 bool views_flush::slice(row_writer& rows, std::size_t instances_max) {
   // `instances_max` counts the instances of all partitions of the slice.
   updater update(rows);
-  while (next_ != partitions_.end()) {
-    update.begin(partition_id(next_->first));
-    for (; applied_writes_ < writes_.size() && instances_max > 0;
+  while (next_ != partitions_.size()) {
+    update.begin(current_.partition);
+    for (; applied_writes_ < current_.writes.size() && instances_max > 0;
          --instances_max)
-      update.apply_instance(*writes_[applied_writes_++]);
+      update.apply_instance(*current_.writes[applied_writes_++]);
     update.apply_counts();
-    if (applied_writes_ < writes_.size())
+    if (applied_writes_ < current_.writes.size())
       return false;
-    update.apply_head(next_->second);
+    update.apply_head(*current_.head);
     ++next_;
-    sort_writes();
+    merge_next();
   }
   // Only now do the rows contain all turns up to this position.
   typed_row_writer(rows).put(table::meta, applied_key, applied_);
   return true;
 }
 
-/// Lists the writes of the next partition in key order, because adjacent rows
-/// share pages.
-void views_flush::sort_writes() {
-  writes_.clear();
+/// Merges the writes of the next partition. They are in key order, because
+/// adjacent rows share pages.
+void views_flush::merge_next() {
   applied_writes_ = 0;
-  if (next_ == partitions_.end())
-    return;
-  writes_.reserve(next_->second.instances.size());
-  for (const auto& [id, write] : next_->second.instances)
-    writes_.push_back(&write);
-  std::sort(writes_.begin(), writes_.end(),
-            [](const auto* a, const auto* b) { return a->id < b->id; });
+  current_ = next_ == partitions_.size()
+               ? pending_layers::merged_partition()
+               : pending_.merge_partition(partitions_[next_]);
 }
 
 void write_initial_rows(

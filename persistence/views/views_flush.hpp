@@ -4,9 +4,8 @@
 #pragma once
 
 #include "persistence/stores/row_store.hpp"
-#include "persistence/views/pending_writes.hpp"
+#include "persistence/views/pending_layers.hpp"
 
-#include <map>
 #include <vector>
 
 namespace perdura::persistence {
@@ -25,9 +24,8 @@ inline constexpr std::size_t history_chunk_bytes_max = 256 * 1024;
 /// were already committed change nothing.
 class views_flush {
 public:
-  /// `pending` must outlive the flush. `applied` is the position of the last
-  /// turn in it.
-  views_flush(const pending_writes& pending, journal_position applied);
+  /// `applied` is the position of the last turn in `pending`.
+  views_flush(pending_layers pending, journal_position applied);
 
   /// Writes the next slice, at most `instances_max` instances. The last slice
   /// also stores the position `applied`.
@@ -36,13 +34,13 @@ public:
   bool slice(row_writer& rows, std::size_t instances_max);
 
 private:
-  void sort_writes();
+  void merge_next();
 
-  const std::map<std::uint32_t, pending_partition>& partitions_;
-  /// The partition that the next slice begins with.
-  std::map<std::uint32_t, pending_partition>::const_iterator next_;
-  /// The instances of that partition, and how many of them are written.
-  std::vector<const instance_write*> writes_;
+  const pending_layers pending_;
+  const std::vector<partition_id> partitions_;
+  std::size_t next_ = 0; ///< Index of the partition that comes next.
+  /// The writes to that partition, and how many instances are written.
+  pending_layers::merged_partition current_;
   std::size_t applied_writes_ = 0;
   const journal_position applied_;
 };

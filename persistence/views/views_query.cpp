@@ -51,23 +51,27 @@ struct later {
 };
 
 /// Reads one page. The streams of all partitions and statuses are merged by a
-/// priority queue, so that rows come in the order of (created_at, id).
+/// priority queue, so that rows come in the order of (created_at, id). An
+/// instance that a turn in memory has changed is taken from memory; its rows
+/// are skipped.
 class scanner {
 public:
-  scanner(const row_reader& rows, const instance_query& query,
+  scanner(const row_reader& rows, const pending_layers& pending,
+          const instance_query& query,
           const std::optional<page_position>& after)
-    : rows_(rows), query_(query), after_(after) {}
+    : rows_(rows), pending_(pending), query_(query), after_(after) {}
 
   /// Reads the page. Called once.
   scanned_page run(const std::vector<partition_id>& partitions) {
     if (auto found = find_by_prefix(partitions))
       return page_of(std::move(*found));
     open_streams(partitions);
+    collect_changed(partitions);
     scanned_page page;
     std::size_t cost = 0;
     std::size_t bytes = 0;
     page_position last;
-    while (!order_.empty()) {
+    while (!order_.empty() || !changed_.empty()) {
       // The limits are checked before an entry is read, so that `stopped_at` is
       // set only if there is a further entry.
       if (page.rows.size() >= query_.top || cost >= page_entries_max
@@ -75,20 +79,13 @@ public:
         page.stopped_at = last;
         break;
       }
-      stream* next = order_.top();
-      order_.pop();
       ++cost;
-      last = {next->at.created_at, next->at.id};
-      if (fits_index(*next)) {
-        cost += record_cost;
-        auto row = read_row(*next);
-        if (fits_record(row.record)) {
-          bytes += row.input.size() + row.output.size();
-          page.rows.push_back(std::move(row));
-        }
+      std::optional<instance_row> row
+        = changed_is_next() ? next_changed(last) : next_stored(last, cost);
+      if (row) {
+        bytes += row->input.size() + row->output.size();
+        page.rows.push_back(std::move(*row));
       }
-      if (next->cursor->next() && next->load())
-        order_.push(next);
     }
     return page;
   }
@@ -98,7 +95,83 @@ private:
   struct candidate {
     partition_id partition{};
     instance_row row;
+    /// The newest write in memory; null if the rows show the state.
+    const instance_write* write = nullptr;
   };
+
+  /// An instance that a turn in memory has changed and that passes the filters.
+  struct changed_instance {
+    partition_id partition{};
+    const instance_write* write = nullptr; ///< The newest write.
+
+    timestamp created_at() const {
+      return write->record->created_at;
+    }
+  };
+
+  /// The order of the heap: the earliest instance is first.
+  static bool is_later(const changed_instance& a, const changed_instance& b) {
+    const timestamp of_a = a.created_at();
+    const timestamp of_b = b.created_at();
+    return std::tie(of_a, a.write->id) > std::tie(of_b, b.write->id);
+  }
+
+  /// Fills `changed_` with the instances in memory that pass all filters.
+  void collect_changed(const std::vector<partition_id>& partitions) {
+    for (const partition_id partition : partitions)
+      pending_.for_each_newest(
+        partition,
+        [this](const instance_write& write) {
+          return write.record && write.id.starts_with(query_.id_prefix)
+                 && fits(write.id, *write.record);
+        },
+        [&](const instance_write& write) {
+          changed_.push_back({partition, &write});
+        });
+    std::make_heap(changed_.begin(), changed_.end(), is_later);
+  }
+
+  /// True if the next instance in the order of the page is in `changed_`.
+  bool changed_is_next() const {
+    if (order_.empty() || changed_.empty())
+      return order_.empty();
+    const created_key_parts& stored = order_.top()->at;
+    const timestamp created_at = changed_.front().created_at();
+    return std::tie(created_at, changed_.front().write->id)
+           < std::tie(stored.created_at, stored.id);
+  }
+
+  /// Takes the next instance from `changed_`.
+  instance_row next_changed(page_position& last) {
+    const changed_instance next = changed_.front();
+    std::pop_heap(changed_.begin(), changed_.end(), is_later);
+    changed_.pop_back();
+    last = {next.created_at(), next.write->id};
+    instance_row row;
+    row.id = next.write->id;
+    row.record = *next.write->record;
+    read_payloads(next.partition, row);
+    return row;
+  }
+
+  /// Takes the next entry of the streams. Empty if the instance does not pass
+  /// the filters or is in memory. Adds the cost of reading a record to `cost`.
+  std::optional<instance_row> next_stored(page_position& last,
+                                          std::size_t& cost) {
+    stream* next = order_.top();
+    order_.pop();
+    last = {next->at.created_at, next->at.id};
+    std::optional<instance_row> row;
+    if (fits_index(*next) && !pending_.contains(next->partition, next->at.id)) {
+      cost += record_cost;
+      row = read_row(*next);
+      if (!fits_record(row->record))
+        row.reset();
+    }
+    if (next->cursor->next() && next->load())
+      order_.push(next);
+    return row;
+  }
 
   /// Finds the instances whose IDs begin with the query's prefix. Returns no
   /// value if the query has no prefix or too many instances have it.
@@ -114,13 +187,28 @@ private:
            more && cursor->key().starts_with(prefix);) {
         if (found.size() == prefix_instances_max)
           return std::nullopt;
+        instance_id id(id_of_instance_key(cursor->key()));
+        // Moves beyond all rows of this instance.
+        more = cursor->seek(after_prefix(instance_prefix(partition, id)));
+        if (pending_.contains(partition, id))
+          continue;
         candidate& one = found.emplace_back();
         one.partition = partition;
-        one.row.id = id_of_instance_key(cursor->key());
-        // Moves beyond all rows of this instance.
-        more
-          = cursor->seek(after_prefix(instance_prefix(partition, one.row.id)));
+        one.row.id = std::move(id);
       }
+      pending_.for_each_newest(
+        partition,
+        [this](const instance_write& write) {
+          return write.record && write.id.starts_with(query_.id_prefix);
+        },
+        [&](const instance_write& write) {
+          candidate& one = found.emplace_back();
+          one.partition = partition;
+          one.row.id = write.id;
+          one.write = &write;
+        });
+      if (found.size() > prefix_instances_max)
+        return std::nullopt;
     }
     return found;
   }
@@ -133,13 +221,17 @@ private:
     if (!found)
       return std::nullopt;
     std::erase_if(*found, [this](candidate& one) {
+      if (one.write != nullptr) {
+        one.row.record = *one.write->record;
+        return !fits(one.row.id, one.row.record);
+      }
       const std::string key
         = instance_key(one.partition, one.row.id, row_kind::record);
       auto record = get_row<instance_record>(rows_, table::instances, key);
       if (!record)
         throw_damaged(table::instances, key, "its instance has no record");
       one.row.record = std::move(*record);
-      return !fits(one.row);
+      return !fits(one.row.id, one.row.record);
     });
     std::sort(found->begin(), found->end(),
               [](const candidate& a, const candidate& b) {
@@ -150,12 +242,11 @@ private:
   }
 
   /// Checks all filters and the position after which the page begins. Used for
-  /// rows that were found by ID; streams check these conditions in several
-  /// places.
-  bool fits(const instance_row& row) const {
-    const instance_record& record = row.record;
+  /// instances that were found by ID or in memory; streams check these
+  /// conditions in several places.
+  bool fits(const instance_id& id, const instance_record& record) const {
     return (!after_
-            || std::tie(record.created_at, row.id)
+            || std::tie(record.created_at, id)
                  > std::tie(after_->created_at, after_->id))
            && record.created_at
                 >= query_.created_from.value_or(timestamp::min())
@@ -278,21 +369,52 @@ private:
 
   /// Reads the custom status, the input and the output of an instance.
   void read_payloads(partition_id partition, instance_row& row) const {
-    row.custom_status
-      = get_row<std::string>(
-          rows_, table::instances,
-          instance_key(partition, row.id, row_kind::custom_status))
-          .value_or("null");
+    const auto writes = pending_.writes_of(partition, row.id);
+    row.custom_status = read_custom_status(partition, row.id, writes);
     row.output = "null";
     // execution_started is among the first two events.
     for (const history_event& event :
-         read_history(rows_, partition, row.id, 0, 2))
+         read_events(partition, row.id, 0, 2, writes))
       if (const auto* started = std::get_if<execution_started>(&event.body))
         row.input = started->input;
     if (row.record.output_event > 0)
       for (const history_event& event :
-           read_history(rows_, partition, row.id, row.record.output_event, 1))
+           read_events(partition, row.id, row.record.output_event, 1, writes))
         read_output(event, row);
+  }
+
+  std::string
+  read_custom_status(partition_id partition, const instance_id& id,
+                     const std::vector<const instance_write*>& writes) const {
+    for (auto write = writes.rbegin(); write != writes.rend(); ++write) {
+      if ((*write)->custom_status)
+        return *(*write)->custom_status;
+      if ((*write)->removed)
+        return "null";
+    }
+    return get_row<std::string>(
+             rows_, table::instances,
+             instance_key(partition, id, row_kind::custom_status))
+      .value_or("null");
+  }
+
+  /// Reads at most `count_max` events from event `first` on.
+  std::vector<history_event>
+  read_events(partition_id partition, const instance_id& id, event_index first,
+              std::size_t count_max,
+              const std::vector<const instance_write*>& writes) const {
+    // The rows are not read if the turns in memory contain all these events.
+    const instance_write* oldest = writes.empty() ? nullptr : writes.front();
+    const bool is_in_memory
+      = oldest != nullptr
+        && (oldest->removed || oldest->reset
+            || (!oldest->history.empty() && oldest->history_first <= first));
+    std::vector<history_event> events;
+    if (!is_in_memory)
+      events = read_history(rows_, partition, id, first, count_max);
+    for (const instance_write* write : writes)
+      overlay_history(events, first, count_max, *write);
+    return events;
   }
 
   /// Sets the output if the event ends an execution.
@@ -304,20 +426,22 @@ private:
   }
 
   const row_reader& rows_;
+  const pending_layers& pending_;
   const instance_query& query_;
   const std::optional<page_position>& after_;
   /// A deque, because `order_` points to the elements.
   std::deque<stream> streams_;
   std::priority_queue<stream*, std::vector<stream*>, later> order_;
+  std::vector<changed_instance> changed_; ///< A heap; see is_later.
 };
 
 } // namespace
 
-scanned_page scan(const row_reader& rows,
+scanned_page scan(const row_reader& rows, const pending_layers& pending,
                   const std::vector<partition_id>& partitions,
                   const instance_query& query,
                   const std::optional<page_position>& after) {
-  return scanner(rows, query, after).run(partitions);
+  return scanner(rows, pending, query, after).run(partitions);
 }
 
 std::vector<history_event>

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Reads one page of a query, or the history of one instance, from the rows.
+/// Answers queries from the rows and from the turns in memory that the rows do
+/// not contain yet. The rows may contain a part of the oldest of these turns
+/// already, because a flush writes them in several transactions. Nothing is
+/// written.
 #pragma once
 
 #include "persistence/stores/row_store.hpp"
+#include "persistence/views/partition_snapshot.hpp"
+#include "persistence/views/pending_layers.hpp"
 #include "persistence/views/queries.hpp"
 
 namespace perdura::persistence {
@@ -25,10 +30,25 @@ struct scanned_page {
 
 /// Returns the page of the given partitions that begins after `after`.
 /// @throws storage_exception  A row is damaged.
-scanned_page scan(const row_reader& rows,
+scanned_page scan(const row_reader& rows, const pending_layers& pending,
                   const std::vector<partition_id>& partitions,
                   const instance_query& query,
                   const std::optional<page_position>& after);
+
+/// Returns the number of instances in each status, summed over the given
+/// partitions.
+/// @throws storage_exception  A row is damaged.
+status_counts count_instances(const row_reader& rows,
+                              const pending_layers& pending,
+                              const std::vector<partition_id>& partitions);
+
+/// Returns the timers and scheduled starts with `after` < fire_at ≤ `until`, in
+/// the order of fire_at.
+/// @throws storage_exception  A row is damaged.
+std::vector<due_task> find_due(const row_reader& rows,
+                               const pending_layers& pending,
+                               partition_id partition, timestamp after,
+                               timestamp until);
 
 /// Returns events of one instance from event `first` on, at most `count_max`.
 /// Turns that are not in the rows yet are not included.
