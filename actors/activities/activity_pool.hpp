@@ -6,6 +6,9 @@
 /// its own. Short activities share few workers, because waking a thread takes
 /// longer than they run. If an activity runs for more than 1 ms while other
 /// activities are queued, the pool uses another worker for them.
+///
+/// Keeps more than 10 project includes or 15 members: queue, limits by name and
+/// workers change together, under one mutex.
 #pragma once
 
 #include "actors/interface/messages.hpp"

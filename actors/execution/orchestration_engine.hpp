@@ -2,6 +2,9 @@
 /// The implementation of orchestration_context: keeps the requests of one
 /// execution and their results, numbers the requests, binds events to waits,
 /// and applies retry policies. Uses no clock: `begin_turn` sets the time.
+///
+/// Keeps more than 10 project includes or 15 members: the slots, the waiting
+/// coroutine, the sequences and the output of the turn change together.
 #pragma once
 
 #include "actors/authoring/when.hpp"

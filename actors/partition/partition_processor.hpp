@@ -16,6 +16,9 @@
 ///
 /// The processor uses no CAF, thread or system clock of its own: the actor on
 /// a node and the simulation in the tests run the same code.
+///
+/// Keeps more than 10 project includes or 15 members: the state, and each kind
+/// of work that waits for a journal position or for a time.
 #pragma once
 
 #include "actors/partition/partition_state.hpp"

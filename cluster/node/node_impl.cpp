@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Keeps more than 10 project includes or 15 members: it creates all parts of a
+// node and connects them.
 #include "cluster/node/node_impl.hpp"
 
 #include "actors/partition/partition_actor.hpp"

@@ -4,6 +4,9 @@
 /// a sync runs, the next batch accumulates in the queue. No timer delays a
 /// commit, and no commit is made without turns.
 /// @source Group commit as in LevelDB's DBImpl::Write.
+///
+/// Keeps more than 10 project includes or 15 members: queue, commit, listeners
+/// and counters of one lane, each with its own lock.
 #pragma once
 
 #include "persistence/process/crash_switch.hpp"
