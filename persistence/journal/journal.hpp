@@ -99,9 +99,9 @@ public:
   history(partition_id partition, const instance_id& id, event_index first = 0,
           std::size_t count_max = static_cast<std::size_t>(-1)) const = 0;
 
-  // The functions `load`, `due`, `query` and `count` first flush to the views
-  // all turns that are durable when the call begins. They block until that
-  // is done, and their answers are complete for those turns.
+  // The answers of `load`, `due`, `query` and `count` are complete for all
+  // turns that are durable when the call begins. Only `load` writes: it flushes
+  // these turns to the views first, and blocks until that is done.
 
   /// Returns the state from which a partition recovers.
   /// @error errc::storage_damaged  A row cannot be read.
