@@ -100,17 +100,17 @@ struct divided_turns {
     turn_generator turns(seed, queried_partitions);
     testing::model model;
     auto rows = std::make_shared<pending_writes>();
-    auto all = std::make_shared<pending_writes>();
+    auto whole = std::make_shared<pending_writes>();
     std::vector<std::shared_ptr<pending_writes>> parts{rows};
     for (int i = 0; i < 80; ++i) {
       if (random.pick(i < 30 ? 30 : 12) == 0)
         parts.push_back(std::make_shared<pending_writes>());
       turn_writes turn = turns.next(model);
       model.add_turn(turn);
-      all->add(turn_writes(turn), 1);
+      whole->add(turn_writes(turn), 1);
       parts.back()->add(std::move(turn), 1);
     }
-    write_all(flushed, pending_layers({all}));
+    write_all(flushed, pending_layers({whole}));
     write_all(stored, pending_layers({rows}));
     layers = pending_layers({parts.begin() + 1, parts.end()});
     if (!layers.layers().empty() && random.pick(2) == 0) {
