@@ -24,10 +24,9 @@ template <class T>
 using handle = std::shared_ptr<T>;
 
 struct tls_fixture {
-  outcome init(std::vector<std::string> arguments = {}) {
-    arguments.insert(arguments.begin(),
-                     {"tls", "init", "--dir", tls_dir.string()});
-    return run_perdura(arguments);
+  outcome init(std::vector<std::string> words = {}) {
+    words.insert(words.begin(), {"tls", "init", "--dir", tls_dir.string()});
+    return run_perdura(words);
   }
 
   template <class Read>
