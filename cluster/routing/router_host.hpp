@@ -4,6 +4,7 @@
 
 #include "actors/partition/partition_processor.hpp"
 #include "cluster/transport/envelope.hpp"
+#include "cluster/transport/packet.hpp"
 #include "persistence/process/log_level.hpp"
 
 #include <string>
