@@ -32,7 +32,7 @@ int print_verification(const persistence::verification& found, terminal& io) {
     io.out << "No damage was found.\n";
     return exit_ok;
   }
-  // Of a full list it is not known how many problems it leaves out.
+  // It is not known how many problems a full list leaves out.
   const std::size_t listed = found.problems.size();
   io.out << (listed < persistence::problems_max ? "" : "At least ") << listed
          << (listed == 1 ? " problem" : " problems")

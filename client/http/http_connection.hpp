@@ -201,7 +201,7 @@ private:
     bool refused = false;  ///< The server itself refused it.
   };
 
-  /// What has been received and not yet handled.
+  /// The bytes that were received and are not handled yet.
   struct received_bytes {
     std::optional<parser_type> parser;
     bool header_checked = false;

@@ -172,8 +172,8 @@ public:
   }
 
   /// The layers are released under the mutex: `add` changes a layer only if it
-  /// sees, under the mutex, that nobody else holds it. A layer that nobody else
-  /// holds is destroyed after the mutex is released, because that takes long.
+  /// sees, under the mutex, that no query holds it. A layer that has no other
+  /// owner is destroyed after the mutex is released, because that takes long.
   ~whole_snapshot() {
     rows_.reset();
     std::vector<pending_layers::layer> last_owned;

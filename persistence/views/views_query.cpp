@@ -250,13 +250,21 @@ private:
                  > std::tie(after_->created_at, after_->id))
            && record.created_at
                 >= query_.created_from.value_or(timestamp::min())
-           && record.created_at <= query_.created_to.value_or(timestamp::max())
+           && record.created_at <= created_max()
            && (query_.name.empty() || record.name == query_.name)
            && (query_.statuses.empty()
                || std::find(query_.statuses.begin(), query_.statuses.end(),
                             record.status)
                     != query_.statuses.end())
            && fits_record(record);
+  }
+
+  /// The latest time of creation that passes the filters. An instance that
+  /// ended at or before a time was also created at or before this time, so
+  /// `ended_before` limits the time of creation too.
+  timestamp created_max() const {
+    return std::min(query_.created_to.value_or(timestamp::max()),
+                    query_.ended_before.value_or(timestamp::max()));
   }
 
   /// Makes the page from instances that pass the filters, in their order.
@@ -319,11 +327,7 @@ private:
     stream s;
     s.partition = partition;
     s.t = status ? table::by_status : table::by_created;
-    // An instance that ended at or before a time was also created at or before
-    // this time, so `ended_before` limits the time of creation too.
-    const timestamp to
-      = std::min(query_.created_to.value_or(timestamp::max()),
-                 query_.ended_before.value_or(timestamp::max()));
+    const timestamp to = created_max();
     s.end = to == timestamp::max() ? after_prefix(
               status ? count_key(partition, *status) : partition_key(partition))
                                    : key(to + duration(1), {});

@@ -15,7 +15,7 @@ namespace perdura::tests {
 
 namespace {
 
-/// What `check` prints if it finds `count` problems.
+/// The output of `check` if it finds `count` problems.
 std::string output_with_problems(std::size_t count) {
   persistence::verification found;
   found.problems.assign(count, "a problem");

@@ -7,7 +7,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <tuple>
+#include <map>
+#include <string>
 
 namespace perdura::persistence {
 
@@ -69,6 +70,38 @@ std::vector<std::string> all_pages(const map_store& store,
     after = page.stopped_at;
   } while (after);
   return rows;
+}
+
+bool is_history_row(std::string_view key) {
+  for (const partition_id each : every_partition) {
+    const std::string prefix = instance_prefix(each, id_of_instance_key(key));
+    if (key.starts_with(prefix))
+      return key.size() > prefix.size()
+             && static_cast<row_kind>(key[prefix.size()]) == row_kind::history;
+  }
+  return false;
+}
+
+row_map rows_without_history(map_store& store, table t) {
+  row_map rows = store.rows(t);
+  if (t == table::instances)
+    std::erase_if(rows,
+                  [](const auto& row) { return is_history_row(row.first); });
+  return rows;
+}
+
+/// The history of each instance, by its key.
+std::map<std::string, std::vector<history_event>>
+histories_of(map_store& store) {
+  std::map<std::string, std::vector<history_event>> histories;
+  for (const partition_id each : every_partition)
+    for (const auto& [key, row] : store.rows(table::instances))
+      if (key.starts_with(partition_key(each))) {
+        const instance_id id = id_of_instance_key(key);
+        histories[instance_prefix(each, id)]
+          = read_history(*store.read(), each, id, 0, 1'000'000);
+      }
+  return histories;
 }
 
 instance_query random_query(turn_generator& random) {
@@ -175,16 +208,23 @@ BOOST_AUTO_TEST_CASE(answers_do_not_depend_on_what_is_flushed) {
   BOOST_TEST(layers > 3U);
 }
 
-// A flush of several layers gives the same rows as a flush of one.
+// A flush of several layers gives the same state as a flush of one. The events
+// of a history may be divided into rows in another way.
 BOOST_AUTO_TEST_CASE(layers_are_merged_by_a_flush) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     turn_generator random(seed + 2000, queried_partitions);
     divided_turns turns(seed, random);
     write_all(turns.stored, turns.layers);
+    BOOST_TEST((histories_of(turns.stored) == histories_of(turns.flushed)),
+               "seed " << seed);
+    BOOST_TEST((count_instances(*turns.stored.read(), {}, every_partition)
+                == count_instances(*turns.flushed.read(), {}, every_partition)),
+               "seed " << seed);
     for (std::size_t t = 0; t < table_count; ++t)
-      BOOST_TEST((turns.stored.rows(static_cast<table>(t))
-                  == turns.flushed.rows(static_cast<table>(t))),
-                 "seed " << seed << ", table " << t);
+      if (const table each = static_cast<table>(t); each != table::counts)
+        BOOST_TEST((rows_without_history(turns.stored, each)
+                    == rows_without_history(turns.flushed, each)),
+                   "seed " << seed << ", table " << t);
   }
 }
 
