@@ -99,7 +99,8 @@ bool activity_pool::may_start(const std::string& name) const {
   return it == running_by_name_.end() || it->second < limits->concurrency_max;
 }
 
-/// Removes the oldest item that may start.
+/// Removes the oldest item that may start. From here until `end_run` it counts
+/// against the limit of its name: its worker may begin much later.
 std::optional<activity_work_item> activity_pool::pop_startable() {
   auto it = std::find_if(queue_.begin(), queue_.end(), [&](const queued& one) {
     return may_start(one.item.name);
@@ -110,6 +111,9 @@ std::optional<activity_work_item> activity_pool::pop_startable() {
   if (it->start_by)
     --start_deadlines_;
   queue_.erase(it);
+  const auto* limits = dependencies_.functions->find_activity_limits(item.name);
+  if (limits != nullptr && limits->concurrency_max != 0)
+    ++running_by_name_[item.name];
   return item;
 }
 
@@ -199,11 +203,6 @@ void activity_pool::begin_run(worker_state& state, activity_work_item item) {
   state.cancelled = std::make_shared<std::atomic<bool>>(closed_);
   state.input = std::move(item.input);
   state.item = std::move(item);
-  const auto* limits
-    = dependencies_.functions->find_activity_limits(state.item.name);
-  state.limited = limits != nullptr && limits->concurrency_max != 0;
-  if (state.limited)
-    ++running_by_name_[state.item.name];
   state.deadline.reset();
   if (state.item.time_out.count() > 0) {
     state.deadline = dependencies_.clock->now() + state.item.time_out;
@@ -224,11 +223,10 @@ bool activity_pool::end_run(worker_state& state) {
     --slow_;
   if (state.deadline)
     --deadlines_;
-  if (state.limited) {
-    auto by_name = running_by_name_.find(state.item.name);
-    if (--by_name->second == 0)
-      running_by_name_.erase(by_name);
-  }
+  // Only names with a limit of their own are counted.
+  auto by_name = running_by_name_.find(state.item.name);
+  if (by_name != running_by_name_.end() && --by_name->second == 0)
+    running_by_name_.erase(by_name);
   return !state.abandoned && !closed_;
 }
 
@@ -330,12 +328,16 @@ void activity_pool::run_monitor() {
     std::vector<activity_result> late = expire(dependencies_.clock->now());
     std::vector<assignment> assignments = assign_for_slow_workers();
     if (!late.empty() || !assignments.empty()) {
+      monitor_delivers_ = !late.empty();
       lock.unlock();
       for (activity_result& one : late)
         dependencies_.deliver(std::move(one));
       for (assignment& one : assignments)
         send_assignment(std::move(one.item), one.worker);
       lock.lock();
+      monitor_delivers_ = false;
+      if (busy_ == 0)
+        became_idle_.notify_all();
       continue;
     }
     // The monitor examines the workers at intervals only if items are queued
@@ -442,7 +444,8 @@ void activity_pool::close() {
 
 bool activity_pool::wait_idle(duration time_limit) {
   std::unique_lock lock(mutex_);
-  return became_idle_.wait_for(lock, time_limit, [this] { return busy_ == 0; });
+  return became_idle_.wait_for(
+    lock, time_limit, [this] { return busy_ == 0 && !monitor_delivers_; });
 }
 
 std::vector<std::string> activity_pool::running_names() const {

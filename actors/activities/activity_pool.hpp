@@ -72,11 +72,13 @@ public:
   void submit(activity_work_item item);
 
   /// Accepts no more items, requests the cancellation of running activities
-  /// and drops queued ones. No further result is delivered: the partitions
-  /// run these activities again after the next start.
+  /// and drops queued ones. No further result is delivered, except those whose
+  /// delivery has already begun (`wait_idle` waits for them): the partitions
+  /// run the other activities again after the next start.
   void close();
 
-  /// Waits until no activity runs. Returns false after `time_limit`.
+  /// Waits until no activity runs and no result is being delivered, whether by
+  /// a worker or by the monitor. Returns false after `time_limit`.
   bool wait_idle(duration time_limit);
 
   /// Returns the running activities as texts: activity name and instance ID.
@@ -93,7 +95,6 @@ public:
     std::uint64_t seen = 0;   ///< The run that the monitor saw last.
     bool abandoned = false;   ///< The run timed out; its outcome is dropped.
     bool is_slow = false;     ///< The run is longer than 1 ms.
-    bool limited = false;     ///< The run counts in `running_by_name_`.
     bool runs_inline = false; ///< The worker uses the scheduler's threads.
     std::chrono::steady_clock::time_point began;
   };
@@ -155,13 +156,14 @@ private:
   std::size_t slow_ = 0;       ///< Busy workers whose state is `is_slow`.
   std::uint64_t last_run_ = 0; ///< Number of the run that began last.
   std::size_t deadlines_ = 0;  ///< Running items with a time-out.
-  /// Running activities that have a limit of their own, by name.
+  /// Assigned and running activities that have a limit of their own, by name.
   std::unordered_map<std::string, std::size_t> running_by_name_;
   std::size_t start_deadlines_ = 0; ///< Queued items with a start time-out.
   /// Moving average of the run time of one activity.
   std::chrono::nanoseconds average_time_{0};
   /// True while the monitor does not examine the workers at intervals.
   bool monitor_sleeps_ = true;
+  bool monitor_delivers_ = false; ///< It delivers "timed_out" results now.
   bool closed_ = false;
   bool inline_worker_is_free_ = true;
   // Last, because both use the members above as soon as they are constructed.

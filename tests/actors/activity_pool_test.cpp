@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <latch>
 #include <map>
 #include <mutex>
@@ -32,6 +33,8 @@ public:
     around.clock = &persistence::system_clock();
     around.functions = functions_;
     around.deliver = [this](activity_result result) {
+      if (before_delivery)
+        before_delivery(result);
       const std::lock_guard lock(mutex_);
       ++delivered_[result.sequence];
       outcomes_[result.sequence] = std::move(result.outcome);
@@ -78,6 +81,10 @@ private:
   std::map<task_sequence, history_body> outcomes_;
 
 public:
+  /// Called on the delivering thread before a result is recorded, unless empty.
+  /// Set before `open`.
+  std::function<void(const activity_result&)> before_delivery;
+
   /// Last member, so that it is destroyed first.
   std::unique_ptr<activity_pool> pool;
 };
@@ -195,6 +202,38 @@ BOOST_AUTO_TEST_CASE(concurrency_stays_within_the_limit_of_the_name) {
   BOOST_TEST(most <= 2);
 }
 
+// An activity counts against the limit of its name from its assignment on. The
+// queue is long enough for a second worker before the thread of the first one
+// has begun. "Other" is queued last, so that its end shows that the pool has
+// assigned all that may start.
+BOOST_AUTO_TEST_CASE(assigned_activity_counts_against_the_limit_of_its_name) {
+  std::atomic<int> now{0};
+  std::atomic<int> most{0};
+  std::latch release(1);
+  functions()
+    .add_activity("One",
+                  [&] {
+                    const int here = ++now;
+                    int seen = most;
+                    while (here > seen
+                           && !most.compare_exchange_weak(seen, here)) {
+                    }
+                    release.wait();
+                    --now;
+                  },
+                  {.concurrency_max = 1})
+    .add_activity("Other", [] {});
+  open();
+  constexpr std::uint32_t many = 40;
+  for (std::uint32_t i = 1; i <= many; ++i)
+    submit(i, "One");
+  submit(many + 1, "Other");
+  outcome_of(many + 1);
+  release.count_down();
+  deliveries(many + 1);
+  BOOST_TEST(most == 1);
+}
+
 // The activity learns from its cancellation flag that it has timed out; when it
 // ends later, its result is dropped.
 BOOST_AUTO_TEST_CASE(timed_out_activity_fails_and_its_late_end_is_dropped) {
@@ -231,6 +270,40 @@ BOOST_AUTO_TEST_CASE(activity_without_a_worker_in_time_fails) {
   BOOST_TEST(timed_out(outcome_of(2)));
   release.count_down();
   outcome_of(1);
+}
+
+// The monitor delivers the failure of an activity that got no worker in time.
+// The pool is not idle before this delivery ends, though no activity runs.
+BOOST_AUTO_TEST_CASE(pool_is_not_idle_while_a_time_out_is_delivered) {
+  std::latch begun(1);
+  std::latch release(1);
+  std::latch delivery_begun(1);
+  std::latch delivery_may_end(1);
+  functions()
+    .add_activity("Blocks",
+                  [&] {
+                    begun.count_down();
+                    release.wait();
+                  })
+    .add_activity("Short", [] {});
+  before_delivery = [&](const activity_result& result) {
+    if (result.sequence != 2)
+      return;
+    delivery_begun.count_down();
+    delivery_may_end.wait();
+  };
+  open(1);
+  submit(1, "Blocks");
+  begun.wait();
+  submit(2, "Short", {}, 5ms);
+  delivery_begun.wait();
+  release.count_down();
+  outcome_of(1);
+  pool->close();
+  BOOST_TEST(!pool->wait_idle(50ms));
+  delivery_may_end.count_down();
+  BOOST_TEST(pool->wait_idle(tests::patience));
+  BOOST_TEST(deliveries(0).size() == 2);
 }
 
 // An activity is still running when the pool is closed. Its name can be read

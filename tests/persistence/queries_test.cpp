@@ -229,6 +229,7 @@ BOOST_AUTO_TEST_CASE(filter_matching_few_rows_returns_short_pages) {
   for (int i = 0; i < many; ++i)
     h.start(i);
   h.journal().commit();
+  h.journal().flush_views(false);
   instance_query query;
   query.name = "missing";
   const auto page = h.journal().query(all, query).value();
