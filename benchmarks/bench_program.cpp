@@ -31,6 +31,14 @@ void add_program_options(CLI::App& to, program_options& options) {
     ->type_name("FILE");
 }
 
+void add_activities_option(CLI::App& to, std::vector<std::uint32_t>& activities,
+                           const std::string& description) {
+  to.add_option("--activities", activities, description)
+    ->delimiter(',')
+    ->capture_default_str()
+    ->type_name("N");
+}
+
 void measure_rounds(std::vector<client::bench_result>& into,
                     client::bench_result named, const program_options& options,
                     const std::function<client::bench_figures()>& round) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -33,6 +34,11 @@ struct program_options {
 /// `options` are their defaults; parsing replaces these values, so `options`
 /// must outlive `to`.
 void add_program_options(CLI::App& to, program_options& options);
+
+/// Adds the option --activities, a list of numbers separated by commas. The
+/// values in `activities` are its default.
+void add_activities_option(CLI::App& to, std::vector<std::uint32_t>& activities,
+                           const std::string& description);
 
 /// Calls `round` once to warm up, and then once for each round. Appends a
 /// result to `into`. The result has the scenario, load and unit of `named`, the

@@ -102,13 +102,9 @@ int main(int argc, char** argv) {
   benchmarks::program_options options;
   std::vector<std::uint32_t> activities{10, 1'000, 10'000};
   benchmarks::add_program_options(app, options);
-  app
-    .add_option("--activities", activities,
-                "Replay histories with these numbers of activities "
-                "(comma-separated).")
-    ->delimiter(',')
-    ->capture_default_str()
-    ->type_name("N");
+  benchmarks::add_activities_option(
+    app, activities,
+    "Replay histories with these numbers of activities (comma-separated).");
   CLI11_PARSE(app, argc, argv);
   // The histories belong to the sample orchestrator Sequence.
   auto functions = std::make_shared<registry>();

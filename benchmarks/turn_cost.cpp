@@ -86,13 +86,9 @@ int main(int argc, char** argv) {
   benchmarks::program_options options;
   std::vector<std::uint32_t> activities{100, 1'000, 10'000};
   benchmarks::add_program_options(app, options);
-  app
-    .add_option("--activities", activities,
-                "Run orchestrators with these numbers of activities "
-                "(comma-separated).")
-    ->delimiter(',')
-    ->capture_default_str()
-    ->type_name("N");
+  benchmarks::add_activities_option(
+    app, activities,
+    "Run orchestrators with these numbers of activities (comma-separated).");
   CLI11_PARSE(app, argc, argv);
   auto functions = std::make_shared<registry>();
   functions->add_orchestrator("Sequence", in_sequence)

@@ -264,7 +264,7 @@ public:
   virtual void cancel(std::uint64_t number) = 0;
 
   /// Returns one page over all partitions of all nodes. Blocks until each node
-  /// has flushed its views and answered.
+  /// has answered.
   /// @error errc::unavailable  A node is not reachable or has not answered
   ///                           within `time_out`, and `query.partial` is not
   ///                           set.

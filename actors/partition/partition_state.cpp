@@ -11,11 +11,6 @@ using namespace persistence;
 
 namespace {
 
-/// True for the kinds of task that `partition_state::timers` contains.
-bool has_due_time(task_kind kind) {
-  return kind == task_kind::timer || kind == task_kind::scheduled_start;
-}
-
 /// Removes the timers of the instance from `partition_state::timers`.
 void forget_timers(partition_state& state, const instance_id& id,
                    const stored_instance& stored) {

@@ -26,9 +26,8 @@ enum class effect_of_call : std::uint8_t { none, change };
 /// result. When the time-out has elapsed, the call is cancelled, and the error
 /// is errc::unavailable if the request was never sent, errc::timed_out for a
 /// read, and errc::unknown_outcome for a change.
-/// @param call  Calls a function of the core that it is given, with the
-/// callback
-///              that it is given, and returns the number of the call.
+/// @param call  Receives a core and a callback. Makes the call with both and
+///              returns its number.
 template <class T, class Call>
 result<T> wait_for_result(const async_client& core,
                           std::string_view instance_id, effect_of_call effect,
@@ -209,8 +208,8 @@ orchestration_client::list_instances(const instance_filter& filter,
                                      const std::string& token) {
   if (auto ok = check_filter(filter); !ok)
     return ok.error();
-  // The query waits until the views have caught up with the journal, so the
-  // page shows every change that was acknowledged before the call.
+  // The query includes all durable turns, so the page shows every change that
+  // was acknowledged before the call.
   auto page = gateway()->query(to_query(filter, token), options_.deadline);
   if (!page)
     return page.error();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/private_file.hpp"
 
+#include "persistence/process/write_all.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,20 +31,6 @@ std::error_code last_error() {
   return {errno, std::generic_category()};
 }
 
-/// Writes the whole text; the system may accept it in parts. Returns the reason
-/// of the failure, if any.
-std::error_code write_whole(int file, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written < 0)
-      return last_error();
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
 } // namespace
 
 result<void> write_new_file(const fs::path& path, std::string_view text,
@@ -52,7 +40,7 @@ result<void> write_new_file(const fs::path& path, std::string_view text,
     = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (file < 0)
     return file_error("Cannot write", path, last_error());
-  std::error_code why = write_whole(file, text);
+  std::error_code why = persistence::write_all(file, text);
   // Network file systems can report a failed write when the file is closed.
   if (::close(file) != 0 && !why)
     why = last_error();

@@ -107,18 +107,18 @@ void node::impl::open_router() {
       return peers->admit(hello);
     };
   router_dependencies dependencies;
-  dependencies.peer_connected = [view = view_, peers = peers_.get(),
-                                 gateway = gateway_](const peer_hello& hello) {
-    view->peer_connected(hello);
-    if (peers == nullptr)
+  dependencies.peer_connected = [this](const peer_hello& hello) {
+    view_->peer_connected(hello);
+    if (!peers_)
       return;
     // The session shows that the other node accepts this node with its data
     // directory: record the admission in the file `peers`. If the file cannot
     // be written, this node serves, but needs another admission after a
     // restart.
-    if (auto noted = peers->record_admission(); !noted)
+    if (auto noted = peers_->record_admission(); !noted)
       log(log_channel::cluster, log_level::error, noted.error().message);
-    gateway->set_admitted();
+    is_admitted_now_ = true;
+    gateway_->set_admitted();
   };
   dependencies.peer_disconnected
     = [view = view_](const node_id& node) { view->peer_disconnected(node); };
@@ -126,8 +126,8 @@ void node::impl::open_router() {
     if (must_stop_)
       must_stop_(why);
   };
-  // The actor has a thread of its own (`detached`), because a query blocks
-  // while the views catch up.
+  // The actor has a thread of its own (`detached`), because a query may read
+  // many rows.
   local_queries_ = system_->spawn<caf::detached>(
     local_query_behavior, [access = access_](const node_query& query) {
       return run_local_query(*access, query);

@@ -98,7 +98,7 @@ public:
   /// node. A node without a cluster, and the only node of a cluster, need no
   /// admission.
   bool is_admitted() const {
-    return !peers_ || peers_->was_admitted()
+    return !peers_ || is_admitted_now_ || peers_->was_admitted()
            || view_->owners().nodes.size() == 1;
   }
 
@@ -181,6 +181,9 @@ private:
     = std::make_unique<actors::alarm_clock>();
   std::unique_ptr<actors::activity_pool> pool_;
   std::unique_ptr<peer_register> peers_; ///< Null without a cluster.
+  /// Another node has admitted this one since the start, also if this could not
+  /// be recorded in `peers_`.
+  std::atomic<bool> is_admitted_now_{false};
   std::shared_ptr<transport> transport_; ///< Null without a cluster.
   std::shared_ptr<scatter_gather_query> cluster_query_;
   std::shared_ptr<pending_requests> answers_; ///< Those of `gateway_`.

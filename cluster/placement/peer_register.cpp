@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/placement/peer_register.hpp"
 
+#include "persistence/process/write_all.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -23,26 +25,15 @@ namespace {
 constexpr std::string_view header_line = "perdura peers, format 1";
 constexpr std::string_view admitted_line = ". admitted";
 
-/// Writes all of `text`, also if the system writes it in several parts, and
-/// syncs the file. Returns 0 or the error number of the call that failed.
-int write_and_sync(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR)
-      return errno;
-    if (written > 0)
-      text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return ::fsync(fd) == 0 ? 0 : errno;
-}
-
 /// Creates or overwrites the file, durably. Returns 0 or an error number.
 int write_peers_file(const std::filesystem::path& file, std::string_view text) {
   const int fd
     = ::open(file.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0)
     return errno;
-  const int code = write_and_sync(fd, text);
+  int code = persistence::write_all(fd, text).value();
+  if (code == 0 && ::fsync(fd) != 0)
+    code = errno;
   ::close(fd);
   return code;
 }
@@ -62,24 +53,32 @@ int sync_peers_directory(const std::filesystem::path& directory) {
 result<std::unique_ptr<peer_register>>
 peer_register::open(const std::filesystem::path& directory) {
   std::unique_ptr<peer_register> made(new peer_register(directory / "peers"));
-  // A new directory has no file; the first admission creates it.
-  // Any other error must not count as "no file": each node would then be
+  // A new directory has no file; the first admission creates it. A file that
+  // cannot be read must not count as "no file": each node would then be
   // admitted with any directory.
   std::error_code trouble;
   const bool is_present = std::filesystem::exists(made->file_, trouble);
+  const auto unreadable = [&](const std::string& why) {
+    return error{errc::storage_failed,
+                 "Cannot read " + made->file_.string() + ": " + why + "."};
+  };
   if (trouble)
-    return error{errc::storage_failed, "Cannot read " + made->file_.string()
-                                         + ": " + trouble.message() + "."};
+    return unreadable(trouble.message());
   if (!is_present)
     return made;
   std::ifstream in(made->file_);
+  if (!in)
+    return unreadable(std::strerror(errno));
   const error damaged{errc::storage_damaged,
                       "The file " + made->file_.string()
                         + " is damaged. It records the data directory of each "
                           "other node. If you remove the file, the directories "
                           "are recorded anew when the nodes connect."};
   std::string line;
-  if (!std::getline(in, line) || line != header_line)
+  std::getline(in, line);
+  if (in.bad()) // an error of the disk, or a directory
+    return unreadable(std::strerror(errno));
+  if (line != header_line)
     return damaged;
   while (std::getline(in, line)) {
     if (line == admitted_line) {
@@ -91,6 +90,8 @@ peer_register::open(const std::filesystem::path& directory) {
       return damaged;
     made->directories_[line.substr(0, blank)] = line.substr(blank + 1);
   }
+  if (in.bad())
+    return unreadable(std::strerror(errno));
   return made;
 }
 

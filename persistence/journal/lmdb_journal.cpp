@@ -3,6 +3,7 @@
 
 #include "persistence/journal/laned_journal.hpp"
 #include "persistence/process/logging.hpp"
+#include "persistence/process/write_all.hpp"
 #include "persistence/records/identity.hpp"
 #include "persistence/views/rows.hpp"
 #include "persistence/views/views_flush.hpp"
@@ -75,12 +76,11 @@ result<void> write_hub(const fs::path& directory, const hub_identity& hub) {
     = ::open(beside.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0)
     return failed("creating " + beside.string(), errno);
-  const bool written
-    = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size())
-      && ::fsync(fd) == 0;
-  const int code = errno;
+  int code = write_all(fd, text).value();
+  if (code == 0 && ::fsync(fd) != 0)
+    code = errno;
   ::close(fd);
-  if (!written)
+  if (code != 0)
     return failed("writing " + beside.string(), code);
   if (::rename(beside.c_str(), (directory / "hub").c_str()) != 0)
     return failed("moving " + beside.string() + " into place", errno);

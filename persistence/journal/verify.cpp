@@ -156,8 +156,7 @@ private:
     const auto sequence = static_cast<task_sequence>(number);
     if (task.kind == task_kind::activity)
       activities_.insert(activity_key(partition_, id_, sequence));
-    else if (task.kind == task_kind::timer
-             || task.kind == task_kind::scheduled_start)
+    else if (has_due_time(task.kind))
       due_.insert(due_key(partition_, task.fire_at, id_, sequence));
   }
 

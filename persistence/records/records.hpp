@@ -67,6 +67,11 @@ enum class task_kind : std::uint8_t {
   scheduled_start = 5,
 };
 
+/// True for the kinds of task that end at a time: timers and scheduled starts.
+constexpr bool has_due_time(task_kind kind) {
+  return kind == task_kind::timer || kind == task_kind::scheduled_start;
+}
+
 /// A task that an instance has scheduled and that has not ended.
 struct open_task {
   task_kind kind = task_kind::activity;

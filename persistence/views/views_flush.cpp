@@ -212,7 +212,7 @@ private:
   /// Writes the index row of an open task, if its kind has one.
   void put_index(const instance_id& id, task_sequence sequence,
                  const open_task& task) {
-    if (is_timer(task))
+    if (has_due_time(task.kind))
       put_.put(table::due, due_key(partition_, task.fire_at, id, sequence),
                std::uint64_t{1});
     else if (task.kind == task_kind::activity)
@@ -223,15 +223,10 @@ private:
   /// Erases the index row of a task, if its kind has one.
   void erase_index(const instance_id& id, task_sequence sequence,
                    const open_task& task) {
-    if (is_timer(task))
+    if (has_due_time(task.kind))
       rows_.erase(table::due, due_key(partition_, task.fire_at, id, sequence));
     else if (task.kind == task_kind::activity)
       rows_.erase(table::activities, activity_key(partition_, id, sequence));
-  }
-
-  static bool is_timer(const open_task& task) {
-    return task.kind == task_kind::timer
-           || task.kind == task_kind::scheduled_start;
   }
 
   /// Erases all rows of an instance whose kinds are `first` to `last`, and the

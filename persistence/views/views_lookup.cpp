@@ -42,11 +42,6 @@ status_counts count_instances(const row_reader& rows,
 
 namespace {
 
-bool has_due_time(const open_task& task) {
-  return task.kind == task_kind::timer
-         || task.kind == task_kind::scheduled_start;
-}
-
 /// True if the write ends the task or opens it anew, so that an older state of
 /// the task is void.
 bool replaces_task(const instance_write& write, task_sequence sequence) {
@@ -94,7 +89,8 @@ std::vector<due_task> find_due(const row_reader& rows,
       const auto writes = pending.writes_of(partition, newest.id);
       for (auto write = writes.begin(); write != writes.end(); ++write)
         for (const auto& [sequence, task] : (*write)->tasks_opened) {
-          const bool is_in_range = has_due_time(task) && task.fire_at > after
+          const bool is_in_range = has_due_time(task.kind)
+                                   && task.fire_at > after
                                    && task.fire_at <= until;
           if (is_in_range
               && std::none_of(write + 1, writes.end(),

@@ -252,8 +252,7 @@ BOOST_AUTO_TEST_CASE(an_exception_of_a_callback_is_logged_with_the_instance) {
   BOOST_TEST(logged.find("order-throws") != logged.npos);
   BOOST_TEST(logged.find("no more coffee") != logged.npos);
   // The same for a callback that is called before `submit` returns.
-  gateway->submit(actors::get_status{"order-2"},
-                  [](const auto&) { throw 1; }); // NOLINT
+  gateway->submit(actors::get_status{"order-2"}, [](const auto&) { throw 1; });
   BOOST_TEST(persistence::newest_error().text.find("order-2")
              != std::string::npos);
 }

@@ -60,6 +60,17 @@ BOOST_AUTO_TEST_CASE(file_that_cannot_be_examined_is_an_error) {
   BOOST_TEST(contains(opened.error().message, "peers"));
 }
 
+// A directory can be opened but not read. The advice to remove a damaged file
+// would be wrong here.
+BOOST_AUTO_TEST_CASE(file_that_cannot_be_read_is_not_called_damaged) {
+  temp_directory home;
+  std::filesystem::create_directory(home.path() / "peers");
+  const auto opened = peer_register::open(home.path());
+  BOOST_REQUIRE(!opened);
+  BOOST_TEST((opened.code() == errc::storage_failed));
+  BOOST_TEST(contains(opened.error().message, "Cannot read"));
+}
+
 // The file system accepts the first ten bytes only.
 BOOST_AUTO_TEST_CASE(failed_write_names_its_cause) {
   temp_directory home;

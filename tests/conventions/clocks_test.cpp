@@ -36,19 +36,6 @@ bool is_test(const source_file& file) {
   return file.path.starts_with("tests/");
 }
 
-/// One finding for each match of the pattern in the code, without comments and
-/// literals.
-findings findings_of(const source_file& file, const std::regex& pattern,
-                     const std::string& sentence) {
-  const std::string code = code_of(file.text, false);
-  findings found;
-  for (auto match = std::sregex_iterator(code.begin(), code.end(), pattern);
-       match != std::sregex_iterator(); ++match)
-    found.push_back(place(file, static_cast<std::size_t>(match->position()))
-                    + sentence);
-  return found;
-}
-
 findings tests_use_no_real_clock(const source_file& file) {
   static const std::regex real_clock(
     R"(\b(steady_clock|system_clock|high_resolution_clock)::now\b)"
@@ -56,9 +43,9 @@ findings tests_use_no_real_clock(const source_file& file) {
     R"(|\bthis_thread::sleep_(for|until)\b)");
   if (!is_test(file) || files_with_a_clock().contains(file.path))
     return {};
-  return findings_of(file, real_clock,
-                     "a test reads a clock or sleeps; advance a manual clock, "
-                     "or await an event (support/patience.hpp)");
+  return matches_in(file, real_clock,
+                    "a test reads a clock or sleeps; advance a manual clock, "
+                    "or await an event (support/patience.hpp)");
 }
 
 findings tests_have_no_upper_limit_of_time(const source_file& file) {
@@ -72,9 +59,9 @@ findings tests_have_no_upper_limit_of_time(const source_file& file) {
     R"(|[^<]<=?\s*\d+(us|ms|s)\b))");
   if (!is_test(file) || file.text.find("BOOST_") == file.text.npos)
     return {};
-  return findings_of(file, limit,
-                     "a test limits a duration; assert order, counts and "
-                     "outcomes, and measure in benchmarks/");
+  return matches_in(file, limit,
+                    "a test limits a duration; assert order, counts and "
+                    "outcomes, and measure in benchmarks/");
 }
 
 findings tests_wait_with_patience(const source_file& file) {
@@ -83,9 +70,9 @@ findings tests_wait_with_patience(const source_file& file) {
     R"(future_status::ready)");
   if (!is_test(file) || file.text.find("future_status") == file.text.npos)
     return {};
-  return findings_of(file, own_limit,
-                     "a test waits with a limit of its own; wait for "
-                     "`patience` (support/patience.hpp)");
+  return matches_in(file, own_limit,
+                    "a test waits with a limit of its own; wait for "
+                    "`patience` (support/patience.hpp)");
 }
 
 } // namespace

@@ -25,13 +25,7 @@ findings forbid(const source_file& file,
         return file.text.find(word) != file.text.npos;
       }))
     return {};
-  const std::string code = code_of(file.text, false);
-  findings found;
-  for (auto match = std::sregex_iterator(code.begin(), code.end(), pattern);
-       match != std::sregex_iterator(); ++match)
-    found.push_back(place(file, static_cast<std::size_t>(match->position()))
-                    + sentence);
-  return found;
+  return matches_in(file, pattern, sentence);
 }
 
 /// A file of a layer opens the namespace of the layer. Programs and the headers

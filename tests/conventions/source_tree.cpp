@@ -331,6 +331,17 @@ std::string place(const source_file& file, std::size_t offset) {
   return file.path + ":" + std::to_string(line_of(file.text, offset)) + ": ";
 }
 
+findings matches_in(const source_file& file, const std::regex& pattern,
+                    const std::string& sentence) {
+  const std::string code = code_of(file.text, false);
+  findings found;
+  for (auto match = std::sregex_iterator(code.begin(), code.end(), pattern);
+       match != std::sregex_iterator(); ++match)
+    found.push_back(place(file, static_cast<std::size_t>(match->position()))
+                    + sentence);
+  return found;
+}
+
 std::vector<prose> prose_of(const source_file& file) {
   std::vector<prose> found;
   if (file.is_code()) {

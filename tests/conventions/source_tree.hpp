@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <regex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -48,6 +49,11 @@ std::string code_of(const std::string& text, bool keep_literals);
 
 /// "path:line: " of an offset in the text of the file.
 std::string place(const source_file& file, std::size_t offset);
+
+/// One finding with the sentence for each match of the pattern in the code of
+/// the file, without comments and string literals.
+findings matches_in(const source_file& file, const std::regex& pattern,
+                    const std::string& sentence);
 
 /// A piece of a file that is text for people.
 struct prose {
