@@ -4,7 +4,7 @@
 /// applied.
 #pragma once
 
-#include "actors/partition/partition_state.hpp"
+#include "actors/partition/volatile_partition.hpp"
 
 #include <string>
 #include <unordered_set>

@@ -126,9 +126,9 @@ void partition_actor_state::on_stuck(const stuck_request& request) const {
 }
 
 void partition_actor_state::on_counters(const counters_request& request) const {
-  const partition_state& state = processor_->state();
-  partition_figures figures{state.counters, state.instances.size(), 0};
-  for (const auto& [to, messages] : state.outbox)
+  const volatile_partition& live = processor_->live();
+  partition_figures figures{live.counters, live.instances.size(), 0};
+  for (const auto& [to, messages] : processor_->durable().outbox)
     figures.outbox_messages += messages.size();
   (*request.answer)(figures);
 }

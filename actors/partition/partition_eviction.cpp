@@ -9,21 +9,11 @@ namespace perdura::actors {
 
 using namespace persistence;
 
-void partition_processor::add_to_idle_list(const instance_id& id,
-                                           loaded_instance& loaded,
-                                           timestamp at) {
-  if (loaded.in_idle_list)
-    return;
-  loaded.in_idle_list = true;
-  loaded.idle_position = idle_.emplace(idle_.end(), at, id);
-}
-
 void partition_processor::remove_from_memory(const instance_id& id,
-                                             const loaded_instance& loaded) {
-  const bool warm = loaded.warm;
-  if (loaded.in_idle_list)
-    idle_.erase(loaded.idle_position);
-  state_.instances.erase(state_.instances.find(id));
+                                             const live_instance& instance) {
+  const bool warm = instance.warm;
+  store_.release(id);
+  live_.instances.erase(live_.instances.find(id)); // leaves the idle queue too
   if (warm)
     host_.drop_run(id);
 }
@@ -35,11 +25,12 @@ void partition_processor::evict_ended() {
   while (!ended_.empty() && ended_.front().first <= durable_position_) {
     const instance_id id = std::move(ended_.front().second);
     ended_.pop_front();
-    const loaded_instance* loaded = state_.find(id);
-    if (loaded != nullptr && loaded->durable && !loaded->busy()
-        && !loaded->held_in_process && loaded->position <= durable_position_
-        && is_finished(loaded->durable->record.status))
-      remove_from_memory(id, *loaded);
+    const loaded_instance loaded = find(id);
+    if (loaded && loaded.durable && !loaded.live->busy()
+        && !loaded.live->held_in_process
+        && loaded.live->position <= durable_position_
+        && is_finished(loaded.durable->record.status))
+      remove_from_memory(id, *loaded.live);
   }
 }
 
@@ -49,29 +40,29 @@ void partition_processor::evict_ended() {
 /// newest turn is durable.
 void partition_processor::evict(timestamp at) {
   evict_ended();
-  for (std::size_t looked = 0, most = idle_.size(); looked < most; ++looked) {
-    const auto& [since, id] = idle_.front();
+  for (std::size_t looked = 0, most = live_.instances.size();
+       looked < most && !idle_.empty(); ++looked) {
+    live_instance& instance = *idle_.front().instance;
+    const timestamp since = idle_.front().since;
+    const stored_instance* stored = durable().find(*instance.id);
     const bool over
-      = state_.instances.size() > state_.config.idle_instances_max;
-    if (!over && at - since < state_.config.idle_instance_time_max)
+      = live_.instances.size() > durable().config.idle_instances_max;
+    if (!over && at - since < durable().config.idle_instance_time_max)
       return;
-    loaded_instance& loaded = *state_.find(id);
-    const bool ended
-      = !loaded.durable || is_finished(loaded.durable->record.status);
+    const bool ended = stored == nullptr || is_finished(stored->record.status);
     // Held instances stay in memory, because `stuck` reports from memory.
-    const bool in_use = loaded.busy() || loaded.held_in_process
-                        || loaded.position > durable_position_;
-    if (!in_use && (ended || loaded.touched <= since)) {
-      remove_from_memory(instance_id(id), loaded);
-      ++state_.counters.evictions;
+    const bool in_use = instance.busy() || instance.held_in_process
+                        || instance.position > durable_position_;
+    if (!in_use && (ended || instance.touched <= since)) {
+      remove_from_memory(instance_id(*instance.id), instance);
+      ++live_.counters.evictions;
       continue;
     }
     // An instance in use is examined again only after another
     // idle_instance_time_max. If its time in the list were earlier than `at`,
     // `wake_at` could return a time in the past, and the partition would wake
     // up again and again.
-    idle_.front().first = in_use ? at : loaded.touched;
-    idle_.splice(idle_.end(), idle_, idle_.begin());
+    idle_.requeue_front(in_use ? at : instance.touched);
     if (over && looked > 64)
       return; // probably all are in use; the next batch examines more
   }

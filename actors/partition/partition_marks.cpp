@@ -35,7 +35,7 @@ partition_processor::pop_skipped_mark(const turn& next) {
   for (const dedup_mark& source : next.sources)
     included[source.from].insert(source.sequence);
   for (const auto& [from, sequences] : included) {
-    auto& waiting = state_.marks_pending[from];
+    auto& waiting = live_.marks_pending[from];
     while (!waiting.empty()
            && waiting.front().sequence <= *sequences.rbegin()) {
       const pending_mark first = std::move(waiting.front());
@@ -50,8 +50,8 @@ partition_processor::pop_skipped_mark(const turn& next) {
 /// Adds the waiting start and messages of the instance to the turn.
 void partition_processor::include_pending(turn& next, const instance_id& id,
                                           timestamp at) {
-  loaded_instance* loaded = state_.find(id);
-  if (loaded == nullptr || (!loaded->starting && loaded->arrived.empty()))
+  loaded_instance loaded = find(id);
+  if (!loaded || (!loaded.live->starting && loaded.live->arrived.empty()))
     return;
   auto& writes = next.writes.instances;
   const auto known
@@ -59,19 +59,21 @@ void partition_processor::include_pending(turn& next, const instance_id& id,
                    [&](const instance_write& write) { return write.id == id; });
   turn more;
   if (known == writes.end()) {
-    more = step_persist_pending(state_, id, *loaded, at);
+    more = step_persist_pending(live_, id, loaded, at);
     writes.push_back(std::move(more.writes.instances.front()));
   } else {
-    // The turn already writes this instance, so the waiting messages must
-    // follow that write. The write is applied to `durable` only during the call
-    // of step_persist_pending; the old state is restored below.
-    const std::optional<stored_instance> before = loaded->durable;
-    persistence::apply(loaded->durable, *known);
-    if (loaded->durable) {
-      more = step_persist_pending(state_, id, *loaded, at);
+    // The turn already writes this instance, so the waiting messages follow
+    // that write: the step receives a copy of the rows as the write leaves
+    // them.
+    std::optional<stored_instance> after;
+    if (loaded.durable != nullptr)
+      after = *loaded.durable;
+    persistence::apply(after, *known);
+    if (after) {
+      loaded.durable = &*after;
+      more = step_persist_pending(live_, id, loaded, at);
       merge(*known, std::move(more.writes.instances.front()));
     }
-    loaded->durable = before;
   }
   next.effects.insert(next.effects.end(),
                       std::make_move_iterator(more.effects.begin()),

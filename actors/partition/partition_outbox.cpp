@@ -27,7 +27,7 @@ void partition_processor::send_from_outbox(outbox_message message) {
   // after them.
   if (resending_.contains(to))
     return;
-  host_.send({state_.config.id, std::move(message)}, to);
+  host_.send({durable().config.id, std::move(message)}, to);
 }
 
 void partition_processor::resend(std::span<const partition_id> to) {
@@ -41,20 +41,20 @@ void partition_processor::resend(std::span<const partition_id> to) {
 /// acknowledged. When no message is left to send again, `to` is removed from
 /// `resending_`, and `send_from_outbox` sends new messages at once again.
 void partition_processor::send_window(partition_id to) {
-  const auto box = state_.outbox.find(to);
+  const auto box = durable().outbox.find(to);
   const std::uint64_t last = outbox_sent_[to];
   std::uint64_t& window = resending_[to];
   std::size_t count = 0;
-  if (box != state_.outbox.end()) {
-    const auto known = state_.acknowledged.find(to);
+  if (box != durable().outbox.end()) {
+    const auto known = live_.acknowledged.find(to);
     std::uint64_t from = window;
-    if (known != state_.acknowledged.end())
+    if (known != live_.acknowledged.end())
       from = std::max(from, known->second);
     for (auto it = box->second.upper_bound(from);
          it != box->second.end() && it->first <= last && count < resend_window;
          ++it, ++count) {
       window = it->first;
-      host_.send({state_.config.id, it->second}, to);
+      host_.send({durable().config.id, it->second}, to);
     }
   }
   if (count < resend_window)
@@ -67,10 +67,10 @@ void partition_processor::handle_acknowledgement(
   const auto sent = outbox_sent_.find(note.from);
   if (sent == outbox_sent_.end() || note.sequence > sent->second)
     return;
-  auto& known = state_.acknowledged[note.from];
+  auto& known = live_.acknowledged[note.from];
   known = std::max(known, note.sequence);
   if (!acknowledge_at_)
-    acknowledge_at_ = at + state_.config.acknowledge_wait_max;
+    acknowledge_at_ = at + durable().config.acknowledge_wait_max;
   const auto again = resending_.find(note.from);
   if (again != resending_.end() && note.sequence >= again->second)
     send_window(note.from);

@@ -14,14 +14,12 @@ partition_processor::partition_processor(partition_config config,
                                          persistence::journal& journal,
                                          const persistence::clock& clock,
                                          partition_host& host)
-  : journal_(journal), clock_(clock), host_(host) {
-  state_.config = std::move(config);
-}
+  : store_(std::move(config)), journal_(journal), clock_(clock), host_(host) {}
 
 partition_processor::~partition_processor() = default;
 
 timestamp partition_processor::now() const {
-  return std::max(clock_.now(), state_.meta.now);
+  return std::max(clock_.now(), durable().meta.now);
 }
 
 // --- Handling a batch of messages -------------------------------------------
@@ -58,8 +56,8 @@ void partition_processor::on_durable(journal_position reached) {
   while (!refills_.empty() && refills_.front().until <= durable_position_)
     load_timers();
   for (const instance_id& id : std::exchange(replays_waiting_, {}))
-    if (loaded_instance* loaded = state_.find(id))
-      make_runnable(state_, id, *loaded);
+    if (const loaded_instance loaded = find(id))
+      make_runnable(live_, *loaded.live);
   std::vector<inbound> ready;
   while (!deferred_.empty() && deferred_.front().until <= durable_position_) {
     ready.push_back(std::move(deferred_.front().message));
@@ -67,10 +65,10 @@ void partition_processor::on_durable(journal_position reached) {
   }
   // The deferred messages and the waiting replays that are possible now are
   // handled as a batch.
-  if (!ready.empty() || !state_.runnable.empty())
+  if (!ready.empty() || !live_.runnable.empty())
     process_batch(ready);
   else
-    evict(state_.meta.now);
+    evict(durable().meta.now);
 }
 
 /// Calls the step for a message and journals its turn.
@@ -79,10 +77,12 @@ void partition_processor::handle(inbound& message, timestamp at) {
     handle_request(*request, at);
   } else if (auto* outcome = std::get_if<turn_outcome>(&message)) {
     const instance_id id = outcome->instance;
-    emit(step_turn_completed(state_, std::move(*outcome), at), id, at);
+    emit(step_turn_completed(durable(), live_, std::move(*outcome), at), id,
+         at);
   } else if (auto* activity = std::get_if<activity_result>(&message)) {
     load(activity->instance, at);
-    emit(step_activity_result(state_, *activity, at), activity->instance, at);
+    emit(step_activity_result(durable(), live_, *activity, at),
+         activity->instance, at);
   } else if (auto* from = std::get_if<partition_message>(&message)) {
     handle_partition(*from, at);
   } else {
@@ -96,25 +96,24 @@ void partition_processor::handle_request(management_inbound& message,
   const instance_id id = instance_of(message.request);
   if (const auto* status = std::get_if<get_status>(&message.request)) {
     // The status is read when all existing turns of the instance are durable.
-    const loaded_instance* loaded = state_.find(id);
+    const loaded_instance loaded = find(id);
     turn out;
     out.effects.push_back(read_effect{{from}, *status});
-    hold_effects(loaded != nullptr ? loaded->position : 0,
-                 std::move(out.effects));
+    hold_effects(loaded ? loaded.live->position : 0, std::move(out.effects));
     return;
   }
   if (std::holds_alternative<cancel_wait>(message.request)) {
     // Waiting clients are recorded in memory only, so their removal is not
     // journaled. No answer is sent; see cancel_wait.
-    auto it = state_.waiters.find(id);
-    if (it == state_.waiters.end())
+    auto it = live_.waiters.find(id);
+    if (it == live_.waiters.end())
       return;
     std::erase_if(it->second, [&](const waiter& one) {
       return one.to.gateway == from.gateway
              && one.to.correlation == from.correlation;
     });
     if (it->second.empty())
-      state_.waiters.erase(it);
+      live_.waiters.erase(it);
     return;
   }
   load(id, at);
@@ -136,42 +135,42 @@ void partition_processor::handle_request(management_inbound& message,
     persist_pending(id, at);
     if (defer_until_durable(id, message))
       return;
-    const loaded_instance* loaded = state_.find(id);
+    const loaded_instance loaded = find(id);
     std::vector<history_event> history;
-    if (loaded != nullptr && loaded->durable
-        && loaded->durable->record.status == runtime_status::failed) {
-      auto read = journal_.history(state_.config.id, id);
+    if (loaded && loaded.durable
+        && loaded.durable->record.status == runtime_status::failed) {
+      auto read = journal_.history(durable().config.id, id);
       if (!read) {
         emit(refuse(from, read.error().code, read.error().message), id, at);
         return;
       }
       history = std::move(*read);
     }
-    emit(step_rewind(state_, *rewound, history, from, at), id, at);
+    emit(step_rewind(durable(), live_, *rewound, history, from, at), id, at);
     return;
   }
   emit(std::visit(
          [&](auto& x) -> turn {
            using type = std::decay_t<decltype(x)>;
            if constexpr (std::is_same_v<type, start_instance>)
-             return step_start_instance(state_, x, from, at);
+             return step_start_instance(durable(), live_, x, from, at);
            else if constexpr (std::is_same_v<type, raise_event>)
-             return step_raise_event(state_, x, from, at);
+             return step_raise_event(durable(), live_, x, from, at);
            else if constexpr (std::is_same_v<type, wait_instance>)
-             return step_wait(state_, x, from);
+             return step_wait(durable(), live_, x, from);
            else {
              // Control operations act on the durable instance. The messages
              // that arrived before the operation are therefore made part of the
              // durable instance first.
              persist_pending(id, at);
              if constexpr (std::is_same_v<type, terminate_instance>)
-               return step_terminate(state_, x, from, at);
+               return step_terminate(durable(), live_, x, from, at);
              else if constexpr (std::is_same_v<type, suspend_instance>)
-               return step_suspend(state_, x, from, at);
+               return step_suspend(durable(), live_, x, from, at);
              else if constexpr (std::is_same_v<type, resume_instance>)
-               return step_resume(state_, x, from, at);
+               return step_resume(durable(), live_, x, from, at);
              else if constexpr (std::is_same_v<type, purge_instance>)
-               return step_purge(state_, x, from);
+               return step_purge(durable(), live_, x, from);
              else
                return {};
            }
@@ -193,16 +192,14 @@ void partition_processor::handle_partition(partition_message& message,
           deferred_.push_back({deferred_.back().until, std::move(message)});
         return;
       }
-  auto& accepted = state_.marks_accepted[from];
+  auto& accepted = live_.marks_accepted[from];
   const std::uint64_t sequence = message.message.sequence;
   // A message out of sequence is a repeat, or follows one that was lost. The
   // acknowledgement tells the source which messages are durable here.
   if (sequence != accepted + 1) {
-    ++state_.counters.messages_repeated;
-    const auto mark = state_.marks.find(from);
+    ++live_.counters.messages_repeated;
     turn out;
-    out.effects.push_back(
-      acknowledge_effect{from, mark == state_.marks.end() ? 0 : mark->second});
+    out.effects.push_back(acknowledge_effect{from, durable().mark(from)});
     hold_effects(last_position_, std::move(out.effects));
     return;
   }
@@ -223,17 +220,17 @@ turn partition_processor::step_partition(partition_message& message,
     [&](const auto& x) -> turn {
       using type = std::decay_t<decltype(x)>;
       if constexpr (std::is_same_v<type, child_start>) {
-        return step_child_start(state_, id, x, source, at);
+        return step_child_start(durable(), live_, id, x, source, at);
       } else if constexpr (std::is_same_v<type, child_ended>) {
-        return step_child_ended(state_, id, x, source, at);
+        return step_child_ended(durable(), live_, id, x, source, at);
       } else if constexpr (std::is_same_v<type, event_send>) {
-        return step_event_send(state_, id, x, source, at);
+        return step_event_send(durable(), live_, id, x, source, at);
       } else if constexpr (std::is_same_v<type, child_terminate>) {
         persist_pending(id, at);
-        return step_child_terminate(state_, id, x, source, at);
+        return step_child_terminate(durable(), live_, id, x, source, at);
       } else {
-        auto history = journal_.history(state_.config.id, id);
-        return step_child_rewind(state_, id, x,
+        auto history = journal_.history(durable().config.id, id);
+        return step_child_rewind(durable(), live_, id, x,
                                  history ? std::move(*history)
                                          : std::vector<history_event>{},
                                  source, at);
@@ -244,40 +241,39 @@ turn partition_processor::step_partition(partition_message& message,
 
 bool partition_processor::defer_until_durable(const instance_id& id,
                                               inbound message) {
-  const loaded_instance* loaded = state_.find(id);
-  if (loaded == nullptr || loaded->position <= durable_position_)
+  const loaded_instance loaded = find(id);
+  if (!loaded || loaded.live->position <= durable_position_)
     return false;
-  deferred_.push_back({loaded->position, std::move(message)});
+  deferred_.push_back({loaded.live->position, std::move(message)});
   return true;
 }
 
 void partition_processor::persist_pending(const instance_id& id, timestamp at) {
-  loaded_instance* loaded = state_.find(id);
-  if (loaded != nullptr && (loaded->starting || !loaded->arrived.empty()))
-    emit(step_persist_pending(state_, id, *loaded, at), id, at);
+  const loaded_instance loaded = find(id);
+  if (loaded && (loaded.live->starting || !loaded.live->arrived.empty()))
+    emit(step_persist_pending(live_, id, loaded, at), id, at);
 }
 
-loaded_instance* partition_processor::load(const instance_id& id,
-                                           timestamp at) {
-  if (loaded_instance* loaded = state_.find(id)) {
-    loaded->touched = at;
+loaded_instance partition_processor::load(const instance_id& id, timestamp at) {
+  if (const loaded_instance loaded = find(id)) {
+    loaded.live->touched = at;
     return loaded;
   }
   // The journal has the newest state of an instance that is not in memory,
   // because an instance is evicted only when all its turns are durable.
-  auto stored = journal_.read(state_.config.id, id);
+  auto stored = journal_.read(durable().config.id, id);
   if (!stored) {
     host_.log(log_level::error, stored.error().message);
-    return nullptr;
+    return {};
   }
   if (!*stored)
-    return nullptr;
-  loaded_instance& loaded = state_.instances[id];
-  loaded.durable = std::move(*stored);
-  loaded.next_inbox = loaded.durable->record.next_inbox;
-  loaded.touched = at;
-  add_to_idle_list(id, loaded, at);
-  return &loaded;
+    return {};
+  live_instance& instance = live_.add(id);
+  instance.next_inbox = (*stored)->record.next_inbox;
+  instance.touched = at;
+  idle_.add(instance.idle, instance, at);
+  store_.admit(id, std::move(**stored));
+  return find(id);
 }
 
 // --- Journaling turns and holding effects -----------------------------------
@@ -291,9 +287,8 @@ void partition_processor::emit(turn next, const instance_id& about,
   if (next.writes_nothing()) {
     if (next.effects.empty())
       return;
-    const loaded_instance* loaded = state_.find(about);
-    hold_effects(loaded != nullptr ? loaded->position : 0,
-                 std::move(next.effects));
+    const loaded_instance loaded = find(about);
+    hold_effects(loaded ? loaded.live->position : 0, std::move(next.effects));
     return;
   }
   journal_turn(next, at);
@@ -317,29 +312,31 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
   }
   for (const dedup_mark& mark : writes.marks)
     next.effects.push_back(acknowledge_effect{mark.from, mark.sequence});
-  for (const auto& [to, sequence] : state_.acknowledged)
+  for (const auto& [to, sequence] : live_.acknowledged)
     writes.outbox_acknowledged.push_back({to, sequence});
-  state_.acknowledged.clear();
+  live_.acknowledged.clear();
   acknowledge_at_.reset();
   // The outbox sequences for one destination partition have no gaps.
   std::map<partition_id, std::uint64_t> heads;
   for (outbox_message& message : writes.outbox) {
     // `heads` holds the last sequence that this turn has assigned for each
-    // destination; `apply` updates `state_.outbox_heads` later.
+    // destination; `apply` updates `durable_partition::outbox_heads` later.
     auto [it, fresh] = heads.try_emplace(message.to, 0);
     if (fresh)
-      it->second = state_.outbox_heads[message.to];
+      it->second = durable().outbox_head(message.to);
     message.sequence = ++it->second;
     next.effects.push_back(outbox_effect{message});
   }
-  writes.partition = state_.config.id;
-  writes.epoch = state_.meta.epoch;
-  writes.sequence = state_.meta.sequence + 1;
+  writes.partition = durable().config.id;
+  if (writes.epoch == 0) // recovery sets the new epoch itself
+    writes.epoch = durable().meta.epoch;
+  writes.sequence = durable().meta.sequence + 1;
   writes.now = at;
   // From here on, the state contains a turn that is not on disk yet. The
   // effects of the turn are held until the journal has reached
   // `last_position_`.
-  apply(state_, writes);
+  follow_timers(live_, durable(), writes);
+  store_.apply(writes);
   answer_reads(next);
   std::vector<instance_id> touched;
   touched.reserve(writes.instances.size());
@@ -348,11 +345,11 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
   last_position_ = journal_.enqueue_deferred(std::move(writes));
   has_uncommitted_turns_ = true;
   for (const instance_id& id : touched)
-    if (loaded_instance* loaded = state_.find(id)) {
-      loaded->position = last_position_;
-      loaded->touched = at;
-      add_to_idle_list(id, *loaded, at);
-      if (loaded->durable && is_finished(loaded->durable->record.status))
+    if (const loaded_instance loaded = find(id)) {
+      loaded.live->position = last_position_;
+      loaded.live->touched = at;
+      idle_.add(loaded.live->idle, *loaded.live, at);
+      if (loaded.durable && is_finished(loaded.durable->record.status))
         ended_.emplace_back(last_position_, id);
     }
   if (!next.effects.empty())
@@ -368,10 +365,10 @@ void partition_processor::answer_reads(turn& next) {
     if (read == nullptr || read->request.show_input
         || read->request.show_history)
       continue;
-    const loaded_instance* loaded = state_.find(read->request.id);
+    const loaded_instance loaded = find(read->request.id);
     for (const instance_write& write : next.writes.instances)
-      if (write.id == read->request.id && loaded != nullptr && loaded->durable)
-        read->known = status_after(*loaded->durable, write);
+      if (write.id == read->request.id && loaded && loaded.durable)
+        read->known = status_after(*loaded.durable, write);
   }
 }
 
@@ -400,7 +397,7 @@ void partition_processor::perform(effect& due) {
       else if constexpr (std::is_same_v<type, outbox_effect>)
         send_from_outbox(std::move(x.message));
       else if constexpr (std::is_same_v<type, acknowledge_effect>)
-        host_.acknowledge({state_.config.id, x.sequence}, x.to);
+        host_.acknowledge({durable().config.id, x.sequence}, x.to);
       else
         host_.log(x.level, x.text);
     },
@@ -411,7 +408,7 @@ void partition_processor::perform_read(const read_effect& read) {
   const management_answer answer = answer_with(
     read.request.id,
     read.known ? result<std::shared_ptr<const instance_status>>(read.known)
-               : read_status(journal_, state_.config.id, read.request));
+               : read_status(journal_, durable().config.id, read.request));
   for (const reply_to& to : read.to)
     host_.answer(to, answer);
 }
@@ -422,12 +419,12 @@ void partition_processor::perform_read(const read_effect& read) {
 /// still waits for a turn of the instance.
 bool partition_processor::has_waited_since(timestamp since,
                                            const instance_id& id) const {
-  const auto found = state_.instances.find(id);
-  if (found == state_.instances.end())
+  const auto found = live_.instances.find(id);
+  if (found == live_.instances.end())
     return false;
-  const loaded_instance& loaded = found->second;
-  return (loaded.starting && loaded.starting->accepted_at <= since)
-         || std::any_of(loaded.arrived.begin(), loaded.arrived.end(),
+  const live_instance& instance = found->second;
+  return (instance.starting && instance.starting->accepted_at <= since)
+         || std::any_of(instance.arrived.begin(), instance.arrived.end(),
                         [&](const arrived_message& message) {
                           return message.since <= since;
                         });
@@ -435,49 +432,49 @@ bool partition_processor::has_waited_since(timestamp since,
 
 void partition_processor::process_due(timestamp at) {
   // Skip entries whose turn has already run.
-  while (!state_.turn_waits.empty()) {
-    const auto& [since, id] = state_.turn_waits.front();
+  while (!live_.turn_waits.empty()) {
+    const auto& [since, id] = live_.turn_waits.front();
     const bool waits = has_waited_since(since, id);
-    if (waits && since + state_.config.turn_wait_max > at)
+    if (waits && since + durable().config.turn_wait_max > at)
       break;
-    const instance_id due = std::move(state_.turn_waits.front().second);
-    state_.turn_waits.pop_front();
+    const instance_id due = std::move(live_.turn_waits.front().second);
+    live_.turn_waits.pop_front();
     if (waits)
       persist_pending(due, at);
   }
-  while (!state_.timers.empty() && state_.timers.begin()->fire_at <= at) {
-    const due_task due = *state_.timers.begin();
-    state_.timers.erase(state_.timers.begin());
+  while (!live_.timers.empty() && live_.timers.begin()->fire_at <= at) {
+    const due_task due = *live_.timers.begin();
+    live_.timers.erase(live_.timers.begin());
     load(due.instance, at);
-    emit(step_timer_due(state_, due, at), due.instance, at);
+    emit(step_timer_due(durable(), live_, due, at), due.instance, at);
   }
-  if (state_.timers_until - at < state_.config.timer_horizon / 2)
+  if (live_.timers_until - at < durable().config.timer_horizon / 2)
     extend_timer_horizon(at);
   // If no other turn has journaled the acknowledgements before
   // `acknowledge_at_`, they are journaled in a turn of their own.
   if (acknowledge_at_ && *acknowledge_at_ <= at) {
     turn alone;
-    for (const auto& [to, sequence] : state_.acknowledged)
+    for (const auto& [to, sequence] : live_.acknowledged)
       alone.writes.outbox_acknowledged.push_back({to, sequence});
-    state_.acknowledged.clear();
+    live_.acknowledged.clear();
     acknowledge_at_.reset();
     if (!alone.writes.outbox_acknowledged.empty())
       journal_turn(alone, at);
   }
   while (!turns_out_.empty()
-         && turns_out_.front().since + state_.config.turn_stuck_time <= at) {
+         && turns_out_.front().since + durable().config.turn_stuck_time <= at) {
     const turn_out_since out = std::move(turns_out_.front());
     turns_out_.pop_front();
     // Skip turns that have ended or become void.
-    loaded_instance* loaded = state_.find(out.id);
-    if (loaded == nullptr || !loaded->turn_out || loaded->number != out.number)
+    const loaded_instance loaded = find(out.id);
+    if (!loaded || !loaded.live->turn_out || loaded.live->number != out.number)
       continue;
-    loaded->stuck_reported = true;
+    loaded.live->stuck_reported = true;
     host_.log(
       log_level::warning,
       "instance \"" + out.id + "\" has been running one turn for more than "
         + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
-                           state_.config.turn_stuck_time)
+                           durable().config.turn_stuck_time)
                            .count())
         + " s; its orchestrator may block or loop without an await. The "
           "instance can be terminated.");
@@ -488,9 +485,9 @@ void partition_processor::extend_timer_horizon(timestamp at) {
   // From here on, `apply` adds new timers up to the new `timers_until` to the
   // state. Timers of earlier turns are loaded from the journal once those turns
   // are durable.
-  const timestamp until = at + state_.config.timer_horizon;
-  refills_.push_back({last_position_, state_.timers_until, until});
-  state_.timers_until = until;
+  const timestamp until = at + durable().config.timer_horizon;
+  refills_.push_back({last_position_, live_.timers_until, until});
+  live_.timers_until = until;
   while (!refills_.empty() && refills_.front().until <= durable_position_)
     load_timers();
 }
@@ -498,31 +495,31 @@ void partition_processor::extend_timer_horizon(timestamp at) {
 void partition_processor::load_timers() {
   const timer_refill range = refills_.front();
   refills_.pop_front();
-  auto found = journal_.due(state_.config.id, range.after, range.last);
+  auto found = journal_.due(durable().config.id, range.after, range.last);
   if (!found) {
     host_.log(log_level::error, found.error().message);
     return;
   }
-  state_.timers.insert(found->begin(), found->end());
+  live_.timers.insert(found->begin(), found->end());
 }
 
 wake_time partition_processor::wake_at() const {
   // The partition wakes up, at the latest, when half of the timer horizon has
   // passed; it then loads further timers.
-  timestamp at = state_.timers_until - state_.config.timer_horizon / 2;
+  timestamp at = live_.timers_until - durable().config.timer_horizon / 2;
   const auto sooner = [&](timestamp other) { at = std::min(at, other); };
-  if (!state_.timers.empty())
-    sooner(state_.timers.begin()->fire_at);
+  if (!live_.timers.empty())
+    sooner(live_.timers.begin()->fire_at);
   if (acknowledge_at_)
     sooner(*acknowledge_at_);
   if (!turns_out_.empty())
-    sooner(turns_out_.front().since + state_.config.turn_stuck_time);
+    sooner(turns_out_.front().since + durable().config.turn_stuck_time);
   if (!idle_.empty())
-    sooner(idle_.front().first + state_.config.idle_instance_time_max);
-  if (state_.turn_waits.empty())
+    sooner(idle_.front().since + durable().config.idle_instance_time_max);
+  if (live_.turn_waits.empty())
     return {at, false};
   const timestamp turn_due
-    = state_.turn_waits.front().first + state_.config.turn_wait_max;
+    = live_.turn_waits.front().first + durable().config.turn_wait_max;
   return turn_due < at ? wake_time{turn_due, true} : wake_time{at, false};
 }
 
@@ -531,20 +528,20 @@ wake_time partition_processor::wake_at() const {
 void partition_processor::dispatch(timestamp at) {
   // Runs after all messages of the batch, so that results that arrived
   // together become one turn.
-  for (const instance_id& id : std::exchange(state_.runnable, {}))
-    if (loaded_instance* loaded = state_.find(id)) {
-      loaded->queued = false;
-      dispatch_one(id, *loaded, at);
+  for (const instance_id& id : std::exchange(live_.runnable, {}))
+    if (const loaded_instance loaded = find(id)) {
+      loaded.live->queued = false;
+      dispatch_one(id, loaded, at);
     }
 }
 
 void partition_processor::dispatch_one(const instance_id& id,
-                                       loaded_instance& loaded, timestamp at) {
+                                       loaded_instance loaded, timestamp at) {
   // A replay reads the history from the journal, so the newest turn must be
   // durable first; on_durable makes the instance runnable again.
-  const bool replays
-    = !loaded.warm && !loaded.starting && loaded.first_history.empty();
-  if (replays && loaded.position > durable_position_) {
+  const bool replays = !loaded.live->warm && !loaded.live->starting
+                       && loaded.live->first_history.empty();
+  if (replays && loaded.live->position > durable_position_) {
     replays_waiting_.push_back(id);
     return;
   }
@@ -552,30 +549,30 @@ void partition_processor::dispatch_one(const instance_id& id,
   if (!item)
     return;
   if (item->cold && item->history.empty()) {
-    ++state_.counters.replays;
-    auto history = journal_.history(state_.config.id, id);
+    ++live_.counters.replays;
+    auto history = journal_.history(durable().config.id, id);
     if (!history) { // hold the instance with the storage error as the reason
       turn_outcome held;
       held.instance = id;
       held.execution = item->execution;
       held.number = item->number;
       held.result = held_result{history.error()};
-      emit(step_turn_completed(state_, std::move(held), at), id, at);
+      emit(step_turn_completed(durable(), live_, std::move(held), at), id, at);
       return;
     }
     item->history = std::move(*history);
   }
   turns_out_.push_back({at, id, item->number});
-  add_to_idle_list(id, loaded, at);
+  idle_.add(loaded.live->idle, *loaded.live, at);
   host_.run_turn(std::move(*item));
 }
 
 void partition_processor::drop_runs() {
-  for (const instance_id& id : std::exchange(state_.runs_to_drop, {})) {
+  for (const instance_id& id : std::exchange(live_.runs_to_drop, {})) {
     // If another turn was dispatched after the release had been requested, the
     // turn uses the actor, so nothing is released.
-    const loaded_instance* loaded = state_.find(id);
-    if (loaded == nullptr || !loaded->turn_out)
+    const loaded_instance loaded = find(id);
+    if (!loaded || !loaded.live->turn_out)
       host_.drop_run(id);
   }
 }
@@ -583,11 +580,12 @@ void partition_processor::drop_runs() {
 std::vector<std::pair<instance_id, std::string>>
 partition_processor::stuck() const {
   std::vector<std::pair<instance_id, std::string>> found;
-  for (const auto& [id, loaded] : state_.instances) {
-    if (loaded.turn_out && loaded.stuck_reported)
+  for (const auto& [id, instance] : live_.instances) {
+    const stored_instance* stored = durable().find(id);
+    if (instance.turn_out && instance.stuck_reported)
       found.emplace_back(id, "one turn has been running for a long time");
-    else if (loaded.durable && !loaded.durable->record.held.empty())
-      found.emplace_back(id, loaded.durable->record.held);
+    else if (stored != nullptr && !stored->record.held.empty())
+      found.emplace_back(id, stored->record.held);
   }
   return found;
 }

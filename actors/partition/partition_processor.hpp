@@ -9,7 +9,7 @@
 /// processor therefore holds each effect until the journal has reached the
 /// position of the newest turn that the effect depends on.
 ///
-///   message ──step──▶ turn {writes, effects} ──apply──▶ state
+///   message ──step──▶ turn {writes, effects} ──apply──▶ durable side
 ///                          │        └────────held────────┐
 ///                          ▼                             ▼
 ///                       journal ──commit──▶ on_durable ──perform──▶ host
@@ -21,7 +21,7 @@
 /// of work that waits for a journal position or for a time.
 #pragma once
 
-#include "actors/partition/partition_state.hpp"
+#include "actors/partition/volatile_partition.hpp"
 #include "persistence/journal/journal.hpp"
 #include "persistence/process/log_level.hpp"
 #include "persistence/records/clock.hpp"
@@ -126,8 +126,12 @@ public:
   /// Returns the time of the next `process_batch` if no message arrives.
   wake_time wake_at() const;
 
-  const partition_state& state() const {
-    return state_;
+  const durable_partition& durable() const {
+    return store_.get();
+  }
+
+  const volatile_partition& live() const {
+    return live_;
   }
 
   /// Returns the instances in memory whose turn has been running for longer
@@ -159,9 +163,13 @@ private:
   /// The clock's time, but never less than the time of the newest turn.
   timestamp now() const;
 
-  /// Returns the instance, read from the journal if it is not in memory. Null
+  loaded_instance find(const instance_id& id) {
+    return actors::find(durable(), live_, id);
+  }
+
+  /// Returns the instance, read from the journal if it is not in memory. False
   /// if there is none or if it cannot be read; a read error is logged.
-  loaded_instance* load(const instance_id& id, timestamp now);
+  loaded_instance load(const instance_id& id, timestamp now);
 
   void handle(inbound& message, timestamp now);
   void handle_request(management_inbound& message, timestamp now);
@@ -199,15 +207,13 @@ private:
 
   /// Dispatches the turns that are due in `runnable` instances.
   void dispatch(timestamp now);
-  void dispatch_one(const instance_id& id, loaded_instance& loaded,
+  void dispatch_one(const instance_id& id, loaded_instance loaded,
                     timestamp now);
 
   // Defined in partition_eviction.cpp.
-  void add_to_idle_list(const instance_id& id, loaded_instance& loaded,
-                        timestamp now);
   void evict(timestamp now);
   void evict_ended();
-  void remove_from_memory(const instance_id& id, const loaded_instance& loaded);
+  void remove_from_memory(const instance_id& id, const live_instance& instance);
   void drop_runs();
 
   // Defined in partition_outbox.cpp.
@@ -222,11 +228,14 @@ private:
   void include_pending(turn& next, const instance_id& id, timestamp now);
 
   // Defined in partition_recovery.cpp.
-  void restore(partition_snapshot snapshot);
   result<std::vector<effect>>
   derive_open_work(const partition_snapshot& snapshot);
 
-  partition_state state_;
+  durable_store store_;
+  /// The instances in memory; declared before them, because they leave the
+  /// queue when they are destroyed.
+  idle_queue idle_;
+  volatile_partition live_;
   journal& journal_;
   const clock& clock_;
   partition_host& host_;
@@ -241,8 +250,6 @@ private:
   std::vector<instance_id> replays_waiting_;
   std::deque<timer_refill> refills_;
   std::deque<turn_out_since> turns_out_; ///< In order of dispatch.
-  /// The instances in memory, one entry each.
-  idle_list idle_;
   /// Finished instances and the position at which their end is durable.
   std::deque<std::pair<journal_position, instance_id>> ended_;
   /// The time at which the acknowledged outbox rows are deleted in a turn of

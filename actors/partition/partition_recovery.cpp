@@ -46,47 +46,35 @@ activity_work_item to_work_item(partition_id partition, const instance_id& id,
 } // namespace
 
 result<void> partition_processor::recover() {
-  auto snapshot = journal_.load(state_.config.id);
+  auto snapshot = journal_.load(durable().config.id);
   if (!snapshot)
     return snapshot.error();
-  restore(*snapshot);
+  store_.restore(*snapshot);
+  live_.marks_accepted = durable().marks;
   auto work = derive_open_work(*snapshot);
   if (!work)
     return work.error();
 
   // The effects are held until the turn that raises the epoch is durable.
   const timestamp at = now();
-  state_.timers_until = at + state_.config.timer_horizon;
+  live_.timers_until = at + durable().config.timer_horizon;
   auto due
-    = journal_.due(state_.config.id, timestamp::min(), state_.timers_until);
+    = journal_.due(durable().config.id, timestamp::min(), live_.timers_until);
   if (!due)
     return due.error();
-  state_.timers.insert(due->begin(), due->end());
-  ++state_.meta.epoch;
+  live_.timers.insert(due->begin(), due->end());
   turn raised;
+  raised.writes.epoch = durable().meta.epoch + 1;
   raised.effects = std::move(*work);
   journal_turn(raised, at);
 
   for (const instance_id& id : snapshot->turns_due)
-    if (loaded_instance* loaded = load(id, at))
-      make_runnable(state_, id, *loaded);
+    if (const loaded_instance loaded = load(id, at))
+      make_runnable(live_, *loaded.live);
   process_due(at);
   dispatch(at);
   report_enqueued_turns();
   return {};
-}
-
-/// Fills the durable part of the state, except instances and timers.
-void partition_processor::restore(partition_snapshot snapshot) {
-  state_.meta = snapshot.meta;
-  for (outbox_message& message : snapshot.outbox)
-    state_.outbox[message.to].emplace(message.sequence, message);
-  for (const outbox_mark& head : snapshot.outbox_marks)
-    state_.outbox_heads[head.to] = head.sequence;
-  for (const dedup_mark& mark : snapshot.marks) {
-    state_.marks[mark.from] = mark.sequence;
-    state_.marks_accepted[mark.from] = mark.sequence;
-  }
 }
 
 /// Returns the effects that the partition must perform, perhaps for a second
@@ -95,12 +83,12 @@ void partition_processor::restore(partition_snapshot snapshot) {
 result<std::vector<effect>>
 partition_processor::derive_open_work(const partition_snapshot& snapshot) {
   std::vector<effect> effects;
-  for (const auto& [to, messages] : state_.outbox)
+  for (const auto& [to, messages] : durable().outbox)
     for (const auto& [sequence, message] : messages)
       effects.push_back(outbox_effect{message});
   for (std::size_t i = 0; i < snapshot.activities.size();) {
     const instance_id& id = snapshot.activities[i].first;
-    auto stored = journal_.read(state_.config.id, id);
+    auto stored = journal_.read(durable().config.id, id);
     if (!stored)
       return stored.error();
     for (; i < snapshot.activities.size() && snapshot.activities[i].first == id;
@@ -111,7 +99,7 @@ partition_processor::derive_open_work(const partition_snapshot& snapshot) {
       auto task = (*stored)->tasks.find(sequence);
       if (task == (*stored)->tasks.end())
         continue;
-      auto event = journal_.history(state_.config.id, id,
+      auto event = journal_.history(durable().config.id, id,
                                     task->second.scheduled_event, 1);
       if (!event)
         return event.error();
@@ -120,7 +108,7 @@ partition_processor::derive_open_work(const partition_snapshot& snapshot) {
       if (const auto* scheduled
           = std::get_if<task_scheduled>(&event->front().body))
         effects.push_back(activity_effect{
-          to_work_item(state_.config.id, id, (*stored)->record, sequence,
+          to_work_item(durable().config.id, id, (*stored)->record, sequence,
                        *scheduled, task->second.attempt)});
     }
   }

@@ -10,20 +10,20 @@ namespace {
 
 /// Discards the coroutine. The turn number changes, so that a turn that is
 /// still running is void when its outcome arrives.
-void discard_run(partition_state& state, const instance_id& id,
-                 loaded_instance& loaded) {
-  ++loaded.number;
-  loaded.turn_out = false;
-  loaded.warm = false;
-  loaded.delivered = 0;
-  loaded.first_history.clear();
-  state.runs_to_drop.push_back(id);
+void discard_run(volatile_partition& live, const instance_id& id,
+                 loaded_instance loaded) {
+  ++loaded.live->number;
+  loaded.live->turn_out = false;
+  loaded.live->warm = false;
+  loaded.live->delivered = 0;
+  loaded.live->first_history.clear();
+  live.runs_to_drop.push_back(id);
 }
 
 /// Terminates the instance, which must be durable and unfinished.
-turn terminate(partition_state& state, const instance_id& id,
-               loaded_instance& loaded, const std::string& reason,
-               bool recursive, timestamp now) {
+turn terminate(const durable_partition& durable, volatile_partition& live,
+               const instance_id& id, loaded_instance loaded,
+               const std::string& reason, bool recursive, timestamp now) {
   turn out;
   instance_draft draft(id, *loaded.durable);
   const std::string output = json_string(reason);
@@ -32,7 +32,7 @@ turn terminate(partition_state& state, const instance_id& id,
   if (recursive)
     for (const auto& [sequence, task] : loaded.durable->tasks)
       if (task.kind == task_kind::sub_orchestration)
-        add_outbox(state, out, task.child,
+        add_outbox(durable, out, task.child,
                    child_terminate{
                      reason, {id, loaded.durable->record.execution, sequence}});
   // No later turn can use task results. Events stay: they show in the status.
@@ -46,14 +46,14 @@ turn terminate(partition_state& state, const instance_id& id,
   record.ended_at = now;
   record.turn_due = false;
   record.held.clear();
-  add_child_ended(state, out, record, true, "",
+  add_child_ended(durable, out, record, true, "",
                   {"terminated", "\"" + id + "\" was terminated: " + reason});
   out.writes.instances.push_back(std::move(draft).finish(now));
-  add_wait_answers(state, out, id, true);
+  add_wait_answers(live, out, id, true);
   out.effects.push_back(log_effect{
     log_level::info, "instance \"" + id + "\" is terminated: " + reason});
-  discard_run(state, id, loaded);
-  ++state.counters.terminated;
+  discard_run(live, id, loaded);
+  ++live.counters.terminated;
   return out;
 }
 
@@ -72,34 +72,35 @@ void answer_done(turn& out, const instance_id& id, const request_id& request,
 /// Returns the answer of a control operation that must not run: the instance
 /// does not exist or is finished, or the request is a repeat. Empty means
 /// that the operation may run.
-std::optional<turn> refuse_control(partition_state& state,
+std::optional<turn> refuse_control(const durable_partition& durable,
+                                   volatile_partition& live,
                                    const instance_id& id,
                                    const request_id& request, reply_to from) {
-  const loaded_instance* loaded = state.find(id);
-  if (loaded == nullptr || !loaded->durable)
+  const loaded_instance loaded = find(durable, live, id);
+  if (!loaded || !loaded.durable)
     return refuse_not_found(from, id);
-  if (auto before = repeated_answer(*loaded->durable, request))
+  if (auto before = repeated_answer(*loaded.durable, request))
     return answer_only(from, std::move(*before));
-  if (is_finished(loaded->durable->record.status))
-    return refuse_finished(from, id, loaded->durable->record);
+  if (is_finished(loaded.durable->record.status))
+    return refuse_finished(from, id, loaded.durable->record);
   return std::nullopt;
 }
 
 } // namespace
 
-turn step_persist_pending(partition_state& state, const instance_id& id,
-                          loaded_instance& loaded, timestamp now) {
+turn step_persist_pending(volatile_partition& live, const instance_id& id,
+                          loaded_instance loaded, timestamp now) {
   turn out;
-  const bool starts = loaded.starting.has_value();
-  instance_draft draft = starts ? instance_draft(id, *loaded.starting)
+  const bool starts = loaded.live->starting.has_value();
+  instance_draft draft = starts ? instance_draft(id, *loaded.live->starting)
                                 : instance_draft(id, *loaded.durable);
   if (starts) {
-    add_start_answers(out, draft, id, *loaded.starting, false);
-    loaded.first_history = {loaded.starting->started};
+    add_start_answers(out, draft, id, *loaded.live->starting, false);
+    loaded.live->first_history = {loaded.live->starting->started};
   }
   management_answer answer;
   answer.id = id;
-  for (arrived_message& message : loaded.arrived) {
+  for (arrived_message& message : loaded.live->arrived) {
     draft.remember(message.request, answer);
     add_answers(out, message.replies, answer);
     if (message.source)
@@ -113,42 +114,46 @@ turn step_persist_pending(partition_state& state, const instance_id& id,
   else if (draft.record().status != runtime_status::pending)
     draft.record().turn_due |= draft.has_deliverable();
   out.writes.instances.push_back(std::move(draft).finish(now));
-  loaded.starting.reset();
-  loaded.arrived.clear();
-  make_runnable(state, id, loaded);
+  loaded.live->starting.reset();
+  loaded.live->arrived.clear();
+  make_runnable(live, *loaded.live);
   return out;
 }
 
-turn step_terminate(partition_state& state, const terminate_instance& request,
-                    reply_to from, timestamp now) {
-  if (auto refused = refuse_control(state, request.id, request.request, from))
+turn step_terminate(const durable_partition& durable, volatile_partition& live,
+                    const terminate_instance& request, reply_to from,
+                    timestamp now) {
+  if (auto refused
+      = refuse_control(durable, live, request.id, request.request, from))
     return std::move(*refused);
-  loaded_instance& loaded = *state.find(request.id);
-  turn out = terminate(state, request.id, loaded, request.reason,
+  const loaded_instance loaded = find(durable, live, request.id);
+  turn out = terminate(durable, live, request.id, loaded, request.reason,
                        request.recursive, now);
   answer_done(out, request.id, request.request, from);
   return out;
 }
 
-turn step_child_terminate(partition_state& state, const instance_id& id,
+turn step_child_terminate(const durable_partition& durable,
+                          volatile_partition& live, const instance_id& id,
                           const child_terminate& request, dedup_mark source,
                           timestamp now) {
-  loaded_instance* loaded = state.find(id);
-  if (loaded == nullptr || !loaded->durable
-      || is_finished(loaded->durable->record.status)
-      || loaded->durable->record.parent != request.parent)
+  const loaded_instance loaded = find(durable, live, id);
+  if (!loaded || !loaded.durable || is_finished(loaded.durable->record.status)
+      || loaded.durable->record.parent != request.parent)
     return mark_only(source);
-  turn out = terminate(state, id, *loaded, request.reason, true, now);
+  turn out = terminate(durable, live, id, loaded, request.reason, true, now);
   out.sources.push_back(source);
   return out;
 }
 
 // A turn that is running ends normally; `next_turn` dispatches no further one.
-turn step_suspend(partition_state& state, const suspend_instance& request,
-                  reply_to from, timestamp now) {
-  if (auto refused = refuse_control(state, request.id, request.request, from))
+turn step_suspend(const durable_partition& durable, volatile_partition& live,
+                  const suspend_instance& request, reply_to from,
+                  timestamp now) {
+  if (auto refused
+      = refuse_control(durable, live, request.id, request.request, from))
     return std::move(*refused);
-  loaded_instance& loaded = *state.find(request.id);
+  const loaded_instance loaded = find(durable, live, request.id);
   management_answer answer;
   answer.id = request.id;
   if (loaded.durable->record.status == runtime_status::suspended)
@@ -164,11 +169,12 @@ turn step_suspend(partition_state& state, const suspend_instance& request,
   return out;
 }
 
-turn step_resume(partition_state& state, const resume_instance& request,
-                 reply_to from, timestamp now) {
-  if (auto refused = refuse_control(state, request.id, request.request, from))
+turn step_resume(const durable_partition& durable, volatile_partition& live,
+                 const resume_instance& request, reply_to from, timestamp now) {
+  if (auto refused
+      = refuse_control(durable, live, request.id, request.request, from))
     return std::move(*refused);
-  loaded_instance& loaded = *state.find(request.id);
+  const loaded_instance loaded = find(durable, live, request.id);
   management_answer answer;
   answer.id = request.id;
   if (loaded.durable->record.status != runtime_status::suspended)
@@ -187,22 +193,22 @@ turn step_resume(partition_state& state, const resume_instance& request,
   const auto& tasks = loaded.durable->tasks;
   if (auto start = tasks.find(start_sequence);
       start != tasks.end() && start->second.fire_at <= now)
-    loaded.start_due = true;
-  make_runnable(state, request.id, loaded);
+    loaded.live->start_due = true;
+  make_runnable(live, *loaded.live);
   return out;
 }
 
-turn step_purge(partition_state& state, const purge_instance& request,
-                reply_to from) {
-  loaded_instance* loaded = state.find(request.id);
-  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
+turn step_purge(const durable_partition& durable, volatile_partition& live,
+                const purge_instance& request, reply_to from) {
+  const loaded_instance loaded = find(durable, live, request.id);
+  if (!loaded || (!loaded.durable && !loaded.live->starting))
     return refuse_not_found(from, request.id);
-  if (loaded->starting || !is_finished(loaded->durable->record.status))
+  if (loaded.live->starting || !is_finished(loaded.durable->record.status))
     return refuse(
       from, errc::not_finished,
       "Instance \"" + request.id + "\" is "
-        + to_string(loaded->durable ? loaded->durable->record.status
-                                    : runtime_status::pending)
+        + to_string(loaded.durable ? loaded.durable->record.status
+                                   : runtime_status::pending)
         + "; only a finished one can be purged. Terminate it first.");
   // The answer is not recorded for repeats, because the instance that would
   // keep it is deleted: a repeat gets errc::not_found.
@@ -214,7 +220,7 @@ turn step_purge(partition_state& state, const purge_instance& request,
   management_answer answer;
   answer.id = request.id;
   add_answers(out, {from}, answer);
-  discard_run(state, request.id, *loaded);
+  discard_run(live, request.id, loaded);
   return out;
 }
 

@@ -10,8 +10,8 @@ namespace {
 /// Returns true if the number of the instance's unconsumed messages, durable or
 /// not, has reached `buffered_events_max`, or if their bytes together with
 /// `more_bytes` exceed `buffered_bytes_max`.
-bool buffer_is_full(const loaded_instance& loaded, std::size_t more_bytes) {
-  std::size_t count = loaded.arrived.size();
+bool buffer_is_full(loaded_instance loaded, std::size_t more_bytes) {
+  std::size_t count = loaded.live->arrived.size();
   if (loaded.durable)
     count += loaded.durable->inbox.size();
   if (count >= buffered_events_max)
@@ -22,35 +22,36 @@ bool buffer_is_full(const loaded_instance& loaded, std::size_t more_bytes) {
   if (loaded.durable)
     for (const auto& [sequence, message] : loaded.durable->inbox)
       bytes += payload_bytes_of(message.event.body);
-  for (const arrived_message& message : loaded.arrived)
+  for (const arrived_message& message : loaded.live->arrived)
     bytes += payload_bytes_of(message.event.body);
   return bytes > buffered_bytes_max;
 }
 
 /// Accepts an event for an unfinished instance: the event waits for a turn,
 /// enters the inbox at once, or is discarded.
-turn accept_event(partition_state& state, const instance_id& id,
-                  loaded_instance& loaded, arrived_message message,
-                  timestamp now) {
+turn accept_event(const durable_partition& durable, volatile_partition& live,
+                  const instance_id& id, loaded_instance loaded,
+                  arrived_message message, timestamp now) {
   const auto& raised = std::get<event_raised>(message.event.body);
   // The turn that is running or due may open or close waits, and messages must
   // be delivered in order of arrival. The event is therefore examined after
   // that turn (`continue_waiting`).
-  if (loaded.starting || loaded.turn_out || !loaded.arrived.empty()) {
-    enqueue_message(state, id, loaded, std::move(message));
+  if (loaded.live->starting || loaded.live->turn_out
+      || !loaded.live->arrived.empty()) {
+    enqueue_message(live, id, loaded, std::move(message));
     return {};
   }
   const stored_instance& stored = *loaded.durable;
   // No turn will run soon, so the event must not wait for one.
   const bool halted = stored.record.status == runtime_status::suspended
-                      || loaded.held_in_process;
+                      || loaded.live->held_in_process;
   const bool awaited = awaits_event(stored, raised.name);
   if (awaited && !halted) {
-    enqueue_message(state, id, loaded, std::move(message));
+    enqueue_message(live, id, loaded, std::move(message));
     return {};
   }
-  if (!awaited && state.config.discards_events(stored.record.name)) {
-    ++state.counters.events_discarded;
+  if (!awaited && durable.config.discards_events(stored.record.name)) {
+    ++live.counters.events_discarded;
     turn out;
     out.effects.push_back(log_effect{
       log_level::info, "event " + raised.name + " for \"" + id
@@ -67,8 +68,8 @@ turn accept_event(partition_state& state, const instance_id& id,
 
 /// Returns true if a result of the task has arrived already and waits for a
 /// turn; a second result of the same task is stale.
-bool has_result(const loaded_instance& loaded, task_sequence sequence) {
-  for (const arrived_message& message : loaded.arrived)
+bool has_result(loaded_instance loaded, task_sequence sequence) {
+  for (const arrived_message& message : loaded.live->arrived)
     if (task_of(message.event.body) == sequence)
       return true;
   for (const auto& [number, message] : loaded.durable->inbox)
@@ -79,59 +80,61 @@ bool has_result(const loaded_instance& loaded, task_sequence sequence) {
 
 /// Accepts a result that belongs to an open task of the current execution.
 /// Any other result is acknowledged, dropped and counted as stale.
-turn accept_result(partition_state& state, const instance_id& id,
-                   const execution_id& execution, arrived_message message,
-                   timestamp now) {
-  loaded_instance* loaded = state.find(id);
+turn accept_result(const durable_partition& durable, volatile_partition& live,
+                   const instance_id& id, const execution_id& execution,
+                   arrived_message message, timestamp now) {
+  const loaded_instance loaded = find(durable, live, id);
   const task_sequence sequence = *task_of(message.event.body);
   const auto stale = [&] {
-    ++state.counters.results_stale;
+    ++live.counters.results_stale;
     return message.source ? mark_only(*message.source) : turn{};
   };
   // An instance that is starting has no tasks, so the result belongs to the
   // execution that the start replaces.
-  if (loaded == nullptr || loaded->starting || !loaded->durable)
+  if (!loaded || loaded.live->starting || !loaded.durable)
     return stale();
-  const instance_record& record = loaded->durable->record;
+  const instance_record& record = loaded.durable->record;
   if (record.execution != execution
       || (is_finished(record.status) && record.status != runtime_status::failed)
-      || !loaded->durable->tasks.contains(sequence)
-      || has_result(*loaded, sequence))
+      || !loaded.durable->tasks.contains(sequence)
+      || has_result(loaded, sequence))
     return stale();
   // No turn will run soon: the result enters the inbox. A failed instance keeps
   // results for a rewind.
   if (record.status == runtime_status::failed
-      || record.status == runtime_status::suspended || loaded->held_in_process)
-    return store_in_inbox(id, *loaded, std::move(message), now);
-  enqueue_message(state, id, *loaded, std::move(message));
+      || record.status == runtime_status::suspended
+      || loaded.live->held_in_process)
+    return store_in_inbox(id, loaded, std::move(message), now);
+  enqueue_message(live, id, loaded, std::move(message));
   return {};
 }
 
 } // namespace
 
-turn step_raise_event(partition_state& state, const raise_event& event,
+turn step_raise_event(const durable_partition& durable,
+                      volatile_partition& live, const raise_event& event,
                       reply_to from, timestamp now) {
-  loaded_instance* loaded = state.find(event.id);
-  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
+  const loaded_instance loaded = find(durable, live, event.id);
+  if (!loaded || (!loaded.durable && !loaded.live->starting))
     return refuse_not_found(from, event.id);
-  if (!loaded->starting) {
-    if (auto before = repeated_answer(*loaded->durable, event.request))
+  if (!loaded.live->starting) {
+    if (auto before = repeated_answer(*loaded.durable, event.request))
       return answer_only(from, std::move(*before));
-    if (is_finished(loaded->durable->record.status))
-      return refuse_finished(from, event.id, loaded->durable->record);
+    if (is_finished(loaded.durable->record.status))
+      return refuse_finished(from, event.id, loaded.durable->record);
   }
   // If this is a repeat of a request whose event is not durable yet, both get
   // the same answer.
   if (!event.request.empty())
-    for (arrived_message& other : loaded->arrived)
+    for (arrived_message& other : loaded.live->arrived)
       if (other.request == event.request) {
         other.replies.push_back(from);
         return {};
       }
   // An event that an open wait expects is accepted even if the buffer is full.
   const bool awaited
-    = !loaded->starting && awaits_event(*loaded->durable, event.name);
-  if (!awaited && buffer_is_full(*loaded, event.data.size()))
+    = !loaded.live->starting && awaits_event(*loaded.durable, event.name);
+  if (!awaited && buffer_is_full(loaded, event.data.size()))
     return refuse(from, errc::limit_exceeded,
                   "Instance \"" + event.id + "\" has "
                     + std::to_string(buffered_events_max)
@@ -142,22 +145,22 @@ turn step_raise_event(partition_state& state, const raise_event& event,
   message.replies.push_back(from);
   message.request = event.request;
   message.since = now;
-  return accept_event(state, event.id, *loaded, std::move(message), now);
+  return accept_event(durable, live, event.id, loaded, std::move(message), now);
 }
 
 // Unlike an event from a client, a sent event cannot be refused: the sender's
 // turn is durable and does not wait for an answer.
-turn step_event_send(partition_state& state, const instance_id& id,
-                     const event_send& event, dedup_mark source,
-                     timestamp now) {
-  loaded_instance* loaded = state.find(id);
+turn step_event_send(const durable_partition& durable, volatile_partition& live,
+                     const instance_id& id, const event_send& event,
+                     dedup_mark source, timestamp now) {
+  const loaded_instance loaded = find(durable, live, id);
   const bool gone
-    = loaded == nullptr || (!loaded->durable && !loaded->starting)
-      || (!loaded->starting && is_finished(loaded->durable->record.status));
-  const bool awaited
-    = !gone && !loaded->starting && awaits_event(*loaded->durable, event.name);
-  if (gone || (!awaited && buffer_is_full(*loaded, event.input.size()))) {
-    ++state.counters.events_discarded;
+    = !loaded || (!loaded.durable && !loaded.live->starting)
+      || (!loaded.live->starting && is_finished(loaded.durable->record.status));
+  const bool awaited = !gone && !loaded.live->starting
+                       && awaits_event(*loaded.durable, event.name);
+  if (gone || (!awaited && buffer_is_full(loaded, event.input.size()))) {
+    ++live.counters.events_discarded;
     turn out = mark_only(source);
     out.effects.push_back(
       log_effect{log_level::warning,
@@ -171,19 +174,21 @@ turn step_event_send(partition_state& state, const instance_id& id,
   message.event = {now, event_raised{event.name, event.input}};
   message.source = source;
   message.since = now;
-  return accept_event(state, id, *loaded, std::move(message), now);
+  return accept_event(durable, live, id, loaded, std::move(message), now);
 }
 
-turn step_activity_result(partition_state& state, const activity_result& result,
-                          timestamp now) {
+turn step_activity_result(const durable_partition& durable,
+                          volatile_partition& live,
+                          const activity_result& result, timestamp now) {
   arrived_message message;
   message.event = {now, result.outcome};
   message.since = now;
-  return accept_result(state, result.instance, result.execution,
+  return accept_result(durable, live, result.instance, result.execution,
                        std::move(message), now);
 }
 
-turn step_child_ended(partition_state& state, const instance_id& id,
+turn step_child_ended(const durable_partition& durable,
+                      volatile_partition& live, const instance_id& id,
                       const child_ended& ended, dedup_mark source,
                       timestamp now) {
   arrived_message message;
@@ -196,40 +201,42 @@ turn step_child_ended(partition_state& state, const instance_id& id,
       = sub_orchestration_instance_completed{ended.sequence, ended.result};
   message.source = source;
   message.since = now;
-  return accept_result(state, id, ended.execution, std::move(message), now);
+  return accept_result(durable, live, id, ended.execution, std::move(message),
+                       now);
 }
 
-turn step_timer_due(partition_state& state, const due_task& due,
-                    timestamp now) {
-  loaded_instance* loaded = state.find(due.instance);
-  if (loaded == nullptr || loaded->starting || !loaded->durable)
+turn step_timer_due(const durable_partition& durable, volatile_partition& live,
+                    const due_task& due, timestamp now) {
+  const loaded_instance loaded = find(durable, live, due.instance);
+  if (!loaded || loaded.live->starting || !loaded.durable)
     return {};
-  auto task = loaded->durable->tasks.find(due.sequence);
+  auto task = loaded.durable->tasks.find(due.sequence);
   // The timer was cancelled, or belongs to an earlier execution.
-  if (task == loaded->durable->tasks.end()
+  if (task == loaded.durable->tasks.end()
       || task->second.fire_at != due.fire_at)
     return {};
   // The first turn closes the task of a scheduled start; nothing is journaled
   // before that turn.
   if (task->second.kind == task_kind::scheduled_start) {
-    loaded->start_due = true;
-    make_runnable(state, due.instance, *loaded);
+    loaded.live->start_due = true;
+    make_runnable(live, *loaded.live);
     return {};
   }
   arrived_message message;
   message.event = {now, timer_fired{due.sequence, due.fire_at}};
   message.since = now;
-  return accept_result(state, due.instance, loaded->durable->record.execution,
-                       std::move(message), now);
+  return accept_result(durable, live, due.instance,
+                       loaded.durable->record.execution, std::move(message),
+                       now);
 }
 
-turn step_wait(partition_state& state, const wait_instance& wait,
-               reply_to from) {
-  loaded_instance* loaded = state.find(wait.id);
-  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
+turn step_wait(const durable_partition& durable, volatile_partition& live,
+               const wait_instance& wait, reply_to from) {
+  const loaded_instance loaded = find(durable, live, wait.id);
+  if (!loaded || (!loaded.durable && !loaded.live->starting))
     return refuse_not_found(from, wait.id);
-  if (!loaded->starting) {
-    const runtime_status status = loaded->durable->record.status;
+  if (!loaded.live->starting) {
+    const runtime_status status = loaded.durable->record.status;
     if (is_finished(status)
         || (wait.what == wait_for::started
             && status != runtime_status::pending)) {
@@ -243,7 +250,7 @@ turn step_wait(partition_state& state, const wait_instance& wait,
       return out;
     }
   }
-  state.waiters[wait.id].push_back({from, wait.what});
+  live.waiters[wait.id].push_back({from, wait.what});
   return {};
 }
 

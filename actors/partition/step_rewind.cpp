@@ -141,8 +141,9 @@ void void_stored_failures(instance_draft& draft, rewind_plan& plan) {
 
 /// Opens the tasks of the plan again: activities with new sequences, children
 /// through the outbox.
-void open_reruns(partition_state& state, turn& out, instance_draft& draft,
-                 const rewind_plan& plan, const instance_id& id,
+void open_reruns(const durable_partition& durable, volatile_partition& live,
+                 turn& out, instance_draft& draft, const rewind_plan& plan,
+                 const instance_id& id,
                  const std::vector<history_event>& history) {
   for (const task_rerun& one : plan.event.reruns) {
     const event_index* place = plan.scheduled_event_of(one.old_sequence);
@@ -152,7 +153,7 @@ void open_reruns(partition_state& state, turn& out, instance_draft& draft,
     draft.open(one.new_sequence,
                {task_kind::activity, scheduled.name, {}, {}, *place, 1});
     activity_work_item item;
-    item.partition = state.config.id;
+    item.partition = durable.config.id;
     item.instance = id;
     item.execution = draft.record().execution;
     item.sequence = one.new_sequence;
@@ -161,7 +162,7 @@ void open_reruns(partition_state& state, turn& out, instance_draft& draft,
     item.time_out = scheduled.time_out;
     item.start_time_out = scheduled.start_time_out;
     out.effects.push_back(activity_effect{std::move(item)});
-    ++state.counters.activities;
+    ++live.counters.activities;
   }
   for (const task_sequence sequence : plan.children) {
     const event_index* place = plan.scheduled_event_of(sequence);
@@ -175,22 +176,23 @@ void open_reruns(partition_state& state, turn& out, instance_draft& draft,
                           created.instance,
                           *place,
                           1});
-    add_outbox(state, out, created.instance,
+    add_outbox(durable, out, created.instance,
                child_rewind{plan.event.reason,
                             {id, draft.record().execution, sequence}});
   }
 }
 
 /// Rewinds a failed instance. The turn that failed is run again as a cold turn.
-turn rewind(partition_state& state, const instance_id& id,
-            loaded_instance& loaded, const std::string& reason,
+turn rewind(const durable_partition& durable, volatile_partition& live,
+            const instance_id& id, loaded_instance loaded,
+            const std::string& reason,
             const std::vector<history_event>& history, timestamp now) {
   turn out;
   instance_draft draft(id, *loaded.durable);
   rewind_plan plan = plan_rewind(history, *loaded.durable);
   plan.event.reason = reason;
   void_stored_failures(draft, plan);
-  open_reruns(state, out, draft, plan, id, history);
+  open_reruns(durable, live, out, draft, plan, id, history);
   instance_record& record = draft.record();
   record.next_sequence = plan.event.next_sequence;
   record.status = runtime_status::running;
@@ -201,11 +203,11 @@ turn rewind(partition_state& state, const instance_id& id,
   draft.append(now, std::move(plan.event));
   out.writes.instances.push_back(std::move(draft).finish(now));
   // The next turn is cold: it replays the history without the failed turn.
-  loaded.warm = false;
-  loaded.delivered = 0;
-  loaded.held_in_process = false;
-  loaded.first_history.clear();
-  make_runnable(state, id, loaded);
+  loaded.live->warm = false;
+  loaded.live->delivered = 0;
+  loaded.live->held_in_process = false;
+  loaded.live->first_history.clear();
+  make_runnable(live, *loaded.live);
   out.effects.push_back(log_effect{
     log_level::info, "instance \"" + id + "\" is rewound: " + reason});
   return out;
@@ -213,23 +215,25 @@ turn rewind(partition_state& state, const instance_id& id,
 
 } // namespace
 
-turn step_rewind(partition_state& state, const rewind_instance& request,
+turn step_rewind(const durable_partition& durable, volatile_partition& live,
+                 const rewind_instance& request,
                  const std::vector<history_event>& history, reply_to from,
                  timestamp now) {
-  loaded_instance* loaded = state.find(request.id);
-  if (loaded == nullptr || (!loaded->durable && !loaded->starting))
+  const loaded_instance loaded = find(durable, live, request.id);
+  if (!loaded || (!loaded.durable && !loaded.live->starting))
     return refuse_not_found(from, request.id);
-  if (!loaded->starting)
-    if (auto before = repeated_answer(*loaded->durable, request.request))
+  if (!loaded.live->starting)
+    if (auto before = repeated_answer(*loaded.durable, request.request))
       return answer_only(from, std::move(*before));
-  const runtime_status status = loaded->starting
+  const runtime_status status = loaded.live->starting
                                   ? runtime_status::pending
-                                  : loaded->durable->record.status;
+                                  : loaded.durable->record.status;
   if (status != runtime_status::failed)
     return refuse(from, errc::not_failed,
                   "Instance \"" + request.id + "\" is " + to_string(status)
                     + "; only a failed one can be rewound.");
-  turn out = rewind(state, request.id, *loaded, request.reason, history, now);
+  turn out
+    = rewind(durable, live, request.id, loaded, request.reason, history, now);
   management_answer answer;
   answer.id = request.id;
   if (!request.request.empty())
@@ -239,26 +243,27 @@ turn step_rewind(partition_state& state, const rewind_instance& request,
   return out;
 }
 
-turn step_child_rewind(partition_state& state, const instance_id& id,
+turn step_child_rewind(const durable_partition& durable,
+                       volatile_partition& live, const instance_id& id,
                        const child_rewind& request,
                        const std::vector<history_event>& history,
                        dedup_mark source, timestamp now) {
-  loaded_instance* loaded = state.find(id);
+  const loaded_instance loaded = find(durable, live, id);
   instance_record link;
   link.parent = request.parent;
-  if (loaded == nullptr || (!loaded->durable && !loaded->starting)) {
+  if (!loaded || (!loaded.durable && !loaded.live->starting)) {
     turn out = mark_only(source);
-    add_child_ended(state, out, link, true, "",
+    add_child_ended(durable, out, link, true, "",
                     {"not_found", "sub-orchestration \"" + id
                                     + "\" has been purged; it cannot be "
                                       "rewound"});
     return out;
   }
-  if (loaded->starting || !is_finished(loaded->durable->record.status))
+  if (loaded.live->starting || !is_finished(loaded.durable->record.status))
     return mark_only(source); // the child reports its outcome when it finishes
-  const instance_record& record = loaded->durable->record;
+  const instance_record& record = loaded.durable->record;
   if (record.status == runtime_status::failed) {
-    turn out = rewind(state, id, *loaded, request.reason, history, now);
+    turn out = rewind(durable, live, id, loaded, request.reason, history, now);
     // When the child ends, its outcome goes to the task that this message
     // names.
     out.writes.instances.front().record->parent = request.parent;
@@ -269,10 +274,10 @@ turn step_child_rewind(partition_state& state, const instance_id& id,
   if (record.output_event < history.size()) {
     const history_body& body = history[record.output_event].body;
     if (const auto* ended = std::get_if<execution_completed>(&body))
-      add_child_ended(state, out, link, false, ended->result, {});
+      add_child_ended(durable, out, link, false, ended->result, {});
     else if (const auto* cut = std::get_if<execution_terminated>(&body))
       add_child_ended(
-        state, out, link, true, "",
+        durable, out, link, true, "",
         {"terminated", "\"" + id + "\" was terminated: " + cut->reason});
   }
   return out;

@@ -11,9 +11,9 @@ namespace {
 /// has run; the start and the first turn are then journaled as one turn.
 /// Replaces a finished execution; a turn of that execution that is still
 /// running becomes void.
-void accept_start(partition_state& state, const instance_id& id,
+void accept_start(volatile_partition& live, const instance_id& id,
                   arrived_start start) {
-  loaded_instance& loaded = state.instances[id];
+  live_instance& loaded = live.add(id);
   loaded.arrived.clear();
   loaded.first_history.clear();
   loaded.next_inbox = 1;
@@ -24,19 +24,19 @@ void accept_start(partition_state& state, const instance_id& id,
   loaded.turn_out = false;
   ++loaded.number; // makes outcomes of the old execution void
   if (start.source)
-    state.marks_pending[start.source->from].push_back(
+    live.marks_pending[start.source->from].push_back(
       {start.source->sequence, id});
-  state.turn_waits.emplace_back(start.accepted_at, id);
+  live.turn_waits.emplace_back(start.accepted_at, id);
   loaded.starting = std::move(start);
-  make_runnable(state, id, loaded);
-  ++state.counters.starts;
+  make_runnable(live, loaded);
+  ++live.counters.starts;
 }
 
 /// Journals a start with a future time at once; the instance is pending until
 /// that time.
-turn schedule_start(partition_state& state, const instance_id& id,
+turn schedule_start(volatile_partition& live, const instance_id& id,
                     arrived_start start, timestamp now) {
-  loaded_instance& loaded = state.instances[id];
+  live_instance& loaded = live.add(id);
   const auto& started = std::get<execution_started>(start.started.body);
   // Resets the volatile state of a finished execution with this ID.
   loaded.next_inbox = 1;
@@ -46,7 +46,7 @@ turn schedule_start(partition_state& state, const instance_id& id,
   loaded.held_in_process = false;
   loaded.turn_out = false;
   ++loaded.number;
-  ++state.counters.starts;
+  ++live.counters.starts;
 
   // The task of kind scheduled_start is the timer of the start.
   turn out;
@@ -66,29 +66,30 @@ turn schedule_start(partition_state& state, const instance_id& id,
 
 } // namespace
 
-turn step_start_instance(partition_state& state, const start_instance& start,
+turn step_start_instance(const durable_partition& durable,
+                         volatile_partition& live, const start_instance& start,
                          reply_to from, timestamp now) {
-  if (loaded_instance* loaded = state.find(start.id)) {
-    if (loaded->starting) {
+  if (const loaded_instance loaded = find(durable, live, start.id)) {
+    if (loaded.live->starting) {
       // If this is a repeat of the request that caused the start, both get the
       // same answer.
       if (!start.request.empty()
-          && loaded->starting->request == start.request) {
-        loaded->starting->replies.push_back(from);
+          && loaded.live->starting->request == start.request) {
+        loaded.live->starting->replies.push_back(from);
         return {};
       }
-      // The start in `loaded->starting` came first: this request joins it or is
-      // refused because of it. In both cases the answer is sent when the turn
-      // that contains the first start is durable.
-      auto& others = start.get_or_start ? loaded->starting->joined
-                                        : loaded->starting->refused;
+      // The start in `loaded.live->starting` came first: this request joins it
+      // or is refused because of it. In both cases the answer is sent when the
+      // turn that contains the first start is durable.
+      auto& others = start.get_or_start ? loaded.live->starting->joined
+                                        : loaded.live->starting->refused;
       others.push_back(from);
       return {};
     }
-    if (loaded->durable) {
-      if (auto before = repeated_answer(*loaded->durable, start.request))
+    if (loaded.durable) {
+      if (auto before = repeated_answer(*loaded.durable, start.request))
         return answer_only(from, std::move(*before));
-      const instance_record& record = loaded->durable->record;
+      const instance_record& record = loaded.durable->record;
       if (!is_finished(record.status)) {
         if (!start.get_or_start)
           return refuse(from, errc::already_exists,
@@ -103,7 +104,7 @@ turn step_start_instance(partition_state& state, const start_instance& start,
   }
   // The version is fixed here, so that the instance keeps it when newer
   // versions are registered.
-  auto version = state.config.resolve(start.name, start.version);
+  auto version = durable.config.resolve(start.name, start.version);
   if (!version)
     return refuse(from, version.error().code, version.error().message);
 
@@ -121,12 +122,13 @@ turn step_start_instance(partition_state& state, const start_instance& start,
     started.scheduled_at = start.scheduled_at;
   accepted.started = {now, std::move(started)};
   if (start.scheduled_at > now)
-    return schedule_start(state, start.id, std::move(accepted), now);
-  accept_start(state, start.id, std::move(accepted));
+    return schedule_start(live, start.id, std::move(accepted), now);
+  accept_start(live, start.id, std::move(accepted));
   return {};
 }
 
-turn step_child_start(partition_state& state, const instance_id& id,
+turn step_child_start(const durable_partition& durable,
+                      volatile_partition& live, const instance_id& id,
                       const child_start& start, dedup_mark source,
                       timestamp now) {
   // A refusal is reported to the parent as the end of a failed child.
@@ -134,18 +136,18 @@ turn step_child_start(partition_state& state, const instance_id& id,
     turn out = mark_only(source);
     instance_record record;
     record.parent = start.parent;
-    add_child_ended(state, out, record, true, "",
+    add_child_ended(durable, out, record, true, "",
                     {std::move(type), std::move(why)});
     return out;
   };
-  if (const loaded_instance* loaded = state.find(id))
-    if (loaded->starting
-        || (loaded->durable && !is_finished(loaded->durable->record.status)))
+  if (const loaded_instance loaded = find(durable, live, id))
+    if (loaded.live->starting
+        || (loaded.durable && !is_finished(loaded.durable->record.status)))
       return refused("already_exists",
-                     already_exists_text(id, loaded->durable
-                                               ? loaded->durable->record.status
+                     already_exists_text(id, loaded.durable
+                                               ? loaded.durable->record.status
                                                : runtime_status::pending));
-  auto version = state.config.resolve(start.name, start.version);
+  auto version = durable.config.resolve(start.name, start.version);
   if (!version)
     return refused("unknown_orchestrator", version.error().message);
   arrived_start accepted;
@@ -161,7 +163,7 @@ turn step_child_start(partition_state& state, const instance_id& id,
     = next_execution(start.parent.execution + ":" + id, start.parent.sequence);
   started.parent = start.parent;
   accepted.started = {now, std::move(started)};
-  accept_start(state, id, std::move(accepted));
+  accept_start(live, id, std::move(accepted));
   return {};
 }
 

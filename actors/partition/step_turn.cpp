@@ -20,9 +20,10 @@ std::string failure_sentence(const std::string& name,
 /// The partition's turn while it is assembled from the outcome of an
 /// orchestrator's turn.
 struct turn_in_progress {
-  partition_state& state;
+  const durable_partition& durable;
+  volatile_partition& live;
   const instance_id& id;
-  loaded_instance& loaded;
+  loaded_instance loaded;
   turn_outcome& outcome;
   timestamp now;
   instance_draft draft;
@@ -55,14 +56,14 @@ void answer_message(turn_in_progress& t, arrived_message& message,
 /// This turn makes a start durable. Answers all requests that wait for the
 /// start.
 void answer_start(turn_in_progress& t) {
-  add_start_answers(t.out, t.draft, t.id, *t.loaded.starting, true);
-  t.loaded.starting.reset();
+  add_start_answers(t.out, t.draft, t.id, *t.loaded.live->starting, true);
+  t.loaded.live->starting.reset();
 }
 
 /// Appends the messages that the code consumed to the history, in order of
 /// delivery, and closes their tasks.
 void append_messages(turn_in_progress& t) {
-  auto& arrived = t.loaded.arrived;
+  auto& arrived = t.loaded.live->arrived;
   for (const inbox_sequence sequence : t.outcome.consumed) {
     history_event event;
     auto it = std::find_if(arrived.begin(), arrived.end(),
@@ -94,7 +95,7 @@ void append_messages(turn_in_progress& t) {
 /// Appends a decision to the history, opens its task and adds its effect.
 void apply_decision(turn_in_progress& t, task_scheduled& x) {
   activity_work_item item;
-  item.partition = t.state.config.id;
+  item.partition = t.durable.config.id;
   item.instance = t.id;
   item.execution = t.draft.record().execution;
   item.sequence = x.sequence;
@@ -108,10 +109,11 @@ void apply_decision(turn_in_progress& t, task_scheduled& x) {
   task.scheduled_event = t.draft.append(t.now, std::move(x));
   t.draft.open(sequence, std::move(task));
   t.out.effects.push_back(activity_effect{std::move(item)});
-  ++t.state.counters.activities;
+  ++t.live.counters.activities;
 }
 
-// A timer has no effect: `apply` adds it to `partition_state::timers`.
+// A timer has no effect: `apply` adds it to `volatile_partition::timers`; see
+// follow_timers.
 void apply_decision(turn_in_progress& t, timer_created& x) {
   open_task task{task_kind::timer, {}, x.fire_at, {}, 0, 1};
   const task_sequence sequence = x.sequence;
@@ -122,7 +124,7 @@ void apply_decision(turn_in_progress& t, timer_created& x) {
 void apply_decision(turn_in_progress& t,
                     sub_orchestration_instance_created& x) {
   add_outbox(
-    t.state, t.out, x.instance,
+    t.durable, t.out, x.instance,
     child_start{x.name, x.version, x.input,
                 parent_link{t.id, t.draft.record().execution, x.sequence}});
   open_task task{task_kind::sub_orchestration, x.name, {}, x.instance, 0, 1};
@@ -133,7 +135,7 @@ void apply_decision(turn_in_progress& t,
 
 // A sent event opens no task, because the code does not wait for its receipt.
 void apply_decision(turn_in_progress& t, event_sent& x) {
-  add_outbox(t.state, t.out, x.instance, event_send{x.name, x.input});
+  add_outbox(t.durable, t.out, x.instance, event_send{x.name, x.input});
   t.draft.append(t.now, std::move(x));
 }
 
@@ -163,10 +165,10 @@ void finish_turn(turn_in_progress& t) {
 
 /// Releases the coroutine of an execution that has ended.
 void discard_coroutine(turn_in_progress& t) {
-  t.loaded.warm = false;
-  t.loaded.delivered = 0;
-  t.loaded.first_history.clear();
-  t.state.runs_to_drop.push_back(t.id);
+  t.loaded.live->warm = false;
+  t.loaded.live->delivered = 0;
+  t.loaded.live->first_history.clear();
+  t.live.runs_to_drop.push_back(t.id);
 }
 
 /// Handles the messages that arrived before the end of the instance and that
@@ -176,7 +178,7 @@ void refuse_undelivered(turn_in_progress& t, bool keep_results) {
   const std::string why = "Instance \"" + t.id + "\" is "
                           + to_string(t.draft.record().status)
                           + "; it accepts no further requests.";
-  for (arrived_message& message : t.loaded.arrived) {
+  for (arrived_message& message : t.loaded.live->arrived) {
     if (!task_of(message.event.body)) {
       answer_message(t, message, errc::already_finished, why);
       continue;
@@ -186,9 +188,9 @@ void refuse_undelivered(turn_in_progress& t, bool keep_results) {
     if (keep_results)
       t.draft.put_inbox(message.sequence, std::move(message.event));
     else
-      ++t.state.counters.results_stale;
+      ++t.live.counters.results_stale;
   }
-  t.loaded.arrived.clear();
+  t.loaded.live->arrived.clear();
 }
 
 /// Completes the instance. Its tasks are closed, and results that arrive later
@@ -202,11 +204,11 @@ void complete(turn_in_progress& t, completed_result& result) {
     execution_completed{completion_status::completed, result.result, {}});
   t.set_status(runtime_status::completed);
   record.ended_at = t.now;
-  add_child_ended(t.state, t.out, record, false, result.result, {});
+  add_child_ended(t.durable, t.out, record, false, result.result, {});
   finish_turn(t);
   refuse_undelivered(t, false);
   discard_coroutine(t);
-  ++t.state.counters.completed;
+  ++t.live.counters.completed;
 }
 
 /// Fails the instance. Its tasks stay open, because a rewind can use the
@@ -219,11 +221,11 @@ void fail(turn_in_progress& t, const failure_details& failure) {
                                failure});
   t.set_status(runtime_status::failed);
   record.ended_at = t.now;
-  add_child_ended(t.state, t.out, record, true, "", {failure.type, sentence});
+  add_child_ended(t.durable, t.out, record, true, "", {failure.type, sentence});
   finish_turn(t);
   refuse_undelivered(t, true);
   discard_coroutine(t);
-  ++t.state.counters.failed;
+  ++t.live.counters.failed;
   t.out.effects.push_back(
     log_effect{log_level::warning, "instance \"" + t.id + "\": " + sentence});
 }
@@ -233,7 +235,7 @@ void fail(turn_in_progress& t, const failure_details& failure) {
 /// arrived while the turn was running stay in `arrived` and wait for the next
 /// turn. Results of the old execution are dropped.
 void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
-  auto& arrived = t.loaded.arrived;
+  auto& arrived = t.loaded.live->arrived;
   // Events that the old execution had removed from the inbox must precede those
   // that are still in it. All of them then get new numbers in this order.
   std::vector<history_event> left = std::move(result.carried);
@@ -250,13 +252,13 @@ void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
     if (task_of(message.event.body)) {
       if (message.source)
         t.out.sources.push_back(*message.source);
-      ++t.state.counters.results_stale;
+      ++t.live.counters.results_stale;
     } else if (!message.in_turn) {
       later.push_back(std::move(message));
     } else {
       answer_message(t, message);
       if (!result.keep_events)
-        ++t.state.counters.events_discarded;
+        ++t.live.counters.events_discarded;
       else if (renumber)
         left.push_back(std::move(message.event));
       else
@@ -265,9 +267,9 @@ void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
   }
   if (renumber) {
     for (history_event& event : left)
-      t.draft.put_inbox(t.loaded.next_inbox++, std::move(event));
+      t.draft.put_inbox(t.loaded.live->next_inbox++, std::move(event));
     for (arrived_message& message : later)
-      message.sequence = t.loaded.next_inbox++;
+      message.sequence = t.loaded.live->next_inbox++;
   }
   arrived = std::move(later);
 }
@@ -291,18 +293,18 @@ void begin_next_execution(turn_in_progress& t, continued_result& result) {
   if (t.suspended)
     t.draft.record().status_resumed = runtime_status::continued_as_new;
   discard_coroutine(t);
-  t.loaded.first_history = {std::move(first)};
-  make_runnable(t.state, t.id, t.loaded);
-  ++t.state.counters.continued;
+  t.loaded.live->first_history = {std::move(first)};
+  make_runnable(t.live, *t.loaded.live);
+  ++t.live.counters.continued;
 }
 
 /// Handles the messages of an instance that goes on waiting: a message that
 /// the next turn cannot consume enters the inbox with this turn, any other
 /// message waits for the next turn.
 void continue_waiting(turn_in_progress& t) {
-  const bool discards = t.state.config.discards_events(t.draft.record().name);
+  const bool discards = t.durable.config.discards_events(t.draft.record().name);
   std::vector<arrived_message> later;
-  for (arrived_message& message : t.loaded.arrived) {
+  for (arrived_message& message : t.loaded.live->arrived) {
     const auto* raised = std::get_if<event_raised>(&message.event.body);
     const bool awaited
       = raised == nullptr || t.draft.awaits_event(raised->name);
@@ -312,12 +314,12 @@ void continue_waiting(turn_in_progress& t) {
     }
     answer_message(t, message);
     if (!awaited && discards)
-      ++t.state.counters.events_discarded;
+      ++t.live.counters.events_discarded;
     else
       t.draft.put_inbox(message.sequence, std::move(message.event));
   }
-  t.loaded.arrived = std::move(later);
-  make_runnable(t.state, t.id, t.loaded);
+  t.loaded.live->arrived = std::move(later);
+  make_runnable(t.live, *t.loaded.live);
 }
 
 /// Enforces the limits of the history: if the turn would exceed a limit, the
@@ -348,17 +350,17 @@ void check_limits(turn_in_progress& t) {
 /// Holds the instance: the outcome of the turn is ignored, and the messages
 /// that waited for the turn enter the inbox. The turn runs again in a process
 /// whose code matches the history.
-turn hold_instance(partition_state& state, const instance_id& id,
-                   loaded_instance& loaded, const held_result& held,
+turn hold_instance(volatile_partition& live, const instance_id& id,
+                   loaded_instance loaded, const held_result& held,
                    timestamp now) {
-  turn out = step_persist_pending(state, id, loaded, now);
+  turn out = step_persist_pending(live, id, loaded, now);
   instance_record& record = *out.writes.instances.front().record;
   record.turn_due = true;
   record.held = held.reason.message;
-  loaded.warm = false;
-  loaded.delivered = 0;
-  loaded.held_in_process = true;
-  state.runs_to_drop.push_back(id);
+  loaded.live->warm = false;
+  loaded.live->delivered = 0;
+  loaded.live->held_in_process = true;
+  live.runs_to_drop.push_back(id);
   out.effects.push_back(
     log_effect{log_level::error,
                "instance \"" + id + "\" is held: " + held.reason.message});
@@ -368,112 +370,116 @@ turn hold_instance(partition_state& state, const instance_id& id,
 } // namespace
 
 std::optional<orchestration_work_item>
-next_turn(const instance_id& id, loaded_instance& loaded, timestamp now) {
-  if (loaded.turn_out || loaded.held_in_process)
+next_turn(const instance_id& id, loaded_instance loaded, timestamp now) {
+  if (loaded.live->turn_out || loaded.live->held_in_process)
     return std::nullopt;
   // A turn is due if the instance starts, if `turn_due` is set in its record
   // and no coroutine is in memory, or if the code can consume a message.
-  bool due = loaded.starting || loaded.start_due;
-  if (!loaded.starting) {
+  bool due = loaded.live->starting || loaded.live->start_due;
+  if (!loaded.live->starting) {
     if (!loaded.durable)
       return std::nullopt;
     const instance_record& record = loaded.durable->record;
     if (is_finished(record.status)
         || record.status == runtime_status::suspended)
       return std::nullopt;
-    due = due || (record.turn_due && !loaded.warm);
+    due = due || (record.turn_due && !loaded.live->warm);
   }
 
   // A cold run gets the whole inbox, a warm one only the messages that it has
   // not received.
-  const inbox_sequence seen = loaded.warm ? loaded.delivered : 0;
+  const inbox_sequence seen = loaded.live->warm ? loaded.live->delivered : 0;
   std::vector<delivery> deliveries;
   const auto offer = [&](inbox_sequence sequence, const history_event& event) {
     if (sequence <= seen)
       return;
     due = due
-          || (loaded.durable && !loaded.starting
+          || (loaded.durable && !loaded.live->starting
               && loaded.durable->record.status != runtime_status::pending
               && is_deliverable(*loaded.durable, event));
     deliveries.push_back({sequence, event});
   };
-  if (loaded.durable && !loaded.starting)
+  if (loaded.durable && !loaded.live->starting)
     for (auto it = loaded.durable->inbox.upper_bound(seen);
          it != loaded.durable->inbox.end(); ++it)
       offer(it->first, it->second.event);
-  for (const arrived_message& message : loaded.arrived)
+  for (const arrived_message& message : loaded.live->arrived)
     offer(message.sequence, message.event);
   if (!due)
     return std::nullopt;
 
   orchestration_work_item item;
   item.instance = id;
-  item.number = ++loaded.number;
+  item.number = ++loaded.live->number;
   item.now = now;
-  item.cold = !loaded.warm;
-  if (loaded.starting) {
-    item.history = {loaded.starting->started};
+  item.cold = !loaded.live->warm;
+  if (loaded.live->starting) {
+    item.history = {loaded.live->starting->started};
     item.execution
-      = std::get<execution_started>(loaded.starting->started.body).execution;
+      = std::get<execution_started>(loaded.live->starting->started.body)
+          .execution;
   } else {
     item.execution = loaded.durable->record.execution;
     if (item.cold)
-      item.history = std::move(loaded.first_history);
+      item.history = std::move(loaded.live->first_history);
   }
-  loaded.first_history.clear();
+  loaded.live->first_history.clear();
   std::sort(deliveries.begin(), deliveries.end(),
             [](const delivery& a, const delivery& b) {
               return a.sequence < b.sequence;
             });
   if (!deliveries.empty())
-    loaded.delivered = deliveries.back().sequence;
+    loaded.live->delivered = deliveries.back().sequence;
   item.deliveries = std::move(deliveries);
-  for (arrived_message& message : loaded.arrived)
+  for (arrived_message& message : loaded.live->arrived)
     message.in_turn = true;
   // From here on the turn is running: no other turn of the instance starts
   // until its outcome has arrived or is void.
-  loaded.turn_out = true;
-  loaded.stuck_reported = false;
-  loaded.turn_now = now;
-  loaded.warm = true;
+  loaded.live->turn_out = true;
+  loaded.live->stuck_reported = false;
+  loaded.live->turn_now = now;
+  loaded.live->warm = true;
   return item;
 }
 
-turn step_turn_completed(partition_state& state, turn_outcome outcome,
+turn step_turn_completed(const durable_partition& durable,
+                         volatile_partition& live, turn_outcome outcome,
                          timestamp now) {
-  loaded_instance* loaded = state.find(outcome.instance);
-  if (loaded == nullptr || !loaded->turn_out
-      || loaded->number != outcome.number)
+  const loaded_instance loaded = find(durable, live, outcome.instance);
+  if (!loaded || !loaded.live->turn_out
+      || loaded.live->number != outcome.number)
     return {}; // the outcome is void: the instance was terminated, replaced or
                // purged while the turn was running
-  loaded->turn_out = false;
-  ++state.counters.orchestration_turns;
+  loaded.live->turn_out = false;
+  ++live.counters.orchestration_turns;
   const instance_id id = outcome.instance;
   if (auto* held = std::get_if<held_result>(&outcome.result)) {
-    if (!state.config.nondeterminism_fails
+    if (!durable.config.nondeterminism_fails
         || held->reason.code != errc::nondeterministic)
-      return hold_instance(state, id, *loaded, *held, now);
+      return hold_instance(live, id, loaded, *held, now);
     outcome.result = failed_result{{"nondeterministic", held->reason.message}};
   }
 
-  turn_in_progress t{state,
+  turn_in_progress t{durable,
+                     live,
                      id,
-                     *loaded,
+                     loaded,
                      outcome,
                      now,
-                     loaded->starting ? instance_draft(id, *loaded->starting)
-                                      : instance_draft(id, *loaded->durable),
+                     loaded.live->starting
+                       ? instance_draft(id, *loaded.live->starting)
+                       : instance_draft(id, *loaded.durable),
                      {},
-                     loaded->starting.has_value()};
+                     loaded.live->starting.has_value()};
   t.suspended = t.draft.record().status == runtime_status::suspended;
   // The turn has run, so the instance is not held any more.
   t.draft.record().held.clear();
-  t.draft.append(loaded->turn_now, orchestrator_started{});
-  if (loaded->starting)
+  t.draft.append(loaded.live->turn_now, orchestrator_started{});
+  if (loaded.live->starting)
     answer_start(t);
   else
     t.draft.close(start_sequence);
-  loaded->start_due = false;
+  loaded.live->start_due = false;
   append_messages(t);
   check_limits(t);
 
@@ -509,13 +515,13 @@ turn step_turn_completed(partition_state& state, turn_outcome outcome,
     continue_waiting(t);
   }
   instance_record& record = t.draft.record();
-  record.next_inbox = std::max(record.next_inbox, loaded->next_inbox);
+  record.next_inbox = std::max(record.next_inbox, loaded.live->next_inbox);
   record.turn_due
     = std::holds_alternative<continued_result>(outcome.result)
       || (!is_finished(record.status) && t.draft.has_deliverable());
   // The first turn answers the clients that wait for the start. The last turn
   // answers all waiting clients.
-  add_wait_answers(state, t.out, id, is_finished(record.status));
+  add_wait_answers(live, t.out, id, is_finished(record.status));
   t.out.writes.instances.push_back(std::move(t.draft).finish(now));
   return std::move(t.out);
 }

@@ -92,15 +92,15 @@ std::string already_exists_text(const instance_id& id, runtime_status status) {
          + "; choose another ID, wait for its end, or terminate it.";
 }
 
-void add_outbox(const partition_state& state, turn& into, instance_id to,
+void add_outbox(const durable_partition& durable, turn& into, instance_id to,
                 outbox_body body) {
   const partition_id where
-    = state.config.partition_of(to, state.config.partition_count);
+    = durable.config.partition_of(to, durable.config.partition_count);
   // Sequence 0 is a placeholder; see partition_processor::journal_turn.
   into.writes.outbox.push_back({where, 0, std::move(to), std::move(body)});
 }
 
-void add_child_ended(const partition_state& state, turn& into,
+void add_child_ended(const durable_partition& durable, turn& into,
                      const instance_record& record, bool failed,
                      const std::string& result,
                      const failure_details& failure) {
@@ -108,16 +108,16 @@ void add_child_ended(const partition_state& state, turn& into,
   if (parent.instance.empty()) // not a sub-orchestration
     return;
   add_outbox(
-    state, into, parent.instance,
+    durable, into, parent.instance,
     child_ended{parent.execution, parent.sequence, failed, result, failure});
 }
 
 // The waits of clients are kept only in memory, so a crash of the node loses
 // them.
-void add_wait_answers(partition_state& state, turn& into, const instance_id& id,
-                      bool finished) {
-  auto it = state.waiters.find(id);
-  if (it == state.waiters.end())
+void add_wait_answers(volatile_partition& live, turn& into,
+                      const instance_id& id, bool finished) {
+  auto it = live.waiters.find(id);
+  if (it == live.waiters.end())
     return;
   // One read effect answers all waiting clients.
   read_effect read;
@@ -130,33 +130,33 @@ void add_wait_answers(partition_state& state, turn& into, const instance_id& id,
     return true;
   });
   if (it->second.empty())
-    state.waiters.erase(it);
+    live.waiters.erase(it);
   if (!read.to.empty())
     into.effects.push_back(std::move(read));
 }
 
-void enqueue_message(partition_state& state, const instance_id& id,
-                     loaded_instance& loaded, arrived_message message) {
-  message.sequence = loaded.next_inbox++;
+void enqueue_message(volatile_partition& live, const instance_id& id,
+                     loaded_instance loaded, arrived_message message) {
+  message.sequence = loaded.live->next_inbox++;
   // The message's mark is pending until a turn contains the message.
   if (message.source)
-    state.marks_pending[message.source->from].push_back(
+    live.marks_pending[message.source->from].push_back(
       {message.source->sequence, id});
-  state.turn_waits.emplace_back(message.since, id);
-  loaded.arrived.push_back(std::move(message));
-  make_runnable(state, id, loaded);
+  live.turn_waits.emplace_back(message.since, id);
+  loaded.live->arrived.push_back(std::move(message));
+  make_runnable(live, *loaded.live);
 }
 
 // The message becomes durable with this turn, so its requests are answered and
 // its source is acknowledged when the turn is durable.
-turn store_in_inbox(const instance_id& id, loaded_instance& loaded,
+turn store_in_inbox(const instance_id& id, loaded_instance loaded,
                     arrived_message message, timestamp now) {
   turn out;
   instance_draft draft(id, *loaded.durable);
   management_answer answer;
   answer.id = id;
   draft.remember(message.request, answer);
-  draft.put_inbox(loaded.next_inbox++, std::move(message.event));
+  draft.put_inbox(loaded.live->next_inbox++, std::move(message.event));
   // `turn_due` is not set for a pending instance, whose first turn runs at the
   // scheduled time, nor for a failed one, whose next turn runs after a rewind.
   const runtime_status status = draft.record().status;

@@ -118,7 +118,7 @@ struct partition_fixture {
   }
 
   const partition_counters& counters(partition_id id = p0) {
-    return node.partition(id).state().counters;
+    return node.partition(id).live().counters;
   }
 
   deterministic_node node;

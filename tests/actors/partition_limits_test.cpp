@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(discard_policy_keeps_only_awaited_events) {
   BOOST_TEST((raise("GO", "4") == errc::ok));
   node.run_until_idle();
   BOOST_TEST(row().output == "[2,4]");
-  BOOST_TEST(node.partition(partition_id{0}).state().counters.events_discarded
+  BOOST_TEST(node.partition(partition_id{0}).live().counters.events_discarded
              == 2U);
 }
 
@@ -160,9 +160,8 @@ BOOST_AUTO_TEST_CASE(full_event_buffer_refuses_and_names_its_limit) {
 BOOST_AUTO_TEST_CASE(oversized_history_fails_and_names_its_limit) {
   BOOST_TEST((start("EndlessTimers") == errc::ok));
   BOOST_TEST(node.run_until([&] {
-    const loaded_instance* live = node.live("i");
-    return live != nullptr && live->durable
-           && is_finished(live->durable->record.status);
+    const stored_instance* rows = node.rows_in_memory("i");
+    return rows != nullptr && is_finished(rows->record.status);
   }));
   node.run_until_idle();
   BOOST_TEST((row().record.status == runtime_status::failed));

@@ -147,7 +147,7 @@ private:
   void after_step() {
     set_alarm();
     std::size_t messages = 0;
-    for (const auto& [to, waiting] : processor_.state().outbox)
+    for (const auto& [to, waiting] : processor_.durable().outbox)
       messages += waiting.size();
     node_.report_outbox(index_of(id_), messages);
   }
@@ -325,7 +325,7 @@ partition_counters threaded_node::counters() {
     auto read = std::make_shared<std::promise<partition_counters>>();
     auto counters = read->get_future();
     each->post([read, &partition = *each] {
-      read->set_value(partition.processor().state().counters);
+      read->set_value(partition.processor().live().counters);
     });
     sum += counters.get();
   }
@@ -335,7 +335,7 @@ partition_counters threaded_node::counters() {
 partition_counters threaded_node::counters_without_synchronisation() const {
   partition_counters sum;
   for (const auto& each : partitions_)
-    sum += each->processor().state().counters;
+    sum += each->processor().live().counters;
   return sum;
 }
 

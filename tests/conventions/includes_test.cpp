@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(each_library_is_included_by_its_wrapper_only) {
 
 BOOST_AUTO_TEST_CASE(decisions_are_pure) {
   check(pure_files_use_no_effects,
-        {{"actors/partition_state.cpp", "#include <mutex>\n"},
+        {{"actors/volatile_partition.cpp", "#include <mutex>\n"},
          {"actors/replay.hpp", "#include <caf/all.hpp>\n"},
          {"persistence/records.hpp", "#include <thread>\n"},
          {"cluster/placement.cpp", "#include <random>\n"}},

@@ -12,12 +12,12 @@ using namespace persistence;
 checking_journal::checking_journal(std::unique_ptr<manual_journal> inner,
                                    journal_model& model, planted_faults faults,
                                    violation_sink report_violation,
-                                   state_finder state_of)
+                                   processor_finder processor_of)
   : inner_(std::move(inner)),
     model_(model),
     faults_(faults),
     report_violation_(std::move(report_violation)),
-    state_of_(std::move(state_of)) {}
+    processor_of_(std::move(processor_of)) {}
 
 bool checking_journal::commit() {
   if (queued_ == 0)
@@ -38,18 +38,19 @@ journal_position checking_journal::last_enqueued(partition_id partition) const {
 /// Checks that each written instance has the same state in memory as in the
 /// model. Called after the model has applied the decoded writes of the turn.
 void checking_journal::check_live(const turn_writes& writes) {
-  const actors::partition_state* state = state_of_(writes.partition);
-  if (state == nullptr)
+  const actors::partition_processor* processor
+    = processor_of_(writes.partition);
+  if (processor == nullptr)
     return;
   const model_partition& model = model_.now(writes.partition);
   for (const instance_write& write : writes.instances) {
-    auto loaded = state->instances.find(write.id);
-    if (loaded == state->instances.end())
+    if (!processor->live().instances.contains(write.id))
       continue;
+    const stored_instance* rows = processor->durable().find(write.id);
     auto kept = model.instances.find(write.id);
     const bool same = kept == model.instances.end()
-                        ? !loaded->second.durable
-                        : loaded->second.durable == kept->second.stored;
+                        ? rows == nullptr
+                        : rows != nullptr && *rows == *kept->second.stored;
     if (!same)
       report_violation_("the state in memory of \"" + write.id
                         + "\" differs from the result of its turns");

@@ -3,7 +3,7 @@
 /// the journal. Faults can be planted, to prove that the comparison sees them.
 #pragma once
 
-#include "actors/partition/partition_state.hpp"
+#include "actors/partition/partition_processor.hpp"
 #include "persistence/journal/manual_journal.hpp"
 #include "tests/support/journal_model.hpp"
 
@@ -41,12 +41,12 @@ struct planted_faults {
 class checking_journal : public journal {
 public:
   using violation_sink = std::function<void(std::string)>;
-  using state_finder
-    = std::function<const actors::partition_state*(partition_id)>;
+  using processor_finder
+    = std::function<const actors::partition_processor*(partition_id)>;
 
   checking_journal(std::unique_ptr<manual_journal> inner, journal_model& model,
                    planted_faults faults, violation_sink report_violation,
-                   state_finder state_of);
+                   processor_finder processor_of);
 
   /// Commits all queued turns. Returns false if no turn was queued, or if an
   /// injected crash happened.
@@ -99,7 +99,7 @@ private:
   journal_model& model_;
   planted_faults faults_;
   violation_sink report_violation_;
-  state_finder state_of_;
+  processor_finder processor_of_;
   std::size_t queued_ = 0;
   std::map<partition_id, journal_position> last_;
 };

@@ -151,10 +151,9 @@ bool deterministic_node::recover() {
   journal_ = std::make_unique<checking_journal>(
     options_.open(hook), model_, options_.faults,
     [this](std::string sentence) { report_violation(std::move(sentence)); },
-    [this](partition_id id) -> const partition_state* {
-      return partitions_.empty()
-               ? nullptr
-               : &partitions_[index_of(id)].processor->state();
+    [this](partition_id id) -> const partition_processor* {
+      return partitions_.empty() ? nullptr
+                                 : partitions_[index_of(id)].processor.get();
     });
   std::vector<hosted_partition> cells(options_.partitions);
   // All partitions are created before the first one recovers, because recovery
@@ -497,11 +496,12 @@ bool deterministic_node::resend() {
     return false;
   bool any = false;
   for (std::uint32_t i = 0; i < options_.partitions; ++i) {
-    const partition_state& state = partitions_[i].processor->state();
-    for (const auto& [to, messages] : state.outbox) {
-      auto known = state.acknowledged.find(to);
+    const partition_processor& processor = *partitions_[i].processor;
+    const auto& acknowledged = processor.live().acknowledged;
+    for (const auto& [to, messages] : processor.durable().outbox) {
+      auto known = acknowledged.find(to);
       for (const auto& [sequence, message] : messages)
-        if (known == state.acknowledged.end() || sequence > known->second) {
+        if (known == acknowledged.end() || sequence > known->second) {
           partitions_[i].host->send({partition_id{i}, message}, to);
           any = true;
         }

@@ -32,7 +32,7 @@ namespace perdura::tests {
 
 using actors::activity_work_item;
 using actors::inbound;
-using actors::loaded_instance;
+using actors::live_instance;
 using actors::management_answer;
 using actors::management_request;
 using actors::orchestration_run;
@@ -196,7 +196,10 @@ public:
 
   partition_id partition_of(const instance_id& id) const;
   partition_processor& partition(partition_id id);
-  const loaded_instance* live(const instance_id& id);
+  /// Null if the instance is not in memory.
+  const live_instance* live(const instance_id& id);
+  /// Null if the instance is not in memory or has no rows.
+  const stored_instance* rows_in_memory(const instance_id& id);
 
   checking_journal& journal() {
     return *journal_;

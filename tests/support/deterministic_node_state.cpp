@@ -9,7 +9,6 @@
 
 namespace perdura::tests {
 
-using actors::partition_state;
 using persistence::page_rows_max;
 
 partition_id deterministic_node::partition_of(const instance_id& id) const {
@@ -20,10 +19,15 @@ partition_processor& deterministic_node::partition(partition_id id) {
   return *partitions_[index_of(id)].processor;
 }
 
-const loaded_instance* deterministic_node::live(const instance_id& id) {
-  const partition_state& state = partition(partition_of(id)).state();
-  auto found = state.instances.find(id);
-  return found == state.instances.end() ? nullptr : &found->second;
+const live_instance* deterministic_node::live(const instance_id& id) {
+  const auto& instances = partition(partition_of(id)).live().instances;
+  const auto found = instances.find(id);
+  return found == instances.end() ? nullptr : &found->second;
+}
+
+const stored_instance*
+deterministic_node::rows_in_memory(const instance_id& id) {
+  return partition(partition_of(id)).durable().find(id);
 }
 
 std::vector<instance_row> deterministic_node::rows() {
@@ -67,7 +71,7 @@ void deterministic_node::check_at_rest() {
   advance_time(std::chrono::seconds(2));
   for (std::uint32_t i = 0; i < options_.partitions; ++i)
     check_partition_at_rest(
-      model_.durable(partition_id{i}), partitions_[i].processor->state(),
+      model_.durable(partition_id{i}), *partitions_[i].processor,
       [this](std::string sentence) { report_violation(std::move(sentence)); });
   for (std::uint32_t i = 0; i < options_.partitions; ++i)
     journal_->check_reads(partition_id{i});

@@ -31,20 +31,21 @@ void check_activity(const model_partition& durable,
 }
 
 void check_partition_at_rest(const model_partition& durable,
-                             const partition_state& state,
+                             const partition_processor& processor,
                              const violation_sink& report_violation) {
   const std::string here
-    = "partition " + std::to_string(index_of(state.config.id)) + ": ";
+    = "partition " + std::to_string(index_of(processor.durable().config.id))
+      + ": ";
   if (!durable.outbox.empty())
     report_violation(here + "the outbox is not empty at rest");
-  for (const auto& [to, messages] : state.outbox)
+  for (const auto& [to, messages] : processor.durable().outbox)
     if (!messages.empty())
       report_violation(here + "the outbox in memory is not empty at rest");
-  for (const auto& [from, waiting] : state.marks_pending)
+  for (const auto& [from, waiting] : processor.live().marks_pending)
     if (!waiting.empty())
       report_violation(here + "a mark is still pending at rest");
-  for (const auto& [id, loaded] : state.instances)
-    if (loaded.starting || !loaded.arrived.empty() || loaded.turn_out)
+  for (const auto& [id, live] : processor.live().instances)
+    if (live.starting || !live.arrived.empty() || live.turn_out)
       report_violation(here + "\"" + id + "\" is busy at rest");
   for (const auto& [id, instance] : durable.instances) {
     const stored_instance& stored = *instance.stored;

@@ -2,7 +2,7 @@
 /// Invariants of a partition that every simulated node checks.
 #pragma once
 
-#include "actors/partition/partition_state.hpp"
+#include "actors/partition/partition_processor.hpp"
 #include "tests/support/journal_model.hpp"
 
 #include <functional>
@@ -25,7 +25,7 @@ void check_activity(const model_partition& durable,
 /// Checks a partition after all work has ended: no outbox message, no pending
 /// mark, no running turn, no due turn, and no open task of an ended instance.
 void check_partition_at_rest(const model_partition& durable,
-                             const actors::partition_state& state,
+                             const actors::partition_processor& processor,
                              const violation_sink& report_violation);
 
 } // namespace perdura::tests

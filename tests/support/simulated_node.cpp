@@ -151,9 +151,9 @@ bool simulated_node::recover() {
     open_([this](crash_point point, std::uint64_t) { return crashes(point); }),
     model_, options_.faults.journal,
     [this](const std::string& sentence) { report_violation(sentence); },
-    [this](partition_id id) -> const partition_state* {
+    [this](partition_id id) -> const partition_processor* {
       const hosted_partition* at = find_partition(id);
-      return at == nullptr ? nullptr : &at->processor->state();
+      return at == nullptr ? nullptr : at->processor.get();
     });
   partitions_.resize(owners_.owners.size());
   for (const partition_id id : owned_partitions_) {
@@ -388,7 +388,7 @@ bool simulated_node::apply_planted_fault(partition_id to, inbound& message,
                                          hosted_partition& at) {
   if (auto* from = std::get_if<partition_message>(&message);
       from != nullptr && options_.faults.no_deduplication) {
-    const auto& taken = at.processor->state().marks_accepted;
+    const auto& taken = at.processor->live().marks_accepted;
     const auto known = taken.find(from->from);
     if (known != taken.end() && from->message.sequence <= known->second)
       from->message.sequence = known->second + 1;
@@ -468,15 +468,11 @@ void simulated_node::run_local_query(std::uint64_t ticket,
 
 // --- State -------------------------------------------------------------------
 
-const partition_state& simulated_node::state_of(partition_id id) const {
-  return find_partition(id)->processor->state();
-}
-
 void simulated_node::check_at_rest() {
   std::uint64_t rows = 0;
   for (const partition_id id : owned_partitions_) {
     check_partition_at_rest(
-      model_.durable(id), state_of(id),
+      model_.durable(id), *find_partition(id)->processor,
       [this](const std::string& sentence) { report_violation(sentence); });
     journal_->check_reads(id);
     rows += model_.durable(id).instances.size();

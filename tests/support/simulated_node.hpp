@@ -20,8 +20,6 @@
 
 namespace perdura::tests {
 
-using actors::partition_state;
-
 /// Bugs that a test switches on, to prove that the checks detect them.
 struct cluster_faults {
   planted_faults journal;
@@ -91,8 +89,6 @@ public:
   checking_journal& journal() {
     return *journal_;
   }
-
-  const partition_state& state_of(partition_id id) const;
 
   /// Checks that no request, message or turn is left, that counts agree with
   /// the stored instances, and that all reads agree with the model.

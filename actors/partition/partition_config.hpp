@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The limits of an instance and the settings of a partition.
+#pragma once
+
+#include "persistence/records/error.hpp"
+#include "persistence/records/history_event.hpp"
+#include "persistence/records/ids.hpp"
+
+#include <functional>
+#include <string>
+
+namespace perdura::actors {
+
+using persistence::duration;
+using persistence::event_index;
+using persistence::instance_id;
+using persistence::partition_id;
+using persistence::result;
+
+/// Limits of one instance. If a limit is exceeded, the message of the error or
+/// failure contains its name. Events and results that no turn has consumed
+/// count as buffered.
+inline constexpr std::size_t buffered_events_max = 10'000;
+inline constexpr std::size_t buffered_bytes_max = 16U << 20;
+inline constexpr event_index history_events_max = 50'000;
+inline constexpr std::uint64_t history_bytes_max = 64U << 20;
+
+/// Settings of one partition; constant while it serves.
+struct partition_config {
+  partition_id id{};
+  std::uint32_t partition_count = 32; ///< Partitions of the task hub.
+
+  /// Maps an instance ID and the partition count to a partition. The hub
+  /// fixes the mapping when it is created. Must not be null.
+  partition_id (*partition_of)(const instance_id&, std::uint32_t) = nullptr;
+
+  /// Returns the version that a start uses: `version`, or the default version
+  /// of `name` if `version` is empty. Must not be empty.
+  /// @error errc::unknown_orchestrator  The name or the version is unknown.
+  std::function<result<std::string>(const std::string& name,
+                                    const std::string& version)>
+    resolve;
+
+  /// Returns true if the orchestrator discards events that no open wait
+  /// matches, and false if it buffers them. Must not be empty.
+  std::function<bool(const std::string& name)> discards_events;
+
+  /// If true, an instance whose code does not match its history fails. If
+  /// false, the instance is held until a process with matching code starts.
+  bool nondeterminism_fails = false;
+
+  /// Longest time that a message waits for the turn it causes; after that the
+  /// message is committed without the turn. 20 ms is about ten commits and
+  /// far longer than a turn usually takes.
+  duration turn_wait_max = std::chrono::milliseconds(20);
+
+  /// Timers due within this time are kept in memory, later ones on disk only.
+  duration timer_horizon = std::chrono::minutes(10);
+
+  /// The deletion of acknowledged outbox rows is committed with the next
+  /// turn, or in a turn of its own after this time.
+  duration acknowledge_wait_max = std::chrono::milliseconds(500);
+
+  /// Number of instances kept in memory although they are idle. 128 instances
+  /// in each of 32 partitions, about 6 KiB each, take 24 MiB.
+  std::size_t idle_instances_max = 128;
+
+  /// An instance that has been idle for this time is evicted from memory.
+  duration idle_instance_time_max = std::chrono::seconds(30);
+
+  /// A turn that runs longer than this is reported in the log and by
+  /// `perdura list --stuck`.
+  duration turn_stuck_time = std::chrono::seconds(5);
+};
+
+} // namespace perdura::actors

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The volatile side of a partition: the work in progress. A crash loses it,
+/// and recovery derives it again from the durable side. Steps may change it.
+///
+/// Not thread-safe: one partition_processor owns each state.
+#pragma once
+
+#include "actors/interface/partition_counters.hpp"
+#include "actors/partition/durable_partition.hpp"
+#include "actors/partition/idle_queue.hpp"
+#include "actors/partition/turn.hpp"
+#include "persistence/journal/journal.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace perdura::actors {
+
+using persistence::due_task;
+using persistence::journal_position;
+
+/// A message that an instance has received and that is not durable yet. It is
+/// committed with the turn that it causes, or alone after `turn_wait_max`.
+struct arrived_message {
+  inbox_sequence sequence = 0; ///< Numbers the messages of one instance.
+  history_event event;
+  std::vector<reply_to> replies;    ///< Answered when the message is durable.
+  request_id request;               ///< Empty if the request has no ID.
+  std::optional<dedup_mark> source; ///< Set if another partition sent it.
+  timestamp since{};                ///< When it arrived.
+  bool in_turn = false; ///< The running turn has received the message.
+};
+
+/// A start that is not durable yet. It is committed with the first turn of
+/// the instance, or alone after `turn_wait_max`.
+struct arrived_start {
+  history_event started; ///< Its body is execution_started.
+  timestamp accepted_at{};
+  std::vector<reply_to> replies;    ///< The requests that caused the start.
+  std::vector<reply_to> joined;     ///< Later requests with get-or-start.
+  std::vector<reply_to> refused;    ///< Later requests without get-or-start.
+  request_id request;               ///< Empty if the request has no ID.
+  std::optional<dedup_mark> source; ///< Set if another partition sent it.
+};
+
+/// The volatile state of one instance in memory.
+struct live_instance {
+  /// The key of this instance in `volatile_partition::instances`.
+  const instance_id* id = nullptr;
+  /// Position of the newest turn that wrote this instance. Its durable rows are
+  /// on disk once the journal has reached this position.
+  journal_position position = 0;
+  std::optional<arrived_start> starting; ///< A start that is not durable.
+  std::vector<arrived_message> arrived;  ///< Messages that are not durable.
+  inbox_sequence next_inbox = 1;         ///< Number of the next message.
+  /// Messages up to this number were given to the coroutine in memory.
+  inbox_sequence delivered = 0;
+  turn_number number = 0; ///< Number of the last turn that was dispatched.
+  timestamp turn_now{};   ///< `current_time()` of that turn.
+  timestamp touched{};    ///< Last time a message concerned the instance.
+  /// History of a new execution that has not run yet, so that its first turn
+  /// need not read the history back from the journal.
+  std::vector<history_event> first_history;
+  bool turn_out = false;       ///< A turn is running.
+  bool stuck_reported = false; ///< The running turn was reported as stuck.
+  bool warm = false;           ///< The instance actor has the coroutine.
+  bool start_due = false;      ///< The time of a scheduled start has passed.
+  /// The code in this process does not match the history: no turn is
+  /// dispatched until the process is restarted.
+  bool held_in_process = false;
+  bool queued = false; ///< The instance is in `volatile_partition::runnable`.
+  idle_entry idle;     ///< Its place in the queue of the eviction.
+
+  /// True if the instance must stay in memory: a turn is running or due, or
+  /// messages are not durable yet.
+  bool busy() const {
+    return turn_out || starting || !arrived.empty() || queued;
+  }
+};
+
+/// A message from another partition that was accepted but is not durable yet.
+struct pending_mark {
+  std::uint64_t sequence = 0; ///< The message's sequence.
+  instance_id instance;       ///< The instance that received the message.
+};
+
+/// A client that waits until an instance has started or finished.
+struct waiter {
+  reply_to to;
+  wait_for what = wait_for::finished;
+};
+
+/// The work in progress of one partition.
+struct volatile_partition {
+  /// The instances in memory. The addresses of the elements are stable.
+  std::unordered_map<instance_id, live_instance> instances;
+  /// The open timers and scheduled starts due until `timers_until` that have
+  /// not fired in this process. The journal contains all of them.
+  std::set<due_task> timers;
+  timestamp timers_until{};
+  /// Outbox sequences acknowledged by their destinations; the deletion of the
+  /// rows is not journaled yet.
+  std::map<partition_id, std::uint64_t> acknowledged;
+  /// Last message sequence accepted per source partition, including messages
+  /// in `marks_pending`. Never less than `durable_partition::marks`.
+  std::map<partition_id, std::uint64_t> marks_accepted;
+  /// Accepted messages that are not durable, ascending per source partition.
+  std::map<partition_id, std::deque<pending_mark>> marks_pending;
+  std::unordered_map<instance_id, std::vector<waiter>> waiters;
+  /// Instances that may have a turn due; examined at the end of each batch.
+  std::vector<instance_id> runnable;
+  /// Instances whose coroutines are released at the end of the batch.
+  std::vector<instance_id> runs_to_drop;
+  /// Arrival time and instance of each start and message that was not durable
+  /// on arrival, in order of arrival. An entry whose turn has run is removed
+  /// only when it is at the front.
+  std::deque<std::pair<timestamp, instance_id>> turn_waits;
+  partition_counters counters;
+
+  /// Returns null if the instance is not in memory. The pointer is valid until
+  /// the instance is removed from `instances`.
+  live_instance* find(const instance_id& id) {
+    const auto found = instances.find(id);
+    return found == instances.end() ? nullptr : &found->second;
+  }
+
+  /// Returns the instance, added to `instances` if it is not in memory.
+  live_instance& add(const instance_id& id) {
+    const auto [it, fresh] = instances.try_emplace(id);
+    if (fresh)
+      it->second.id = &it->first;
+    return it->second;
+  }
+};
+
+/// One instance in memory: its durable rows, which no step can change, and its
+/// volatile state. False if the instance is not in memory.
+struct loaded_instance {
+  /// Null if the journal holds no such instance, because it was never started
+  /// or has been purged. Valid until the next call of the durable_store.
+  const stored_instance* durable = nullptr;
+  live_instance* live = nullptr;
+
+  explicit operator bool() const {
+    return live != nullptr;
+  }
+};
+
+loaded_instance find(const durable_partition& durable, volatile_partition& live,
+                     const instance_id& id);
+
+/// Adds the instance to `runnable`, unless `runnable` contains it already.
+void make_runnable(volatile_partition& live, live_instance& instance);
+
+/// Updates `timers` for the tasks that the turn opens and closes. To be called
+/// before the turn is applied to `durable`.
+void follow_timers(volatile_partition& live, const durable_partition& durable,
+                   const turn_writes& writes);
+
+} // namespace perdura::actors
