@@ -11,7 +11,7 @@
 
 #include "actors/interface/partition_counters.hpp"
 #include "actors/partition/turn.hpp"
-#include "persistence/journal/journal.hpp"
+#include "persistence/views/partition_snapshot.hpp"
 
 #include <deque>
 #include <list>

@@ -189,38 +189,43 @@ result<void> group_committer::add_to_views(journal_record&& record) {
 
 // --- Queueing and committing turns -------------------------------------------
 
-journal_position group_committer::enqueue(turn_writes&& turn) {
-  const journal_position position = enqueue_deferred(std::move(turn));
-  request_commit(false);
-  return position;
-}
-
 /// Wakes the committer thread only if it is idle and turns are queued. If it
 /// is not idle, it looks at the queue again after its commit.
-void group_committer::request_commit(bool may_block) {
-  const auto needs_thread = [this] {
-    std::lock_guard lock(queue_mutex_);
-    return idle_ && !queue_.empty();
-  };
-  if (!needs_thread())
-    return;
-  if (may_block && views_.has_capacity(options_.backlog_bytes_max)) {
+std::optional<journal_position>
+group_committer::request_commit(partition_id caller, bool may_block) {
+  if (!awaits_turns())
+    return {};
+  std::optional<journal_position> reached;
+  if (may_block && is_lightly_loaded()
+      && views_.has_capacity(options_.backlog_bytes_max)) {
     // If another commit is running, this thread does not wait for it.
-    std::unique_lock committing(commit_mutex_, std::try_to_lock);
-    if (committing)
-      commit_queued();
-    committing = {};
-    if (!needs_thread())
-      return;
+    const std::unique_lock committing(commit_mutex_, std::try_to_lock);
+    if (committing) {
+      const journal_position before = durable_;
+      commit_queued(caller);
+      // Another thread may have emptied the queue, and after an injected crash
+      // nothing becomes durable.
+      if (durable_ > before)
+        reached = durable_;
+    }
   }
-  queue_filled_.notify_one();
+  if (awaits_turns())
+    queue_filled_.notify_one();
+  return reached;
+}
+
+/// True if turns are queued and only a wake-up makes the committer thread see
+/// them.
+bool group_committer::awaits_turns() {
+  std::lock_guard lock(queue_mutex_);
+  return idle_ && !queue_.empty();
 }
 
 bool group_committer::is_lightly_loaded() const {
   return last_turns_ <= light_load_turns_max;
 }
 
-journal_position group_committer::enqueue_deferred(turn_writes&& turn) {
+journal_position group_committer::append(turn_writes&& turn) {
   // The calling thread encodes the turn, outside the lock, so that the
   // committer thread only concatenates bytes.
   queued_turn item;
@@ -289,8 +294,10 @@ group_committer::build_records(std::vector<queued_turn>& batch,
 }
 
 /// Makes a batch durable, adds it to the views and calls the listeners, in
-/// this order. The caller holds the commit mutex.
-void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
+/// this order; not the listener of `caller`. The calling thread holds the
+/// commit mutex.
+void group_committer::commit_batch(std::vector<queued_turn>&& batch,
+                                   std::optional<partition_id> caller) {
   // At an injected crash the function returns at once. As in a real crash, a
   // batch that is not durable yet is lost. A batch that is durable already is
   // kept, but its listeners are not called.
@@ -313,7 +320,7 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
   const journal_position reached = durable_ + batch.size();
   const auto records = build_records(batch, durable_ + 1);
   const auto began = std::chrono::steady_clock::now();
-  append(records, trim_records_max); // The batch is durable after this.
+  write(records, trim_records_max); // The batch is durable after this.
   const auto took = std::chrono::steady_clock::now() - began;
   commit_time_us_.add(static_cast<std::uint64_t>(
     std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
@@ -339,7 +346,7 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
   }
   // The views contain the turns now, so listeners may read them.
   durable_ = reached;
-  notify_listeners(partitions, reached);
+  notify_listeners(partitions, reached, caller);
   if (on_commit_)
     on_commit_();
 }
@@ -349,8 +356,9 @@ std::size_t group_committer::commit() {
   return commit_queued();
 }
 
-/// Commits the whole queue. The caller holds the commit mutex.
-std::size_t group_committer::commit_queued() {
+/// Commits the whole queue, without a call of the listener of `caller`. The
+/// calling thread holds the commit mutex.
+std::size_t group_committer::commit_queued(std::optional<partition_id> caller) {
   std::vector<queued_turn> batch;
   {
     std::lock_guard lock(queue_mutex_);
@@ -366,14 +374,14 @@ std::size_t group_committer::commit_queued() {
     while (count < batch.size() && size < commit_bytes_max)
       size += batch[count++].bytes.size();
     if (count == batch.size()) {
-      commit_batch(std::move(batch));
+      commit_batch(std::move(batch), caller);
       break;
     }
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<queued_turn> part(std::make_move_iterator(batch.begin()),
                                   std::make_move_iterator(middle));
     batch.erase(batch.begin(), middle);
-    commit_batch(std::move(part));
+    commit_batch(std::move(part), caller);
   }
   return turns;
 }
@@ -382,14 +390,14 @@ std::size_t group_committer::commit_queued() {
 void group_committer::trim() {
   std::lock_guard committing(commit_mutex_);
   if (!crash_->crashed())
-    append({}, static_cast<std::size_t>(-1));
+    write({}, static_cast<std::size_t>(-1));
 }
 
 /// Appends and syncs records and deletes old ones. A failed sync cannot be
 /// repeated: the kernel may have dropped the pages that it failed to write.
 /// Therefore any storage error here ends the process.
-void group_committer::append(const std::vector<record_log::record>& records,
-                             std::size_t trim_max) {
+void group_committer::write(const std::vector<record_log::record>& records,
+                            std::size_t trim_max) {
   try {
     log_.append(records, views_.applied(), trim_max);
   } catch (const storage_exception& e) {
@@ -447,12 +455,15 @@ void group_committer::listen(partition_id partition,
   listeners_[index_of(partition)] = std::move(on_durable);
 }
 
-/// Calls the listeners of these partitions. The caller holds the commit mutex,
-/// so that positions are reported in order.
+/// Calls the listeners of these partitions, except `caller`. The calling thread
+/// holds the commit mutex, so that positions are reported in order.
 void group_committer::notify_listeners(
-  const std::vector<partition_id>& partitions, journal_position reached) {
+  const std::vector<partition_id>& partitions, journal_position reached,
+  std::optional<partition_id> caller) {
   std::lock_guard lock(listeners_mutex_);
   for (partition_id partition : partitions) {
+    if (partition == caller)
+      continue;
     const auto found = listeners_.find(index_of(partition));
     if (found != listeners_.end() && found->second)
       found->second(reached);

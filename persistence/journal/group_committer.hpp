@@ -19,6 +19,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -92,11 +93,10 @@ public:
   /// Starts the committer thread, unless in manual mode.
   void start();
 
-  // The interface `journal` documents the next five functions.
-  journal_position enqueue(turn_writes&& turn);
-  journal_position enqueue_deferred(turn_writes&& turn);
-  void request_commit(bool may_block);
-  bool is_lightly_loaded() const;
+  // The interface `turn_log` documents the next three functions.
+  journal_position append(turn_writes&& turn);
+  std::optional<journal_position> request_commit(partition_id caller,
+                                                 bool may_block);
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable);
 
@@ -153,16 +153,20 @@ private:
   };
 
   void run();
-  std::size_t commit_queued();
-  void commit_batch(std::vector<queued_turn>&& batch);
+  bool awaits_turns();
+  bool is_lightly_loaded() const;
+  std::size_t commit_queued(std::optional<partition_id> caller = {});
+  void commit_batch(std::vector<queued_turn>&& batch,
+                    std::optional<partition_id> caller);
   std::vector<record_log::record> build_records(std::vector<queued_turn>& batch,
                                                 journal_position first) const;
-  void append(const std::vector<record_log::record>& records,
-              std::size_t trim_max);
+  void write(const std::vector<record_log::record>& records,
+             std::size_t trim_max);
   result<void> recover_tail();
   result<void> add_to_views(journal_record&& record);
   void notify_listeners(const std::vector<partition_id>& partitions,
-                        journal_position reached);
+                        journal_position reached,
+                        std::optional<partition_id> caller);
 
   const options options_;
   record_log& log_;
