@@ -222,12 +222,13 @@ bool laned_journal::is_full() const {
 journal_statistics laned_journal::statistics() const {
   journal_statistics sum;
   for (const auto& each : lanes_) {
-    sum.commits += each->committer.commits();
+    const journal_statistics of_lane = each->committer.statistics();
+    sum.commits += of_lane.commits;
     sum.views_commits += each->lane_views.commits();
-    sum.turns += each->committer.turns();
-    sum.journal_bytes += each->committer.bytes();
-    sum.commit_turns += each->committer.commit_turns();
-    sum.commit_time_us += each->committer.commit_time_us();
+    sum.turns += of_lane.turns;
+    sum.journal_bytes += of_lane.journal_bytes;
+    sum.commit_turns += of_lane.commit_turns;
+    sum.commit_time_us += of_lane.commit_time_us;
   }
   return sum;
 }
