@@ -130,7 +130,7 @@ public:
   journal_statistics statistics() const;
 
 private:
-  /// What `journal_statistics` contains of a lane's commits.
+  /// The part of `journal_statistics` that concerns the commits of a lane.
   struct atomic_counters {
     std::atomic<std::uint64_t> commits{0};
     std::atomic<std::uint64_t> turns{0};

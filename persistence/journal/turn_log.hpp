@@ -44,8 +44,8 @@ public:
   /// With `may_block`, the calling thread makes the commit itself if the load
   /// is light, the committer thread is idle, no other commit is running and
   /// the views are not far behind. This saves two wake-ups of threads. The
-  /// other partitions in this commit are told by their listeners, and the
-  /// calling partition by the result instead of its listener.
+  /// listeners of the other partitions in this commit are called; for the
+  /// calling partition, the result replaces the call of its listener.
   /// @return If the calling thread has made a commit: its position, as
   ///         `on_durable` in `listen` describes it. Otherwise empty.
   virtual std::optional<journal_position> request_commit(partition_id partition,

@@ -164,7 +164,7 @@ struct file_closer {
 
 /// The fields of a meta page that are checked.
 struct meta_page {
-  std::uint32_t version = 0;   ///< Of LMDB's data format.
+  std::uint32_t version = 0;   ///< Version of LMDB's data format.
   std::uint64_t page_size = 0; ///< In bytes.
   std::uint64_t last_page = 0; ///< Number of the last page in use.
   std::uint64_t txnid = 0;     ///< Transaction that wrote this meta page.

@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(reports_that_commit_again_are_limited) {
       = static_cast<std::size_t>(std::min(more + 1, own_commit_rounds_max));
     BOOST_TEST(reported.size() == rounds);
     BOOST_TEST(reported.back() == rounds);
-    // What is left is handed over, and not reported a second time.
+    // The position that is left is returned, and not reported a second time.
     BOOST_TEST(left.has_value() == (more >= own_commit_rounds_max));
     if (left)
       BOOST_TEST(*left == rounds + 1);

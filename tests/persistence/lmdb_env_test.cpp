@@ -332,7 +332,7 @@ BOOST_AUTO_TEST_CASE(map_size_limits_the_file) {
     BOOST_TEST(value_of(env, 0, std::to_string(stored)) == "(absent)");
     BOOST_TEST(std::filesystem::file_size(place.file()) <= options.map_bytes);
   }
-  // A larger map makes room.
+  // A larger map has space for more.
   options.map_bytes = map_of_tests;
   options.create = false;
   const lmdb_env env(options);
