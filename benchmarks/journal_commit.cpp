@@ -55,10 +55,12 @@ public:
     changed_.wait(lock, [&] { return open_.size() < count; });
   }
 
-  /// Enqueues a turn. Its latency counts from this call.
-  void add(journal& into, turn_writes turn) {
+  /// Appends a turn. Its latency counts from this call.
+  void add(turn_log& into, turn_writes turn) {
     const auto from = steady_clock::now();
-    const journal_position position = into.enqueue(std::move(turn));
+    const partition_id partition = turn.partition;
+    const journal_position position = into.append(std::move(turn));
+    into.request_commit(partition, false);
     const std::lock_guard lock(mutex_);
     open_.emplace_back(position, from);
     // The turn may have become durable before it was added to `open_`.
@@ -89,7 +91,7 @@ private:
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  /// The position of each pending turn, and the time at which it was enqueued.
+  /// The position of each pending turn, and the time at which it was appended.
   std::deque<std::pair<journal_position, steady_clock::time_point>> open_;
   journal_position reached_ = 0; ///< The newest durable position.
   latencies times_;
@@ -98,7 +100,8 @@ private:
 /// Queries one page of instances ten times a second, as a dashboard does.
 class list_poller {
 public:
-  explicit list_poller(journal& of) : thread_([this, &of] { run(of); }) {}
+  explicit list_poller(const query_source& of)
+    : thread_([this, &of] { run(of); }) {}
 
   /// Stops the thread; returns the latencies of the queries.
   latencies stop() {
@@ -109,7 +112,7 @@ public:
 
 private:
   /// The body of the thread.
-  void run(journal& of) {
+  void run(const query_source& of) {
     std::vector<partition_id> all;
     for (std::uint32_t i = 0; i < partitions; ++i)
       all.push_back(partition_id{i});

@@ -37,7 +37,8 @@ void partition_actor_state::begin(partition_actor::pointer self,
   dependencies_ = std::move(dependencies);
   const partition_id id = id_ = config.id;
   processor_ = std::make_unique<partition_processor>(
-    std::move(config), *dependencies_.journal, *dependencies_.clock, *this);
+    std::move(config), *dependencies_.journal, *dependencies_.reader,
+    *dependencies_.clock, *this);
   // The journal and the alarm clock hold weak references to this actor and
   // only send messages, which the actor handles on its own thread.
   dependencies_.journal->listen(
@@ -57,11 +58,11 @@ void partition_actor_state::begin(partition_actor::pointer self,
 void partition_actor_state::on_begin() {
   auto recovered = processor_->recover();
   serving_ = static_cast<bool>(recovered);
-  if (!serving_) // on success, on_durable calls on_ready
+  if (!serving_) // on success, report_durable calls on_ready
     std::exchange(dependencies_.on_ready, nullptr)(std::move(recovered));
   if (!batch_.empty()) // messages that arrived before recovery
     self_->send(self_, flush_batch{});
-  set_alarm();
+  end_step();
 }
 
 void partition_actor_state::on_inbound(inbound message) {
@@ -80,15 +81,27 @@ void partition_actor_state::on_flush() {
   processing_.clear(); // keeps the capacity for the next batch
   if (processing_.capacity() > batch_capacity_max)
     processing_.shrink_to_fit();
-  set_alarm();
+  end_step();
+}
+
+void partition_actor_state::on_durable(journal_position reached) {
+  report_durable(reached);
+  end_step();
 }
 
 // The first report after recovery covers the turn that raised the epoch: the
 // partition is ready then.
-void partition_actor_state::on_durable(journal_position reached) {
+void partition_actor_state::report_durable(journal_position reached) {
   processor_->on_durable(reached);
   if (dependencies_.on_ready)
     std::exchange(dependencies_.on_ready, nullptr)({});
+}
+
+void partition_actor_state::end_step() {
+  const auto left = committed_.report_each(
+    [this](journal_position reached) { report_durable(reached); });
+  if (left) // handled behind the messages that are in the mailbox now
+    self_->send(self_, durable_note{*left});
   set_alarm();
 }
 
@@ -104,7 +117,7 @@ void partition_actor_state::on_wake() {
   // processor decides by the wall clock what is due.
   if (serving_)
     processor_->process_batch({});
-  set_alarm();
+  end_step();
 }
 
 void partition_actor_state::set_alarm() {
@@ -204,10 +217,9 @@ void partition_actor_state::turns_enqueued() {
   // If few turns are queued, a commit on this thread saves two wake-ups of
   // other threads. While this thread waits for the disk, the scheduler replaces
   // it.
-  const bool blocks = dependencies_.may_block != nullptr
-                      && dependencies_.journal->is_lightly_loaded(id_)
-                      && dependencies_.may_block();
-  dependencies_.journal->request_commit(id_, blocks);
+  const bool blocks
+    = dependencies_.may_block != nullptr && dependencies_.may_block();
+  committed_.add(dependencies_.journal->request_commit(id_, blocks));
   if (blocks)
     dependencies_.has_blocked();
 }

@@ -6,6 +6,7 @@
 
 #include "actors/interface/answer_sink.hpp"
 #include "actors/interface/messages.hpp"
+#include "actors/partition/own_commits.hpp"
 #include "actors/timing/alarm_clock.hpp"
 
 #include <memory>
@@ -20,7 +21,9 @@ class turn_watch;
 /// The objects of the node that a partition uses. All must outlive the
 /// partition. Pointers must not be null unless stated otherwise.
 struct partition_dependencies {
-  persistence::journal* journal = nullptr;
+  /// Both see the same turns.
+  persistence::turn_log* journal = nullptr;
+  persistence::state_reader* reader = nullptr;
   const persistence::clock* clock = nullptr;
   activity_pool* activities = nullptr;
   turn_watch* turns = nullptr;
@@ -73,6 +76,10 @@ public:
   void turns_enqueued() override;
 
 private:
+  /// Called after the processor has returned: reports the commits that this
+  /// thread has made during the call, and sets the alarm.
+  void end_step();
+  void report_durable(journal_position reached);
   /// Sets the alarm to the processor's next wake time.
   void set_alarm();
 
@@ -82,6 +89,7 @@ private:
   std::unique_ptr<partition_processor> processor_;
   std::vector<inbound> batch_;      ///< Messages since the last flush.
   std::vector<inbound> processing_; ///< The batch that is being processed.
+  own_commits committed_;           ///< Commits not reported to processor_.
 
   /// An instance actor that has an instance assigned.
   struct assigned_actor {

@@ -11,10 +11,15 @@ namespace perdura::actors {
 using namespace persistence;
 
 partition_processor::partition_processor(partition_config config,
-                                         persistence::journal& journal,
+                                         turn_log& journal,
+                                         state_reader& reader,
                                          const persistence::clock& clock,
                                          partition_host& host)
-  : store_(std::move(config)), journal_(journal), clock_(clock), host_(host) {}
+  : store_(std::move(config)),
+    journal_(journal),
+    reader_(reader),
+    clock_(clock),
+    host_(host) {}
 
 partition_processor::~partition_processor() = default;
 
@@ -139,7 +144,7 @@ void partition_processor::handle_request(management_inbound& message,
     std::vector<history_event> history;
     if (loaded && loaded.durable
         && loaded.durable->record.status == runtime_status::failed) {
-      auto read = journal_.history(durable().config.id, id);
+      auto read = reader_.history(durable().config.id, id);
       if (!read) {
         emit(refuse(from, read.error().code, read.error().message), id, at);
         return;
@@ -229,7 +234,7 @@ turn partition_processor::step_partition(partition_message& message,
         persist_pending(id, at);
         return step_child_terminate(durable(), live_, id, x, source, at);
       } else {
-        auto history = journal_.history(durable().config.id, id);
+        auto history = reader_.history(durable().config.id, id);
         return step_child_rewind(durable(), live_, id, x,
                                  history ? std::move(*history)
                                          : std::vector<history_event>{},
@@ -261,7 +266,7 @@ loaded_instance partition_processor::load(const instance_id& id, timestamp at) {
   }
   // The journal has the newest state of an instance that is not in memory,
   // because an instance is evicted only when all its turns are durable.
-  auto stored = journal_.read(durable().config.id, id);
+  auto stored = reader_.read(durable().config.id, id);
   if (!stored) {
     host_.log(log_level::error, stored.error().message);
     return {};
@@ -342,7 +347,7 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
   touched.reserve(writes.instances.size());
   for (const instance_write& write : writes.instances)
     touched.push_back(write.id);
-  last_position_ = journal_.enqueue_deferred(std::move(writes));
+  last_position_ = journal_.append(std::move(writes));
   has_uncommitted_turns_ = true;
   for (const instance_id& id : touched)
     if (const loaded_instance loaded = find(id)) {
@@ -408,7 +413,7 @@ void partition_processor::perform_read(const read_effect& read) {
   const management_answer answer = answer_with(
     read.request.id,
     read.known ? result<std::shared_ptr<const instance_status>>(read.known)
-               : read_status(journal_, durable().config.id, read.request));
+               : read_status(reader_, durable().config.id, read.request));
   for (const reply_to& to : read.to)
     host_.answer(to, answer);
 }
@@ -495,7 +500,7 @@ void partition_processor::extend_timer_horizon(timestamp at) {
 void partition_processor::load_timers() {
   const timer_refill range = refills_.front();
   refills_.pop_front();
-  auto found = journal_.due(durable().config.id, range.after, range.last);
+  auto found = reader_.due(durable().config.id, range.after, range.last);
   if (!found) {
     host_.log(log_level::error, found.error().message);
     return;
@@ -550,7 +555,7 @@ void partition_processor::dispatch_one(const instance_id& id,
     return;
   if (item->cold && item->history.empty()) {
     ++live_.counters.replays;
-    auto history = journal_.history(durable().config.id, id);
+    auto history = reader_.history(durable().config.id, id);
     if (!history) { // hold the instance with the storage error as the reason
       turn_outcome held;
       held.instance = id;

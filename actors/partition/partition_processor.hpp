@@ -22,7 +22,8 @@
 #pragma once
 
 #include "actors/partition/volatile_partition.hpp"
-#include "persistence/journal/journal.hpp"
+#include "persistence/journal/state_reader.hpp"
+#include "persistence/journal/turn_log.hpp"
 #include "persistence/process/log_level.hpp"
 #include "persistence/records/clock.hpp"
 
@@ -33,9 +34,10 @@
 namespace perdura::actors {
 
 using persistence::clock;
-using persistence::journal;
 using persistence::partition_snapshot;
 using persistence::result;
+using persistence::state_reader;
+using persistence::turn_log;
 
 /// A management request and the destination of its answer.
 struct management_inbound {
@@ -79,7 +81,8 @@ public:
 
   /// Called when turns have been queued in the journal, once at the end of each
   /// `process_batch` or `recover`. The host must then call
-  /// `journal::request_commit`, at once or soon.
+  /// `turn_log::request_commit`, at once or soon, and pass the position that it
+  /// returns to `on_durable` after this call of the processor has returned.
   virtual void turns_enqueued() {}
 };
 
@@ -95,9 +98,11 @@ struct wake_time {
 /// Not thread-safe: one thread at a time calls a processor.
 class partition_processor {
 public:
-  /// The journal, the clock and the host must outlive the processor.
-  partition_processor(partition_config config, persistence::journal& journal,
-                      const persistence::clock& clock, partition_host& host);
+  /// `journal` and `reader` see the same turns. Both, the clock and the host
+  /// must outlive the processor.
+  partition_processor(partition_config config, turn_log& journal,
+                      state_reader& reader, const persistence::clock& clock,
+                      partition_host& host);
   ~partition_processor();
 
   partition_processor(const partition_processor&) = delete;
@@ -236,7 +241,8 @@ private:
   /// queue when they are destroyed.
   idle_queue idle_;
   volatile_partition live_;
-  journal& journal_;
+  turn_log& journal_;
+  state_reader& reader_;
   const clock& clock_;
   partition_host& host_;
   journal_position last_position_ = 0;    ///< Newest turn enqueued.

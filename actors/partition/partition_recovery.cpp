@@ -46,7 +46,7 @@ activity_work_item to_work_item(partition_id partition, const instance_id& id,
 } // namespace
 
 result<void> partition_processor::recover() {
-  auto snapshot = journal_.load(durable().config.id);
+  auto snapshot = reader_.load(durable().config.id);
   if (!snapshot)
     return snapshot.error();
   store_.restore(*snapshot);
@@ -59,7 +59,7 @@ result<void> partition_processor::recover() {
   const timestamp at = now();
   live_.timers_until = at + durable().config.timer_horizon;
   auto due
-    = journal_.due(durable().config.id, timestamp::min(), live_.timers_until);
+    = reader_.due(durable().config.id, timestamp::min(), live_.timers_until);
   if (!due)
     return due.error();
   live_.timers.insert(due->begin(), due->end());
@@ -88,7 +88,7 @@ partition_processor::derive_open_work(const partition_snapshot& snapshot) {
       effects.push_back(outbox_effect{message});
   for (std::size_t i = 0; i < snapshot.activities.size();) {
     const instance_id& id = snapshot.activities[i].first;
-    auto stored = journal_.read(durable().config.id, id);
+    auto stored = reader_.read(durable().config.id, id);
     if (!stored)
       return stored.error();
     for (; i < snapshot.activities.size() && snapshot.activities[i].first == id;
@@ -99,8 +99,8 @@ partition_processor::derive_open_work(const partition_snapshot& snapshot) {
       auto task = (*stored)->tasks.find(sequence);
       if (task == (*stored)->tasks.end())
         continue;
-      auto event = journal_.history(durable().config.id, id,
-                                    task->second.scheduled_event, 1);
+      auto event = reader_.history(durable().config.id, id,
+                                   task->second.scheduled_event, 1);
       if (!event)
         return event.error();
       if (event->empty())

@@ -28,7 +28,7 @@ std::vector<std::string> unread_event_names(const stored_instance& stored) {
 /// Reads the rows of the status one after the other. Returns false if a new
 /// execution began between two reads, because the rows then do not belong
 /// together.
-result<bool> read_once(const journal& from, partition_id partition,
+result<bool> read_once(const state_reader& from, partition_id partition,
                        const get_status& request, instance_status& into) {
   auto stored = from.read(partition, request.id);
   if (!stored)
@@ -108,7 +108,7 @@ status_after(const stored_instance& now, const instance_write& write) {
 }
 
 result<std::shared_ptr<const instance_status>>
-read_status(const journal& from, partition_id partition,
+read_status(const state_reader& from, partition_id partition,
             const get_status& request) {
   // The committer thread may commit turns between two reads.
   for (int tries = 0; tries < 8; ++tries) {

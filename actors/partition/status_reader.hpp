@@ -3,15 +3,16 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
-#include "persistence/journal/journal.hpp"
+#include "persistence/journal/state_reader.hpp"
+#include "persistence/records/turn_writes.hpp"
 
 #include <memory>
 
 namespace perdura::actors {
 
 using persistence::instance_write;
-using persistence::journal;
 using persistence::partition_id;
+using persistence::state_reader;
 using persistence::stored_instance;
 
 /// Reads the durable status of an instance. Thread-safe; reads again if the
@@ -20,7 +21,7 @@ using persistence::stored_instance;
 /// @error errc::unavailable      The instance changed during every attempt.
 /// @error errc::storage_damaged  The checksum of a row does not match.
 result<std::shared_ptr<const instance_status>>
-read_status(const journal& from, partition_id partition,
+read_status(const state_reader& from, partition_id partition,
             const get_status& request);
 
 /// Returns the status that an instance has once `write` is durable, without

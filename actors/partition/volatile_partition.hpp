@@ -9,7 +9,7 @@
 #include "actors/partition/durable_partition.hpp"
 #include "actors/partition/idle_queue.hpp"
 #include "actors/partition/turn.hpp"
-#include "persistence/journal/journal.hpp"
+#include "persistence/views/partition_snapshot.hpp"
 
 #include <deque>
 #include <map>

@@ -76,7 +76,9 @@ std::vector<double> commit_probe::run(std::size_t count) {
     turn_writes turn = typical_turn("probe-", partition_id{0}, ++sequence_,
                                     system_clock().now());
     const auto from = steady_clock::now();
-    durable_->wait_for(journal_->enqueue(std::move(turn)));
+    const journal_position position = journal_->append(std::move(turn));
+    journal_->request_commit(partition_id{0}, false);
+    durable_->wait_for(position);
     times.push_back(
       std::chrono::duration<double, std::micro>(steady_clock::now() - from)
         .count());

@@ -50,7 +50,7 @@ result<node_query_answer> node::impl::run_local_query(node_access& access,
     return error{errc::unavailable,
                  "Node \"" + access.node->config_.cluster.node
                    + "\" waits until another node of the cluster admits it."};
-  journal& source = *access.node->journal_;
+  const query_source& source = *access.node->journal_;
   if (const auto* asked = std::get_if<instance_query>(&query)) {
     auto page = source.query(access.node->owned_, *asked);
     if (!page)
@@ -245,6 +245,7 @@ result<void> node::impl::begin_partitions() {
   for (const partition_id id : owned_) {
     actors::partition_dependencies dependencies;
     dependencies.journal = journal_.get();
+    dependencies.reader = journal_.get();
     dependencies.clock = &system_clock();
     dependencies.activities = pool_.get();
     dependencies.turns = &watch_;
@@ -311,11 +312,11 @@ void node::impl::open_local_partitions() {
   local->read = [access = access_](partition_id partition,
                                    const actors::get_status& asked) {
     return actors::answer_with(
-      asked.id,
-      query_journal<std::shared_ptr<const actors::instance_status>>(
-        *access, [&](const journal& source, const std::vector<partition_id>&) {
-          return actors::read_status(source, partition, asked);
-        }));
+      asked.id, query_journal<std::shared_ptr<const actors::instance_status>>(
+                  *access, [&](const state_reader& source,
+                               const std::vector<partition_id>&) {
+                    return actors::read_status(source, partition, asked);
+                  }));
   };
   gateway_->set_local_partitions(std::move(local), is_admitted());
 }
@@ -344,7 +345,8 @@ result<void> node::impl::begin() {
       retention_behavior, rules,
       [access = access_](const instance_query& query) {
         return query_journal<instance_page>(
-          *access, [&](journal& source, const std::vector<partition_id>& own) {
+          *access, [&](const query_source& source,
+                       const std::vector<partition_id>& own) {
             return source.query(own, query);
           });
       },

@@ -78,7 +78,7 @@ public:
   persistence::result<persistence::status_counts>
   count_local_instances() const {
     return query_journal<persistence::status_counts>(
-      *access_, [](persistence::journal& source,
+      *access_, [](const persistence::query_source& source,
                    const std::vector<persistence::partition_id>& own) {
         return source.count(own);
       });

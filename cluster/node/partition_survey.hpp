@@ -6,7 +6,7 @@
 
 #include "actors/interface/messages.hpp"
 #include "cluster/node/node.hpp"
-#include "persistence/journal/journal.hpp"
+#include "persistence/journal/journal_statistics.hpp"
 
 #include <string>
 #include <utility>

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <stdexcept>
 
 namespace perdura::persistence {
 
@@ -91,14 +90,9 @@ group_committer::group_committer(options settings, record_log& log,
   : options_(settings), log_(log), views_(target), crash_(std::move(crash)) {}
 
 group_committer::~group_committer() {
-  if (thread_.joinable()) {
-    stopping_ = true;
-    // Taking the lock ensures that the thread either sees `stopping_` or is
-    // already waiting when it is notified.
-    { std::lock_guard lock(queue_mutex_); }
-    queue_filled_.notify_all();
+  queue_.stop();
+  if (thread_.joinable())
     thread_.join();
-  }
 }
 
 // --- Recovery ----------------------------------------------------------------
@@ -157,8 +151,8 @@ result<void> group_committer::recover_tail() {
                             "the position of the views lies inside it");
   }
   // New turns get the positions after the last one in the journal.
-  std::lock_guard lock(queue_mutex_);
-  last_assigned_ = durable_ = reached;
+  durable_ = reached;
+  queue_.start_after(reached);
   return {};
 }
 
@@ -189,57 +183,37 @@ result<void> group_committer::add_to_views(journal_record&& record) {
 
 // --- Queueing and committing turns -------------------------------------------
 
-journal_position group_committer::enqueue(turn_writes&& turn) {
-  const journal_position position = enqueue_deferred(std::move(turn));
-  request_commit(false);
-  return position;
-}
-
 /// Wakes the committer thread only if it is idle and turns are queued. If it
 /// is not idle, it looks at the queue again after its commit.
-void group_committer::request_commit(bool may_block) {
-  const auto needs_thread = [this] {
-    std::lock_guard lock(queue_mutex_);
-    return idle_ && !queue_.empty();
-  };
-  if (!needs_thread())
-    return;
-  if (may_block && views_.has_capacity(options_.backlog_bytes_max)) {
+std::optional<journal_position>
+group_committer::request_commit(partition_id caller, bool may_block) {
+  if (!queue_.needs_wake())
+    return {};
+  std::optional<journal_position> reached;
+  if (may_block && is_lightly_loaded()
+      && views_.has_capacity(options_.backlog_bytes_max)) {
     // If another commit is running, this thread does not wait for it.
-    std::unique_lock committing(commit_mutex_, std::try_to_lock);
-    if (committing)
-      commit_queued();
-    committing = {};
-    if (!needs_thread())
-      return;
+    const std::unique_lock committing(commit_mutex_, std::try_to_lock);
+    if (committing) {
+      const journal_position before = durable_;
+      commit_queued(caller);
+      // Another thread may have emptied the queue, and after an injected crash
+      // nothing becomes durable.
+      if (durable_ > before)
+        reached = durable_;
+    }
   }
-  queue_filled_.notify_one();
+  if (queue_.needs_wake())
+    queue_.wake();
+  return reached;
 }
 
 bool group_committer::is_lightly_loaded() const {
   return last_turns_ <= light_load_turns_max;
 }
 
-journal_position group_committer::enqueue_deferred(turn_writes&& turn) {
-  // The calling thread encodes the turn, outside the lock, so that the
-  // committer thread only concatenates bytes.
-  queued_turn item;
-  item.bytes.reserve(512);
-  encode_to(item.bytes, turn);
-  item.turn = std::move(turn);
-  std::lock_guard lock(queue_mutex_);
-  // The sequences of a partition must have no gaps: `verify_hub` would report
-  // a gap as a lost turn. A turn with another sequence than the next one is a
-  // defect of the caller.
-  partition_sequence& sequence = sequences_[index_of(item.turn.partition)];
-  if (sequence != 0 && item.turn.sequence != sequence + 1)
-    throw std::logic_error(
-      "partition " + std::to_string(index_of(item.turn.partition))
-      + " queued turn " + std::to_string(item.turn.sequence) + " after "
-      + std::to_string(sequence));
-  sequence = item.turn.sequence;
-  queue_.push_back(std::move(item));
-  return ++last_assigned_;
+journal_position group_committer::append(turn_writes&& turn) {
+  return queue_.append(std::move(turn));
 }
 
 /// Distributes a batch over records of at most `journal_record_bytes_max`
@@ -289,12 +263,14 @@ group_committer::build_records(std::vector<queued_turn>& batch,
 }
 
 /// Makes a batch durable, adds it to the views and calls the listeners, in
-/// this order. The caller holds the commit mutex.
-void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
+/// this order; not the listener of `caller`. The calling thread holds the
+/// commit mutex.
+void group_committer::commit_batch(std::vector<queued_turn>&& batch,
+                                   std::optional<partition_id> caller) {
   // At an injected crash the function returns at once. As in a real crash, a
   // batch that is not durable yet is lost. A batch that is durable already is
   // kept, but its listeners are not called.
-  const std::uint64_t n = commits_ + 1;
+  const std::uint64_t n = counters_.commits + 1;
   if (crash_->crashes_at(crash_point::before_commit, n))
     return;
   std::vector<views::sized_turn> turns;
@@ -313,16 +289,16 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
   const journal_position reached = durable_ + batch.size();
   const auto records = build_records(batch, durable_ + 1);
   const auto began = std::chrono::steady_clock::now();
-  append(records, trim_records_max); // The batch is durable after this.
+  write(records, trim_records_max); // The batch is durable after this.
   const auto took = std::chrono::steady_clock::now() - began;
-  commit_time_us_.add(static_cast<std::uint64_t>(
+  counters_.commit_time_us.add(static_cast<std::uint64_t>(
     std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
-  commit_turns_.add(batch.size());
+  counters_.commit_turns.add(batch.size());
   last_turns_ = batch.size();
   for (const record_log::record& record : records)
-    bytes_ += record.bytes.size();
-  turns_ += batch.size();
-  commits_ = n;
+    counters_.bytes += record.bytes.size();
+  counters_.turns += batch.size();
+  counters_.commits = n;
   if (crash_->crashes_at(crash_point::after_commit, n))
     return;
 
@@ -339,7 +315,7 @@ void group_committer::commit_batch(std::vector<queued_turn>&& batch) {
   }
   // The views contain the turns now, so listeners may read them.
   durable_ = reached;
-  notify_listeners(partitions, reached);
+  listeners_.report(partitions, reached, caller);
   if (on_commit_)
     on_commit_();
 }
@@ -349,13 +325,10 @@ std::size_t group_committer::commit() {
   return commit_queued();
 }
 
-/// Commits the whole queue. The caller holds the commit mutex.
-std::size_t group_committer::commit_queued() {
-  std::vector<queued_turn> batch;
-  {
-    std::lock_guard lock(queue_mutex_);
-    batch.swap(queue_);
-  }
+/// Commits the whole queue, without a call of the listener of `caller`. The
+/// calling thread holds the commit mutex.
+std::size_t group_committer::commit_queued(std::optional<partition_id> caller) {
+  std::vector<queued_turn> batch = queue_.take();
   if (crash_->crashed())
     return 0;
   std::size_t turns = batch.size();
@@ -366,14 +339,14 @@ std::size_t group_committer::commit_queued() {
     while (count < batch.size() && size < commit_bytes_max)
       size += batch[count++].bytes.size();
     if (count == batch.size()) {
-      commit_batch(std::move(batch));
+      commit_batch(std::move(batch), caller);
       break;
     }
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(count);
     std::vector<queued_turn> part(std::make_move_iterator(batch.begin()),
                                   std::make_move_iterator(middle));
     batch.erase(batch.begin(), middle);
-    commit_batch(std::move(part));
+    commit_batch(std::move(part), caller);
   }
   return turns;
 }
@@ -382,14 +355,14 @@ std::size_t group_committer::commit_queued() {
 void group_committer::trim() {
   std::lock_guard committing(commit_mutex_);
   if (!crash_->crashed())
-    append({}, static_cast<std::size_t>(-1));
+    write({}, static_cast<std::size_t>(-1));
 }
 
 /// Appends and syncs records and deletes old ones. A failed sync cannot be
 /// repeated: the kernel may have dropped the pages that it failed to write.
 /// Therefore any storage error here ends the process.
-void group_committer::append(const std::vector<record_log::record>& records,
-                             std::size_t trim_max) {
+void group_committer::write(const std::vector<record_log::record>& records,
+                            std::size_t trim_max) {
   try {
     log_.append(records, views_.applied(), trim_max);
   } catch (const storage_exception& e) {
@@ -406,23 +379,15 @@ void group_committer::start() {
     thread_ = std::thread([this] { run(); });
 }
 
-/// The loop of the committer thread. After `stopping_` is set, it commits what
-/// is queued and ends.
+/// The loop of the committer thread. After the queue was stopped, it commits
+/// what is queued and ends.
 void group_committer::run() {
   enter_thread_role("journal");
-  for (;;) {
-    {
-      std::unique_lock lock(queue_mutex_);
-      idle_ = true;
-      queue_filled_.wait(lock, [this] { return !queue_.empty() || stopping_; });
-      idle_ = false;
-      if (queue_.empty())
-        return;
-    }
+  while (queue_.wait()) {
     commit();
     // If flushes of the views are slower than commits, the committer waits
     // for them here. This bounds the memory used by unflushed turns.
-    views_.await_capacity(options_.backlog_bytes_max, stopping_);
+    views_.await_capacity(options_.backlog_bytes_max, queue_.stopping());
   }
 }
 
@@ -431,32 +396,25 @@ void group_committer::stop() {
     commit();
     return;
   }
-  {
-    std::lock_guard lock(queue_mutex_);
-    stopping_ = true;
-  }
-  queue_filled_.notify_all();
+  queue_.stop();
   thread_.join();
 }
 
-// --- Listeners ---------------------------------------------------------------
+// --- Listeners and counters
+// ---------------------------------------------------------------
 
 void group_committer::listen(partition_id partition,
                              std::function<void(journal_position)> on_durable) {
-  std::lock_guard lock(listeners_mutex_);
-  listeners_[index_of(partition)] = std::move(on_durable);
+  listeners_.set(partition, std::move(on_durable));
 }
 
-/// Calls the listeners of these partitions. The caller holds the commit mutex,
-/// so that positions are reported in order.
-void group_committer::notify_listeners(
-  const std::vector<partition_id>& partitions, journal_position reached) {
-  std::lock_guard lock(listeners_mutex_);
-  for (partition_id partition : partitions) {
-    const auto found = listeners_.find(index_of(partition));
-    if (found != listeners_.end() && found->second)
-      found->second(reached);
-  }
+journal_statistics group_committer::statistics() const {
+  return {.commits = counters_.commits,
+          .views_commits = 0,
+          .turns = counters_.turns,
+          .journal_bytes = counters_.bytes,
+          .commit_turns = counters_.commit_turns.now(),
+          .commit_time_us = counters_.commit_time_us.now()};
 }
 
 } // namespace perdura::persistence

@@ -4,23 +4,26 @@
 /// a sync runs, the next batch accumulates in the queue. No timer delays a
 /// commit, and no commit is made without turns.
 /// @source Group commit as in LevelDB's DBImpl::Write.
-///
-/// Keeps more than 10 project includes or 15 members: queue, commit, listeners
-/// and counters of one lane, each with its own lock.
 #pragma once
 
+#include "persistence/journal/durable_listeners.hpp"
+#include "persistence/journal/journal_statistics.hpp"
+#include "persistence/journal/turn_queue.hpp"
 #include "persistence/process/crash_switch.hpp"
 #include "persistence/records/histogram.hpp"
 #include "persistence/records/journal_record.hpp"
 #include "persistence/views/views.hpp"
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace perdura::persistence {
 
@@ -92,11 +95,10 @@ public:
   /// Starts the committer thread, unless in manual mode.
   void start();
 
-  // The interface `journal` documents the next five functions.
-  journal_position enqueue(turn_writes&& turn);
-  journal_position enqueue_deferred(turn_writes&& turn);
-  void request_commit(bool may_block);
-  bool is_lightly_loaded() const;
+  // The interface `turn_log` documents the next three functions.
+  journal_position append(turn_writes&& turn);
+  std::optional<journal_position> request_commit(partition_id caller,
+                                                 bool may_block);
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable);
 
@@ -124,45 +126,30 @@ public:
     on_commit_ = std::move(call);
   }
 
-  // Counters since construction.
-
-  std::uint64_t commits() const {
-    return commits_;
-  }
-
-  std::uint64_t turns() const {
-    return turns_;
-  }
-
-  std::uint64_t bytes() const {
-    return bytes_;
-  }
-
-  histogram commit_turns() const {
-    return commit_turns_.now();
-  }
-
-  histogram commit_time_us() const {
-    return commit_time_us_.now();
-  }
+  /// The counters since construction. `views_commits` is 0.
+  journal_statistics statistics() const;
 
 private:
-  struct queued_turn {
-    turn_writes turn;
-    std::string bytes; ///< `turn`, encoded by the thread that queued it.
+  /// The part of `journal_statistics` that concerns the commits of a lane.
+  struct atomic_counters {
+    std::atomic<std::uint64_t> commits{0};
+    std::atomic<std::uint64_t> turns{0};
+    std::atomic<std::uint64_t> bytes{0};
+    atomic_histogram commit_turns;
+    atomic_histogram commit_time_us;
   };
 
   void run();
-  std::size_t commit_queued();
-  void commit_batch(std::vector<queued_turn>&& batch);
+  bool is_lightly_loaded() const;
+  std::size_t commit_queued(std::optional<partition_id> caller = {});
+  void commit_batch(std::vector<queued_turn>&& batch,
+                    std::optional<partition_id> caller);
   std::vector<record_log::record> build_records(std::vector<queued_turn>& batch,
                                                 journal_position first) const;
-  void append(const std::vector<record_log::record>& records,
-              std::size_t trim_max);
+  void write(const std::vector<record_log::record>& records,
+             std::size_t trim_max);
   result<void> recover_tail();
   result<void> add_to_views(journal_record&& record);
-  void notify_listeners(const std::vector<partition_id>& partitions,
-                        journal_position reached);
 
   const options options_;
   record_log& log_;
@@ -170,33 +157,16 @@ private:
   std::shared_ptr<crash_switch> crash_;
   std::function<void()> on_commit_;
 
-  // Guards the members from here to `idle_`.
-  std::mutex queue_mutex_;
-  std::condition_variable queue_filled_;
-  std::vector<queued_turn> queue_;
-  journal_position last_assigned_ = 0; ///< Position of the last queued turn.
-  /// For each partition, the sequence of its last queued turn.
-  std::unordered_map<std::uint32_t, partition_sequence> sequences_;
-  bool idle_ = false; ///< The committer thread waits on `queue_filled_`.
+  turn_queue queue_;
 
-  // Held during a whole commit. Taken before `queue_mutex_`,
-  // `listeners_mutex_` and the locks of the views.
+  // Held during a whole commit. Taken before the locks of `queue_`, of
+  // `listeners_` and of the views.
   std::mutex commit_mutex_;
   std::atomic<journal_position> durable_{0};
-  std::atomic<std::uint64_t> commits_{0};
-  std::atomic<std::uint64_t> turns_{0};
   std::atomic<std::size_t> last_turns_{0}; ///< Turns in the last commit.
-  std::atomic<std::uint64_t> bytes_{0};
-  atomic_histogram commit_turns_;
-  atomic_histogram commit_time_us_;
+  atomic_counters counters_;
 
-  // Guards `listeners_`. It is held while listeners are called, so the listener
-  // that `listen` replaces is not called after `listen` has returned.
-  std::mutex listeners_mutex_;
-  std::unordered_map<std::uint32_t, std::function<void(journal_position)>>
-    listeners_;
-
-  std::atomic<bool> stopping_{false};
+  durable_listeners listeners_;
   std::thread thread_;
 };
 

@@ -99,21 +99,13 @@ const hub_identity& laned_journal::hub() const {
   return hub_;
 }
 
-journal_position laned_journal::enqueue(turn_writes writes) {
-  return lane_of(writes.partition).committer.enqueue(std::move(writes));
+journal_position laned_journal::append(turn_writes turn) {
+  return lane_of(turn.partition).committer.append(std::move(turn));
 }
 
-journal_position laned_journal::enqueue_deferred(turn_writes writes) {
-  return lane_of(writes.partition)
-    .committer.enqueue_deferred(std::move(writes));
-}
-
-void laned_journal::request_commit(partition_id partition, bool may_block) {
-  lane_of(partition).committer.request_commit(may_block);
-}
-
-bool laned_journal::is_lightly_loaded(partition_id partition) const {
-  return lane_of(partition).committer.is_lightly_loaded();
+std::optional<journal_position>
+laned_journal::request_commit(partition_id partition, bool may_block) {
+  return lane_of(partition).committer.request_commit(partition, may_block);
 }
 
 void laned_journal::listen(partition_id partition,
@@ -140,8 +132,9 @@ result<partition_snapshot> laned_journal::load(partition_id partition) {
   return lane_of(partition).lane_views.load(partition);
 }
 
-result<std::vector<due_task>>
-laned_journal::due(partition_id partition, timestamp after, timestamp until) {
+result<std::vector<due_task>> laned_journal::due(partition_id partition,
+                                                 timestamp after,
+                                                 timestamp until) const {
   return lane_of(partition).lane_views.due(partition, after, until);
 }
 
@@ -149,7 +142,7 @@ laned_journal::due(partition_id partition, timestamp after, timestamp until) {
 
 result<instance_page>
 laned_journal::query(const std::vector<partition_id>& partitions,
-                     const instance_query& query) {
+                     const instance_query& query) const {
   if (query.top < 1 || query.top > page_rows_max)
     return error{errc::invalid_argument,
                  "a page has 1 to " + std::to_string(page_rows_max)
@@ -207,7 +200,7 @@ laned_journal::query(const std::vector<partition_id>& partitions,
 }
 
 result<status_counts>
-laned_journal::count(const std::vector<partition_id>& partitions) {
+laned_journal::count(const std::vector<partition_id>& partitions) const {
   status_counts counts{};
   const auto shares = by_lane(partitions);
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -229,12 +222,13 @@ bool laned_journal::is_full() const {
 journal_statistics laned_journal::statistics() const {
   journal_statistics sum;
   for (const auto& each : lanes_) {
-    sum.commits += each->committer.commits();
+    const journal_statistics of_lane = each->committer.statistics();
+    sum.commits += of_lane.commits;
     sum.views_commits += each->lane_views.commits();
-    sum.turns += each->committer.turns();
-    sum.journal_bytes += each->committer.bytes();
-    sum.commit_turns += each->committer.commit_turns();
-    sum.commit_time_us += each->committer.commit_time_us();
+    sum.turns += of_lane.turns;
+    sum.journal_bytes += of_lane.journal_bytes;
+    sum.commit_turns += of_lane.commit_turns;
+    sum.commit_time_us += of_lane.commit_time_us;
   }
   return sum;
 }

@@ -37,6 +37,7 @@ constexpr std::size_t page_count_at = 12; // Only in overflow pages.
 constexpr std::uint16_t overflow_flag = 0x04;
 constexpr std::uint16_t meta_flag = 0x08;
 constexpr std::uint32_t meta_magic = 0xBEEFC0DE;
+constexpr std::uint32_t lmdb_version = 1;
 constexpr std::size_t magic_at = 16;
 constexpr std::size_t version_at = 20;
 constexpr std::size_t page_size_at = 40;
@@ -163,6 +164,7 @@ struct file_closer {
 
 /// The fields of a meta page that are checked.
 struct meta_page {
+  std::uint32_t version = 0;   ///< Version of LMDB's data format.
   std::uint64_t page_size = 0; ///< In bytes.
   std::uint64_t last_page = 0; ///< Number of the last page in use.
   std::uint64_t txnid = 0;     ///< Transaction that wrote this meta page.
@@ -178,11 +180,8 @@ result<meta_page> read_meta(const std::filesystem::path& file, int fd,
   if (read_at<std::uint32_t>(head.data(), magic_at) != meta_magic
       || (read_at<std::uint16_t>(head.data(), page_flags_at) & meta_flag) == 0)
     return damaged(file, "a meta page does not have LMDB's format");
-  const auto version = read_at<std::uint32_t>(head.data(), version_at);
-  if (version != 1)
-    return damaged(file, "its LMDB version is " + std::to_string(version)
-                           + ", not 1");
   meta_page meta;
+  meta.version = read_at<std::uint32_t>(head.data(), version_at);
   meta.page_size = read_at<std::uint32_t>(head.data(), page_size_at);
   meta.last_page = read_at<std::uint64_t>(head.data(), last_page_at);
   meta.txnid = read_at<std::uint64_t>(head.data(), txnid_at);
@@ -205,6 +204,14 @@ result<meta_page> newest_meta(const std::filesystem::path& file, int fd) {
   const meta_page& newest = second->txnid > first->txnid ? *second : *first;
   if (second->page_size != first->page_size)
     return damaged(file, "its meta pages differ in page size");
+  if (second->version != first->version)
+    return damaged(file, "its meta pages differ in version");
+  if (newest.version != lmdb_version)
+    return error{errc::storage_format,
+                 "the file " + file.string()
+                   + " was written by another version of LMDB (data format "
+                   + std::to_string(newest.version) + "; this program reads "
+                   + std::to_string(lmdb_version) + ")"};
   // 2^32 pages of 4 KiB are 16 TiB, more than any map that this program sets.
   if (newest.last_page > (std::uint64_t{1} << 32U) || newest.last_page < 1)
     return damaged(file, "its number of pages is not valid");
@@ -466,8 +473,11 @@ bool lmdb_cursor::seek(std::string_view key) {
   return key.empty() ? move(MDB_FIRST) : move(MDB_SET_RANGE, key);
 }
 
-// If no key is at or after `key`, the last row of the table is the result.
+// No key is less than the empty one. If no key is at or after `key`, the last
+// row of the table is the result.
 bool lmdb_cursor::seek_before(std::string_view key) {
+  if (key.empty())
+    return false;
   return move(MDB_SET_RANGE, key) ? move(MDB_PREV) : move(MDB_LAST);
 }
 

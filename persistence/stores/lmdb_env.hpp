@@ -25,6 +25,8 @@ namespace perdura::persistence {
 /// @error errc::storage_damaged  The file is missing, a meta page is not valid,
 ///                               or the file is shorter than the meta pages
 ///                               require.
+/// @error errc::storage_format   Both meta pages name the same other version of
+///                               LMDB's data format.
 /// @source LMDB 0.9.24 mdb.c, struct MDB_page and struct MDB_meta.
 result<void> check_lmdb_file(const std::filesystem::path& file);
 

@@ -99,9 +99,9 @@ public:
     return *rows_;
   }
 
-  // The interface `journal` documents the next six functions. They combine the
-  // rows with the turns in memory, except `load`, which flushes first: a
-  // partition calls it once, before it serves.
+  // The interfaces `state_reader` and `query_source` document the next six
+  // functions. They combine the rows with the turns in memory, except `load`,
+  // which flushes first: a partition calls it once, before it serves.
 
   result<std::optional<stored_instance>> read(partition_id partition,
                                               const instance_id& id) const;

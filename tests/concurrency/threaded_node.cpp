@@ -2,6 +2,7 @@
 #include "tests/concurrency/threaded_node.hpp"
 
 #include "actors/execution/orchestration_run.hpp"
+#include "actors/partition/own_commits.hpp"
 #include "actors/partition/status_reader.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/records/checksum.hpp"
@@ -46,7 +47,8 @@ public:
     : node_(node),
       id_(config.id),
       queue_(node.scheduler_->make_queue()),
-      processor_(std::move(config), *node.journal_, system_clock(), *this),
+      processor_(std::move(config), *node.journal_, *node.journal_,
+                 system_clock(), *this),
       alarm_(node.alarms_->add([this] { post([this] { wake(); }); })) {
     node_.journal_->listen(id_, [this](journal_position reached) {
       post([this, reached] { on_durable(reached); });
@@ -59,7 +61,7 @@ public:
 
   void begin() {
     processor_.recover().value();
-    set_alarm();
+    after_step();
   }
 
   void receive(inbound message) {
@@ -116,7 +118,7 @@ public:
   }
 
   void turns_enqueued() override {
-    node_.journal_->request_commit(id_, node_.journal_->is_lightly_loaded(id_));
+    committed_.add(node_.journal_->request_commit(id_, true));
   }
 
 private:
@@ -132,10 +134,14 @@ private:
   }
 
   void on_durable(journal_position reached) {
+    report_durable(reached);
+    after_step();
+  }
+
+  void report_durable(journal_position reached) {
     processor_.on_durable(reached);
     if (!std::exchange(serves_, true))
       node_.report_ready();
-    after_step();
   }
 
   void wake() {
@@ -145,6 +151,10 @@ private:
   }
 
   void after_step() {
+    const auto left = committed_.report_each(
+      [this](journal_position reached) { report_durable(reached); });
+    if (left)
+      post([this, reached = *left] { on_durable(reached); });
     set_alarm();
     std::size_t messages = 0;
     for (const auto& [to, waiting] : processor_.durable().outbox)
@@ -167,6 +177,7 @@ private:
   alarm_clock::alarm& alarm_;
   std::optional<timestamp> alarm_time_; ///< The time that the alarm is set to.
   std::vector<inbound> batch_;
+  own_commits committed_; ///< Commits not reported to processor_.
   std::map<instance_id, assigned_run> runs_;
   bool serves_ = false;
 };

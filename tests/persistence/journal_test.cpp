@@ -29,9 +29,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(uncommitted_turns_are_not_stored, Storage,
   Storage storage;
   {
     auto j = storage.open();
-    j->enqueue(start_turn(p1, 1, "order-1"));
+    j->append(start_turn(p1, 1, "order-1"));
     BOOST_TEST(j->commit() == 1U);
-    j->enqueue(start_turn(p1, 2, "order-2"));
+    j->append(start_turn(p1, 2, "order-2"));
   }
   auto j = storage.open();
   BOOST_TEST(j->read(p1, "order-1")->has_value());
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(reads_return_only_durable_turns, Storage,
                               storage_kinds) {
   Storage storage;
   auto j = storage.open();
-  const auto place = j->enqueue(start_turn(p1, 1, "order-1"));
+  const auto place = j->append(start_turn(p1, 1, "order-1"));
   BOOST_TEST(place == 1U);
   BOOST_TEST(j->durable(p1) == 0U);
   BOOST_TEST(!j->read(p1, "order-1")->has_value());
@@ -67,13 +67,13 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queued_turns_share_one_commit, Storage,
   j->listen(partition_id(2),
             [&](journal_position p) { reported_other.push_back(p); });
   for (std::uint64_t i = 1; i <= 50; ++i)
-    j->enqueue(start_turn(p1, i, "order-" + std::to_string(i)));
+    j->append(start_turn(p1, i, "order-" + std::to_string(i)));
   BOOST_TEST(j->commit() == 50U);
   BOOST_TEST(j->statistics().commits == 1U);
   BOOST_TEST(j->statistics().turns == 50U);
   BOOST_TEST(reported == std::vector<journal_position>{50});
   BOOST_TEST(reported_other.empty());
-  j->enqueue(start_turn(partition_id(2), 1, "order-1"));
+  j->append(start_turn(partition_id(2), 1, "order-1"));
   j->commit();
   BOOST_TEST(reported.size() == 1U);
   BOOST_TEST(reported_other == std::vector<journal_position>{51});
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(idle_journal_makes_no_commit, Storage,
   BOOST_TEST(j->commit() == 0U);
   BOOST_TEST(j->statistics().commits == 0U);
   BOOST_TEST(j->statistics().views_commits == 0U);
-  j->enqueue(start_turn(p1, 1, "order-1"));
+  j->append(start_turn(p1, 1, "order-1"));
   j->commit();
   j->flush_views(true);
   j->flush_views(true);
@@ -106,14 +106,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(short_lived_instance_is_flushed_once, Storage,
   Storage storage;
   auto j = storage.open();
   turn_writes turn = start_turn(p1, 1, "order-1");
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   turn.sequence = 2;
   turn.instances[0].record->status = runtime_status::completed;
   turn.instances[0].record->history_count = 3;
   turn.instances[0].history_first = 2;
   turn.instances[0].history = {{at(5), orchestrator_completed{}}};
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   const auto counts = j->count({p1}).value();
   BOOST_TEST(counts[static_cast<int>(runtime_status::running)] == 0U);
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queries_write_nothing, Storage, storage_kinds) {
   nap.kind = task_kind::timer;
   nap.fire_at = at(5000);
   turn.instances[0].tasks_opened.push_back({1, nap});
-  j->enqueue(std::move(turn));
+  j->append(std::move(turn));
   j->commit();
   BOOST_TEST(j->query({p1}, {})->rows.size() == 1U);
   BOOST_TEST(j->count({p1}).value()[static_cast<int>(runtime_status::running)]
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(reads_equal_the_model_of_all_turns, Storage,
         for (std::uint32_t i = 0, n = generator.pick(12); i < n; ++i) {
           auto turn = generator.next(expected);
           expected.add_turn(turn);
-          j->enqueue(std::move(turn));
+          j->append(std::move(turn));
         }
         j->commit();
         switch (generator.pick(6)) {
@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(crash_at_any_point_loses_only_unreported_turns,
           for (int i = 0; i < 4; ++i) {
             auto turn = generator.next(queued);
             queued.add_turn(turn);
-            last = j->enqueue(std::move(turn));
+            last = j->append(std::move(turn));
           }
           j->commit();
           if (!j->crashed())
@@ -250,10 +250,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(crashed_journal_writes_and_reports_nothing,
     auto j = storage.open(crash_once(crash_point::before_commit, 1));
     bool reported = false;
     j->listen(p1, [&](journal_position) { reported = true; });
-    j->enqueue(start_turn(p1, 1, "order-1"));
+    j->append(start_turn(p1, 1, "order-1"));
     j->commit();
     BOOST_TEST(j->crashed());
-    j->enqueue(start_turn(p1, 2, "order-2"));
+    j->append(start_turn(p1, 2, "order-2"));
     BOOST_TEST(j->commit() == 0U);
     j->flush_views(true);
     BOOST_TEST((j->count({p1}).value() == status_counts{}));
@@ -272,14 +272,14 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(positions_continue_after_the_journal_is_trimmed,
   Storage storage;
   auto j = storage.open();
   for (std::uint64_t i = 1; i <= 30; ++i) {
-    j->enqueue(start_turn(p1, i, "order-" + std::to_string(i)));
+    j->append(start_turn(p1, i, "order-" + std::to_string(i)));
     j->commit();
   }
   j->flush_views(true);
   j.reset();
   j = storage.open();
   BOOST_TEST(j->durable(p1) == 30U);
-  BOOST_TEST(j->enqueue(start_turn(p1, 31, "order-31")) == 31U);
+  BOOST_TEST(j->append(start_turn(p1, 31, "order-31")) == 31U);
   j->commit();
   BOOST_TEST(j->count({p1}).value()[0] == 31U);
 }
@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(long_history_is_read_in_ranges, Storage,
     all.push_back({at(i), event_raised{"e", std::string(300, 'x')}});
   turn.instances[0].history = all;
   turn.instances[0].record->history_count = 3000;
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   for (int flushed = 0; flushed < 2; ++flushed) {
     BOOST_TEST((j->history(p1, "order-1").value() == all));
@@ -324,7 +324,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(due_returns_timers_in_order_within_the_bounds,
   }
   task.kind = task_kind::activity;
   turn.instances[0].tasks_opened.emplace_back(9, task);
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   const auto due = j->due(p1, at(100), at(300)).value();
   BOOST_TEST(due.size() == 2U);
@@ -337,7 +337,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(due_returns_timers_in_order_within_the_bounds,
   turn.instances[0] = {};
   turn.instances[0].id = "order-1";
   turn.instances[0].removed = true;
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   BOOST_TEST(j->due(p1, at(0), timestamp::max()).value().empty());
   BOOST_TEST(j->load(p1)->activities.empty());
@@ -349,8 +349,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(out_of_sequence_turn_throws, Storage,
                               storage_kinds) {
   Storage storage;
   auto j = storage.open();
-  j->enqueue(start_turn(p1, 1, "order-1"));
-  BOOST_CHECK_THROW(j->enqueue(start_turn(p1, 3, "order-2")), std::logic_error);
+  j->append(start_turn(p1, 1, "order-1"));
+  BOOST_CHECK_THROW(j->append(start_turn(p1, 3, "order-2")), std::logic_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

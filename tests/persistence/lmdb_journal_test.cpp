@@ -3,6 +3,9 @@
 #include "persistence/journal/verify.hpp"
 #include "persistence/process/logging.hpp"
 
+#include "durable_waiter.hpp"
+#include "file_bytes.hpp"
+#include "in_child.hpp"
 #include "journal_harness.hpp"
 #include "storage_kinds.hpp"
 #include <boost/test/unit_test.hpp>
@@ -25,38 +28,6 @@ namespace {
 
 constexpr partition_id partition_1{1};
 
-/// Waits until the threads of a journal have reported a durable position.
-class durable_waiter {
-public:
-  void report(journal_position position) {
-    std::lock_guard lock(mutex_);
-    position_ = std::max(position_, position);
-    ++calls_;
-    changed_.notify_all();
-  }
-
-  void wait_for(journal_position position) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return position_ >= position; });
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  journal_position position_ = 0;
-  std::uint64_t calls_ = 0;
-};
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_file(const fs::path& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << bytes;
-}
-
 /// Writes sixty turns. Half of them are flushed to the views, or all of them if
 /// `all_in_views` is true.
 void write_turns(lmdb_storage& storage, bool all_in_views = false) {
@@ -66,28 +37,12 @@ void write_turns(lmdb_storage& storage, bool all_in_views = false) {
   for (int i = 0; i < 60; ++i) {
     auto turn = generator.next(expected);
     expected.add_turn(turn);
-    j->enqueue(std::move(turn));
+    j->append(std::move(turn));
     if (i % 10 == 9)
       j->commit();
     if (i == 29 || (all_in_views && i == 59))
       j->flush_views(false);
   }
-}
-
-/// Calls a function in a child process, so that a crash of LMDB does not end
-/// the test. Returns the value of the function, or 128 + the signal number.
-template <class F>
-int in_child(F work) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    for (int number : {SIGSEGV, SIGBUS, SIGABRT})
-      ::signal(number, SIG_DFL); // without the handlers of Boost.Test
-    set_log_level(log_level::off);
-    ::_exit(work());
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /// Reads everything that write_turns() has written. Returns 0 if all reads are
@@ -264,7 +219,7 @@ BOOST_AUTO_TEST_CASE(killed_process_leaves_no_lock_behind) {
   lmdb_storage storage;
   const int status = in_child([&] {
     auto j = storage.open();
-    j->enqueue(start_turn(partition_1, 1, "order-1"));
+    j->append(start_turn(partition_1, 1, "order-1"));
     j->commit();
     ::kill(::getpid(), SIGKILL);
     return 0;
@@ -300,7 +255,7 @@ BOOST_AUTO_TEST_CASE(truncated_or_missing_file_is_refused_before_mapping) {
       turn_writes turn = start_turn(partition_1, 1, "order-1");
       std::get<execution_started>(turn.instances[0].history[1].body).input
         = "\"" + std::string(1 << 20, 'x') + "\"";
-      j->enqueue(turn);
+      j->append(turn);
       j->commit();
       j->flush_views(false);
     }
@@ -403,7 +358,7 @@ BOOST_AUTO_TEST_CASE(journal_file_stays_small_when_views_are_flushed) {
     turn.instances[0].removed = true;
     std::get<execution_started>(turn.instances[0].history[1].body).input
       = "\"" + std::string(20'000, 'x') + "\"";
-    j->enqueue(std::move(turn));
+    j->append(std::move(turn));
     j->commit();
     if (i % 20 == 0)
       j->flush_views(false);
@@ -426,7 +381,7 @@ BOOST_AUTO_TEST_CASE(full_store_reports_full_until_rows_are_purged) {
   turn_writes turn = start_turn(partition_1, 1, "order-1");
   std::get<execution_started>(turn.instances[0].history[1].body).input
     = "\"" + std::string(2U << 20U, 'x') + "\"";
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   j->flush_views(true);
   BOOST_TEST(j->is_full());
@@ -434,7 +389,7 @@ BOOST_AUTO_TEST_CASE(full_store_reports_full_until_rows_are_purged) {
   turn.instances[0] = {};
   turn.instances[0].id = "order-1";
   turn.instances[0].removed = true;
-  j->enqueue(turn);
+  j->append(turn);
   j->commit();
   j->flush_views(true);
   BOOST_TEST(!j->is_full());
@@ -483,7 +438,8 @@ BOOST_AUTO_TEST_CASE(committer_threads_commit_turns_of_many_callers) {
         journal_position last = 0;
         for (std::uint64_t i = 1; i <= turns; ++i) {
           const std::string id = "order-" + std::to_string(i);
-          last = j.enqueue(start_turn(partition_id(p), i, id));
+          last = j.append(start_turn(partition_id(p), i, id));
+          j.request_commit(partition_id(p), false);
           if (i % 50 == 0) {
             reported[p].wait_for(last);
             // A durable turn can be read at once, before and after its flush.
@@ -518,7 +474,7 @@ BOOST_AUTO_TEST_CASE(close_commits_all_queued_turns) {
   {
     auto j = open_lmdb_journal(storage.options()).value();
     for (std::uint64_t i = 1; i <= 100; ++i)
-      j->enqueue(start_turn(partition_1, i, "order-" + std::to_string(i)));
+      j->append(start_turn(partition_1, i, "order-" + std::to_string(i)));
     j->close();
     BOOST_TEST(j->durable(partition_1) == 100U);
   }

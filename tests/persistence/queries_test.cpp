@@ -26,7 +26,7 @@ public:
                                   prefix + std::to_string(number),
                                   created ? created : 1000 + number / 3);
     turn.instances[0].record->name = number % 2 ? "ship" : "bill";
-    journal_->enqueue(std::move(turn));
+    journal_->append(std::move(turn));
   }
 
   void finish(int number, std::int64_t ended) {
@@ -44,7 +44,7 @@ public:
       = {{at(ended),
           execution_completed{completion_status::completed, "[7]", {}}}};
     write.custom_status = "\"done\"";
-    journal_->enqueue(std::move(turn));
+    journal_->append(std::move(turn));
   }
 
   void purge(int number) {
@@ -54,7 +54,7 @@ public:
     turn.instances.emplace_back();
     turn.instances[0].id = "order-" + std::to_string(number);
     turn.instances[0].removed = true;
-    journal_->enqueue(std::move(turn));
+    journal_->append(std::move(turn));
   }
 
   /// Walks through all pages of a query and returns the IDs in order.

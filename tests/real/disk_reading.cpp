@@ -24,7 +24,7 @@ bool is_owner(const hub_identity& hub, std::uint32_t partition) {
   return hub.nodes.empty() || hub.nodes[hub.owners[partition]] == hub.node;
 }
 
-void read_instance(const journal& stored, partition_id partition,
+void read_instance(const state_reader& stored, partition_id partition,
                    instance_row row, disk_reading& all) {
   const std::string prefix = row.id + "/" + row.record.execution + "/";
   instance_on_disk& one = all.instances[row.id];

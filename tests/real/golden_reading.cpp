@@ -264,7 +264,7 @@ struct message_fields {
   }
 };
 
-json describe_instance(const persistence::journal& journal,
+json describe_instance(const persistence::state_reader& journal,
                        persistence::partition_id partition,
                        const persistence::instance_row& row) {
   const auto stored = journal.read(partition, row.id).value().value();

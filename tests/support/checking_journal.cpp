@@ -59,7 +59,7 @@ void checking_journal::check_live(const turn_writes& writes) {
 
 /// Applies the planted faults, checks that the turn survives encoding, records
 /// it in the model and passes it on.
-journal_position checking_journal::enqueue(turn_writes writes) {
+journal_position checking_journal::append(turn_writes writes) {
   if (faults_.lost_outbox)
     writes.outbox.clear();
   if (faults_.lost_marks)
@@ -74,7 +74,13 @@ journal_position checking_journal::enqueue(turn_writes writes) {
   check_live(writes);
   ++queued_;
   const partition_id partition = writes.partition;
-  return last_[partition] = inner_->enqueue(std::move(writes));
+  return last_[partition] = inner_->append(std::move(writes));
+}
+
+/// Forwarded, although a journal in manual mode makes no commit here.
+std::optional<journal_position>
+checking_journal::request_commit(partition_id partition, bool may_block) {
+  return inner_->request_commit(partition, may_block);
 }
 
 /// Compares the state that recovery loads with the durable state of the model:
@@ -181,7 +187,7 @@ result<partition_snapshot> checking_journal::load(partition_id partition) {
 /// model.
 result<std::vector<due_task>> checking_journal::due(partition_id partition,
                                                     timestamp after,
-                                                    timestamp until) {
+                                                    timestamp until) const {
   auto found = inner_->due(partition, after, until);
   if (!found)
     return found;
@@ -200,12 +206,12 @@ result<std::vector<due_task>> checking_journal::due(partition_id partition,
 
 result<instance_page>
 checking_journal::query(const std::vector<partition_id>& partitions,
-                        const instance_query& query) {
+                        const instance_query& query) const {
   return inner_->query(partitions, query);
 }
 
 result<status_counts>
-checking_journal::count(const std::vector<partition_id>& partitions) {
+checking_journal::count(const std::vector<partition_id>& partitions) const {
   return inner_->count(partitions);
 }
 

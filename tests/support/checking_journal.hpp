@@ -68,7 +68,9 @@ public:
   void check_reads(partition_id partition);
 
   const hub_identity& hub() const override;
-  journal_position enqueue(turn_writes writes) override;
+  journal_position append(turn_writes writes) override;
+  std::optional<journal_position> request_commit(partition_id partition,
+                                                 bool may_block) override;
   void listen(partition_id partition,
               std::function<void(journal_position)> on_durable) override;
   journal_position durable(partition_id partition) const override;
@@ -79,11 +81,11 @@ public:
           std::size_t count_max) const override;
   result<partition_snapshot> load(partition_id partition) override;
   result<std::vector<due_task>> due(partition_id partition, timestamp after,
-                                    timestamp until) override;
+                                    timestamp until) const override;
   result<instance_page> query(const std::vector<partition_id>& partitions,
-                              const instance_query& query) override;
+                              const instance_query& query) const override;
   result<status_counts>
-  count(const std::vector<partition_id>& partitions) override;
+  count(const std::vector<partition_id>& partitions) const override;
   bool is_full() const override;
   journal_statistics statistics() const override;
   void close() override;

@@ -189,7 +189,7 @@ bool deterministic_node::recover() {
       options_.adjust(config);
     cells[i].host = std::make_unique<host_adapter>(*this, id);
     cells[i].processor = std::make_unique<partition_processor>(
-      std::move(config), *journal_, clock, *cells[i].host);
+      std::move(config), *journal_, *journal_, clock, *cells[i].host);
   }
   partitions_ = std::move(cells);
   for (std::uint32_t i = 0; i < options_.partitions; ++i) {

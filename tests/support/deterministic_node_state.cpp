@@ -54,7 +54,7 @@ std::vector<instance_row> deterministic_node::rows() {
 
 std::vector<history_event>
 deterministic_node::history_of(const instance_id& id) {
-  const persistence::journal& reader = *journal_;
+  const persistence::state_reader& reader = *journal_;
   auto history = reader.history(partition_of(id), id);
   return history ? *history : std::vector<history_event>{};
 }

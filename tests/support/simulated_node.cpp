@@ -160,7 +160,7 @@ bool simulated_node::recover() {
     auto at = std::make_unique<hosted_partition>();
     at->host = std::make_unique<host_adapter>(*this, id);
     at->processor = std::make_unique<partition_processor>(
-      config_of(id), *journal_, clock_, *at->host);
+      config_of(id), *journal_, *journal_, clock_, *at->host);
     partitions_[index_of(id)] = std::move(at);
   }
   for (const partition_id id : owned_partitions_) {
