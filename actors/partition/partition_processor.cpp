@@ -324,11 +324,10 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     writes.outbox_acknowledged.push_back({to, sequence});
   live_.acknowledged.clear();
   acknowledge_at_.reset();
-  // The outbox sequences for one destination partition have no gaps.
+  // The outbox sequences for one destination partition have no gaps. `heads`
+  // holds the last sequence that this turn has assigned for each destination.
   std::map<partition_id, std::uint64_t> heads;
   for (outbox_message& message : writes.outbox) {
-    // `heads` holds the last sequence that this turn has assigned for each
-    // destination; `apply` updates `durable_partition::outbox_heads` later.
     auto [it, fresh] = heads.try_emplace(message.to, 0);
     if (fresh)
       it->second = durable().outbox_head(message.to);

@@ -92,6 +92,7 @@ struct set_fixture {
     process.provide(dependencies);
     dependencies.clock = &time;
     dependencies.journal = journal.get();
+    dependencies.reader = journal.get();
     dependencies.functions = functions;
     dependencies.local_answers = answers;
     dependencies.local_gateway_number = 1;
