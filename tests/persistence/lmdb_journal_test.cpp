@@ -3,16 +3,10 @@
 #include "persistence/journal/verify.hpp"
 #include "persistence/process/logging.hpp"
 
-#include "journal_harness.hpp"
-#include "storage_kinds.hpp"
+#include "damage_tools.hpp"
 #include <boost/test/unit_test.hpp>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <condition_variable>
-#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -47,76 +41,6 @@ private:
   std::uint64_t calls_ = 0;
 };
 
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_file(const fs::path& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << bytes;
-}
-
-/// Writes sixty turns. Half of them are flushed to the views, or all of them if
-/// `all_in_views` is true.
-void write_turns(lmdb_storage& storage, bool all_in_views = false) {
-  auto j = storage.open();
-  turn_generator generator(1, 4);
-  model expected;
-  for (int i = 0; i < 60; ++i) {
-    auto turn = generator.next(expected);
-    expected.add_turn(turn);
-    j->enqueue(std::move(turn));
-    if (i % 10 == 9)
-      j->commit();
-    if (i == 29 || (all_in_views && i == 59))
-      j->flush_views(false);
-  }
-}
-
-/// Calls a function in a child process, so that a crash of LMDB does not end
-/// the test. Returns the value of the function, or 128 + the signal number.
-template <class F>
-int in_child(F work) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    for (int number : {SIGSEGV, SIGBUS, SIGABRT})
-      ::signal(number, SIG_DFL); // without the handlers of Boost.Test
-    set_log_level(log_level::off);
-    ::_exit(work());
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/// Reads everything that write_turns() has written. Returns 0 if all reads are
-/// right, 1 if at least one returned an error, 2 if at least one was wrong.
-int read_all(lmdb_storage& storage, const model& expected) {
-  auto options = storage.options();
-  options.manual = true;
-  auto opened = open_lmdb_journal(options);
-  if (!opened)
-    return 1;
-  const auto& j = *opened;
-  int worst = 0;
-  for (const auto& [where, x] : expected.instances) {
-    const partition_id p{where.first};
-    const auto stored = j->read(p, where.second);
-    const auto events = j->history(p, where.second);
-    if (!stored || !events)
-      worst = std::max(worst, 1);
-    else if (*stored != x.state || *events != x.history)
-      worst = 2;
-  }
-  for (std::uint32_t p = 0; p < 4; ++p)
-    if (!j->load(partition_id(p)) || !j->count({partition_id(p)})
-        || !j->due(partition_id(p), at(0), timestamp::max())
-        || !j->query({partition_id(p)}, {}))
-      worst = std::max(worst, 1);
-  return worst;
-}
-
 /// Number of flipped bits after which reads returned errors, returned wrong
 /// data, or crashed.
 struct flip_outcome {
@@ -126,10 +50,7 @@ struct flip_outcome {
 };
 
 flip_outcome flip_bits(lmdb_storage& storage, const char* name, int rounds) {
-  model expected;
-  turn_generator generator(1, 4);
-  for (int i = 0; i < 60; ++i)
-    expected.add_turn(generator.next(expected));
+  const model expected = turns_of(60);
   std::mt19937_64 random(7);
   const fs::path file = storage.hub() / name;
   const fs::path views = storage.hub() / "lane-0/views/data.mdb";
@@ -151,11 +72,6 @@ flip_outcome flip_bits(lmdb_storage& storage, const char* name, int rounds) {
     }
   }
   return found;
-}
-
-errc open_code(lmdb_journal_options options) {
-  options.manual = true;
-  return open_lmdb_journal(std::move(options)).code();
 }
 
 } // namespace
