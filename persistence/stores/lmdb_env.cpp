@@ -94,7 +94,8 @@ std::string_view to_view(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-/// The environments that this process has open, by canonical path. LMDB does
+/// The environments that this process has open, by process ID and canonical
+/// path: a child process has its parent's list, but not its locks. LMDB does
 /// not detect that one process opens an environment twice, and closing one of
 /// the two would release the file locks of both.
 class open_registry {
@@ -182,7 +183,8 @@ lmdb_env::lmdb_env(const options& settings) : directory_(settings.directory) {
     checked = std::move(*sound);
   }
   std::error_code ignored;
-  registered_ = std::filesystem::canonical(directory_, ignored).string();
+  registered_ = std::to_string(::getpid()) + ' '
+                + std::filesystem::canonical(directory_, ignored).string();
   if (!open_registry::instance().enter(registered_))
     throw storage_exception(
       {errc::storage_in_use, "the store in " + directory_.string()

@@ -81,7 +81,7 @@ private:
   void open_tables(const options& settings);
 
   std::filesystem::path directory_;
-  std::string registered_; ///< Path under which this object is registered.
+  std::string registered_; ///< Name under which this object is registered.
   MDB_env* env_ = nullptr;
   std::size_t page_size_ = 4096;
   std::vector<unsigned> tables_; ///< LMDB's handles, by table number.
