@@ -11,7 +11,7 @@
 #pragma once
 
 #include "persistence/records/error.hpp"
-#include "persistence/records/records.hpp"
+#include "persistence/records/journal_record.hpp"
 #include "persistence/stores/lmdb_store.hpp"
 
 #include <cstdint>

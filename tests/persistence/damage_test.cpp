@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <set>
 
 namespace perdura::persistence {
@@ -457,6 +458,102 @@ BOOST_AUTO_TEST_CASE(moved_directory_is_not_a_removed_one) {
   }
   fs::rename(elsewhere, storage.hub());
   BOOST_TEST(storage.open()->durable(partition_id(1)) == 2U);
+}
+
+// --- Damaged rows in a page (finding S6) -------------------------------------
+
+// One of five instances is damaged. A page names it, and all others are right.
+BOOST_AUTO_TEST_CASE(damaged_instance_is_an_item_with_an_error_of_its_page) {
+  constexpr partition_id p{1};
+  const timestamp created = at(1003);
+  const std::string id = "order-3";
+  const auto text = [](const char* s) { return std::string(s); };
+  const auto erase = [](table t, std::string key) {
+    return [t, key](row_writer& rows) { rows.erase(t, key); };
+  };
+  const auto spoil = [](table t, std::string key) {
+    return [t, key](row_writer& rows) {
+      std::string row(*rows.get(t, key));
+      row.back() = static_cast<char>(row.back() ^ 1);
+      rows.put(t, key, row);
+    };
+  };
+  const std::string record = instance_key(p, id, row_kind::record);
+  const std::string history = instance_key(p, id, row_kind::history, 0);
+  const std::string of_created = created_key(p, created, id);
+  const std::string of_status
+    = status_key(p, runtime_status::running, created, id);
+
+  struct change {
+    const char* what;
+    std::function<void(row_writer&)> apply;
+  };
+
+  const std::vector<change> changes{
+    {"the record is damaged", spoil(table::instances, record)},
+    {"the record is missing", erase(table::instances, record)},
+    {"the history is damaged", spoil(table::instances, history)},
+    {"the history is missing", erase(table::instances, history)},
+    {"the row of by_created is damaged", spoil(table::by_created, of_created)},
+    {"the row of by_status is missing", erase(table::by_status, of_status)},
+    {"the row of by_created has another name",
+     [&](row_writer& rows) {
+       typed_row_writer(rows).put(table::by_created, of_created, text("bill"));
+     }},
+    {"the custom status is damaged", [&](row_writer& rows) {
+       rows.put(table::instances, instance_key(p, id, row_kind::custom_status),
+                "damaged row");
+     }}};
+  for (const change& one : changes)
+    BOOST_TEST_CONTEXT(one.what) {
+      lmdb_storage storage;
+      {
+        auto j = storage.open();
+        for (std::uint64_t i = 1; i <= 5; ++i)
+          j->enqueue(start_turn(p, i, "order-" + std::to_string(i),
+                                static_cast<std::int64_t>(1000 + i)));
+        j->commit();
+        j->flush_views(true);
+      }
+      {
+        lmdb_rows store(views_directory(storage.hub(), 0), false,
+                        small_maps.views);
+        const auto rows = store.write();
+        one.apply(*rows);
+        rows->commit();
+      }
+      BOOST_TEST(!verify_hub(storage.hub(), small_maps)->problems.empty());
+      const auto j = storage.open();
+      for (const std::size_t top : {1, 2, 3, 100})
+        for (const char* prefix : {"", "order-"}) {
+          // By ID, only the record and the history of an instance are read.
+          const bool is_index = std::string_view(one.what).find("row of by_")
+                                != std::string_view::npos;
+          std::vector<std::string> sound;
+          std::vector<std::string> damaged;
+          instance_query query;
+          query.top = top;
+          query.id_prefix = prefix;
+          std::size_t pages = 0;
+          do {
+            const auto page = j->query({p}, query);
+            BOOST_TEST_REQUIRE(!!page);
+            for (const instance_row& row : page->rows)
+              (row.error.empty() ? sound : damaged).push_back(row.id);
+            query.token = page->token;
+          } while (!query.token.empty() && ++pages < 20);
+          BOOST_TEST(pages < 20U);
+          std::sort(sound.begin(), sound.end());
+          const bool is_found = !is_index || *prefix == '\0';
+          BOOST_TEST(damaged.size() == (is_found ? 1U : 0U));
+          BOOST_TEST((damaged.empty() || damaged.front() == id));
+          BOOST_TEST(sound.size() == (is_found ? 4U : 5U));
+          BOOST_TEST((!is_found
+                      || sound
+                           == std::vector<std::string>{"order-1", "order-2",
+                                                       "order-4", "order-5"}));
+        }
+    }
 }
 
 // --- The check of a directory (finding S6) -----------------------------------
