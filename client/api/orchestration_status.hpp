@@ -55,8 +55,8 @@ struct orchestration_status {
 
 /// The JSON object of the HTTP API, with the members name, instanceId,
 /// runtimeStatus, input, customStatus, output, createdTime and
-/// lastUpdatedTime, and with historyEvents if `has_history` is set. Of a
-/// damaged instance, the object has the members instanceId and error.
+/// lastUpdatedTime, and with historyEvents if `has_history` is set. The object
+/// of a damaged instance has the members instanceId and error.
 /// @source Durable Functions, "HTTP API reference", Get instance status.
 std::string to_json(const orchestration_status& status);
 

@@ -219,7 +219,7 @@ private:
   }
 
   /// Marks the pages of one list: a count, then the numbers in falling order.
-  /// The row can have room for more numbers.
+  /// The row can be longer than the list.
   void visit_free_list(std::uint64_t number, const lmdb_node& row) {
     std::string list;
     const auto txnid = read_number<std::uint64_t>(row.key, 0);

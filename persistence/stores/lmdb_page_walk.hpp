@@ -12,7 +12,7 @@
 
 namespace perdura::persistence {
 
-/// What a walk has found.
+/// The result of a walk.
 struct lmdb_walk_result {
   /// One sentence for each defect, with the number of the page; at most
   /// `lmdb_defects_max`.
@@ -24,7 +24,7 @@ struct lmdb_walk_result {
 inline constexpr std::size_t lmdb_defects_max = 100;
 
 /// A file with at most this many pages is read completely when it is opened:
-/// 256 MiB. Of a larger file, the leaf pages and the values are not read, so
+/// 256 MiB. The leaf pages and the values of a larger file are not read, so
 /// that a start does not read all data; their number is compared.
 inline constexpr std::uint64_t lmdb_pages_read_at_open_max = 65536;
 

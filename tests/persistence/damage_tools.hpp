@@ -8,6 +8,7 @@
 
 #include "journal_harness.hpp"
 #include "storage_kinds.hpp"
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,6 +24,10 @@
 #include <string>
 
 namespace perdura::persistence::testing {
+
+// The data files of the first lane, below the data directory.
+inline constexpr const char* journal_name = "lane-0/journal/data.mdb";
+inline constexpr const char* views_name = "lane-0/views/data.mdb";
 
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -32,6 +38,18 @@ inline void write_file(const std::filesystem::path& path,
                        const std::string& bytes) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << bytes;
+}
+
+/// Flips one bit of a file.
+inline void flip(const fs::path& file, std::size_t byte, unsigned bit) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  char value = 0;
+  if (::pread(fd, &value, 1, static_cast<off_t>(byte)) == 1) {
+    value = static_cast<char>(value ^ (1 << bit));
+    if (::pwrite(fd, &value, 1, static_cast<off_t>(byte)) != 1)
+      std::abort();
+  }
+  ::close(fd);
 }
 
 /// All entries below a directory: the content of a file, "dir" or "link", with
