@@ -41,7 +41,8 @@ inline void write_file(const std::filesystem::path& path,
 }
 
 /// Flips one bit of a file.
-inline void flip(const fs::path& file, std::size_t byte, unsigned bit) {
+inline void flip(const std::filesystem::path& file, std::size_t byte,
+                 unsigned bit) {
   const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
   char value = 0;
   if (::pread(fd, &value, 1, static_cast<off_t>(byte)) == 1) {
