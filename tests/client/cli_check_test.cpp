@@ -77,7 +77,6 @@ BOOST_AUTO_TEST_CASE(check_tells_damage_from_a_directory_it_cannot_read) {
                      == 0);
   const outcome sound = check(hub);
   BOOST_TEST(sound.code == client::exit_ok, sound.err);
-  BOOST_TEST(sound.out_contains("No damage was found."), sound.out);
   for (const char* name :
        {"lane-0/views/data.mdb", "lane-0/journal/data.mdb", "hub"}) {
     const std::filesystem::path file = home.path() / "hub" / name;
