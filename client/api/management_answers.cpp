@@ -40,6 +40,7 @@ orchestration_status to_status(const persistence::instance_row& row) {
   status.output = row.output;
   status.status = record.status;
   status.held = record.held;
+  status.error = row.error;
   return status;
 }
 

@@ -220,7 +220,7 @@ orchestration_client::list_instances(const instance_filter& filter,
   out.missing_partitions = std::move(page->missing);
   out.instances.reserve(page->rows.size());
   for (persistence::instance_row& row : page->rows) {
-    if (gateway()->is_seed_compatible()
+    if (gateway()->is_seed_compatible() && row.error.empty()
         && row.record.status == persistence::runtime_status::pending)
       continue;
     if (!filter.show_input)
@@ -375,6 +375,8 @@ orchestration_client::purge_all(const instance_filter& filter,
   auto walked = for_each_instance(
     finished,
     [&](const orchestration_status& status) {
+      if (!status.error.empty())
+        return true; // It is not known whether the filter applies to it.
       auto done = purge(status.instance_id);
       if (done)
         ++purged;

@@ -473,7 +473,11 @@ private:
 // order, numbers and escapes reach the caller unchanged.
 std::string to_json(const orchestration_status& status) {
   std::string out;
-  {
+  if (!status.error.empty()) {
+    object_writer object(out);
+    object.text("instanceId", status.instance_id);
+    object.text("error", status.error);
+  } else {
     object_writer object(out);
     object.text("name", status.name);
     object.text("instanceId", status.instance_id);

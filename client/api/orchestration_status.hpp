@@ -47,11 +47,16 @@ struct orchestration_status {
   /// Why the instance is held, e.g. because the registered code does not match
   /// its history. Empty if the instance is not held.
   std::string held;
+  /// In a list only: why the stored data of the instance cannot be read. Then
+  /// only `instance_id` is set besides, and the filters may not apply to the
+  /// instance. Empty if the instance is sound.
+  std::string error;
 };
 
 /// The JSON object of the HTTP API, with the members name, instanceId,
 /// runtimeStatus, input, customStatus, output, createdTime and
-/// lastUpdatedTime, and with historyEvents if `has_history` is set.
+/// lastUpdatedTime, and with historyEvents if `has_history` is set. The object
+/// of a damaged instance has the members instanceId and error.
 /// @source Durable Functions, "HTTP API reference", Get instance status.
 std::string to_json(const orchestration_status& status);
 

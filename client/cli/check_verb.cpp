@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/check_verb.hpp"
 
-#include "client/cli/hub_verbs.hpp"
-
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,14 +16,23 @@ namespace {
 /// Returns the exit code of the child.
 int read_and_print(const std::string& data_dir, terminal& io) {
   auto found = persistence::verify_hub(data_dir);
-  return found ? print_verification(*found, io) : fail(io, found.error());
+  if (found)
+    return print_verification(*found, io);
+  const int code = fail(io, found.error());
+  // The file `hub` is damaged, and without it nothing else can be read.
+  return found.code() == persistence::errc::storage_damaged
+           ? exit_instance_failed
+           : code;
 }
 
 } // namespace
 
 int print_verification(const persistence::verification& found, terminal& io) {
-  io.out << found.instances << " instances, " << found.rows << " rows, "
-         << found.records << " journal records were read.\n";
+  io.out << found.pages << " pages, " << found.instances << " instances, "
+         << found.rows << " rows, " << found.records
+         << " journal records were read.\n";
+  if (found.is_in_use)
+    io.out << "A node uses the directory; the state of one moment was read.\n";
   for (const std::string& problem : found.problems)
     io.out << problem << '\n';
   if (found.problems.empty()) {
@@ -41,8 +48,10 @@ int print_verification(const persistence::verification& found, terminal& io) {
 }
 
 int check_verb(const std::string& data_dir, terminal& io) {
-  if (auto usable = check_access(data_dir); !usable)
-    return fail(io, usable.error());
+  if (::access(data_dir.c_str(), R_OK | X_OK) != 0 && errno == EACCES)
+    return fail(io, {persistence::errc::storage_failed,
+                     "Cannot read the data directory " + data_dir
+                       + ": permission denied."});
   // Without this flush, both processes would print the buffered text.
   io.out.flush();
   const pid_t child = ::fork();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// `check`: checks a data directory for damage. No node may be using it.
+/// `check`: checks a data directory, or a copy of one, for damage. Nothing is
+/// written, and a node may be using the directory.
 #pragma once
 
 #include "client/cli/terminal.hpp"
@@ -9,10 +10,11 @@
 
 namespace perdura::client {
 
-/// Reads every row and every journal record in a child process, because reading
-/// damaged pages can end a process by a signal. Nothing is changed. Returns
-/// exit code 1 if there is damage, and another code if the directory cannot be
-/// read, e.g. because a node uses it.
+/// Reads every page, row and journal record in a child process. Damaged pages
+/// are found before they are used; the child process is a second protection.
+/// Returns exit_ok if the directory is sound, exit_instance_failed (1) if it is
+/// damaged, and the code of the error (2 or 4) if it cannot be read, e.g.
+/// because it contains no hub or may not be opened.
 int check_verb(const std::string& data_dir, terminal& io);
 
 /// Prints what a verification has found. Returns exit_ok if there is no

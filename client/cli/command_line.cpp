@@ -244,8 +244,9 @@ private:
     add_hub_options(*create, node_.configuration);
 
     CLI::App* check = app_.add_subcommand(
-      "check", "Check a data directory for damage. No node may use the "
-               "directory at the same time.");
+      "check", "Check a data directory, or a copy of one, for damage. Nothing "
+               "is written. Exit code 1: damage was found; 2 or 4: the "
+               "directory cannot be read.");
     check
       ->add_option("--data-dir", checked_dir_,
                    "Check this data directory, which holds a task hub.")

@@ -172,7 +172,16 @@ int control_many(node_connection& node, const control_verb_options& options,
   auto fetched = fetch_instances(node, wanted, false);
   if (!fetched)
     return fail(io, fetched.error());
-  const std::vector<std::string>& found = fetched->instances;
+  std::vector<std::string>& found = fetched->instances;
+  // It is not known whether the filter applies to a damaged instance.
+  if (const std::size_t damaged
+      = std::erase_if(found,
+                      [](const std::string& each) {
+                        return json_member(each, "error").has_value();
+                      });
+      damaged > 0)
+    io.err << damaged
+           << " damaged instances are left out; `perdura list` shows them.\n";
   int code = exit_ok;
   if (!may_proceed(options.target, action, found.size(), code, io))
     return code;

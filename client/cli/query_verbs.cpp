@@ -103,6 +103,10 @@ std::vector<std::string> history_cells(std::string_view event) {
 }
 
 std::vector<std::string> instance_cells(std::string_view instance) {
+  if (const std::string error = json_text_member(instance, "error");
+      !error.empty())
+    return {json_text_member(instance, "instanceId"), "", "Damaged", "",
+            shortened(error, 60)};
   std::vector<std::string> cells;
   for (const char* member : {"instanceId", "name", "runtimeStatus",
                              "createdTime", "lastUpdatedTime"})

@@ -34,6 +34,8 @@ void purge_expired(const retention_rules& rules,
       return;
     }
     for (const persistence::instance_row& row : page->rows) {
+      if (!row.error.empty())
+        continue; // a damaged instance: it is not known whether it is finished
       if (name.empty() && rules.by_name.contains(row.record.name))
         continue; // the rule with the orchestrator's name applies
       // A purge that fails is repeated at the next search.

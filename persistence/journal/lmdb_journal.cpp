@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/lmdb_journal.hpp"
 
+#include "persistence/journal/lane_check.hpp"
 #include "persistence/journal/laned_journal.hpp"
 #include "persistence/process/logging.hpp"
-#include "persistence/process/write_all.hpp"
-#include "persistence/records/identity.hpp"
-#include "persistence/views/rows.hpp"
-#include "persistence/views/views_flush.hpp"
-
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include "persistence/stores/file_watch.hpp"
 
 namespace perdura::persistence {
 
@@ -25,141 +12,70 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The file `hub` consists of this text, the format number, a line end, a
-// hub_identity, and the checksum of all bytes before the checksum.
-constexpr std::string_view hub_file_head = "perdura hub, format ";
+/// A record log that ends the process if a file of the directory was removed:
+/// what is written to a removed file is lost when the process ends, so no turn
+/// in it may be reported as durable.
+class watched_log : public record_log {
+public:
+  watched_log(std::unique_ptr<lmdb_log> log, std::unique_ptr<file_watch> watch)
+    : log_(std::move(log)), watch_(std::move(watch)) {}
 
-// An arbitrary limit. Each lane has its own commits and threads, so a large
-// number of lanes only makes the batches smaller.
-constexpr std::uint32_t lane_count_max = 64;
-
-/// Returns errc::storage_failed for a system call. `doing` names the operation
-/// and the file; `code` is errno.
-error failed(const std::string& doing, int code) {
-  return {errc::storage_failed, doing + ": " + std::strerror(code)};
-}
-
-/// Syncs a file or a directory. After the sync of a directory, its new entries
-/// survive a power failure.
-result<void> sync_path(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return failed("opening " + path.string(), errno);
-  const int rc = ::fsync(fd);
-  const int code = errno;
-  ::close(fd);
-  if (rc != 0)
-    return failed("syncing " + path.string(), code);
-  return {};
-}
-
-/// Creates a directory that only its owner can read. An existing directory is
-/// restricted in the same way.
-result<void> make_directory(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return failed("creating the directory " + path.string(), errno);
-  if (::chmod(path.c_str(), 0700) != 0)
-    return failed(
-      "restricting the directory " + path.string() + " to its owner", errno);
-  return {};
-}
-
-/// Writes the file under a temporary name, syncs it and renames it, so that
-/// after a crash the file `hub` is either complete or absent.
-result<void> write_hub(const fs::path& directory, const hub_identity& hub) {
-  std::string text(hub_file_head);
-  text += std::to_string(storage_format) + "\n";
-  encode_to(text, hub);
-  text += big_endian(checksum_of(text));
-  const fs::path beside = directory / "hub.new";
-  const int fd
-    = ::open(beside.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return failed("creating " + beside.string(), errno);
-  int code = write_all(fd, text).value();
-  if (code == 0 && ::fsync(fd) != 0)
-    code = errno;
-  ::close(fd);
-  if (code != 0)
-    return failed("writing " + beside.string(), code);
-  if (::rename(beside.c_str(), (directory / "hub").c_str()) != 0)
-    return failed("moving " + beside.string() + " into place", errno);
-  return sync_path(directory);
-}
-
-/// Creates and syncs the two environments of a lane.
-result<void> create_lane(const fs::path& directory, const hub_identity& hub,
-                         std::uint32_t lane, const lmdb_map_sizes& map_bytes) {
-  for (const fs::path& path :
-       {directory / ("lane-" + std::to_string(lane)),
-        journal_directory(directory, lane), views_directory(directory, lane)})
-    if (const auto made = make_directory(path); !made)
-      return made;
-  // The partitions of the lane are those with p mod lane_count = lane.
-  std::vector<std::pair<partition_id, partition_meta>> partitions;
-  for (std::uint32_t i = lane; i < hub.partition_count; i += hub.lane_count)
-    partitions.push_back(
-      {partition_id(i), partition_meta{random_hex32(), 0, 0, {}}});
-  try {
-    lmdb_log(journal_directory(directory, lane), true, map_bytes.journal);
-    lmdb_rows store(views_directory(directory, lane), true, map_bytes.views);
-    const auto rows = store.write();
-    write_initial_rows(*rows, hub, lane, storage_format, partitions);
-    rows->commit();
-  } catch (const storage_exception& e) {
-    return e.reason();
+  void append(const std::vector<record>& records, journal_position trim_to,
+              std::size_t trim_max) override {
+    log_->append(records, trim_to, trim_max);
+    if (const auto removed = watch_->removed())
+      end_process(removed->string()
+                  + " was removed while this process used it; the process ends "
+                    "before it acknowledges anything that would be lost. "
+                    "Restore the data directory from a backup, or create a new "
+                    "one");
   }
-  // LMDB syncs what it commits, but not the entries of the new files in their
-  // directories.
-  for (const fs::path& path :
-       {journal_directory(directory, lane) / "data.mdb",
-        journal_directory(directory, lane), views_directory(directory, lane),
-        directory / ("lane-" + std::to_string(lane))})
-    if (const auto synced = sync_path(path); !synced)
-      return synced;
-  return {};
-}
 
-/// Returns errc::storage_missing. `condition` completes the sentence that
-/// begins with the directory, such as "is empty".
-error no_hub(const fs::path& directory, const std::string& condition) {
-  return {errc::storage_missing,
-          directory.string() + " " + condition
-            + "; create a hub there with `perdura hub create`, or specify the "
-              "directory that contains the hub"};
-}
+  std::optional<record> read(journal_position from) const override {
+    return log_->read(from);
+  }
 
-/// Opens the stores of a lane and checks that they belong to the hub.
+  std::optional<record> last() const override {
+    return log_->last();
+  }
+
+  std::uint64_t bytes_used() const override {
+    return log_->bytes_used();
+  }
+
+private:
+  std::unique_ptr<lmdb_log> log_;
+  std::unique_ptr<file_watch> watch_;
+};
+
+/// Opens the stores of a lane and checks that they belong to the hub and fit
+/// together.
 /// @throws storage_exception  They are damaged or belong to another hub.
 laned_journal::store open_lane(const lmdb_journal_options& options,
-                               const hub_identity& hub, std::uint32_t lane) {
-  laned_journal::store store;
-  auto rows = std::make_unique<lmdb_rows>(
-    views_directory(options.directory, lane), false, options.map_bytes.views);
+                               const hub_file& hub, std::uint32_t lane) {
+  const fs::path& directory = options.directory;
+  const fs::path journal_path = journal_directory(directory, lane);
+  const fs::path views_path = views_directory(directory, lane);
+  check_newest_states(directory, lane);
+  auto rows
+    = std::make_unique<lmdb_rows>(views_path, false, options.map_bytes.views);
+  auto log = std::make_unique<lmdb_log>(journal_path, false,
+                                        options.map_bytes.journal);
   {
     const auto reader = rows->read();
-    const auto format
-      = get_row<std::uint64_t>(*reader, table::meta, format_key);
-    const auto owner = get_row<hub_identity>(*reader, table::meta, hub_key);
-    const auto number = get_row<std::uint64_t>(*reader, table::meta, lane_key);
-    if (!format || !owner || !number)
-      throw_damaged(table::meta, hub_key, "rows are missing");
-    if (*format != storage_format)
-      throw storage_exception(
-        {errc::storage_format,
-         "the views were written in format " + std::to_string(*format)
-           + "; this program reads format " + std::to_string(storage_format)});
-    if (*owner != hub || *number != lane)
-      throw storage_exception(
-        {errc::storage_foreign,
-         "the views in " + views_directory(options.directory, lane).string()
-           + " belong to lane " + std::to_string(*number) + " of hub "
-           + owner->hub_id});
+    check_views_owner(*reader, hub, lane);
+    if (!check_journal_owner(*log, hub, lane))
+      log->add_header(encode_journal_header({lane, hub.hub}));
+    check_sequences(*log, *reader, hub.hub, lane);
   }
+  auto watch = std::make_unique<file_watch>(
+    std::vector<fs::path>{journal_path / "data.mdb"},
+    std::vector<fs::path>{views_path / "data.mdb", directory / "hub", directory,
+                          journal_path, views_path},
+    options.watch_interval);
+  laned_journal::store store;
   store.rows = std::move(rows);
-  store.log
-    = std::make_unique<lmdb_log>(journal_directory(options.directory, lane),
-                                 false, options.map_bytes.journal);
+  store.log = std::make_unique<watched_log>(std::move(log), std::move(watch));
   return store;
 }
 
@@ -183,91 +99,12 @@ public:
 
 } // namespace
 
-fs::path journal_directory(const fs::path& directory, std::uint32_t lane) {
-  return directory / ("lane-" + std::to_string(lane)) / "journal";
-}
-
-fs::path views_directory(const fs::path& directory, std::uint32_t lane) {
-  return directory / ("lane-" + std::to_string(lane)) / "views";
-}
-
-result<void> create_hub(const fs::path& directory, const hub_identity& hub,
-                        const lmdb_map_sizes& map_bytes) {
-  if (hub.partition_count < 1 || hub.partition_count > partition_count_max
-      || hub.lane_count < 1 || hub.lane_count > lane_count_max
-      || hub.hub_id.empty())
-    return error{errc::invalid_argument,
-                 "a hub has an ID, 1 to " + std::to_string(partition_count_max)
-                   + " partitions and 1 to " + std::to_string(lane_count_max)
-                   + " lanes"};
-  std::error_code trouble;
-  if (fs::exists(directory / "hub", trouble))
-    return error{errc::storage_in_use,
-                 directory.string() + " contains a hub already"};
-  if (fs::exists(directory, trouble) && !fs::is_empty(directory, trouble))
-    return error{errc::storage_foreign,
-                 directory.string()
-                   + " is not empty and contains no hub, or a hub whose "
-                     "creation was interrupted; choose an empty directory"};
-  if (const auto made = make_directory(directory); !made)
-    return made;
-  for (std::uint32_t lane = 0; lane < hub.lane_count; ++lane)
-    if (const auto made = create_lane(directory, hub, lane, map_bytes); !made)
-      return made;
-  // The file `hub` is written last, because it marks the directory as complete.
-  if (const auto written = write_hub(directory, hub); !written)
-    return written;
-  // Makes the entry of the data directory in its parent durable too.
-  const fs::path above = fs::absolute(directory).parent_path();
-  return sync_path(above);
-}
-
-result<hub_identity> read_hub(const fs::path& directory) {
-  std::error_code trouble;
-  if (!fs::is_directory(directory, trouble))
-    return no_hub(directory, "does not exist");
-  if (fs::is_empty(directory, trouble))
-    return no_hub(directory, "is empty");
-  std::ifstream file(directory / "hub", std::ios::binary);
-  if (!file)
-    return no_hub(directory, "contains no hub");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const error damaged{errc::storage_damaged,
-                      "the file " + (directory / "hub").string()
-                        + " is damaged; restore it from a backup (the views "
-                          "of each lane also contain the hub's identity)"};
-  // The first line is read before the checksum, so that a newer format is
-  // reported as such even if it stores the rest of the file in another way.
-  const std::size_t line = text.find('\n');
-  if (!text.starts_with(hub_file_head) || line == std::string::npos)
-    return damaged;
-  std::uint32_t format = 0;
-  const char* digits = text.data() + hub_file_head.size();
-  const auto parsed = std::from_chars(digits, text.data() + line, format);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + line)
-    return damaged;
-  if (format != storage_format)
-    return error{errc::storage_format,
-                 directory.string() + " was written in format "
-                   + std::to_string(format) + "; this program reads format "
-                   + std::to_string(storage_format)};
-  if (text.size() < line + 1 + checksum_size)
-    return damaged;
-  const std::string body = text.substr(0, text.size() - checksum_size);
-  if (parse_big_endian(std::string_view(text).substr(body.size()))
-      != checksum_of(body))
-    return damaged;
-  auto hub = decode<hub_identity>(std::string_view(body).substr(line + 1));
-  if (!hub)
-    return damaged;
-  return hub;
-}
-
 result<std::unique_ptr<manual_journal>>
 open_lmdb_journal(lmdb_journal_options options) {
-  auto hub = read_hub(options.directory);
-  if (!hub)
-    return hub.error();
+  const auto file = read_hub_file(options.directory);
+  if (!file)
+    return file.error();
+  const hub_identity* hub = &file->hub;
   if (!options.hub_id.empty() && hub->hub_id != options.hub_id)
     return error{errc::storage_foreign, options.directory.string()
                                           + " holds the hub " + hub->hub_id
@@ -284,7 +121,7 @@ open_lmdb_journal(lmdb_journal_options options) {
   std::vector<laned_journal::store> stores;
   try {
     for (std::uint32_t lane = 0; lane < hub->lane_count; ++lane)
-      stores.push_back(open_lane(options, *hub, lane));
+      stores.push_back(open_lane(options, *file, lane));
   } catch (const storage_exception& e) {
     return e.reason();
   }
@@ -315,45 +152,6 @@ open_lmdb_journal(lmdb_journal_options options) {
   if (const auto opened = journal->open(); !opened)
     return opened.error();
   return std::unique_ptr<manual_journal>(std::move(journal));
-}
-
-// --- The lock ----------------------------------------------------------------
-
-result<std::unique_ptr<directory_lock>>
-directory_lock::acquire(const fs::path& directory) {
-  const fs::path path = directory / "lock";
-  const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return failed("opening " + path.string(), errno);
-  auto lock = std::make_unique<directory_lock>(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK)
-      return failed("locking " + path.string(), errno);
-    // The process that holds the lock has written its ID into the file.
-    std::string owner(32, '\0');
-    const ssize_t size = ::pread(fd, owner.data(), owner.size(), 0);
-    owner.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-    while (!owner.empty() && owner.back() == '\n')
-      owner.pop_back();
-    return error{errc::storage_in_use,
-                 directory.string() + " is used by process "
-                   + (owner.empty() ? "?" : owner)
-                   + "; one process at a time can use a data directory"};
-  }
-  // The process ID serves the error message above only, so a failure to write
-  // it is logged and ignored.
-  const std::string self = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd, 0) != 0
-      || ::pwrite(fd, self.data(), self.size(), 0)
-           != static_cast<ssize_t>(self.size()))
-    log(log_channel::persistence, log_level::warning,
-        "the process ID could not be written into the lock file "
-          + path.string());
-  return lock;
-}
-
-directory_lock::~directory_lock() {
-  ::close(file_);
 }
 
 } // namespace perdura::persistence

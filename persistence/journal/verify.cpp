@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/verify.hpp"
 
+#include "persistence/journal/directory_lock.hpp"
 #include "persistence/journal/group_committer.hpp"
-#include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/journal/lane_check.hpp"
+#include "persistence/stores/lmdb_page_walk.hpp"
 #include "persistence/views/rows.hpp"
 
 #include <map>
@@ -17,8 +19,9 @@ namespace {
 /// compared with them.
 class verifier {
 public:
-  verifier(const row_reader& rows, verification& found)
-    : rows_(rows), found_(found) {}
+  verifier(const row_reader& rows, const hub_identity& hub, std::uint32_t lane,
+           verification& found)
+    : rows_(rows), hub_(hub), lane_(lane), found_(found) {}
 
   /// Runs all checks. `walk_instances` must be first: it collects the rows with
   /// which the index tables are compared.
@@ -33,7 +36,7 @@ public:
     walk_outbox();
     check_all<std::uint64_t>(table::outbox_heads);
     check_all<std::uint64_t>(table::marks);
-    check_all<partition_meta>(table::partitions);
+    walk_partitions();
   }
 
 private:
@@ -67,6 +70,9 @@ private:
     guarded([&] {
       for_each_row(rows_, t, {}, [&](auto key, auto row) {
         ++found_.rows;
+        const auto found = rows_.get(t, key);
+        if (!found || found->data() != row.data())
+          problem(t, key, "is not found by its key");
         guarded([&] { visit(key, row); });
       });
     });
@@ -215,7 +221,24 @@ private:
     });
   }
 
+  /// Checks that each partition of the lane, and no other, has its row.
+  void walk_partitions() {
+    std::set<std::string> expected;
+    for (std::uint32_t i = lane_; i < hub_.partition_count;
+         i += hub_.lane_count)
+      expected.insert(partition_key(partition_id(i)));
+    for_all(table::partitions, [&](std::string_view key, std::string_view row) {
+      if (expected.erase(std::string(key)) == 0)
+        problem(table::partitions, key, "is of a partition of another lane");
+      decode_row<partition_meta>(table::partitions, key, row);
+    });
+    for (const std::string& key : expected)
+      problem(table::partitions, key, "is missing");
+  }
+
   const row_reader& rows_;
+  const hub_identity& hub_;
+  const std::uint32_t lane_;
   verification& found_;
 
   // The index rows and counts that the instances require, by key.
@@ -234,7 +257,8 @@ private:
   std::uint64_t history_reached_ = 0;
 };
 
-/// Checks the journal of one lane and that its views are not ahead of it.
+/// Checks the journal of one lane and, unless a node is writing to both, that
+/// its views are not ahead of it.
 void verify_journal(const record_log& log, const row_reader& rows,
                     std::uint32_t lane, verification& found) {
   const auto problem = [&](const std::string& sentence) {
@@ -278,35 +302,148 @@ void verify_journal(const record_log& log, const row_reader& rows,
   }
   // The newest record is never deleted, so the journal must reach the applied
   // position.
-  if (!applied || (next != 0 && *applied >= next)
-      || (next == 0 && *applied != 0))
+  if (!applied
+      || (!found.is_in_use
+          && ((next != 0 && *applied >= next) || (next == 0 && *applied != 0))))
     problem("the views of lane " + std::to_string(lane)
             + " contain later positions than the journal");
+}
+
+void add_problem(verification& found, const std::string& sentence) {
+  if (found.problems.size() < problems_max)
+    found.problems.push_back(sentence);
+}
+
+/// Runs a check; false, with the sentence listed, if it throws.
+template <class F>
+bool passes(verification& found, F check) {
+  try {
+    check();
+    return true;
+  } catch (const storage_exception& e) {
+    if (e.reason().code == errc::storage_failed
+        || e.reason().code == errc::storage_in_use)
+      throw; // The environment cannot be examined.
+    add_problem(found, e.reason().message);
+    return false;
+  }
+}
+
+/// Walks the pages of a state; throws the number of defects as one error.
+/// @throws storage_exception  errc::storage_damaged; the defects are listed.
+void walk_state(const lmdb_file& file, const lmdb_meta& state,
+                verification& found) {
+  const auto walked = walk_lmdb_pages(file, state, lmdb_walk_depth::everything);
+  found.pages += state.last_page + 1;
+  for (const std::string& defect : walked.defects)
+    add_problem(found, defect);
+  if (!walked.defects.empty())
+    throw storage_exception(
+      file.damaged(std::to_string(walked.defects.size())
+                   + " defects of its pages; its rows were not read"));
+}
+
+/// Opens a file and throws its error.
+std::unique_ptr<lmdb_file> open_file(const std::filesystem::path& path) {
+  auto file = lmdb_file::open(path);
+  if (!file)
+    throw storage_exception(file.error());
+  return std::move(*file);
+}
+
+/// How to open an environment: its pages are checked before LMDB reads them.
+/// While a node writes to the file, the state that a read transaction protects
+/// is checked, and the check runs within the transaction.
+lmdb_reading checked_reading(const std::filesystem::path& environment,
+                             verification& found) {
+  const auto path = environment / "data.mdb";
+  if (!found.is_in_use) {
+    const auto file = open_file(path);
+    walk_state(*file, file->newest(), found);
+    return {};
+  }
+  return {.is_shared = true, .inspect = [path, &found](std::uint64_t txnid) {
+            const auto file = open_file(path);
+            if (file->newest().txnid == txnid)
+              return walk_state(*file, file->newest(), found);
+            if (file->older().txnid == txnid)
+              return walk_state(*file, file->older(), found);
+            throw storage_exception(
+              {errc::storage_in_use,
+               path.string() + " changes too fast to be read; try again"});
+          }};
+}
+
+/// Opens an environment. Two commits of a node between the begin of the read
+/// transaction and the reading of the meta pages make it necessary to begin
+/// again.
+template <class Store>
+std::unique_ptr<Store> open_environment(const std::filesystem::path& directory,
+                                        std::uint64_t map_bytes,
+                                        verification& found) {
+  constexpr int attempts_max = 20;
+  for (int attempt = 1;; ++attempt)
+    try {
+      return std::make_unique<Store>(
+        directory, checked_reading(directory, found), map_bytes);
+    } catch (const storage_exception& e) {
+      if (!found.is_in_use || e.reason().code != errc::storage_in_use
+          || attempt == attempts_max)
+        throw;
+    }
+}
+
+void verify_lane(const std::filesystem::path& directory, const hub_file& hub,
+                 std::uint32_t lane, const lmdb_map_sizes& map_bytes,
+                 verification& found) {
+  std::unique_ptr<lmdb_log> log;
+  std::unique_ptr<lmdb_rows> rows;
+  // Both environments are examined, even if the first one is damaged.
+  bool is_sound = passes(found, [&] {
+    log = open_environment<lmdb_log>(journal_directory(directory, lane),
+                                     map_bytes.journal, found);
+  });
+  is_sound
+    = passes(found,
+             [&] {
+               rows = open_environment<lmdb_rows>(
+                 views_directory(directory, lane), map_bytes.views, found);
+             })
+      && is_sound;
+  if (!is_sound)
+    return;
+  // The journal's state is taken first, so that it begins at or before the
+  // position that the views have applied.
+  log->freeze();
+  const auto reader = rows->read();
+  passes(found, [&] { check_views_owner(*reader, hub, lane); });
+  passes(found, [&] { check_journal_owner(*log, hub, lane); });
+  verifier(*reader, hub.hub, lane, found).run();
+  passes(found, [&] { verify_journal(*log, *reader, lane, found); });
+  if (!found.is_in_use) {
+    passes(found, [&] { check_newest_states(directory, lane); });
+    passes(found, [&] { check_sequences(*log, *reader, hub.hub, lane); });
+  }
 }
 
 } // namespace
 
 result<verification> verify_hub(const std::filesystem::path& directory,
                                 const lmdb_map_sizes& map_bytes) {
-  const auto hub = read_hub(directory);
+  const auto hub = read_hub_file(directory);
   if (!hub)
     return hub.error();
-  const auto lock = directory_lock::acquire(directory);
-  if (!lock)
-    return lock.error();
   verification found;
+  const auto lock
+    = directory_lock::acquire(directory, directory_lock::use::reading);
+  found.is_in_use = lock.code() == errc::storage_in_use;
+  if (!lock && !found.is_in_use)
+    return lock.error();
   try {
-    for (std::uint32_t lane = 0; lane < hub->lane_count; ++lane) {
-      const lmdb_rows rows(views_directory(directory, lane), false,
-                           map_bytes.views);
-      const lmdb_log log(journal_directory(directory, lane), false,
-                         map_bytes.journal);
-      const auto reader = rows.read();
-      verifier(*reader, found).run();
-      verify_journal(log, *reader, lane, found);
-    }
+    for (std::uint32_t lane = 0; lane < hub->hub.lane_count; ++lane)
+      verify_lane(directory, *hub, lane, map_bytes, found);
   } catch (const storage_exception& e) {
-    found.problems.push_back(e.reason().message);
+    return e.reason();
   }
   return found;
 }

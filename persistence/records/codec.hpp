@@ -71,6 +71,7 @@ PERDURA_CODEC(std::vector<history_event>)
 PERDURA_CODEC(partition_meta)
 PERDURA_CODEC(hub_identity)
 PERDURA_CODEC(journal_record)
+PERDURA_CODEC(journal_header)
 PERDURA_CODEC(std::string)
 PERDURA_CODEC(std::uint64_t)
 

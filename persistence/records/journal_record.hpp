@@ -54,4 +54,20 @@ auto inspect(I& f, journal_record& x) {
   return f(x.format, x.lane, x.first, x.count, x.partitions);
 }
 
+/// The row before the first record of a lane's journal, written when the hub is
+/// created. It ties the journal to its hub and lane, so that a file that was
+/// copied from another directory is refused. Stored like a record: encoded,
+/// then the checksum with the position 0 as seed.
+struct journal_header {
+  std::uint32_t lane = 0;
+  hub_identity hub;
+
+  bool operator==(const journal_header&) const = default;
+};
+
+template <class I>
+auto inspect(I& f, journal_header& x) {
+  return f(x.lane, x.hub);
+}
+
 } // namespace perdura::persistence

@@ -2,14 +2,11 @@
 #include "persistence/stores/lmdb_env.hpp"
 
 #include "persistence/process/logging.hpp"
+#include "persistence/stores/lmdb_page_walk.hpp"
 
-#include <fcntl.h>
 #include <lmdb.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <set>
@@ -22,6 +19,11 @@ namespace {
 // a slot of 64 bytes in the lock file.
 constexpr unsigned readers_max = 1022;
 
+// `perdura check` reads beside a running node. If it is killed, its read
+// transaction would keep pages from being reused, until the node's next start.
+// Every so many write transactions, the slots of dead processes are freed.
+constexpr std::uint64_t writes_per_reader_check = 256;
+
 // A sound file may end up to this many pages before the last page in use,
 // because LMDB does not write pages that were allocated and freed within one
 // transaction. Before the file is mapped, it is extended to this many pages
@@ -29,21 +31,11 @@ constexpr unsigned readers_max = 1022;
 // reads zeros and does not access memory beyond the end of the file.
 constexpr std::uint64_t loose_pages_max = 64;
 
-// Sizes, byte offsets and values of the fields in the head of a page and in the
-// meta data that follows the head of a meta page.
+// Sizes, byte offsets and values of the fields in the head of a page.
 constexpr std::size_t page_head_size = 16;
 constexpr std::size_t page_flags_at = 10;
 constexpr std::size_t page_count_at = 12; // Only in overflow pages.
 constexpr std::uint16_t overflow_flag = 0x04;
-constexpr std::uint16_t meta_flag = 0x08;
-constexpr std::uint32_t meta_magic = 0xBEEFC0DE;
-constexpr std::uint32_t lmdb_version = 1;
-constexpr std::size_t magic_at = 16;
-constexpr std::size_t version_at = 20;
-constexpr std::size_t page_size_at = 40;
-constexpr std::size_t last_page_at = 136;
-constexpr std::size_t txnid_at = 144;
-constexpr std::size_t meta_end = 152;
 
 /// Reads a number in the byte order of the machine, as LMDB stores it.
 template <class T>
@@ -51,14 +43,6 @@ T read_at(const char* bytes, std::size_t offset) {
   T value{};
   std::memcpy(&value, bytes + offset, sizeof(T));
   return value;
-}
-
-/// Returns errc::storage_damaged for a data file.
-error damaged(const std::filesystem::path& file, const std::string& defect) {
-  return {errc::storage_damaged,
-          "the file " + file.string() + " is damaged (" + defect
-            + "); nothing was changed; keep a copy and restore it from a "
-              "backup"};
 }
 
 /// Throws the storage_exception for an error code of LMDB. `doing` names the
@@ -110,7 +94,8 @@ std::string_view to_view(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-/// The environments that this process has open, by canonical path. LMDB does
+/// The environments that this process has open, by process ID and canonical
+/// path: a child process has its parent's list, but not its locks. LMDB does
 /// not detect that one process opens an environment twice, and closing one of
 /// the two would release the file locks of both.
 class open_registry {
@@ -152,132 +137,66 @@ bool lies_within_page(std::string_view bytes, std::size_t page_size) {
                    * page_size;
 }
 
-/// Closes a file descriptor at the end of the scope.
-struct file_closer {
-  int fd = -1;
-
-  ~file_closer() {
-    if (fd >= 0)
-      ::close(fd);
-  }
-};
-
-/// The fields of a meta page that are checked.
-struct meta_page {
-  std::uint32_t version = 0;   ///< Version of LMDB's data format.
-  std::uint64_t page_size = 0; ///< In bytes.
-  std::uint64_t last_page = 0; ///< Number of the last page in use.
-  std::uint64_t txnid = 0;     ///< Transaction that wrote this meta page.
-};
-
-/// Reads and checks the meta page at the byte offset `offset` of the file.
-result<meta_page> read_meta(const std::filesystem::path& file, int fd,
-                            std::uint64_t offset) {
-  std::array<char, meta_end> head{};
-  if (::pread(fd, head.data(), head.size(), static_cast<off_t>(offset))
-      != static_cast<ssize_t>(head.size()))
-    return damaged(file, "it is too short for its meta pages");
-  if (read_at<std::uint32_t>(head.data(), magic_at) != meta_magic
-      || (read_at<std::uint16_t>(head.data(), page_flags_at) & meta_flag) == 0)
-    return damaged(file, "a meta page does not have LMDB's format");
-  meta_page meta;
-  meta.version = read_at<std::uint32_t>(head.data(), version_at);
-  meta.page_size = read_at<std::uint32_t>(head.data(), page_size_at);
-  meta.last_page = read_at<std::uint64_t>(head.data(), last_page_at);
-  meta.txnid = read_at<std::uint64_t>(head.data(), txnid_at);
-  return meta;
-}
-
-/// Checks both meta pages and returns the newer one. LMDB writes them
-/// alternately, so that the older one is intact if writing the newer one is
-/// interrupted.
-result<meta_page> newest_meta(const std::filesystem::path& file, int fd) {
-  const auto first = read_meta(file, fd, 0);
-  if (!first)
-    return first.error();
-  if (first->page_size < 512 || first->page_size > 65536
-      || (first->page_size & (first->page_size - 1)) != 0)
-    return damaged(file, "its page size is not valid");
-  const auto second = read_meta(file, fd, first->page_size);
-  if (!second)
-    return second.error();
-  const meta_page& newest = second->txnid > first->txnid ? *second : *first;
-  if (second->page_size != first->page_size)
-    return damaged(file, "its meta pages differ in page size");
-  if (second->version != first->version)
-    return damaged(file, "its meta pages differ in version");
-  if (newest.version != lmdb_version)
-    return error{errc::storage_format,
-                 "the file " + file.string()
-                   + " was written by another version of LMDB (data format "
-                   + std::to_string(newest.version) + "; this program reads "
-                   + std::to_string(lmdb_version) + ")"};
-  // 2^32 pages of 4 KiB are 16 TiB, more than any map that this program sets.
-  if (newest.last_page > (std::uint64_t{1} << 32U) || newest.last_page < 1)
-    return damaged(file, "its number of pages is not valid");
-  return newest;
-}
-
-/// Returns the size of an open file in bytes; 0 if it cannot be determined.
-std::uint64_t file_size(int fd) {
-  struct stat status {};
-
-  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size)
-                                   : 0;
-}
-
 /// Extends the file as described at `loose_pages_max`.
-void extend_file(const std::filesystem::path& file) {
-  const file_closer closer{::open(file.c_str(), O_RDWR | O_CLOEXEC)};
-  if (closer.fd < 0)
-    return;
-  const auto meta = newest_meta(file, closer.fd);
-  if (!meta)
-    return;
+void extend_file(const lmdb_file& file) {
+  const lmdb_meta& meta = file.newest();
   const std::uint64_t length
-    = (meta->last_page + 1 + loose_pages_max) * meta->page_size;
-  if (file_size(closer.fd) < length
-      && ::ftruncate(closer.fd, static_cast<off_t>(length)) != 0)
+    = (meta.last_page + 1 + loose_pages_max) * meta.page_size;
+  if (file.size() < length
+      && ::truncate(file.path().c_str(), static_cast<off_t>(length)) != 0)
     log(log_channel::persistence, log_level::warning,
-        "the file " + file.string() + " could not be extended");
+        "the file " + file.path().string() + " could not be extended");
+}
+
+/// Opens a data file for the checks before LMDB maps it.
+result<std::unique_ptr<lmdb_file>>
+open_checked(const std::filesystem::path& path) {
+  auto file = lmdb_file::open(path);
+  if (!file)
+    return file;
+  const lmdb_meta& meta = (*file)->newest();
+  const std::uint64_t pages = (*file)->size() / meta.page_size;
+  if (pages + loose_pages_max < meta.last_page + 1)
+    return (*file)->damaged("it has " + std::to_string(pages)
+                            + " pages and should have "
+                            + std::to_string(meta.last_page + 1));
+  const auto walked = walk_lmdb_pages(
+    **file, meta,
+    meta.last_page < lmdb_pages_read_at_open_max ? lmdb_walk_depth::pages
+                                                 : lmdb_walk_depth::branches);
+  if (!walked.defects.empty())
+    return (*file)->damaged(walked.defects.front());
+  return file;
 }
 
 } // namespace
-
-result<void> check_lmdb_file(const std::filesystem::path& file) {
-  const file_closer closer{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (closer.fd < 0)
-    return damaged(file,
-                   errno == ENOENT ? "it is missing" : std::strerror(errno));
-  const auto meta = newest_meta(file, closer.fd);
-  if (!meta)
-    return meta.error();
-  const std::uint64_t pages = file_size(closer.fd) / meta->page_size;
-  if (pages + loose_pages_max < meta->last_page + 1)
-    return damaged(file, "it has " + std::to_string(pages)
-                           + " pages and should have "
-                           + std::to_string(meta->last_page + 1));
-  return {};
-}
 
 // --- The environment ---------------------------------------------------------
 
 lmdb_env::lmdb_env(const options& settings) : directory_(settings.directory) {
   const auto file = directory_ / "data.mdb";
-  if (!settings.create)
-    if (const auto sound = check_lmdb_file(file); !sound)
+  std::unique_ptr<lmdb_file> checked;
+  if (!settings.create && !settings.read_only) {
+    auto sound = open_checked(file);
+    if (!sound)
       throw storage_exception(sound.error());
+    checked = std::move(*sound);
+  }
   std::error_code ignored;
-  registered_ = std::filesystem::canonical(directory_, ignored).string();
+  registered_ = std::to_string(::getpid()) + ' '
+                + std::filesystem::canonical(directory_, ignored).string();
   if (!open_registry::instance().enter(registered_))
     throw storage_exception(
       {errc::storage_in_use, "the store in " + directory_.string()
                                + " is open in this process already"});
   // From here on, an error must remove the registration again.
   try {
-    if (!settings.create)
-      extend_file(file);
+    if (checked)
+      extend_file(*checked);
+    checked.reset();
     open(settings);
+    if (settings.inspect)
+      inspect(settings);
     open_tables(settings);
   } catch (...) {
     if (env_)
@@ -301,8 +220,17 @@ void lmdb_env::open(const options& settings) {
   if (const int rc = mdb_env_set_mapsize(env_, settings.map_bytes))
     fail(directory_, rc, "setting the size of the memory map");
   // The durability rule forbids MDB_NOSYNC, MDB_NOMETASYNC and MDB_WRITEMAP.
-  if (const int rc = mdb_env_open(env_, directory_.c_str(), MDB_NOTLS, 0600))
+  const unsigned flags = MDB_NOTLS
+                         | (settings.read_only ? unsigned{MDB_RDONLY} : 0U)
+                         | (settings.unlocked ? unsigned{MDB_NOLOCK} : 0U);
+  if (const int rc = mdb_env_open(env_, directory_.c_str(), flags, 0600))
     fail(directory_, rc, "opening the environment");
+  if (settings.read_only) {
+    MDB_stat sizes{};
+    mdb_env_stat(env_, &sizes);
+    page_size_ = sizes.ms_psize;
+    return;
+  }
   // Frees the reader slots of processes that were killed. Such slots would keep
   // old pages from being reused.
   int dead = 0;
@@ -315,6 +243,20 @@ void lmdb_env::open(const options& settings) {
   MDB_stat stat{};
   mdb_env_stat(env_, &stat);
   page_size_ = stat.ms_psize;
+}
+
+/// Calls `settings.inspect` within a read transaction.
+void lmdb_env::inspect(const options& settings) {
+  MDB_txn* txn = nullptr;
+  if (const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn))
+    fail(directory_, rc, "beginning a transaction");
+  try {
+    settings.inspect(mdb_txn_id(txn));
+  } catch (...) {
+    mdb_txn_abort(txn);
+    throw;
+  }
+  mdb_txn_abort(txn);
 }
 
 void lmdb_env::open_tables(const options& settings) {
@@ -352,6 +294,14 @@ void lmdb_env::open_tables(const options& settings) {
     fail(directory_, rc, "opening the tables");
 }
 
+void lmdb_env::release_dead_readers() const {
+  if (writes_.fetch_add(1, std::memory_order_relaxed) % writes_per_reader_check
+      == writes_per_reader_check - 1) {
+    int dead = 0;
+    mdb_reader_check(env_, &dead);
+  }
+}
+
 std::uint64_t lmdb_env::bytes_used() const {
   MDB_txn* txn = nullptr;
   if (const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn))
@@ -372,6 +322,8 @@ std::uint64_t lmdb_env::bytes_used() const {
 lmdb_transaction::lmdb_transaction(const lmdb_env& env, mode m)
   : env_(env), mode_(m) {
   const unsigned flags = m == mode::read ? MDB_RDONLY : 0;
+  if (m == mode::write)
+    env_.release_dead_readers();
   if (const int rc = mdb_txn_begin(env_.env_, nullptr, flags, &txn_))
     fail(env_.directory_, rc, "beginning a transaction");
 }

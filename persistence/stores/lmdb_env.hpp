@@ -6,7 +6,9 @@
 
 #include "persistence/stores/row_store.hpp"
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,17 +20,6 @@ struct MDB_txn;
 struct MDB_cursor;
 
 namespace perdura::persistence {
-
-/// Checks the header, the meta pages and the length of a data file before
-/// LMDB maps it. Reading a mapped page beyond the end of a truncated file
-/// would end the process with SIGBUS instead of returning an error.
-/// @error errc::storage_damaged  The file is missing, a meta page is not valid,
-///                               or the file is shorter than the meta pages
-///                               require.
-/// @error errc::storage_format   Both meta pages name the same other version of
-///                               LMDB's data format.
-/// @source LMDB 0.9.24 mdb.c, struct MDB_page and struct MDB_meta.
-result<void> check_lmdb_file(const std::filesystem::path& file);
 
 /// One open LMDB environment and its tables. Transactions may be begun from
 /// any thread and must not outlive the environment.
@@ -47,6 +38,15 @@ public:
     /// If true, the data file and the tables are created if they do not exist.
     /// If false, a missing file or table is an error.
     bool create = false;
+    /// If true, nothing is written or checked, and the file is not extended.
+    /// The caller checks the pages in `inspect`.
+    bool read_only = false;
+    /// If true, LMDB's lock file is neither used nor created. No other process
+    /// may write to the environment.
+    bool unlocked = false;
+    /// Called before the tables are opened, within a read transaction whose
+    /// number it gets. If it throws, the environment is not opened.
+    std::function<void(std::uint64_t txnid)> inspect;
   };
 
   /// Opens the environment with LMDB's default sync flags, so that a commit
@@ -56,8 +56,9 @@ public:
   ///                            environment open already: LMDB does not
   ///                            detect a second opening, and closing one
   ///                            object would release the locks of both.
-  ///                            errc::storage_damaged if `check_lmdb_file`
-  ///                            fails or a table is missing.
+  ///                            errc::storage_damaged if a page of the file
+  ///                            is damaged (see lmdb_page_walk.hpp), the file
+  ///                            is too short, or a table is missing.
   ///                            errc::storage_format if another LMDB version
   ///                            wrote the file.
   ///                            errc::storage_failed for other errors.
@@ -75,13 +76,16 @@ private:
   friend class lmdb_cursor;
 
   void open(const options& settings);
+  void inspect(const options& settings);
+  void release_dead_readers() const;
   void open_tables(const options& settings);
 
   std::filesystem::path directory_;
-  std::string registered_; ///< Path under which this object is registered.
+  std::string registered_; ///< Name under which this object is registered.
   MDB_env* env_ = nullptr;
   std::size_t page_size_ = 4096;
   std::vector<unsigned> tables_; ///< LMDB's handles, by table number.
+  mutable std::atomic<std::uint64_t> writes_{0}; ///< Write transactions.
 };
 
 class lmdb_cursor;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/stores/lmdb_store.hpp"
 
+#include <algorithm>
+
 namespace perdura::persistence {
 
 namespace {
@@ -89,6 +91,15 @@ lmdb_rows::lmdb_rows(const std::filesystem::path& directory, bool create,
                      std::uint64_t map_bytes)
   : env_({directory, map_bytes, lmdb_table_names(), create}) {}
 
+lmdb_rows::lmdb_rows(const std::filesystem::path& directory,
+                     lmdb_reading reading, std::uint64_t map_bytes)
+  : env_({.directory = directory,
+          .map_bytes = map_bytes,
+          .tables = lmdb_table_names(),
+          .read_only = true,
+          .unlocked = !reading.is_shared,
+          .inspect = std::move(reading.inspect)}) {}
+
 std::unique_ptr<row_reader> lmdb_rows::read() const {
   return std::make_unique<lmdb_reader>(env_);
 }
@@ -105,17 +116,56 @@ lmdb_log::lmdb_log(const std::filesystem::path& directory, bool create,
                    std::uint64_t map_bytes)
   : env_({directory, map_bytes, {}, create}) {}
 
+lmdb_log::lmdb_log(const std::filesystem::path& directory, lmdb_reading reading,
+                   std::uint64_t map_bytes)
+  : env_({.directory = directory,
+          .map_bytes = map_bytes,
+          .tables = {},
+          .read_only = true,
+          .unlocked = !reading.is_shared,
+          .inspect = std::move(reading.inspect)}) {}
+
+void lmdb_log::freeze() {
+  frozen_
+    = std::make_unique<lmdb_transaction>(env_, lmdb_transaction::mode::read);
+}
+
+/// Calls `read` with a read transaction: the frozen one, or a new one.
+template <class Read>
+auto lmdb_log::reading(Read read) const {
+  if (frozen_)
+    return read(*frozen_);
+  const lmdb_transaction txn(env_, lmdb_transaction::mode::read);
+  return read(txn);
+}
+
+std::optional<std::string> lmdb_log::header() const {
+  return reading([](const lmdb_transaction& txn) {
+    const auto bytes = txn.get(0, big_endian(0));
+    return bytes ? std::optional<std::string>(*bytes) : std::nullopt;
+  });
+}
+
+void lmdb_log::write_header(const std::string& bytes) {
+  lmdb_transaction txn(env_, lmdb_transaction::mode::write);
+  txn.put(0, big_endian(0), bytes);
+  txn.commit();
+}
+
 void lmdb_log::append(const std::vector<record>& records,
                       journal_position trim_to, std::size_t trim_max) {
   // The new records are written and old records are deleted in one transaction,
   // so that only one sync is necessary.
   lmdb_transaction txn(env_, lmdb_transaction::mode::write);
+  if (!pending_header_.empty())
+    txn.put(0, big_endian(0), pending_header_);
   for (const record& r : records)
     txn.append(0, big_endian(r.first), r.bytes);
   // The beginning of the log is searched only if it may contain records that
   // end at or before `trim_to`.
   const bool done = trim_to > trimmed_to_ && trim(txn, trim_to, trim_max);
   txn.commit();
+  pending_header_.clear();
   if (done)
     trimmed_to_ = trim_to;
 }
@@ -130,7 +180,7 @@ bool lmdb_log::trim(lmdb_transaction& txn, journal_position trim_to,
   bool done = true;
   {
     lmdb_cursor cursor(txn, 0);
-    bool more = cursor.first();
+    bool more = cursor.seek(big_endian(1)); // not the header
     while (more) {
       std::string key(cursor.key());
       // A record ends where the next one begins. The newest record is kept.
@@ -150,19 +200,21 @@ bool lmdb_log::trim(lmdb_transaction& txn, journal_position trim_to,
 }
 
 std::optional<record_log::record> lmdb_log::read(journal_position from) const {
-  const lmdb_transaction txn(env_, lmdb_transaction::mode::read);
-  lmdb_cursor cursor(txn, 0);
-  if (!cursor.seek(big_endian(from)))
-    return {};
-  return record{position_of(cursor), std::string(cursor.value())};
+  return reading([&](const lmdb_transaction& txn) -> std::optional<record> {
+    lmdb_cursor cursor(txn, 0);
+    if (!cursor.seek(big_endian(std::max<journal_position>(from, 1))))
+      return {};
+    return record{position_of(cursor), std::string(cursor.value())};
+  });
 }
 
 std::optional<record_log::record> lmdb_log::last() const {
-  const lmdb_transaction txn(env_, lmdb_transaction::mode::read);
-  lmdb_cursor cursor(txn, 0);
-  if (!cursor.last())
-    return {};
-  return record{position_of(cursor), std::string(cursor.value())};
+  return reading([](const lmdb_transaction& txn) -> std::optional<record> {
+    lmdb_cursor cursor(txn, 0);
+    if (!cursor.last() || position_of(cursor) == 0)
+      return {};
+    return record{position_of(cursor), std::string(cursor.value())};
+  });
 }
 
 std::uint64_t lmdb_log::bytes_used() const {

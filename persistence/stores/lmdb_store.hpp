@@ -23,12 +23,24 @@ struct lmdb_map_sizes {
   std::uint64_t views = views_map_bytes;
 };
 
+/// Opens an environment for reading only: nothing in the directory is written,
+/// and nothing is checked except what `inspect` checks.
+struct lmdb_reading {
+  /// If true, a node may be using the environment; its lock file gets an entry
+  /// for the reader. If false, no process may write to the environment.
+  bool is_shared = false;
+  /// See `lmdb_env::options::inspect`.
+  std::function<void(std::uint64_t txnid)> inspect;
+};
+
 /// The tables of a lane, one LMDB table each.
 class lmdb_rows : public row_store {
 public:
   /// @throws storage_exception  As the constructor of `lmdb_env`.
   lmdb_rows(const std::filesystem::path& directory, bool create,
             std::uint64_t map_bytes = views_map_bytes);
+  lmdb_rows(const std::filesystem::path& directory, lmdb_reading reading,
+            std::uint64_t map_bytes);
 
   std::unique_ptr<row_reader> read() const override;
 
@@ -41,12 +53,33 @@ private:
 };
 
 /// The record log of a lane: one unnamed LMDB table, whose keys are the
-/// positions of the records as 64-bit big-endian numbers.
+/// positions of the records as 64-bit big-endian numbers. Positions begin at 1;
+/// the row at position 0 is the header, which states to which hub and lane the
+/// log belongs. The log does not interpret it.
 class lmdb_log : public record_log {
 public:
   /// @throws storage_exception  As the constructor of `lmdb_env`.
   lmdb_log(const std::filesystem::path& directory, bool create,
            std::uint64_t map_bytes = journal_map_bytes);
+  lmdb_log(const std::filesystem::path& directory, lmdb_reading reading,
+           std::uint64_t map_bytes);
+
+  /// Reads from now on see the log as it is at this moment, also while another
+  /// process writes to it.
+  void freeze();
+
+  /// The header; empty if the log has none.
+  std::optional<std::string> header() const;
+
+  /// Writes the header and syncs. To be called before any other thread uses
+  /// the log.
+  void write_header(const std::string& bytes);
+
+  /// Sets a header that the next `append` writes in its transaction. To be
+  /// called before any other thread uses the log.
+  void add_header(std::string bytes) {
+    pending_header_ = std::move(bytes);
+  }
 
   void append(const std::vector<record>& records, journal_position trim_to,
               std::size_t trim_max) override;
@@ -57,11 +90,15 @@ public:
 private:
   bool trim(lmdb_transaction& txn, journal_position trim_to,
             std::size_t trim_max) const;
+  template <class Read>
+  auto reading(Read read) const;
 
   lmdb_env env_;
   /// All records that end at or before this position have been deleted, except
   /// possibly the newest record. Used only by the thread that appends.
   journal_position trimmed_to_ = 0;
+  std::unique_ptr<lmdb_transaction> frozen_; ///< See `freeze`.
+  std::string pending_header_; ///< See `add_header`; empty if there is none.
 };
 
 } // namespace perdura::persistence

@@ -39,18 +39,21 @@ auto inspect(I& f, instance_query& x) {
 /// page size of an iteration.
 inline constexpr std::size_t page_rows_max = 1000;
 
-/// One instance in a page.
+/// One instance in a page. If its rows are damaged, or an index row and the
+/// instance do not fit together, only `id`, `error` and the time of creation
+/// (as far as it is known) are set; the filters may not apply to it.
 struct instance_row {
   instance_id id;
   instance_record record;
   std::string custom_status; ///< JSON text.
   std::string input;         ///< JSON text.
   std::string output;        ///< JSON text; "null" if there is none yet.
+  std::string error; ///< The sentence of errc::storage_damaged; else empty.
 };
 
 template <class I>
 auto inspect(I& f, instance_row& x) {
-  return f(x.id, x.record, x.custom_status, x.input, x.output);
+  return f(x.id, x.record, x.custom_status, x.input, x.output, x.error);
 }
 
 /// One page of a query, ordered by (created_at, id). An instance that exists

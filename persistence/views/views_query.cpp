@@ -29,16 +29,33 @@ struct stream {
   std::string end; ///< First key after the range; empty means no limit.
   std::unique_ptr<row_cursor> cursor;
   created_key_parts at; ///< Parts of the current row's key.
+  std::string name;     ///< The orchestrator's name in the current row.
 
-  /// Parses the key of the cursor's row; false if it is beyond the range.
-  bool load() {
-    if (!end.empty() && cursor->key() >= end)
-      return false;
-    auto parts = parse_created_key(cursor->key(), t == table::by_status);
-    if (!parts)
-      throw_damaged(t, cursor->key(), "its key is too short");
-    at = std::move(*parts);
-    return true;
+  /// Reads the cursor's row; false if it and all rows after it are beyond the
+  /// range. Damaged rows on the way are added to `damaged`.
+  bool load(std::vector<instance_row>& damaged) {
+    for (bool more = true; more; more = cursor->next()) {
+      const std::string_view key = cursor->key();
+      try {
+        name = decode_row<std::string>(t, key, cursor->value());
+        // The end of the range is believed only if the row is sound.
+        if (!end.empty() && key >= end)
+          return false;
+        auto parts = parse_created_key(key, t == table::by_status);
+        if (!parts)
+          throw_damaged(t, key, "its key is too short");
+        at = std::move(*parts);
+        return true;
+      } catch (const storage_exception& e) {
+        if (e.reason().code != errc::storage_damaged)
+          throw;
+        instance_row& row = damaged.emplace_back();
+        if (const auto parts = parse_created_key(key, t == table::by_status))
+          row.id = parts->id;
+        row.error = e.reason().message;
+      }
+    }
+    return false;
   }
 };
 
@@ -70,27 +87,57 @@ public:
     scanned_page page;
     std::size_t cost = 0;
     std::size_t bytes = 0;
-    page_position last;
+    std::size_t count = 0;
+    page_position last = after_.value_or(page_position{});
     while (!order_.empty() || !changed_.empty()) {
       // The limits are checked before an entry is read, so that `stopped_at` is
       // set only if there is a further entry.
-      if (page.rows.size() >= query_.top || cost >= page_entries_max
+      if (count >= query_.top || cost >= page_entries_max
           || bytes >= page_bytes_max) {
         page.stopped_at = last;
         break;
       }
+      add_damaged(page, last);
       ++cost;
       std::optional<instance_row> row
         = changed_is_next() ? next_changed(last) : next_stored(last, cost);
       if (row) {
         bytes += row->input.size() + row->output.size();
         page.rows.push_back(std::move(*row));
+        ++count;
       }
     }
+    if (!page.stopped_at)
+      add_damaged(page, last);
     return page;
   }
 
 private:
+  /// Adds the damaged index rows that were passed. Their keys say nothing
+  /// certain about their place, so they neither count for `top` nor end a page:
+  /// they belong to the page of the row after them.
+  void add_damaged(scanned_page& page, const page_position& last) {
+    for (instance_row& row : damaged_) {
+      row.record.created_at = last.created_at;
+      page.rows.push_back(std::move(row));
+    }
+    damaged_.clear();
+  }
+
+  /// Reads an instance with `read`. If it is damaged, the row has an error.
+  template <class Read>
+  static void read_or_report(instance_row& row, Read read) {
+    try {
+      read();
+    } catch (const storage_exception& e) {
+      if (e.reason().code != errc::storage_damaged)
+        throw;
+      const timestamp created_at = row.record.created_at;
+      row = {.id = row.id, .error = e.reason().message};
+      row.record.created_at = created_at;
+    }
+  }
+
   /// An instance that was found by its ID; `row` is filled in step by step.
   struct candidate {
     partition_id partition{};
@@ -150,7 +197,7 @@ private:
     instance_row row;
     row.id = next.write->id;
     row.record = *next.write->record;
-    read_payloads(next.partition, row);
+    read_or_report(row, [&] { read_payloads(next.partition, row); });
     return row;
   }
 
@@ -165,10 +212,10 @@ private:
     if (fits_index(*next) && !pending_.contains(next->partition, next->at.id)) {
       cost += record_cost;
       row = read_row(*next);
-      if (!fits_record(row->record))
+      if (row->error.empty() && !fits_record(row->record))
         row.reset();
     }
-    if (next->cursor->next() && next->load())
+    if (next->cursor->next() && next->load(damaged_))
       order_.push(next);
     return row;
   }
@@ -227,11 +274,15 @@ private:
       }
       const std::string key
         = instance_key(one.partition, one.row.id, row_kind::record);
-      auto record = get_row<instance_record>(rows_, table::instances, key);
-      if (!record)
-        throw_damaged(table::instances, key, "its instance has no record");
-      one.row.record = std::move(*record);
-      return !fits(one.row.id, one.row.record);
+      read_or_report(one.row, [&] {
+        auto record = get_row<instance_record>(rows_, table::instances, key);
+        if (!record)
+          throw_damaged(table::instances, key, "its instance has no record");
+        one.row.record = std::move(*record);
+      });
+      // A damaged instance is listed on the first page.
+      return one.row.error.empty() ? !fits(one.row.id, one.row.record)
+                                   : after_.has_value();
     });
     std::sort(found->begin(), found->end(),
               [](const candidate& a, const candidate& b) {
@@ -277,7 +328,8 @@ private:
           = {page.rows.back().record.created_at, page.rows.back().id};
         break;
       }
-      read_payloads(one.partition, one.row);
+      if (one.row.error.empty())
+        read_or_report(one.row, [&] { read_payloads(one.partition, one.row); });
       bytes += one.row.input.size() + one.row.output.size();
       page.rows.push_back(std::move(one.row));
     }
@@ -336,7 +388,7 @@ private:
       return;
     if (skip && s.cursor->key() == begin && !s.cursor->next())
       return;
-    if (s.load())
+    if (s.load(damaged_))
       streams_.push_back(std::move(s));
   }
 
@@ -344,9 +396,7 @@ private:
   bool fits_index(const stream& s) const {
     if (!s.at.id.starts_with(query_.id_prefix))
       return false;
-    return query_.name.empty()
-           || decode_row<std::string>(s.t, s.cursor->key(), s.cursor->value())
-                == query_.name;
+    return query_.name.empty() || s.name == query_.name;
   }
 
   /// Checks the filters that need the record.
@@ -361,14 +411,36 @@ private:
   instance_row read_row(const stream& s) const {
     instance_row row;
     row.id = s.at.id;
-    const std::string key = instance_key(s.partition, row.id, row_kind::record);
-    auto record = get_row<instance_record>(rows_, table::instances, key);
-    if (!record)
-      throw_damaged(s.t, s.cursor->key(), "its instance does not exist");
-    row.record = std::move(*record);
-    if (fits_record(row.record))
-      read_payloads(s.partition, row);
+    row.record.created_at = s.at.created_at;
+    read_or_report(row, [&] {
+      const std::string key
+        = instance_key(s.partition, row.id, row_kind::record);
+      auto record = get_row<instance_record>(rows_, table::instances, key);
+      if (!record)
+        throw_damaged(s.t, s.cursor->key(), "its instance does not exist");
+      check_indexes(s, *record);
+      row.record = std::move(*record);
+      if (fits_record(row.record))
+        read_payloads(s.partition, row);
+    });
     return row;
+  }
+
+  /// Checks that the index row and the record agree, and that the other index
+  /// has its row too.
+  void check_indexes(const stream& s, const instance_record& record) const {
+    const std::string of_created
+      = created_key(s.partition, record.created_at, s.at.id);
+    const std::string of_status
+      = status_key(s.partition, record.status, record.created_at, s.at.id);
+    const bool is_created = s.t == table::by_created;
+    if (s.cursor->key() != (is_created ? of_created : of_status)
+        || s.name != record.name)
+      throw_damaged(s.t, s.cursor->key(), "it differs from its instance");
+    const table other = is_created ? table::by_status : table::by_created;
+    const std::string& key = is_created ? of_status : of_created;
+    if (!rows_.get(other, key))
+      throw_damaged(other, key, "it is missing, but its instance exists");
   }
 
   /// Reads the custom status, the input and the output of an instance.
@@ -376,15 +448,26 @@ private:
     const auto writes = pending_.writes_of(partition, row.id);
     row.custom_status = read_custom_status(partition, row.id, writes);
     row.output = "null";
+    const event_index count = row.record.history_count;
+    const auto require = [&](bool is_complete) {
+      if (!is_complete)
+        throw_damaged(table::instances,
+                      instance_key(partition, row.id, row_kind::record),
+                      "history events that it counts are missing");
+    };
     // execution_started is among the first two events.
-    for (const history_event& event :
-         read_events(partition, row.id, 0, 2, writes))
+    const auto first = read_events(partition, row.id, 0, 2, writes);
+    require(first.size() >= std::min<event_index>(count, 2));
+    for (const history_event& event : first)
       if (const auto* started = std::get_if<execution_started>(&event.body))
         row.input = started->input;
-    if (row.record.output_event > 0)
-      for (const history_event& event :
-           read_events(partition, row.id, row.record.output_event, 1, writes))
+    if (row.record.output_event > 0) {
+      const auto last
+        = read_events(partition, row.id, row.record.output_event, 1, writes);
+      require(!last.empty() || row.record.output_event >= count);
+      for (const history_event& event : last)
         read_output(event, row);
+    }
   }
 
   std::string
@@ -437,6 +520,7 @@ private:
   std::deque<stream> streams_;
   std::priority_queue<stream*, std::vector<stream*>, later> order_;
   std::vector<changed_instance> changed_; ///< A heap; see is_later.
+  std::vector<instance_row> damaged_;     ///< See `add_damaged`.
 };
 
 } // namespace

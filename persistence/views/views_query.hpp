@@ -28,8 +28,10 @@ struct scanned_page {
   std::optional<page_position> stopped_at;
 };
 
-/// Returns the page of the given partitions that begins after `after`.
-/// @throws storage_exception  A row is damaged.
+/// Returns the page of the given partitions that begins after `after`. A
+/// damaged instance is a row with an error; each row is compared with its
+/// instance, and the instance with both indexes.
+/// @throws storage_exception  The store cannot be read.
 scanned_page scan(const row_reader& rows, const pending_layers& pending,
                   const std::vector<partition_id>& partitions,
                   const instance_query& query,

@@ -65,6 +65,35 @@ BOOST_AUTO_TEST_CASE(a_check_without_an_exit_code_does_not_succeed) {
   BOOST_TEST(checked.err_contains("exit code"), checked.err);
 }
 
+// Damage and a directory that cannot be read have different exit codes.
+BOOST_AUTO_TEST_CASE(check_tells_damage_from_a_directory_it_cannot_read) {
+  const temp_directory home;
+  const std::string hub = (home.path() / "hub").string();
+  const auto check = [](const std::string& directory) {
+    return run_perdura({"check", "--data-dir", directory});
+  };
+  BOOST_TEST(check(hub).code == client::exit_usage);
+  BOOST_TEST_REQUIRE(run_perdura({"hub", "create", "--data-dir", hub}).code
+                     == 0);
+  const outcome sound = check(hub);
+  BOOST_TEST(sound.code == client::exit_ok, sound.err);
+  for (const char* name :
+       {"lane-0/views/data.mdb", "lane-0/journal/data.mdb", "hub"}) {
+    const std::filesystem::path file = home.path() / "hub" / name;
+    const auto size = std::filesystem::file_size(file);
+    std::filesystem::copy_file(file, home.path() / "saved");
+    std::filesystem::resize_file(file, size / 3);
+    const outcome damaged = check(hub);
+    BOOST_TEST(damaged.code == client::exit_instance_failed, name);
+    std::filesystem::remove(file);
+    std::filesystem::rename(home.path() / "saved", file);
+  }
+  BOOST_TEST(check(hub).code == client::exit_ok);
+  std::filesystem::remove(home.path() / "hub/hub");
+  BOOST_TEST(check(hub).code == client::exit_usage);
+  BOOST_TEST(check((home.path() / "none").string()).code == client::exit_usage);
+}
+
 // Regression: a write that ended early was reported as a full disk.
 BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_written_whole_names_the_reason) {
   const signal_handling ignored(SIGXFSZ, SIG_IGN);

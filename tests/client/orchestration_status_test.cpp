@@ -57,6 +57,17 @@ task_scheduled scheduled(task_sequence sequence, std::string input = "1") {
 
 BOOST_AUTO_TEST_SUITE(orchestration_status_json)
 
+// The other members would be made up.
+BOOST_AUTO_TEST_CASE(damaged_instance_is_an_id_and_an_error) {
+  orchestration_status status;
+  status.instance_id = "order-17";
+  status.error = "the row \"x\" is damaged";
+  const json shown = json::parse(to_json(status));
+  BOOST_TEST(shown.size() == 2U);
+  BOOST_TEST(shown.at("instanceId") == "order-17");
+  BOOST_TEST(shown.at("error") == "the row \"x\" is damaged");
+}
+
 BOOST_AUTO_TEST_CASE(json_has_the_eight_members_of_durable_functions) {
   orchestration_status status;
   status.name = "E1_HelloSequence";

@@ -51,7 +51,7 @@ findings no_file_reads_the_wall_clock(const source_file& file) {
   // durable timers.
   static const std::regex may_measure(
     "persistence/records/clock\\.cpp|persistence/[a-z]+/"
-    "[a-z_]*(committer|views)[a-z_]*\\.cpp"
+    "[a-z_]*(committer|views|file_watch)[a-z_]*\\.cpp"
     "|actors/[a-z]+/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
     "|(cluster|client)/[a-z]+/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"
     "|client/(api/(node_host|orchestration_client)|main)\\.cpp"
