@@ -261,7 +261,7 @@ result<std::string> alternative_names(const std::vector<std::string>& hosts) {
 struct certificate_authority::parts {
   certificate_detail::key_handle key;
   certificate_detail::certificate_handle certificate;
-  certificate_detail::time_handle until; ///< Of the certificates it signs.
+  certificate_detail::time_handle until; ///< End of the certificates it signs.
   certificate_pair pem;
 
   /// Creates a certificate for a key.

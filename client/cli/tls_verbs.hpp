@@ -28,7 +28,7 @@ int tls_init_verb(const tls_init_options& options, terminal& io);
 /// The command line of `tls add` and `tls renew`.
 struct tls_name_options {
   std::string directory = "perdura-tls";
-  std::string name; ///< Of a node or a client; it names the files.
+  std::string name; ///< The node or client; it names the files.
   /// As in tls_init_options. Not used by `tls renew`, which keeps the hosts.
   std::vector<std::string> hosts;
   int days = 3650;

@@ -13,7 +13,9 @@
 #include "cluster/scheduling/run_queue.hpp"
 #include "cluster/transport/caf_transport.hpp"
 #include "persistence/process/build_info.hpp"
+#include "persistence/process/guarded_call.hpp"
 #include "persistence/process/logging.hpp"
+#include "persistence/process/sync_watch.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
 #include <algorithm>
@@ -88,6 +90,8 @@ node_report node::impl::report() const {
                                         + entry->options().version);
   about.activities = functions_->activity_names();
   about.stuck = survey_stuck(partitions_);
+  for (const unready_reason& each : unready_reasons())
+    about.unready.emplace_back(each.code, each.message);
   about.peers = query_peer_reports(router_);
   return about;
 }
@@ -124,7 +128,10 @@ void node::impl::open_router() {
     = [view = view_](const node_id& node) { view->peer_disconnected(node); };
   dependencies.must_stop = [this](const error& why) {
     if (must_stop_)
-      must_stop_(why);
+      guarded_call(
+        log_channel::cluster,
+        [] { return std::string("The stop listener of the node"); },
+        [&] { must_stop_(why); });
   };
   // The actor has a thread of its own (`detached`), because a query may read
   // many rows.
@@ -170,8 +177,14 @@ void node::impl::create_gateway() {
     std::shared_lock lock(access->mutex);
     actors::management_payload none;
     none.id = id;
-    return access->node != nullptr && access->node->make_payload_
-             ? access->node->make_payload_(id)
+    if (access->node == nullptr || !access->node->make_payload_)
+      return none;
+    actors::management_payload made;
+    return guarded_call(
+             log_channel::cluster,
+             [&] { return "The payload maker for instance \"" + id + '"'; },
+             [&] { made = access->node->make_payload_(id); })
+             ? made
              : none;
   };
   dependencies.is_seed_compatible
@@ -414,6 +427,22 @@ std::vector<std::string> node::impl::stop() {
   system_.reset(); // blocks until all actors have ended
   journal_->close();
   return left;
+}
+
+std::vector<unready_reason> node::impl::unready_reasons() const {
+  readiness_facts facts;
+  facts.is_serving = serving_;
+  const std::shared_lock lock(access_->mutex);
+  facts.is_stopping = access_->node == nullptr;
+  if (facts.is_stopping)
+    return reasons_of(facts);
+  // `begin` sets `peers_` before the node serves.
+  facts.is_admitted = !facts.is_serving || is_admitted();
+  facts.is_disk_full = journal_->is_full();
+  facts.has_no_thread
+    = watch_.is_stuck(threads_, system_clock().now(), std::chrono::seconds(5));
+  facts.sync_time = sync_watch::of_process().longest();
+  return reasons_of(facts);
 }
 
 node_statistics node::impl::statistics() const {

@@ -88,11 +88,7 @@ public:
     return cluster_query_->reports();
   }
 
-  bool is_ready() const {
-    return serving_ && is_admitted()
-           && !watch_.is_stuck(threads_, persistence::system_clock().now(),
-                               std::chrono::seconds(5));
-  }
+  std::vector<unready_reason> unready_reasons() const;
 
   /// False while the data directory is new and no other node has admitted this
   /// node. A node without a cluster, and the only node of a cluster, need no

@@ -142,7 +142,8 @@ public:
 
 private:
   void log_refusal(caf::io::connection_handle from, const std::string& why) {
-    auto& refused = persistence::counters_of_process().refused_cluster_connections;
+    auto& refused
+      = persistence::counters_of_process().refused_cluster_connections;
     if (refused.fetch_add(1) >= refusals_logged_max)
       return;
     persistence::log(persistence::log_channel::cluster,

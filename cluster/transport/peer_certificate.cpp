@@ -76,7 +76,7 @@ std::string shown_names(const peer_certificate& certificate) {
   return all.empty() ? "nobody" : all;
 }
 
-/// What an operator does to get the right certificate for a node.
+/// The way in which an operator gets the right certificate for a node.
 std::string advice(const std::string& node) {
   return "Create a certificate for this node with \"perdura tls add " + node
          + "\" in the directory of the certificate authority, and set "

@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(add_creates_a_certificate_that_the_other_nodes_accept) {
   BOOST_TEST(add({"reports", "--client"}).code == 0);
   BOOST_TEST(verifies("reports", X509_PURPOSE_SSL_CLIENT));
   BOOST_TEST(!verifies("reports", X509_PURPOSE_SSL_SERVER));
-  // What is refused changes nothing.
+  // A refused command changes nothing.
   BOOST_TEST(add({"node-4"}).err_contains("tls renew node-4"));
   BOOST_TEST(add({"node-1"}).err_contains("exists"));
   BOOST_TEST(add({"ca"}).err_contains("may not be called"));

@@ -88,7 +88,7 @@ struct open_port_fixture {
     }
   }
 
-  /// What a process sends to introduce itself.
+  /// The message by which a process introduces itself.
   std::string handshake(std::uint32_t process) {
     return message(header_of(message_type::client_handshake, 0),
                    caf::make_node_id(process, std::string(40, 'a')).value());
