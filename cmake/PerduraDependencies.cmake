@@ -3,7 +3,7 @@
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
-find_package(CAF 0.17.6 REQUIRED COMPONENTS core io openssl)
+find_package(CAF 0.17.6 REQUIRED COMPONENTS core io)
 # Boost 1.74, because libmsgpack-cxx-dev conflicts with Debian's later Boost.
 find_package(Boost 1.74 REQUIRED)
 find_package(msgpack REQUIRED)       # msgpackc-cxx

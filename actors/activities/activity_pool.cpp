@@ -2,7 +2,9 @@
 #include "actors/activities/activity_pool.hpp"
 
 #include "actors/activities/activity_actor.hpp"
+#include "persistence/process/guarded_call.hpp"
 #include "persistence/process/thread_role.hpp"
+#include "persistence/process/thread_start.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
 #include <algorithm>
@@ -34,6 +36,10 @@ constexpr std::uint64_t inline_runs_min = 64;
 // Maximum number of items that run inline in a row; then the thread returns to
 // the scheduler.
 constexpr std::uint64_t inline_items_max = 16;
+
+// After the system has refused a thread, the pool asks for another one only
+// after this time.
+constexpr std::chrono::seconds retry_after{10};
 
 // While activities are short, another worker is used only if at least this
 // many items are queued for each worker that is not slow.
@@ -76,6 +82,7 @@ activity_pool::activity_pool(caf::actor_system& system,
     options_(options),
     dependencies_(std::move(dependencies)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
+    workers_max_(options.activities_max),
     inline_worker_(system.spawn(activity_behavior, this, true)),
     monitor_([this] { run_monitor(); }) {}
 
@@ -130,10 +137,14 @@ bool activity_pool::wants_another_worker() const {
 bool activity_pool::assign_next(std::vector<assignment>& assignments) {
   if (busy_ >= options_.activities_max)
     return false;
+  if (workers_max_ < options_.activities_max
+      && std::chrono::steady_clock::now() - threads_refused_at_ > retry_after)
+    workers_max_ = options_.activities_max;
+  const bool is_short = busy_ == 0 && last_run_ >= inline_runs_min
+                        && average_time_ <= inline_time_max;
   const bool runs_inline = inline_worker_ && inline_worker_is_free_
-                           && busy_ == 0 && last_run_ >= inline_runs_min
-                           && average_time_ <= inline_time_max;
-  if (!runs_inline && idle_.empty() && workers_ >= options_.activities_max)
+                           && (is_short || workers_max_ == 0);
+  if (!runs_inline && idle_.empty() && workers_ >= workers_max_)
     return false;
   auto item = pop_startable();
   if (!item)
@@ -157,10 +168,45 @@ bool activity_pool::assign_next(std::vector<assignment>& assignments) {
 /// without the mutex.
 void activity_pool::send_assignment(activity_work_item item,
                                     const activity_actor& worker) {
-  caf::anon_send(
-    worker ? worker
-           : system_.spawn<caf::detached>(activity_behavior, this, false),
-    std::move(item));
+  if (worker) {
+    caf::anon_send(worker, std::move(item));
+    return;
+  }
+  // CAF cannot undo the creation of an actor whose thread is refused.
+  if (persistence::available_threads(1) == 1)
+    caf::anon_send(system_.spawn<caf::detached>(activity_behavior, this, false),
+                   std::move(item));
+  else
+    assign_without_thread(std::move(item));
+}
+
+/// Called instead of the creation of a worker if the system refuses its thread.
+/// The item goes back to the front of the queue, from which the other workers
+/// take it; without any it runs inline.
+void activity_pool::assign_without_thread(activity_work_item item) {
+  persistence::note_refused_thread("activities");
+  activity_actor runs_inline;
+  {
+    const std::lock_guard lock(mutex_);
+    --workers_;
+    workers_max_ = workers_;
+    threads_refused_at_ = std::chrono::steady_clock::now();
+    if (workers_ == 0 && inline_worker_is_free_ && inline_worker_) {
+      inline_worker_is_free_ = false;
+      runs_inline = inline_worker_;
+    } else {
+      --busy_;
+      const auto by_name = running_by_name_.find(item.name);
+      if (by_name != running_by_name_.end() && --by_name->second == 0)
+        running_by_name_.erase(by_name);
+      if (!closed_)
+        queue_.push_front({std::move(item), std::nullopt});
+      if (busy_ == 0)
+        became_idle_.notify_all();
+    }
+  }
+  if (runs_inline)
+    caf::anon_send(runs_inline, std::move(item));
 }
 
 void activity_pool::submit(activity_work_item item) {
@@ -244,7 +290,13 @@ history_body activity_pool::run(worker_state& state) {
   call.deadline = state.deadline;
   activity_context context(std::move(call));
   if (dependencies_.observe)
-    dependencies_.observe(context);
+    persistence::guarded_call(
+      log_channel::actors,
+      [&] {
+        return "The observer of activity \"" + state.item.name
+               + "\" of instance \"" + state.item.instance + '"';
+      },
+      [&] { dependencies_.observe(context); });
   return body_of(state.item, dependencies_.functions->run_activity(
                                state.item.name, context, state.input));
 }
@@ -343,8 +395,7 @@ void activity_pool::run_monitor() {
     // The monitor examines the workers at intervals only if items are queued
     // and another worker is available; otherwise it sleeps until the next
     // time-out.
-    const bool has_more_workers
-      = !idle_.empty() || workers_ < options_.activities_max;
+    const bool has_more_workers = !idle_.empty() || workers_ < workers_max_;
     monitor_sleeps_ = queue_.empty() || !has_more_workers;
     const auto is_called = [this] { return closed_ || !monitor_sleeps_; };
     if (!monitor_sleeps_)

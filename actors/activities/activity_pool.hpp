@@ -48,7 +48,8 @@ struct activity_pool_dependencies {
   /// API.
   std::function<management_payload(const std::string&)> payload_of;
   std::shared_ptr<management_gateway> gateway; ///< May be null.
-  /// Called before each attempt, on the thread of the attempt. May be empty.
+  /// Called before each attempt, on the thread of the attempt. An exception is
+  /// logged and counted; the attempt is made. May be empty.
   std::function<void(const activity_context&)> observe;
 };
 
@@ -128,6 +129,7 @@ private:
   bool wants_another_worker() const;
   bool assign_next(std::vector<assignment>& assignments);
   void send_assignment(activity_work_item item, const activity_actor& worker);
+  void assign_without_thread(activity_work_item item);
   void begin_run(worker_state& state, activity_work_item item);
   history_body run(worker_state& state);
   bool end_run(worker_state& state);
@@ -151,7 +153,11 @@ private:
   std::deque<queued> queue_;
   std::vector<activity_actor> idle_; ///< Workers without an item.
   std::vector<std::shared_ptr<worker_state>> worker_states_;
-  std::size_t workers_ = 0;    ///< Workers with a thread of their own.
+  std::size_t workers_ = 0; ///< Workers with a thread of their own.
+  /// The number of workers that may have a thread. Less than `activities_max`
+  /// while the system refuses threads; if it is 0, activities run inline.
+  std::size_t workers_max_;
+  std::chrono::steady_clock::time_point threads_refused_at_{};
   std::size_t busy_ = 0;       ///< Workers with an item, assigned or running.
   std::size_t slow_ = 0;       ///< Busy workers whose state is `is_slow`.
   std::uint64_t last_run_ = 0; ///< Number of the run that began last.

@@ -77,7 +77,7 @@ struct retry_options {
   duration time_out{0};
   /// Returns true if the failure may be retried. Null retries every failure.
   /// The function must give the same answer in a replay. An exception counts
-  /// as false. Use a function or a lambda without captures.
+  /// as false; it is logged and counted. Use a function or a lambda without captures.
   bool (*handle)(const task_failed&) = nullptr;
 };
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/execution/orchestration_engine.hpp"
+#include "persistence/process/process_counters.hpp"
 #include "persistence/records/text.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 // The part of orchestration_engine that delivers messages: it finds the task
@@ -110,6 +112,25 @@ void orchestration_engine::fail_call(slot_id id, task_sequence sequence,
   complete_slot(id);
 }
 
+/// Logs and counts an exception of a retry predicate; called by its handler. A
+/// replay calls the predicate again, and notes nothing.
+void orchestration_engine::note_failed_predicate(const std::string& called) {
+  if (is_replaying())
+    return;
+  persistence::counters_of_process().callback_failures.fetch_add(1);
+  std::string message = "one of an unknown type";
+  try {
+    throw;
+  } catch (const std::exception& failure) {
+    message = failure.what();
+  } catch (...) { // keeps the text above
+  }
+  if (log_)
+    log_(identity_.instance, persistence::log_level::error,
+         "The retry predicate for \"" + called + "\" has thrown an exception: "
+           + message + ". The call is not retried.");
+}
+
 /// Applies the retry policy to a failed attempt. Returns true if another
 /// attempt follows; the timer that precedes that attempt has then been
 /// requested.
@@ -132,6 +153,7 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
                         failed.name, failure.type, failure.message)))
         return false;
     } catch (...) {
+      note_failed_predicate(failed.name);
       return false; // a predicate that throws counts as "do not retry"
     }
   }

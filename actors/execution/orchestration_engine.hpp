@@ -233,6 +233,7 @@ private:
   void complete_call(slot_id id, std::string result);
   void fail_call(slot_id id, task_sequence sequence, failure_details failure);
   bool retry(slot_id id, const failure_details& failure);
+  void note_failed_predicate(const std::string& called);
   void start_next_attempt(slot_id id);
   void fire_timer(task_sequence sequence);
   void accept_event(event_raised raised, timestamp time,

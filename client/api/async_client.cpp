@@ -5,6 +5,7 @@
 #include "client/api/management_answers.hpp"
 #include "client/api/management_requests.hpp"
 #include "client/api/started_wait.hpp"
+#include "persistence/process/guarded_call.hpp"
 
 #include <utility>
 
@@ -13,6 +14,19 @@ namespace perdura::client {
 namespace {
 
 using actors::management_answer;
+
+std::string callback_of(const std::string& id) {
+  return "The callback of a call for instance \"" + id + '"';
+}
+
+/// Calls the callback of a call. Its exception must not reach the gateway's
+/// threads, nor the caller, which gets a result only through the callback.
+template <class Done, class Result>
+void call_done(const std::string& id, const Done& done, Result made) noexcept {
+  persistence::guarded_call(
+    persistence::log_channel::client, [&] { return callback_of(id); },
+    [&] { done(std::move(made)); });
+}
 
 /// Submits requests with the executor and the policy of one client.
 struct request_submitter {
@@ -24,19 +38,26 @@ struct request_submitter {
   /// the answer. A request that has failed its checks is not submitted; `done`
   /// receives the error.
   template <class Request, class Convert, class Done>
-  std::uint64_t submit(result<Request> request, Convert convert, Done done) {
+  std::uint64_t submit(result<Request> request, const std::string& id,
+                       Convert convert, Done done) {
     if (!request) {
-      fail(request.error(), std::move(done));
+      run(executor, id, [id, why = request.error(), done = std::move(done)] {
+        call_done(id, done, why);
+      });
       return 0;
     }
-    auto answered = [run = executor, convert,
+    auto answered = [on = executor, convert,
                      done = std::move(done)](management_answer answer) mutable {
-      if (!run) {
-        done(convert(answer));
+      if (!on) {
+        call_done(answer.id, done, convert(answer));
         return;
       }
-      run([convert = std::move(convert), done = std::move(done),
-           answer = std::move(answer)] { done(convert(answer)); });
+      const std::string about = answer.id;
+      run(on, about,
+          [convert = std::move(convert), done = std::move(done),
+           answer = std::move(answer)] {
+            call_done(answer.id, done, convert(answer));
+          });
     };
     return gateway.submit(std::move(*request), std::move(answered),
                           wait_for_owner
@@ -45,12 +66,17 @@ struct request_submitter {
   }
 
 private:
-  template <class Done>
-  void fail(const error& why, Done done) {
-    if (executor)
-      executor([why, done = std::move(done)] { done(why); });
-    else
-      done(why);
+  /// Passes the work to the executor, or does it at once without one.
+  static void run(const call_executor& on, const std::string& id,
+                  std::function<void()> work) {
+    if (!on) {
+      work();
+      return;
+    }
+    persistence::guarded_call(
+      persistence::log_channel::client,
+      [&] { return "The executor of a call for instance \"" + id + '"'; },
+      [&] { on(std::move(work)); });
   }
 };
 
@@ -76,7 +102,7 @@ std::uint64_t async_client::start(std::string_view name, std::string input,
                                   const start_options& options,
                                   started_callback done) const {
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
-    start_request(name, std::move(input), options),
+    start_request(name, std::move(input), options), options.instance_id,
     [](const management_answer& answer) { return to_started(answer); },
     std::move(done));
 }
@@ -91,7 +117,7 @@ void async_client::start_and_wait(std::string_view name, std::string input,
   auto both = std::make_shared<started_wait>(*this, id, std::move(started),
                                              std::move(ended));
   request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
-    std::move(request),
+    std::move(request), id,
     [](const management_answer& answer) { return to_started(answer); },
     [both](result<started_instance> answer) {
       both->on_started(std::move(answer));
@@ -122,8 +148,8 @@ std::uint64_t async_client::get_status(std::string_view instance_id,
     return status;
   };
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
-    result<actors::get_status>(std::move(request)), std::move(convert),
-    std::move(done));
+    result<actors::get_status>(std::move(request)), std::string(instance_id),
+    std::move(convert), std::move(done));
 }
 
 std::uint64_t async_client::wait_until_running(std::string_view instance_id,
@@ -131,6 +157,7 @@ std::uint64_t async_client::wait_until_running(std::string_view instance_id,
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
     result<actors::wait_instance>(
       {std::string(instance_id), actors::wait_for::started}),
+    std::string(instance_id),
     [](const management_answer& answer) { return to_done(answer); },
     std::move(done));
 }
@@ -140,6 +167,7 @@ std::uint64_t async_client::wait_until_ended(std::string_view instance_id,
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
     result<actors::wait_instance>(
       {std::string(instance_id), actors::wait_for::finished}),
+    std::string(instance_id),
     [](const management_answer& answer) { return to_status(answer, {}); },
     std::move(done));
 }
@@ -151,6 +179,7 @@ std::uint64_t async_client::raise_event(std::string_view instance_id,
                                         done_callback done) const {
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
     event_request(instance_id, event_name, std::move(data), request_id),
+    std::string(instance_id),
     [](const management_answer& answer) { return to_done(answer); },
     std::move(done));
 }
@@ -162,6 +191,7 @@ std::uint64_t async_client::control(control_operation kind,
                                     done_callback done) const {
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
     control_request(kind, instance_id, reason, recursive, request_id),
+    std::string(instance_id),
     [](const management_answer& answer) { return to_done(answer); },
     std::move(done));
 }

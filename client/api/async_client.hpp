@@ -39,6 +39,10 @@ class started_wait;
 /// answer into a result copies the payloads and the history in it; this too is
 /// done by the executor.
 ///
+/// An exception of a callback or of an executor is logged once with the
+/// instance and counted (perdura_callback_failures_total), and has no other
+/// effect. It never reaches the thread that makes the call.
+///
 /// Each call returns a number for `cancel`; 0 if it has ended already. The
 /// errors are those of the functions of `orchestration_client`.
 class async_client {

@@ -95,6 +95,21 @@ struct http_api_config {
   /// Largest number of requests that wait for the completion of an instance.
   /// Further ones get 503.
   std::size_t waits_max = 10'000;
+  /// Memory for request bodies that are received or handled, and for answers
+  /// that callers have not read yet, over all connections. A request whose body
+  /// does not fit gets 503, and so does a request that only reads and whose
+  /// answer does not fit. Answers of up to 16 KiB are always sent.
+  std::size_t buffered_bytes_max = std::size_t{256} * 1024 * 1024;
+  /// Largest number of connections that have not sent a complete header. At the
+  /// limit, the one that has waited for the longest time is closed.
+  std::size_t headers_pending_max = 4'000;
+  /// Largest number of requests whose body is being received. Further ones get
+  /// 503.
+  std::size_t bodies_pending_max = 1'000;
+  /// Largest number of connections whose callers have not read an answer for a
+  /// second. Above the limit, those that have waited for the longest time are
+  /// closed.
+  std::size_t answers_pending_max = 1'000;
   /// How long `node_host::stop` waits for the responses of requests in
   /// progress, before it closes their connections.
   persistence::duration stop_patience = std::chrono::seconds(5);

@@ -9,9 +9,11 @@
 #include "client/http/management_api.hpp"
 #include "client/http/tls_context.hpp"
 #include "cluster/node/node.hpp"
+#include "persistence/process/thread_start.hpp"
 #include <perdura/actors/authoring/management_payload.hpp>
 
 #include <atomic>
+#include <system_error>
 
 namespace perdura::client {
 
@@ -93,7 +95,7 @@ management_api_config api_config_of(const http_api_config& http,
   if (const auto url_given = parse_url(api.public_url); url_given)
     api.access_control.hosts.push_back(url_given->host);
   api.task_hub = node.config().task_hub;
-  api.is_ready = [&node] { return node.is_ready(); };
+  api.unready_reasons = [&node] { return node.unready_reasons(); };
   api.statistics = [&node] { return node.statistics(); };
   api.own_counts = [&node] { return node.own_counts(); };
   api.reports = [&node] { return node.reports(); };
@@ -111,11 +113,14 @@ public:
       return;
     }
     // The HTTP server already serves requests while the node recovers.
-    if (request.target == "/healthz")
-      responder.respond({200, R"({"status":"ok"})"});
-    else
-      responder.respond(to_response(
-        {errc::unavailable, "The node is starting; try again soon."}));
+    responder.respond(starting_response(request));
+  }
+
+  /// Authorizes a request before its body is read.
+  std::optional<http_response> admit(const http_request& request) const {
+    if (!is_recovered)
+      return starting_response(request);
+    return api->admit(request);
   }
 
   // The members are destroyed from the last to the first: the HTTP server, then
@@ -138,7 +143,7 @@ node_host::~node_host() {
 
 result<std::unique_ptr<node_host>>
 node_host::start(node_host_config config,
-                 std::shared_ptr<const actors::registry> functions) {
+                 std::shared_ptr<const actors::registry> functions) try {
   std::unique_ptr<node_host> host(new node_host);
   impl& parts = *host->impl_;
   access_keys keys;
@@ -177,6 +182,7 @@ node_host::start(node_host_config config,
     management_api_config api
       = api_config_of(config.http, parts.url, *parts.node, std::move(keys));
     api.connections = [&parts] { return parts.server->connections(); };
+    api.buffered_bytes = [&parts] { return parts.server->buffered_bytes(); };
     parts.api = std::make_unique<management_api>(
       orchestration_client(parts.node->gateway()), std::move(api));
     // The activities and the client API of this process show the same URLs as
@@ -191,7 +197,8 @@ node_host::start(node_host_config config,
       [&parts](http_request request, http_responder responder) {
         parts.handle(std::move(request), std::move(responder));
       },
-      [&parts](int status) { parts.api->count_refused(status); });
+      [&parts](int status) { parts.api->count_refused(status); },
+      [&parts](const http_request& request) { return parts.admit(request); });
   }
   // Other nodes and `perdura cluster status` receive this URL. All setters must
   // be called before `begin`.
@@ -207,6 +214,14 @@ node_host::start(node_host_config config,
     return begun.error();
   parts.is_recovered = true;
   return host;
+
+} catch (const std::system_error& refused) {
+
+  // Thrown by std::thread. `host` ends everything that has been started.
+  if (refused.code() != std::errc::resource_unavailable_try_again)
+    throw;
+  return error{errc::unavailable,
+               persistence::refused_threads_sentence("the node")};
 }
 
 std::uint16_t node_host::http_port() const {

@@ -37,10 +37,11 @@ struct node_host_config {
   /// Called, on any thread, when the other nodes refuse this node permanently
   /// because its data directory was replaced by another directory or by an
   /// older copy. The program must then stop the node, but not on the thread of
-  /// this call. May be empty.
+  /// this call. An exception is logged and counted. May be empty.
   std::function<void(const persistence::error&)> must_stop;
   /// Called before each attempt of an activity, on the thread that runs the
-  /// attempt. For tracing and for tests. May be empty.
+  /// attempt. For tracing and for tests. An exception is logged and counted;
+  /// the attempt is made. May be empty.
   std::function<void(const actors::activity_context&)> observe_activity;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/api/started_wait.hpp"
 
+#include "persistence/process/guarded_call.hpp"
+
 #include <utility>
 
 namespace perdura::client {
@@ -16,7 +18,13 @@ started_wait::started_wait(async_client client, std::string instance_id,
 // No callback is called while the lock is held.
 void started_wait::on_started(result<started_instance> answer) {
   const bool ok = static_cast<bool>(answer);
-  std::exchange(started_, nullptr)(std::move(answer), shared_from_this());
+  // If the callback throws, the wait goes on: its callback is called too.
+  persistence::guarded_call(
+    persistence::log_channel::client,
+    [&] { return "A callback for instance \"" + instance_id_ + '"'; },
+    [&] {
+      std::exchange(started_, nullptr)(std::move(answer), shared_from_this());
+    });
   std::optional<result<orchestration_status>> early;
   std::uint64_t number = 0;
   {

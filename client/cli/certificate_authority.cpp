@@ -4,6 +4,7 @@
 #include "client/http/ip_address.hpp"
 #include "persistence/records/text.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -11,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 namespace perdura::client {
@@ -42,7 +44,12 @@ using key_handle
 using certificate_handle
   = std::unique_ptr<X509, openssl_deleter<X509, X509_free>>;
 using number_handle = std::unique_ptr<BIGNUM, openssl_deleter<BIGNUM, BN_free>>;
+using time_handle
+  = std::unique_ptr<ASN1_TIME, openssl_deleter<ASN1_TIME, ASN1_STRING_free>>;
 using bio_handle = std::unique_ptr<BIO, openssl_deleter<BIO, free_bio>>;
+using names_handle
+  = std::unique_ptr<GENERAL_NAMES,
+                    openssl_deleter<GENERAL_NAMES, GENERAL_NAMES_free>>;
 using extension_handle
   = std::unique_ptr<X509_EXTENSION,
                     openssl_deleter<X509_EXTENSION, X509_EXTENSION_free>>;
@@ -157,6 +164,71 @@ result<certificate_pair> pem_pair_of(X509* certificate, EVP_PKEY* key) {
   return out;
 }
 
+/// Reads a certificate from PEM text. Null if the text is not valid.
+certificate_handle read_pem_certificate(const std::string& text) {
+  const bio_handle memory(
+    BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  return certificate_handle(
+    memory == nullptr
+      ? nullptr
+      : PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
+}
+
+/// Reads a private key from PEM text. Null if the text is not valid.
+key_handle read_pem_key(const std::string& text) {
+  const bio_handle memory(
+    BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  return key_handle(
+    memory == nullptr
+      ? nullptr
+      : PEM_read_bio_PrivateKey(memory.get(), nullptr, nullptr, nullptr));
+}
+
+/// The common name of a certificate; empty if it has none.
+std::string name_of(X509* certificate) {
+  const X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  const ASN1_STRING* name
+    = at < 0 ? nullptr
+             : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+  if (name == nullptr)
+    return {};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(name)),
+          static_cast<std::size_t>(ASN1_STRING_length(name))};
+}
+
+/// The text of a numeric address in a certificate, e.g. "10.0.0.1". Empty if it
+/// has another size than an address.
+std::string address_text(const ASN1_OCTET_STRING* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const int size = ASN1_STRING_length(address);
+  const int family = size == 4 ? AF_INET : AF_INET6;
+  if (size != 4 && size != 16)
+    return {};
+  if (::inet_ntop(family, ASN1_STRING_get0_data(address), text.data(),
+                  static_cast<socklen_t>(text.size()))
+      == nullptr)
+    return {};
+  return text.data();
+}
+
+/// The host names and numeric addresses for which a certificate is valid.
+std::vector<std::string> hosts_of(X509* certificate) {
+  std::vector<std::string> hosts;
+  const names_handle all(static_cast<GENERAL_NAMES*>(
+    X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; all != nullptr && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    const GENERAL_NAME* one = sk_GENERAL_NAME_value(all.get(), i);
+    if (one->type == GEN_DNS)
+      hosts.emplace_back(
+        reinterpret_cast<const char*>(ASN1_STRING_get0_data(one->d.dNSName)),
+        static_cast<std::size_t>(ASN1_STRING_length(one->d.dNSName)));
+    else if (one->type == GEN_IPADD)
+      hosts.push_back(address_text(one->d.iPAddress));
+  }
+  return hosts;
+}
+
 /// True if the text holds only characters of host names. Other characters, such
 /// as a comma or a colon, are syntax in OpenSSL's text for alternative names.
 /// @source RFC 1035, 2.3.4: a name has at most 255 bytes on the wire, which are
@@ -189,7 +261,35 @@ result<std::string> alternative_names(const std::vector<std::string>& hosts) {
 struct certificate_authority::parts {
   certificate_detail::key_handle key;
   certificate_detail::certificate_handle certificate;
+  certificate_detail::time_handle until; ///< End of the certificates it signs.
   certificate_pair pem;
+
+  /// Creates a certificate for a key.
+  result<certificate_pair> sign_for(EVP_PKEY* subject, const std::string& name,
+                                    const std::vector<std::string>& hosts,
+                                    certificate_role role) const {
+    auto names = alternative_names(hosts);
+    if (!names)
+      return names.error();
+    const certificate_handle made = unsigned_certificate(name, subject);
+    X509* to = made.get();
+    std::vector<extension> extensions{
+      {NID_basic_constraints, "critical,CA:FALSE"},
+      {NID_key_usage, "critical,digitalSignature"},
+      {NID_ext_key_usage,
+       role == certificate_role::node ? "serverAuth,clientAuth" : "clientAuth"},
+      {NID_subject_key_identifier, "hash"},
+      {NID_authority_key_identifier, "keyid:always"}};
+    if (!names->empty())
+      extensions.push_back({NID_subject_alt_name, *names});
+    if (to == nullptr
+        || X509_gmtime_adj(X509_getm_notBefore(to), -clock_skew_seconds)
+             == nullptr
+        || X509_set1_notAfter(to, until.get()) != 1
+        || !sign(to, certificate.get(), key.get(), extensions))
+      return failed("certificate for \"" + name + "\"");
+    return pem_pair_of(to, subject);
+  }
 };
 
 certificate_authority::certificate_authority(std::unique_ptr<parts> made)
@@ -226,6 +326,35 @@ result<certificate_authority> certificate_authority::make(int days) {
   if (!pem)
     return pem.error();
   made->pem = std::move(*pem);
+  made->until.reset(ASN1_STRING_dup(X509_get0_notAfter(certificate)));
+  return certificate_authority(std::move(made));
+}
+
+result<certificate_authority>
+certificate_authority::load(const certificate_pair& pem, int days) {
+  ERR_clear_error();
+  auto made = std::make_unique<parts>();
+  made->pem = pem;
+  made->certificate = read_pem_certificate(pem.certificate);
+  made->key = read_pem_key(pem.key);
+  X509* certificate = made->certificate.get();
+  const bool fits = certificate != nullptr && made->key != nullptr
+                    && X509_check_private_key(certificate, made->key.get()) == 1
+                    && X509_check_ca(certificate) > 0;
+  ERR_clear_error();
+  if (!fits)
+    return error{errc::invalid_argument,
+                 "These files are not a certificate authority and its key."};
+  const ASN1_TIME* end = X509_get0_notAfter(certificate);
+  if (X509_cmp_current_time(end) <= 0)
+    return error{errc::invalid_argument,
+                 "The certificate authority is not valid any more. Create a "
+                 "new one with \"perdura tls init\"."};
+  made->until.reset(X509_time_adj_ex(nullptr, days, 0, nullptr));
+  if (made->until == nullptr)
+    return failed("certificate");
+  if (ASN1_TIME_compare(made->until.get(), end) > 0)
+    made->until.reset(ASN1_STRING_dup(end));
   return certificate_authority(std::move(made));
 }
 
@@ -238,39 +367,44 @@ std::string certificate_authority::valid_until() const {
   // this form. ASN.1 times are in UTC.
   std::tm time{};
   std::string text = "2000-01-01";
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(parts_->certificate.get()), &time)
-      == 1)
+  if (ASN1_TIME_to_tm(parts_->until.get(), &time) == 1)
     text.resize(std::strftime(text.data(), text.size() + 1, "%Y-%m-%d", &time));
   return text;
 }
 
 result<certificate_pair>
 certificate_authority::issue(const std::string& name,
-                             const std::vector<std::string>& hosts) const {
+                             const std::vector<std::string>& hosts,
+                             certificate_role role) const {
   ERR_clear_error();
-  auto names = alternative_names(hosts);
-  if (!names)
-    return names.error();
   const key_handle key(EVP_EC_gen("P-256"));
   if (key == nullptr)
     return failed("key");
-  const certificate_handle made = unsigned_certificate(name, key.get());
-  X509* certificate = made.get();
-  X509* issuer = parts_->certificate.get();
-  std::vector<extension> extensions{
-    {NID_basic_constraints, "critical,CA:FALSE"},
-    {NID_key_usage, "critical,digitalSignature"},
-    {NID_ext_key_usage, "serverAuth,clientAuth"},
-    {NID_subject_key_identifier, "hash"},
-    {NID_authority_key_identifier, "keyid:always"}};
-  if (!names->empty())
-    extensions.push_back({NID_subject_alt_name, *names});
-  if (certificate == nullptr
-      || X509_set1_notBefore(certificate, X509_get0_notBefore(issuer)) != 1
-      || X509_set1_notAfter(certificate, X509_get0_notAfter(issuer)) != 1
-      || !sign(certificate, issuer, parts_->key.get(), extensions))
-    return failed("certificate for \"" + name + "\"");
-  return pem_pair_of(certificate, key.get());
+  return parts_->sign_for(key.get(), name, hosts, role);
+}
+
+result<certificate_pair>
+certificate_authority::renew(const certificate_pair& old) const {
+  ERR_clear_error();
+  const certificate_handle before = read_pem_certificate(old.certificate);
+  const key_handle key = read_pem_key(old.key);
+  const bool fits
+    = before != nullptr && key != nullptr
+      && X509_check_private_key(before.get(), key.get()) == 1
+      && X509_check_issued(parts_->certificate.get(), before.get()) == X509_V_OK
+      && X509_verify(before.get(), parts_->key.get()) == 1;
+  ERR_clear_error();
+  if (!fits)
+    return error{errc::invalid_argument,
+                 "The files are not a certificate of this authority and its "
+                 "key."};
+  const std::string name = name_of(before.get());
+  const bool is_node
+    = name != "client"
+      && X509_check_purpose(before.get(), X509_PURPOSE_SSL_SERVER, 0) == 1;
+  return parts_->sign_for(key.get(), name, hosts_of(before.get()),
+                          is_node ? certificate_role::node
+                                  : certificate_role::client);
 }
 
 } // namespace perdura::client

@@ -84,6 +84,15 @@ shown_statuses(const std::vector<std::string_view>& nodes) {
   return shown;
 }
 
+/// "up", "not ready" or "unreachable". A node of an earlier version does not
+/// report whether it is ready.
+const char* state_of(std::string_view node) {
+  if (!is_up(node))
+    return "unreachable";
+  return json_member(node, "isReady").value_or("true") == "false" ? "not ready"
+                                                                  : "up";
+}
+
 /// Prints the table. A node that cannot be reached has "-" in the columns that
 /// only the node itself knows.
 void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
@@ -97,7 +106,7 @@ void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
     rows.front().emplace_back(head);
   for (const std::string_view node : nodes) {
     std::vector<std::string>& row = rows.emplace_back();
-    row = {name_of(node), is_up(node) ? "up" : "unreachable"};
+    row = {name_of(node), state_of(node)};
     const auto owned = json_items(json_member(node, "partitions").value_or(""));
     row.push_back(partitions ? ranges(owned) : std::to_string(owned.size()));
     if (!is_up(node)) {
@@ -151,8 +160,8 @@ std::string nodes_missing_function(const std::string& function,
   return lacking;
 }
 
-/// Prints the nodes that cannot be reached and the functions that only some
-/// nodes have. Prints nothing if there are none.
+/// Prints the nodes that cannot be reached or are not ready, and the functions
+/// that only some nodes have. Prints nothing if there are none.
 void print_warnings(std::string_view body,
                     const std::vector<std::string_view>& nodes, terminal& io) {
   std::string text;
@@ -160,6 +169,12 @@ void print_warnings(std::string_view body,
     if (!is_up(node))
       text += name_of(node) + " is unreachable: "
               + without_terminal_escapes(json_text_member(node, "message"))
+              + '\n';
+  for (const std::string_view node : nodes)
+    for (const auto reason :
+         json_items(json_member(node, "reasons").value_or("")))
+      text += name_of(node) + " is not ready: "
+              + without_terminal_escapes(json_text_member(reason, "message"))
               + '\n';
   for (const auto each :
        json_items(json_member(body, "differingFunctions").value_or(""))) {

@@ -43,6 +43,8 @@ constexpr std::pair<std::string_view, std::string_view> examples[] = {
   {"cluster status", " --url http://127.0.0.1:7072 --partitions"},
   {"hub create", " --data-dir ./hub --partitions 64"},
   {"tls init", " --nodes node-1,node-2,node-3 --host ship.example"},
+  {"tls add", " node-4 --host ship.example"},
+  {"tls renew", " node-1"},
   {"check", " --data-dir ./hub"},
   {"config show", " --config node.toml --http :8080"},
   {"config validate", " node.toml"},
@@ -289,6 +291,19 @@ private:
         "Create a certificate authority and a certificate for each node.",
         [this] { return tls_init_verb(tls_, io_); }),
       tls_);
+    add_tls_name_options(
+      *add_verb(*tls, "add",
+                "Create a certificate for one more node, with the certificate "
+                "authority of the directory.",
+                [this] { return tls_add_verb(tls_name_, io_); }),
+      tls_name_, false);
+    add_tls_name_options(
+      *add_verb(
+        *tls, "renew",
+        "Replace one certificate by a new one with the same name, hosts "
+        "and key.",
+        [this] { return tls_renew_verb(tls_name_, io_); }),
+      tls_name_, true);
   }
 
   void add_config_verbs() {
@@ -549,6 +564,7 @@ private:
   std::string checked_dir_;
   cluster_up_options cluster_;
   tls_init_options tls_;
+  tls_name_options tls_name_;
   start_verb_options start_;
   list_verb_options list_;
   control_verb_options control_;

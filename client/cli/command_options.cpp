@@ -98,6 +98,30 @@ void add_cluster_up_options(CLI::App& to, cluster_up_options& options) {
     ->type_name("N");
 }
 
+namespace {
+
+void add_days_option(CLI::App& to, int& days) {
+  to.add_option("--days", days,
+                "Make the certificates valid for this number of days (1 to "
+                "36500).")
+    ->capture_default_str()
+    ->check(CLI::Range(1, 36500).description(""))
+    ->type_name("DAYS");
+}
+
+void add_certificate_options(CLI::App& to, std::vector<std::string>& hosts,
+                             int& days) {
+  to.add_option("--host", hosts,
+                "Add these host names or numeric addresses to each certificate "
+                "(comma-separated). localhost, 127.0.0.1 and ::1 are always "
+                "included.")
+    ->delimiter(',')
+    ->type_name("HOST");
+  add_days_option(to, days);
+}
+
+} // namespace
+
 void add_tls_init_options(CLI::App& to, tls_init_options& options) {
   to.add_option("--dir", options.directory,
                 "Write the files to this directory. It is created if it does "
@@ -111,18 +135,31 @@ void add_tls_init_options(CLI::App& to, tls_init_options& options) {
     ->delimiter(',')
     ->default_str("node-1,node-2,node-3")
     ->type_name("NAME");
-  to.add_option("--host", options.hosts,
-                "Add these host names or numeric addresses to each certificate "
-                "(comma-separated). localhost, 127.0.0.1 and ::1 are always "
-                "included.")
-    ->delimiter(',')
-    ->type_name("HOST");
-  to.add_option("--days", options.days,
-                "Make the certificates valid for this number of days (1 to "
-                "36500).")
+  add_certificate_options(to, options.hosts, options.days);
+}
+
+void add_tls_name_options(CLI::App& to, tls_name_options& options,
+                          bool is_renewal) {
+  to.add_option("name", options.name,
+                is_renewal ? "The name of a node, or client."
+                           : "The name of the node.")
+    ->required()
+    ->type_name("");
+  to.add_option("--dir", options.directory,
+                "The directory with the certificate authority (ca.pem and "
+                "ca-key.pem).")
     ->capture_default_str()
-    ->check(CLI::Range(1, 36500).description(""))
-    ->type_name("DAYS");
+    ->check(not_empty())
+    ->type_name("DIR");
+  if (is_renewal) {
+    add_days_option(to, options.days);
+    return;
+  }
+  add_certificate_options(to, options.hosts, options.days);
+  to.add_flag(
+    "--client", options.for_client,
+    "Create a certificate for a client gateway, with which no process "
+    "can be a node.");
 }
 
 void add_input_options(CLI::App& to, start_verb_options& options) {

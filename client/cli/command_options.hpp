@@ -71,6 +71,10 @@ void add_cluster_up_options(CLI::App& to, cluster_up_options& options);
 /// The options of `tls init`.
 void add_tls_init_options(CLI::App& to, tls_init_options& options);
 
+/// The argument and the options of `tls add`, or those of `tls renew`.
+void add_tls_name_options(CLI::App& to, tls_name_options& options,
+                          bool is_renewal);
+
 /// --id, --input, --orchestration-version and --timeout.
 void add_input_options(CLI::App& to, start_verb_options& options);
 /// The options of `start` that `run` does not have.

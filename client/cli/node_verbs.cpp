@@ -4,18 +4,20 @@
 #include "client/api/node_host.hpp"
 #include "client/cli/first_orchestration.hpp"
 #include "client/cli/hub_verbs.hpp"
+#include "client/cli/node_start.hpp"
 #include "client/cli/signal_watch.hpp"
 #include "client/cli/temporary_folder.hpp"
 #include "client/examples/samples.hpp"
-#include "cluster/node/node.hpp"
-#include "persistence/process/build_info.hpp"
 #include "persistence/process/logging.hpp"
+#include "persistence/process/thread_start.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <ostream>
+#include <system_error>
 
 namespace perdura::client {
 
@@ -23,43 +25,6 @@ using persistence::errc;
 using persistence::error;
 
 namespace {
-
-/// Prints the addresses and the data directory of a node that serves. The last
-/// line with text must be "Press Ctrl-C to stop.": node_supervisor waits for
-/// it.
-void print_banner(node_host& host, const actors::registry& functions,
-                  bool temporary, terminal& io) {
-  const cluster::node_config& config = host.node().config();
-  std::string names;
-  for (const auto* each : functions.orchestrators())
-    names += (names.empty() ? "" : ", ") + each->name();
-  // The names of the samples are wrapped, so that lines have at most 80
-  // columns.
-  std::vector<std::pair<std::string, std::string>> pairs{
-    {"  HTTP", host.url()},
-    {"  Metrics", host.url() + "/metrics"},
-    {"  Data directory", config.data_dir.string()},
-    {"  Partitions", std::to_string(config.partition_count)}};
-  if (const std::string keys = host.keys_summary(); !keys.empty())
-    pairs.insert(pairs.begin() + 2, {"  Keys", keys});
-  // A line that is wrapped ends after a comma.
-  constexpr std::size_t width = 60;
-  std::string label = "  Samples";
-  while (!names.empty()) {
-    std::size_t end = names.size();
-    if (end > width)
-      end = names.rfind(", ", width) + 1;
-    pairs.emplace_back(label, names.substr(0, end));
-    names.erase(0, std::min(end + 1, names.size()));
-    label.clear();
-  }
-  io.out << "Perdura " << persistence::current_build().version << "\n\n";
-  print_pairs(io.out, pairs);
-  io.out << '\n';
-  if (temporary)
-    io.out << "The data is deleted on exit; --data-dir DIR keeps it.\n";
-  io.out << "Press Ctrl-C to stop.\n" << std::endl;
-}
 
 /// Stops the node. If activities do not end in time, prints their names and
 /// ends the process at once, with the exit code `code`.
@@ -104,28 +69,19 @@ int exit_code_of_stop(signal_watch& signals, terminal& io) {
   return exit_node_refused;
 }
 
-/// Waits up to one second for the other nodes of the cluster, so that the
-/// cluster can usually be used when the banner appears. A node with a new data
-/// directory waits longer: it serves only after another node has admitted it.
-void wait_for_admission(node_host& host, signal_watch& signals, terminal& io) {
-  constexpr auto soon = std::chrono::seconds(1);
-  // The time between two checks for a stop signal.
-  constexpr auto step = std::chrono::milliseconds(200);
-  if (host.node().wait_for_peers(soon) || host.node().wait_until_admitted(step))
-    return;
-  io.out << "The data directory is new; this node serves when another node of "
-            "the cluster has admitted it."
-         << std::endl;
-  while (!signals.stop_requested() && !host.node().wait_until_admitted(step))
-    continue;
-}
-
 /// Runs the node of `dev` and of `serve` until it is stopped. Returns the exit
 /// code of the process.
 int serve(configuration values, bool is_dev, bool once, terminal& io) {
   // Signals are blocked before the node starts its threads. The folder is
   // declared before the node, so that it is removed after the node has stopped.
-  signal_watch signals;
+  std::optional<signal_watch> watch;
+  try {
+    watch.emplace();
+  } catch (const std::system_error&) {
+    return fail(io, {errc::unavailable,
+                     persistence::refused_threads_sentence("the process")});
+  }
+  signal_watch& signals = *watch;
   temporary_folder folder;
   node_host_config& config = values.host;
   const bool temporary = config.node.data_dir.empty();

@@ -50,11 +50,12 @@ result<void> write_new_file(const fs::path& path, std::string_view text,
   return file_error("Cannot write", path, why);
 }
 
-result<void> replace_file(const fs::path& path, std::string_view text) {
+result<void> replace_file(const fs::path& path, std::string_view text,
+                          mode_t mode) {
   fs::path temporary = path;
   temporary += ".new";
   ::unlink(temporary.c_str()); // A killed process may have left this file.
-  if (auto written = write_new_file(temporary, text); !written)
+  if (auto written = write_new_file(temporary, text, mode); !written)
     return written;
   if (::rename(temporary.c_str(), path.c_str()) == 0)
     return {};

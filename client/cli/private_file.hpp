@@ -18,12 +18,13 @@ persistence::result<void> write_new_file(const std::filesystem::path& path,
                                          std::string_view text,
                                          mode_t mode = 0600);
 
-/// Writes a new file with mode 0600 and renames it to `path`, so that a reader
+/// Writes a new file with this mode and renames it to `path`, so that a reader
 /// sees either the old text or the new one, never a part. The file is not
 /// synced to the disk, so after a power failure it may be empty.
 /// @error errc::storage_failed  The file cannot be written.
 persistence::result<void> replace_file(const std::filesystem::path& path,
-                                       std::string_view text);
+                                       std::string_view text,
+                                       mode_t mode = 0600);
 
 /// Creates a directory with mode 0700, and missing parents with the default
 /// mode. A directory that exists is left unchanged.

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <ostream>
 #include <system_error>
 
@@ -74,6 +76,15 @@ result<void> check_names(const std::vector<std::string>& nodes) {
   return {};
 }
 
+/// The hosts of a certificate. With the loopback names, the certificates can
+/// also be used for a cluster on one machine.
+std::vector<std::string> hosts_for(const std::string& name,
+                                   const std::vector<std::string>& further) {
+  std::vector<std::string> hosts{"localhost", "127.0.0.1", "::1", name};
+  hosts.insert(hosts.end(), further.begin(), further.end());
+  return hosts;
+}
+
 /// Creates all keys and certificates in memory; nothing is written yet.
 result<std::vector<new_file>> make_files(const tls_init_options& options,
                                          const certificate_authority& ca) {
@@ -87,12 +98,9 @@ result<std::vector<new_file>> make_files(const tls_init_options& options,
   std::vector<std::string> names = options.nodes;
   names.emplace_back("client");
   for (const std::string& name : names) {
-    // With the loopback names, the certificates can also be used for a cluster
-    // on one machine.
-    std::vector<std::string> hosts{"localhost", "127.0.0.1", "::1"};
-    hosts.push_back(name);
-    hosts.insert(hosts.end(), options.hosts.begin(), options.hosts.end());
-    auto made = ca.issue(name, hosts);
+    auto made = ca.issue(name, hosts_for(name, options.hosts),
+                         name == "client" ? certificate_role::client
+                                          : certificate_role::node);
     if (!made)
       return made.error();
     add(name, *made);
@@ -115,14 +123,31 @@ result<void> check_absent(const std::vector<new_file>& files) {
   return {};
 }
 
+/// Prints the settings by which a node uses its certificate.
+void print_settings(const fs::path& directory, const std::string& node,
+                    terminal& io) {
+  const auto line = [&](const char* key, const fs::path& file) {
+    io.out << key << " = " << as_toml(setting_kind::path, file.string())
+           << '\n';
+  };
+  io.out << "[cluster.tls]\n";
+  line("certificate_file", certificate_of(directory, node));
+  line("key_file", key_of(directory, node));
+  line("ca_file", certificate_of(directory, "ca"));
+}
+
+/// The directory as an absolute path, if the system can tell it.
+fs::path shown_directory(const std::string& directory) {
+  std::error_code failure;
+  const fs::path where = fs::absolute(directory, failure).lexically_normal();
+  return failure ? fs::path(directory) : where;
+}
+
 /// Prints the files, the names for which the certificates are valid, and the
 /// settings that the first node needs. Paths are absolute.
 void print_summary(const tls_init_options& options,
                    const std::string& valid_until, terminal& io) {
-  std::error_code failure;
-  fs::path where = fs::absolute(options.directory, failure).lexically_normal();
-  if (failure)
-    where = options.directory;
+  const fs::path where = shown_directory(options.directory);
   io.out << "Created in " << where.string() << ", valid until " << valid_until
          << ":\n\n";
   std::vector<std::pair<std::string, std::string>> rows{
@@ -138,19 +163,47 @@ void print_summary(const tls_init_options& options,
   io.out << "\nEach is valid for localhost, 127.0.0.1, ::1";
   for (const std::string& host : options.hosts)
     io.out << ", " << host;
-  const auto line = [&](const char* key, const fs::path& file) {
-    io.out << key << " = " << as_toml(setting_kind::path, file.string())
-           << '\n';
-  };
   const std::string& first = options.nodes.front();
   io.out << " and its own name.\nAdd these lines to the configuration of "
          << first
          << (options.nodes.size() > 1 ? "; the other nodes use their own files"
                                       : "")
-         << ":\n\n[cluster.tls]\n";
-  line("certificate_file", certificate_of(where, first));
-  line("key_file", key_of(where, first));
-  line("ca_file", certificate_of(where, "ca"));
+         << ":\n\n";
+  print_settings(where, first, io);
+}
+
+/// Reads a file of the directory.
+/// @error errc::invalid_argument  It cannot be read.
+result<std::string> read_file(const fs::path& path) {
+  std::ifstream file(path);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad())
+    return error{errc::invalid_argument,
+                 "Cannot read " + path.string()
+                   + ". Name the directory that \"perdura tls init\" has "
+                     "created with --dir."};
+  return text;
+}
+
+/// Reads a certificate and its key.
+result<certificate_pair> read_pair(const fs::path& directory,
+                                   const std::string& name) {
+  auto certificate = read_file(certificate_of(directory, name));
+  if (!certificate)
+    return certificate.error();
+  auto key = read_file(key_of(directory, name));
+  if (!key)
+    return key.error();
+  return certificate_pair{std::move(*certificate), std::move(*key)};
+}
+
+/// Loads the authority of the directory.
+result<certificate_authority> load_authority(const fs::path& directory,
+                                             int days) {
+  auto pair = read_pair(directory, "ca");
+  if (!pair)
+    return pair.error();
+  return certificate_authority::load(*pair, days);
 }
 
 } // namespace
@@ -172,6 +225,78 @@ int tls_init_verb(const tls_init_options& options, terminal& io) {
   if (auto written = write_all(*files); !written)
     return fail(io, written.error());
   print_summary(options, ca->valid_until(), io);
+  return exit_ok;
+}
+
+int tls_add_verb(const tls_name_options& options, terminal& io) {
+  if (auto good = check_names({options.name}); !good && !options.for_client)
+    return fail(io, good.error());
+  if (auto good = cluster::check_nodes({}, {options.name}); !good)
+    return fail(io, good.error());
+  auto ca = load_authority(options.directory, options.days);
+  if (!ca)
+    return fail(io, ca.error());
+  auto made = ca->issue(options.name, hosts_for(options.name, options.hosts),
+                        options.for_client ? certificate_role::client
+                                           : certificate_role::node);
+  if (!made)
+    return fail(io, made.error());
+  const fs::path where = options.directory;
+  const std::vector<new_file> files{
+    {certificate_of(where, options.name), made->certificate, 0644},
+    {key_of(where, options.name), made->key, 0600}};
+  std::error_code ignored;
+  for (const new_file& each : files)
+    if (fs::exists(fs::symlink_status(each.path, ignored)))
+      return fail(io, {errc::invalid_argument,
+                       each.path.string()
+                         + " exists; nothing was created. \"perdura tls renew "
+                         + options.name + "\" renews a certificate."});
+  if (auto written = write_all(files); !written)
+    return fail(io, written.error());
+  const fs::path shown = shown_directory(options.directory);
+  io.out << "Created " << options.name << ".pem and " << options.name
+         << "-key.pem in " << shown.string() << ", valid until "
+         << ca->valid_until() << ".\n";
+  if (options.for_client) {
+    io.out << "They are for a client gateway only; no node accepts them as "
+              "those of a node.\n";
+    return exit_ok;
+  }
+  io.out << "The other nodes need no change. Add these lines to the "
+            "configuration of "
+         << options.name << ":\n\n";
+  print_settings(shown, options.name, io);
+  return exit_ok;
+}
+
+int tls_renew_verb(const tls_name_options& options, terminal& io) {
+  if (options.name == "ca")
+    return fail(io, {errc::invalid_argument,
+                     "The authority itself cannot be renewed: all nodes would "
+                     "have to get its new certificate at the same time. Create "
+                     "another authority with \"perdura tls init\" in another "
+                     "directory."});
+  if (auto good = cluster::check_nodes({}, {options.name}); !good)
+    return fail(io, good.error());
+  const fs::path where = options.directory;
+  auto ca = load_authority(where, options.days);
+  if (!ca)
+    return fail(io, ca.error());
+  auto before = read_pair(where, options.name);
+  if (!before)
+    return fail(io, before.error());
+  auto made = ca->renew(*before);
+  if (!made)
+    return fail(io, made.error());
+  const fs::path file = certificate_of(where, options.name);
+  if (auto written = replace_file(file, made->certificate, 0644); !written)
+    return fail(io, written.error());
+  io.out << "Renewed " << shown_directory(file.string()).string()
+         << ", valid until " << ca->valid_until()
+         << ". Its key is the same.\nCopy it to " << options.name
+         << ". The node uses it for new connections; it need not be "
+            "restarted.\n";
   return exit_ok;
 }
 

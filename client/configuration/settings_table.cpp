@@ -419,6 +419,28 @@ void add_limits(std::vector<setting>& to) {
     number("limits.waits_max", 0, count_max,
            "HTTP requests that wait for a completion. Further ones get 503."),
     http_member(&http_api_config::waits_max)));
+  to.push_back(bind_member(
+    size(
+      "limits.buffered_bytes_max", std::int64_t{64} * 1024,
+      "Memory for HTTP bodies that are received or handled and for answers "
+      "that callers have not read, over all connections. A request "
+      "that does not fit gets 503; answers of up to 16 KiB are always sent."),
+    http_member(&http_api_config::buffered_bytes_max)));
+  to.push_back(bind_member(
+    number("limits.headers_pending_max", 1, count_max,
+           "HTTP connections that have not sent a complete header. At the "
+           "limit, the one that has waited for the longest time is closed."),
+    http_member(&http_api_config::headers_pending_max)));
+  to.push_back(bind_member(
+    number("limits.bodies_pending_max", 1, count_max,
+           "HTTP requests whose body is being received. Further ones get 503."),
+    http_member(&http_api_config::bodies_pending_max)));
+  to.push_back(bind_member(
+    number("limits.answers_pending_max", 1, count_max,
+           "HTTP connections whose callers have not read an answer for a "
+           "second. Above the limit, those that have waited for the longest "
+           "time are closed."),
+    http_member(&http_api_config::answers_pending_max)));
 }
 
 /// Section [log].

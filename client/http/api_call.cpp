@@ -161,8 +161,13 @@ std::string api_call::request_id() const {
 }
 
 void run_blocking(const api_call_ptr& call, std::function<void()> work) {
+  run_blocking(call->context->blocking_calls, call, std::move(work));
+}
+
+void run_blocking(blocking_call_pool& pool, const api_call_ptr& call,
+                  std::function<void()> work) {
   // `submit` also fails while the API stops.
-  if (!call->context->blocking_calls.submit(std::move(work)))
+  if (!pool.submit(std::move(work)))
     call->fail({errc::overloaded,
                 "Too many queries are in progress on this node; try again."});
 }

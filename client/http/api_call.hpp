@@ -42,6 +42,11 @@ struct api_context {
   std::atomic<std::size_t> waits{0};
   /// For queries over all nodes and for large responses.
   blocking_call_pool blocking_calls{4};
+  /// For /metrics, and for the reports of all nodes: an operator must see what
+  /// a node does also while callers occupy `blocking_calls`. A report waits for
+  /// nodes that do not answer, so it must not delay the metrics.
+  blocking_call_pool metrics_calls{1, 16};
+  blocking_call_pool report_calls{1, 16};
 };
 
 /// One call in progress. Routes hold it by a shared pointer until they have
@@ -142,6 +147,8 @@ void record_response(api_context& context, const http_request& request,
 /// Runs `work` on a thread of the pool. If the queue of the pool is full, the
 /// call fails with errc::overloaded instead.
 void run_blocking(const api_call_ptr& call, std::function<void()> work);
+void run_blocking(blocking_call_pool& pool, const api_call_ptr& call,
+                  std::function<void()> work);
 
 // --- The routes -------------------------------------------------------------
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/http/blocking_call_pool.hpp"
 
+#include "persistence/process/thread_start.hpp"
+
+#include <system_error>
+
 namespace perdura::client {
 
 blocking_call_pool::blocking_call_pool(std::size_t threads_max,
@@ -38,7 +42,16 @@ bool blocking_call_pool::submit(std::function<void()> call) {
     // A new thread is started only if there are more queued calls than idle
     // threads.
     if (idle_ < waiting_.size() && threads_.size() < threads_max_)
-      threads_.emplace_back([this] { work(); });
+      try {
+        threads_.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        persistence::note_refused_thread("queries of the HTTP API");
+        // The threads that exist take the call. Without any the call fails.
+        if (threads_.empty()) {
+          waiting_.pop_back();
+          return false;
+        }
+      }
   }
   changed_.notify_one();
   return true;

@@ -30,7 +30,7 @@ public:
   blocking_call_pool& operator=(const blocking_call_pool&) = delete;
 
   /// Queues a call. Returns false, and does not run the call, if the queue is
-  /// full or after `stop`.
+  /// full, if the system refuses the first thread, or after `stop`.
   [[nodiscard]] bool submit(std::function<void()> call);
 
   /// Drops the queue and blocks until the running calls have ended. Must not

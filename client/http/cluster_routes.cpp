@@ -2,6 +2,7 @@
 // The route /perdura/cluster: the reports of all nodes as one JSON object.
 #include "actors/authoring/json_text_check.hpp"
 #include "client/http/api_call.hpp"
+#include "client/http/json.hpp"
 #include <perdura/client/api/orchestration_status.hpp>
 
 #include <algorithm>
@@ -84,6 +85,12 @@ std::string node_json(const reported_node& one) {
          + ",\"lastErrorAt\":" + time_or_null(x.last_error_at)
          + ",\"orchestrators\":" + json_array(x.orchestrators, json_string)
          + ",\"activities\":" + json_array(x.activities, json_string)
+         + ",\"isReady\":" + (x.unready.empty() ? "true" : "false")
+         + ",\"reasons\":"
+         + json_array(x.unready,
+                      [](const auto& each) {
+                        return reason_json({each.first, each.second});
+                      })
          + ",\"peers\":" + json_array(x.peers, peer_json) + '}';
 }
 
@@ -96,7 +103,7 @@ void get_cluster(const api_call_ptr& call) {
                 "This HTTP API has no node to report on."});
     return;
   }
-  run_blocking(call, [call] {
+  run_blocking(call->context->report_calls, call, [call] {
     // Blocks until every node has answered or its time-out has elapsed.
     const auto nodes = call->context->config.reports();
     std::vector<const std::vector<std::string>*> orchestrators;

@@ -105,10 +105,34 @@ http_response error_response(int status, const char* code,
   return response;
 }
 
+/// The request without its body. Trailer fields, which follow a chunked body,
+/// are dropped: a proxy that removes or checks keys in the header would not
+/// have seen them.
+/// @source RFC 9110, section 6.5.1.
+template <class Message>
+http_request head_of(const Message& message, std::size_t header_fields) {
+  http_request request;
+  request.method = std::string(message.method_string());
+  request.target = std::string(message.target());
+  for (const auto& field : message) {
+    if (request.headers.size() == header_fields)
+      break;
+    request.headers.push_back(
+      {std::string(field.name_string()), std::string(field.value())});
+  }
+  return request;
+}
+
+/// An answer of at most this size is always sent: it may be that of an
+/// operation that was done.
+constexpr std::size_t small_answer_bytes = std::size_t{16} * 1024;
+
 } // namespace
 
 http_connection::http_connection(http_worker& worker, net_socket socket)
-  : worker_(worker), socket_(std::move(socket)) {}
+  : worker_(worker),
+    socket_(std::move(socket)),
+    bytes_(worker.server.buffered) {}
 
 void http_connection::start() {
   error_code ignored;
@@ -130,13 +154,38 @@ void http_connection::start() {
 }
 
 void http_connection::set_phase(phase next, persistence::duration time_max) {
-  state_ = next;
-  deadline_ = steady_clock::now() + time_max;
+  set_phase(next);
+  deadline_ = since_ + time_max;
 }
 
 void http_connection::set_phase(phase next) {
+  const waiting_kind waits_for = waiting_kind_of(next);
+  if (waits_for != waits_for_)
+    worker_.change_waiting(waits_for_, waits_for);
+  waits_for_ = waits_for;
   state_ = next;
+  since_ = steady_clock::now();
   deadline_ = steady_time::max();
+}
+
+waiting_kind http_connection::waiting_kind_of(phase next) const {
+  switch (next) {
+  case phase::handshake:
+  case phase::header:
+    return waiting_kind::header;
+  case phase::idle: // before the first request the caller owes a header
+    return request_.number == 0 ? waiting_kind::header : waiting_kind::nothing;
+  case phase::body:
+    return waiting_kind::body;
+  case phase::writing:
+  case phase::draining:
+    return waiting_kind::reading;
+  case phase::handling:
+  case phase::parked:
+  case phase::closed:
+    break;
+  }
+  return waiting_kind::nothing;
 }
 
 // --- Reading ----------------------------------------------------------------
@@ -241,7 +290,9 @@ void http_connection::read_while_handling() {
   }
   if (!tls_)
     input_.unread += bytes;
-  if (input_.unread.size() < pipelined_bytes_max)
+  const bool fits = bytes_.early.set(input_.unread.size(),
+                                     worker_.server.config.buffered_bytes_max);
+  if (fits && input_.unread.size() < pipelined_bytes_max)
     wait_readable();
   else if (state_ == phase::parked)
     close();
@@ -257,6 +308,7 @@ void http_connection::dispatch_request() {
   request_.keep_alive = message.keep_alive();
   request_.http_1_0 = message.version() < 11;
   request_.head = message.method() == http::verb::head;
+  request_.reads_only = request_.head || message.method() == http::verb::get;
   set_phase(phase::handling);
   if (server.requests_open.fetch_add(1) >= server.config.requests_max) {
     server.requests_open.fetch_sub(1);
@@ -270,18 +322,7 @@ void http_connection::dispatch_request() {
   }
   // The slot is released by the response, by `park` or by `close`.
   request_.counted = true;
-  http_request request;
-  request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
-  // Trailer fields, which follow a chunked body, are dropped: a proxy that
-  // removes or checks keys in the header would not have seen them.
-  // @source RFC 9110, section 6.5.1.
-  for (const auto& field : message) {
-    if (request.headers.size() == input_.header_fields)
-      break;
-    request.headers.push_back(
-      {std::string(field.name_string()), std::string(field.value())});
-  }
+  http_request request = head_of(message, input_.header_fields);
   request.body = std::move(message.body());
   request.peer = peer_;
   // The responder may outlive this connection; see `exchange`.
@@ -299,6 +340,13 @@ void http_connection::dispatch_request() {
   }
 }
 
+/// The request whose header is complete, for `http_server_state::admit`.
+http_request http_connection::request_head() const {
+  http_request request = head_of(input_.parser->get(), input_.header_fields);
+  request.peer = peer_;
+  return request;
+}
+
 // --- Waiting ----------------------------------------------------------------
 
 void http_connection::park(std::uint64_t request,
@@ -309,6 +357,7 @@ void http_connection::park(std::uint64_t request,
   // A parked request does not count as a request in progress, and has no
   // deadline except its own timer.
   release_request_slot();
+  bytes_.body.release(); // the gateway has the body
   set_phase(phase::parked);
   park_.on_end = std::move(on_end);
   // The worker began to drain before this call arrived on the worker's thread.
@@ -353,8 +402,29 @@ void http_connection::send(std::uint64_t request, http_response response) {
       || (state_ != phase::handling && state_ != phase::parked))
     return;
   release_request_slot();
+  bytes_.body.release();
   park_.on_end = nullptr;
   park_.timer.reset();
+  const std::size_t bytes = response.body.size();
+  const std::size_t most = worker_.server.config.buffered_bytes_max;
+  if (bytes <= small_answer_bytes) {
+    bytes_.answer.set_always(bytes);
+  } else if (!bytes_.answer.set(bytes, most)) {
+    // A request that only reads may be repeated. Any other one was done.
+    const std::string sentence
+      = "The answer has " + std::to_string(bytes)
+        + " bytes, and the answers that callers have not read yet use up "
+          "limits.buffered_bytes_max ("
+        + std::to_string(most) + " bytes).";
+    response = request_.reads_only
+                 ? error_response(503, "overloaded", sentence + " Try again.")
+                 : error_response(504, "unknown_outcome",
+                                  sentence
+                                    + " The request was done; get the status "
+                                      "of the instance.");
+    if (worker_.server.refused)
+      worker_.server.refused(response.status);
+  }
   write(std::move(response));
 }
 
@@ -363,11 +433,20 @@ void http_connection::refuse(int status, const char* code,
                              std::string sentence) {
   if (worker_.server.refused)
     worker_.server.refused(status);
+  refuse_with(error_response(status, code, sentence));
+}
+
+/// Sends the response to a request that is not read any further, and closes
+/// afterwards.
+void http_connection::refuse_with(http_response response) {
   request_.keep_alive = false;
   request_.refused = true;
   // The method may not have been parsed yet, so the response gets a body.
   request_.head = false;
-  write(error_response(status, code, sentence));
+  // Frees what has been received of the body.
+  input_.parser.reset();
+  bytes_.body.release();
+  write(std::move(response));
 }
 
 void http_connection::write(http_response response) {
@@ -422,6 +501,8 @@ void http_connection::on_written(bool whole) {
   // Frees the memory, so that an idle connection holds no response.
   output_.head = {};
   output_.body = {};
+  bytes_.answer.release();
+  bytes_.body.release();
   if (!whole || (!request_.keep_alive && !request_.refused)
       || (worker_.stopping && !request_.refused)) {
     close();
@@ -445,6 +526,7 @@ void http_connection::on_written(bool whole) {
     return;
   }
   const std::string next = std::exchange(input_.unread, {});
+  bytes_.early.release();
   parse(next);
 }
 
@@ -502,6 +584,7 @@ void http_connection::close() {
   socket_.close(ignored);
   park_.timer.reset();
   input_.parser.reset();
+  bytes_.release();
   worker_.remove_connection(self);
 }
 

@@ -3,6 +3,8 @@
 /// to the server; no other header includes Boost.Beast.
 #pragma once
 
+#include "client/http/byte_budget.hpp"
+#include "client/http/growing_body.hpp"
 #include "client/http/http_server.hpp"
 #include "client/http/tls_session.hpp"
 
@@ -10,7 +12,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <array>
 #include <atomic>
@@ -39,12 +40,16 @@ class http_connection;
 struct http_server_state {
   http_server_config config;
   http_handler handler;
+  /// Called when a header is complete and a body follows. May be empty.
+  http_admission admit;
   /// Called with the status code of each response that the server sends without
   /// the handler. May be empty.
   std::function<void(int)> refused;
   /// Requests in progress, without the parked ones.
   std::atomic<std::size_t> requests_open{0};
   std::atomic<std::size_t> connections_open{0};
+  /// Bodies and answers; at most `config.buffered_bytes_max`.
+  byte_budget buffered;
   std::mutex mutex; ///< For `connection_closed`.
   /// Notified after each removed connection, for `http_server::stop`.
   std::condition_variable connection_closed;
@@ -72,6 +77,16 @@ private:
   net::io_context* context_;
 };
 
+/// The event that a connection makes the server wait for. Each kind has a limit
+/// of its own, so that callers of one kind cannot use up the connections of
+/// all.
+enum class waiting_kind : std::uint8_t {
+  header,  ///< A complete header; also a connection without a request yet.
+  body,    ///< The rest of a body.
+  reading, ///< The caller must read an answer.
+  nothing, ///< Idle between requests, or the server is at work.
+};
+
 /// One thread of the server and its connections. All functions except the
 /// constructor must be called on that thread.
 class http_worker {
@@ -91,6 +106,11 @@ public:
   /// The value of the header Date, formatted once a second.
   const std::string& date();
 
+  /// A connection waits for something else from now on.
+  void change_waiting(waiting_kind from, waiting_kind to);
+  /// True if more connections wait for this than the share of this thread.
+  bool is_above_limit(waiting_kind what) const;
+
   net::io_context context{1};
   http_server_state& server;
   std::shared_ptr<worker_dispatcher> dispatcher;
@@ -103,7 +123,12 @@ private:
   /// Checks the deadlines of all connections, every 250 ms.
   void tick();
   void close_oldest_idle();
+  /// Closes the connection that has waited for this for the longest time.
+  void close_oldest(waiting_kind what);
+  void close_slow_readers(steady_time now);
+  std::size_t share_of(std::size_t limit) const;
 
+  std::array<std::size_t, 4> waiting_{}; ///< By waiting_kind.
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
   net::steady_timer timer_{context};
   bool ticking_ = false;
@@ -141,6 +166,15 @@ public:
     return deadline_;
   }
 
+  waiting_kind waits_for() const {
+    return waits_for_;
+  }
+
+  /// When the present phase began.
+  steady_time since() const {
+    return since_;
+  }
+
 private:
   enum class phase : std::uint8_t {
     handshake, ///< The TLS handshake is not complete.
@@ -154,13 +188,13 @@ private:
     closed,
   };
 
-  using parser_type
-    = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using parser_type = boost::beast::http::request_parser<growing_body>;
 
   /// Enters a phase that may last for `time_max`.
   void set_phase(phase next, persistence::duration time_max);
   /// Enters a phase without a deadline.
   void set_phase(phase next);
+  waiting_kind waiting_kind_of(phase next) const;
   /// Calls `on_readable` when the socket is readable. At most one wait is
   /// pending. Without a pending wait the connection receives no further bytes.
   void wait_readable();
@@ -173,9 +207,13 @@ private:
   void parse(std::string_view bytes);
   bool feed_parser(std::string_view& bytes, bool& wants_more);
   bool check_header();
+  bool admit_body();
+  bool charge_body();
+  http_request request_head() const;
   bool has_plain_transfer_coding();
   void dispatch_request();
   void refuse(int status, const char* code, std::string sentence);
+  void refuse_with(http_response response);
   /// Refuses a request with the status code for an error of the parser.
   void refuse_parse(const boost::system::error_code& failure);
   void write(http_response response);
@@ -196,9 +234,10 @@ private:
     std::uint64_t number = 0;
     bool counted = false; ///< It counts in `requests_open`.
     bool keep_alive = true;
-    bool http_1_0 = false; ///< Keep-alive must be announced in the response.
-    bool head = false;     ///< The method is HEAD: the response has no body.
-    bool refused = false;  ///< The server itself refused it.
+    bool http_1_0 = false;   ///< Keep-alive must be announced in the response.
+    bool head = false;       ///< The method is HEAD: the response has no body.
+    bool refused = false;    ///< The server itself refused it.
+    bool reads_only = false; ///< GET or HEAD: it changes nothing.
   };
 
   /// The bytes that were received and are not handled yet.
@@ -228,10 +267,28 @@ private:
     std::optional<net::steady_timer> timer;
   };
 
+  /// The memory that this connection uses.
+  struct buffered_bytes {
+    explicit buffered_bytes(byte_budget& budget)
+      : body(budget), answer(budget), early(budget) {}
+
+    void release() {
+      body.release();
+      answer.release();
+      early.release();
+    }
+
+    byte_lease body;   ///< The body of the current request.
+    byte_lease answer; ///< `output_`.
+    byte_lease early;  ///< `input_.unread` while a request is handled.
+  };
+
   http_worker& worker_;
   net_socket socket_;
   phase state_ = phase::idle;
   steady_time deadline_ = steady_time::max(); ///< End of the phase.
+  steady_time since_{};                       ///< Begin of the phase.
+  waiting_kind waits_for_ = waiting_kind::nothing;
   bool waiting_ = false; ///< A wait for the socket to be readable is pending.
   std::string peer_;
   std::unique_ptr<tls_session> tls_;
@@ -239,6 +296,7 @@ private:
   received_bytes input_;
   response_bytes output_;
   parked_request park_;
+  buffered_bytes bytes_;
 };
 
 } // namespace perdura::client

@@ -2,6 +2,7 @@
 // How a connection parses requests and refuses those that break a limit or a
 // rule of HTTP/1.1.
 #include "client/http/http_connection.hpp"
+#include "persistence/process/logging.hpp"
 #include "persistence/records/text.hpp"
 
 #include <boost/beast/http/error.hpp>
@@ -32,7 +33,7 @@ void http_connection::parse(std::string_view bytes) {
   // request is complete or refused, or when the parser needs bytes that have
   // not been received.
   for (bool wants_more = false; !wants_more;) {
-    if (!feed_parser(bytes, wants_more))
+    if (!feed_parser(bytes, wants_more) || !charge_body())
       return;
     // Checked as soon as the header is complete, so that the body of a refused
     // request need not be received.
@@ -120,6 +121,8 @@ bool http_connection::check_header() {
     return false;
   if (input_.parser->is_done())
     return true;
+  if (!admit_body())
+    return false;
   // A new deadline: the body may take longer than the header.
   set_phase(phase::body, config.idle_time_max);
   if (persistence::equal_ignoring_case({message[http::field::expect].data(),
@@ -137,6 +140,47 @@ bool http_connection::check_header() {
     }
   }
   return true;
+}
+
+/// Checks whether the caller may send its request, before the body is read.
+/// Returns false if the request was refused.
+bool http_connection::admit_body() {
+  http_server_state& server = worker_.server;
+  std::optional<http_response> refusal;
+  try {
+    if (server.admit)
+      refusal = server.admit(request_head());
+  } catch (const std::exception& failure) {
+    persistence::log(persistence::log_channel::client,
+                     persistence::log_level::error,
+                     std::string("the check of a request threw an exception: ")
+                       + failure.what());
+    refuse(500, "internal", "This is a defect of Perdura.");
+    return false;
+  }
+  if (refusal) {
+    refuse_with(std::move(*refusal));
+    return false;
+  }
+  if (!worker_.is_above_limit(waiting_kind::body))
+    return true;
+  refuse(503, "overloaded",
+         "More than " + std::to_string(server.config.bodies_pending_max)
+           + " requests are being received (limits.bodies_pending_max); try "
+             "again.");
+  return false;
+}
+
+/// Counts the memory of the body. Returns false if the budget has no space for
+/// it and the request was refused.
+bool http_connection::charge_body() {
+  const std::size_t most = worker_.server.config.buffered_bytes_max;
+  if (bytes_.body.set(input_.parser->get().body().capacity(), most))
+    return true;
+  refuse(503, "overloaded",
+         "The bodies and answers in memory use up limits.buffered_bytes_max ("
+           + std::to_string(most) + " bytes); try again.");
+  return false;
 }
 
 /// The only accepted transfer coding is "chunked", used once. With any other, a

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -98,5 +99,11 @@ private:
 
 /// Serves one request. Called on a thread of the server; it must not block.
 using http_handler = std::function<void(http_request, http_responder)>;
+
+/// Decides about a request whose header is complete and whose body has not been
+/// read; `body` of the argument is empty. Returns the response that refuses it,
+/// or no value. Called on a thread of the server; it must not block.
+using http_admission
+  = std::function<std::optional<http_response>(const http_request&)>;
 
 } // namespace perdura::client

@@ -2,6 +2,7 @@
 #include "client/http/http_metrics.hpp"
 
 #include "client/http/process_usage.hpp"
+#include "persistence/process/process_counters.hpp"
 #include <perdura/client/api/orchestration_status.hpp>
 
 #include <prometheus/metric_family.h>
@@ -154,6 +155,21 @@ void add_process(page& out) {
             resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
 }
 
+/// The counters of the process, which belong to no node.
+void add_process_counters(page& out) {
+  const auto& counters = persistence::counters_of_process();
+  out.counter("perdura_callback_failures_total",
+              "Exceptions of callbacks and hooks of the program.",
+              counters.callback_failures.load());
+  out.counter("perdura_thread_failures_total",
+              "Threads that the system refused to create.",
+              counters.thread_failures.load());
+  out.counter("perdura_cluster_connections_refused_total",
+              "Connections to the cluster port that were closed because the "
+              "peer is not a process of Perdura.",
+              counters.refused_cluster_connections.load());
+}
+
 } // namespace
 
 void http_metrics::count(route_id route, int status, std::uint64_t time_us) {
@@ -187,6 +203,10 @@ std::string metrics_page(const http_metrics& http, const http_gauges& gauges,
   out.gauge("perdura_http_waits",
             "HTTP requests that wait for the end of an instance.",
             gauges.waits);
+  out.gauge("perdura_http_buffered_bytes",
+            "Bodies and unread answers of HTTP requests in memory.",
+            gauges.buffered_bytes);
+  add_process_counters(out);
   out.family("perdura_http_requests_total", MetricType::Counter,
              "Answered HTTP requests, by route and status code.");
   for (std::size_t i = 0; i < route_count; ++i)

@@ -46,6 +46,7 @@ private:
 struct http_gauges {
   std::size_t connections = 0;
   std::size_t waits = 0;
+  std::size_t buffered_bytes = 0; ///< See `http_server::buffered_bytes`.
 };
 
 /// The metrics in the text format of Prometheus, version 0.0.4.

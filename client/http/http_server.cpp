@@ -4,6 +4,7 @@
 #include "client/http/http_connection.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/process/thread_role.hpp"
+#include "persistence/process/thread_start.hpp"
 #include "persistence/records/clock.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <system_error>
 #include <thread>
 
 namespace perdura::client {
@@ -54,13 +56,13 @@ void http_worker::add_connection(net_socket socket) {
   // The destructor of `socket` closes the socket.
   if (stopping)
     return;
-  // The share of this thread in `connections_max`.
-  const std::size_t most
-    = std::max<std::size_t>(server.config.connections_max
-                              / std::max<std::size_t>(server.config.threads, 1),
-                            1);
+  const std::size_t most = share_of(server.config.connections_max);
   if (connections_.size() >= most)
     close_oldest_idle();
+  // Among the connections without a request, the newest are kept: a caller
+  // sends its request soon after it has connected.
+  if (is_above_limit(waiting_kind::header))
+    close_oldest(waiting_kind::header);
   // If no connection was idle, the new one is refused: a connection with a
   // request in progress is not closed for a new one. The refusal is written
   // without waiting; the socket buffer of a new connection has space for it.
@@ -105,6 +107,61 @@ void http_worker::close_oldest_idle() {
     oldest->close();
 }
 
+std::size_t http_worker::share_of(std::size_t limit) const {
+  return std::max<std::size_t>(
+    limit / std::max<std::size_t>(server.config.threads, 1), 1);
+}
+
+void http_worker::change_waiting(waiting_kind from, waiting_kind to) {
+  // Idle connections and those at work are not counted.
+  if (from != waiting_kind::nothing)
+    --waiting_[static_cast<std::size_t>(from)];
+  if (to != waiting_kind::nothing)
+    ++waiting_[static_cast<std::size_t>(to)];
+}
+
+bool http_worker::is_above_limit(waiting_kind what) const {
+  const http_server_config& config = server.config;
+  const std::size_t most
+    = what == waiting_kind::header ? config.headers_pending_max
+      : what == waiting_kind::body ? config.bodies_pending_max
+                                   : config.answers_pending_max;
+  return waiting_[static_cast<std::size_t>(what)] >= share_of(most);
+}
+
+void http_worker::close_oldest(waiting_kind what) {
+  std::shared_ptr<http_connection> oldest;
+  for (const auto& each : connections_)
+    if (each->waits_for() == what
+        && (oldest == nullptr || each->since() < oldest->since()))
+      oldest = each;
+  if (oldest)
+    oldest->close();
+}
+
+/// Closes connections whose callers do not read their answers, if there are too
+/// many. Most answers are read at once, so only one that has waited for a
+/// second counts.
+void http_worker::close_slow_readers(steady_time now) {
+  constexpr auto slow_after = std::chrono::seconds(1);
+  const std::size_t most = share_of(server.config.answers_pending_max);
+  if (waiting_[static_cast<std::size_t>(waiting_kind::reading)] <= most)
+    return;
+  std::vector<std::shared_ptr<http_connection>> slow;
+  for (const auto& each : connections_)
+    if (each->waits_for() == waiting_kind::reading
+        && now - each->since() >= slow_after)
+      slow.push_back(each);
+  if (slow.size() <= most)
+    return;
+  std::sort(slow.begin(), slow.end(), [](const auto& a, const auto& b) {
+    return a->since() < b->since();
+  });
+  slow.resize(slow.size() - most);
+  for (const auto& each : slow)
+    each->close();
+}
+
 void http_worker::tick() {
   // Without connections there are no deadlines. `add_connection` starts the
   // timer again.
@@ -121,6 +178,7 @@ void http_worker::tick() {
       connections_.begin(), connections_.end());
     for (const auto& each : all)
       each->check_deadline(now);
+    close_slow_readers(now);
     tick();
   });
 }
@@ -226,11 +284,21 @@ public:
     for (auto& worker : workers) {
       // Without a guard `run` would return when no connection is open.
       guards.emplace_back(worker->context.get_executor());
-      threads.emplace_back([&context = worker->context] {
-        persistence::enter_thread_role("http");
-        context.run();
-      });
+      try {
+        threads.emplace_back([&context = worker->context] {
+          persistence::enter_thread_role("http");
+          context.run();
+        });
+      } catch (const std::system_error&) {
+        // A worker without a thread must get no connections.
+        guards.pop_back();
+        if (threads.empty())
+          throw;
+        persistence::note_refused_thread("the HTTP server");
+        break;
+      }
     }
+    serving = threads.size();
     net::post(workers.front()->context, [this] { accept(); });
   }
 
@@ -239,7 +307,7 @@ public:
   void accept() {
     if (!acceptor->is_open())
       return;
-    http_worker& next = *workers[next_worker++ % workers.size()];
+    http_worker& next = *workers[next_worker++ % serving];
     acceptor->async_accept(next.context, [this,
                                           &next](const error_code& failure,
                                                  net_socket socket) {
@@ -304,6 +372,7 @@ public:
   /// connection.
   std::vector<net::executor_work_guard<net::io_context::executor_type>> guards;
   std::vector<std::thread> threads;
+  std::size_t serving = 0;     ///< Workers with a thread; the first ones.
   std::size_t next_worker = 0; ///< Counts connections, for round-robin.
   std::uint16_t port = 0;
   bool stopped = false;
@@ -325,8 +394,9 @@ http_server::listen(http_server_config config) {
   return server;
 }
 
-void http_server::serve(http_handler handler,
-                        std::function<void(int)> refused) {
+void http_server::serve(http_handler handler, std::function<void(int)> refused,
+                        http_admission admit) {
+  impl_->state.admit = std::move(admit);
   impl_->state.handler = std::move(handler);
   impl_->state.refused = std::move(refused);
   impl_->serve();
@@ -338,6 +408,10 @@ void http_server::stop() {
 
 std::uint16_t http_server::port() const {
   return impl_->port;
+}
+
+std::size_t http_server::buffered_bytes() const {
+  return impl_->state.buffered.used();
 }
 
 std::size_t http_server::connections() const {

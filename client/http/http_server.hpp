@@ -43,12 +43,18 @@ public:
   http_server(const http_server&) = delete;
   http_server& operator=(const http_server&) = delete;
 
-  /// Starts the threads. `handler` and `refused` are called on these threads.
+  /// Starts the threads. If the system refuses some of them, the others serve
+  /// all connections; if it refuses all, std::system_error is thrown. `handler`
+  /// and `refused` are called on these threads.
   /// @param refused  Called for each request that the server answers without
   ///                 `handler`, because the request is malformed, too large or
   ///                 too slow, or too many requests are in progress. The
   ///                 argument is the status code of the response.
-  void serve(http_handler handler, std::function<void(int)> refused = {});
+  /// @param admit    Called before the body of a request is read. If it
+  ///                 refuses the request, the body is not read, and the
+  ///                 connection is closed after the response.
+  void serve(http_handler handler, std::function<void(int)> refused = {},
+             http_admission admit = {});
 
   /// Closes the port, ends parked requests, waits up to `stop_patience` for
   /// the responses of requests in progress, and closes all connections.
@@ -58,6 +64,8 @@ public:
   std::uint16_t port() const;
   /// The number of open connections.
   std::size_t connections() const;
+  /// The size of the bodies and answers in memory.
+  std::size_t buffered_bytes() const;
 
 private:
   http_server();

@@ -108,4 +108,21 @@ http_response to_response(const persistence::error& failure) {
   return response;
 }
 
+std::string reason_json(const cluster::unready_reason& reason) {
+  return "{\"code\":" + json_string(reason.code)
+         + ",\"message\":" + json_string(reason.message) + '}';
+}
+
+http_response
+readiness_response(const std::vector<cluster::unready_reason>& reasons) {
+  if (reasons.empty())
+    return {200, R"({"status":"ready"})"};
+  http_response response{503, R"({"status":"not ready","reasons":[)"};
+  for (const cluster::unready_reason& each : reasons)
+    response.body += (&each == &reasons.front() ? "" : ",") + reason_json(each);
+  response.body += "]}";
+  response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
 } // namespace perdura::client

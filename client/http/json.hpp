@@ -5,6 +5,7 @@
 #include "client/http/http_message.hpp"
 #include <perdura/actors/authoring/management_payload.hpp>
 #include <perdura/client/api/orchestration_status.hpp>
+#include <perdura/cluster/node/readiness.hpp>
 #include <perdura/persistence/records/error.hpp>
 
 #include <string>
@@ -25,5 +26,12 @@ std::string to_json(const std::vector<orchestration_status>& instances);
 /// Retry-After.
 /// @source Durable Functions, "HTTP API reference".
 http_response to_response(const persistence::error& failure);
+
+/// One reason of /readyz and of a node's report.
+std::string reason_json(const cluster::unready_reason& reason);
+
+/// The response of /readyz: 200, or 503 with the reasons.
+http_response
+readiness_response(const std::vector<cluster::unready_reason>& reasons);
 
 } // namespace perdura::client

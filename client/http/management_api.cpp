@@ -13,11 +13,10 @@ using operation = control_operation;
 
 /// Answers /readyz, which load balancers query. It requires no key.
 void get_readiness(const api_call_ptr& call) {
-  const auto& is_ready = call->context->config.is_ready;
-  // Tests of the API run without a node, and then `is_ready` is empty.
-  const bool ready = !is_ready || is_ready();
-  call->respond_json(ready ? 200 : 503, ready ? R"({"status":"ready"})"
-                                              : R"({"status":"not ready"})");
+  // Tests of the API run without a node, and then the function is empty.
+  const auto& ask = call->context->config.unready_reasons;
+  call->respond(
+    readiness_response(ask ? ask() : std::vector<cluster::unready_reason>{}));
 }
 
 /// Calls the function of the route. Every case answers the call, now or later;
@@ -106,6 +105,40 @@ void dispatch(const api_call_ptr& call, std::string body) {
   }
 }
 
+/// The target and the route of a request, and its sender.
+struct admitted_request {
+  request_target target;
+  route_match route;
+  caller requester{access::none, {}, "unknown"};
+};
+
+/// Parses the target, finds the route, and authorizes. A refusal is counted and
+/// audited like any other response.
+std::optional<http_response> admit_request(api_context& context,
+                                           const http_request& request,
+                                           admitted_request& to) {
+  auto target = parse_target(request.target);
+  // A target that is not valid gets the route `unknown`, so its refusal is
+  // counted under this route.
+  to.route = find_route(request.method,
+                        target ? target->segments : std::vector<std::string>());
+  std::optional<http_response> refusal;
+  if (!target) {
+    refusal = to_response(
+      {errc::invalid_argument,
+       "In the URL, a % is not followed by two hexadecimal digits."});
+  } else {
+    to.target = std::move(*target);
+    refusal = context.access_rules.admit(request, to.target, to.route,
+                                         persistence::system_clock().now(),
+                                         to.requester);
+  }
+  if (refusal)
+    record_response(context, request, to.route, to.requester, refusal->status,
+                    0, {});
+  return refusal;
+}
+
 } // namespace
 
 // Calls in progress share the context, so it may outlive this object.
@@ -114,37 +147,24 @@ management_api::management_api(const orchestration_client& client,
   : context_(std::make_shared<api_context>(client, std::move(config))) {}
 
 management_api::~management_api() {
-  // The last call in progress may destroy the context on a thread of the pool,
-  // and a thread cannot wait for itself. So the pool is stopped here.
+  // The last call in progress may destroy the context on a thread of a pool,
+  // and a thread cannot wait for itself. So the pools are stopped here.
   context_->blocking_calls.stop();
+  context_->metrics_calls.stop();
+  context_->report_calls.stop();
+}
+
+std::optional<http_response>
+management_api::admit(const http_request& request) const {
+  admitted_request ignored;
+  return admit_request(*context_, request, ignored);
 }
 
 void management_api::handle(http_request request, http_responder responder) {
-  // The order is: parse the target, find the route, authorize, dispatch. A
-  // refusal is counted and audited like any other response.
-  route_match route;
-  caller requester{access::none, {}, "unknown"};
-  const auto refuse = [&](http_response response) {
-    record_response(*context_, request, route, requester, response.status, 0,
-                    {});
-    responder.respond(std::move(response));
-  };
-  auto target = parse_target(request.target);
-  // A target that is not valid gets the route `unknown`, so its refusal is
-  // counted under this route.
-  route = find_route(request.method,
-                     target ? target->segments : std::vector<std::string>());
-  if (!target) {
-    refuse(to_response(
-      {errc::invalid_argument,
-       "In the URL, a % is not followed by two hexadecimal digits."}));
-    return;
-  }
   // No code of a route runs before the request has been admitted.
-  if (auto refusal = context_->access_rules.admit(
-        request, *target, route, persistence::system_clock().now(),
-        requester)) {
-    refuse(std::move(*refusal));
+  admitted_request admitted;
+  if (auto refusal = admit_request(*context_, request, admitted)) {
+    responder.respond(std::move(*refusal));
     return;
   }
   // The body is moved past the shared `api_call`, so that an input is not
@@ -153,8 +173,9 @@ void management_api::handle(http_request request, http_responder responder) {
   // The function of the route answers the request through the responder of the
   // `api_call`.
   dispatch(std::make_shared<const api_call>(
-             context_, std::move(request), std::move(*target), std::move(route),
-             std::move(requester), std::move(responder)),
+             context_, std::move(request), std::move(admitted.target),
+             std::move(admitted.route), std::move(admitted.requester),
+             std::move(responder)),
            std::move(body));
 }
 
@@ -170,6 +191,20 @@ actors::management_payload
 management_api::payload_of(const std::string& id) const {
   return cluster::make_management_payload(
     link_base_for(context_, {access::manage, {}, {}}), id);
+}
+
+http_response starting_response(const http_request& request) {
+  const auto target = parse_target(request.target);
+  const auto route
+    = find_route(request.method,
+                 target ? target->segments : std::vector<std::string>())
+        .entry->id;
+  if (route == route_id::healthz)
+    return {200, R"({"status":"ok"})"};
+  if (route == route_id::readyz)
+    return readiness_response(cluster::reasons_of({}));
+  return to_response(
+    {errc::unavailable, "The node is starting; try again soon."});
 }
 
 } // namespace perdura::client

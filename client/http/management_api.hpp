@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace perdura::client {
@@ -29,11 +30,13 @@ struct management_api_config {
   access_control_config access_control;
   persistence::duration token_lifetime = std::chrono::hours(24 * 30);
   std::string task_hub = "perdura";
-  /// For /readyz. If empty, the node is always ready.
-  std::function<bool()> is_ready;
+  /// For /readyz: see `node::unready_reasons`. If empty, the node is always
+  /// ready.
+  std::function<std::vector<cluster::unready_reason>()> unready_reasons;
   /// For /metrics. If empty, the numbers are 0.
   std::function<cluster::node_statistics()> statistics;
   std::function<std::size_t()> connections;
+  std::function<std::size_t()> buffered_bytes;
   /// For /metrics: the instances of this node alone. If empty, the instances
   /// of all nodes are counted.
   std::function<persistence::result<std::array<std::uint64_t, 8>>()> own_counts;
@@ -60,6 +63,10 @@ public:
   /// Answers through the responder, now or later. Does not block.
   void handle(http_request request, http_responder responder);
 
+  /// Authorizes a request whose body has not been read. Returns the response
+  /// that refuses it, which is counted and logged, or no value.
+  std::optional<http_response> admit(const http_request& request) const;
+
   /// Counts a response that the HTTP server sent by itself, without a call of
   /// `handle`.
   void count_refused(int status);
@@ -71,5 +78,8 @@ public:
 private:
   std::shared_ptr<api_context> context_;
 };
+
+/// The response while the node recovers: it is alive, and serves nothing else.
+http_response starting_response(const http_request& request);
 
 } // namespace perdura::client

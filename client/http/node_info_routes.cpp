@@ -64,12 +64,14 @@ void get_client_binding(const api_call_ptr& call) {
 }
 
 void get_metrics(const api_call_ptr& call) {
-  run_blocking(call, [call] {
+  run_blocking(call->context->metrics_calls, call, [call] {
     const management_api_config& config = call->context->config;
     http_gauges gauges;
     gauges.waits = call->context->waits.load();
     if (config.connections)
       gauges.connections = config.connections();
+    if (config.buffered_bytes)
+      gauges.buffered_bytes = config.buffered_bytes();
     auto counts = config.own_counts
                     ? config.own_counts()
                     : call->context->blocking_client.count_instances();

@@ -109,7 +109,7 @@ void count_instances(const api_call_ptr& call) {
 
 // Shows the instances of this node only.
 void list_stuck(const api_call_ptr& call) {
-  run_blocking(call, [call] {
+  run_blocking(call->context->report_calls, call, [call] {
     std::string body = "[";
     for (const auto& [id, why] : call->context->client.gateway()->stuck()) {
       body += body.size() > 1 ? "," : "";

@@ -170,7 +170,12 @@ route_match find_route(std::string_view method,
   found.entry = &unknown_route;
   // A linear search through some 30 entries; the frequent ones come first.
   for (const route& each : table) {
-    if (each.base != base || (!each.method.empty() && each.method != method))
+    // Load balancers ask for the health with HEAD, too. The server leaves out
+    // the body.
+    const bool is_head
+      = method == "HEAD" && each.method == "GET" && each.needed == access::none;
+    if (each.base != base
+        || (!each.method.empty() && each.method != method && !is_head))
       continue;
     // A new match for each entry, because a failed comparison may have stored
     // segments.

@@ -3,6 +3,7 @@
 
 #include "cluster/node/hub_creation.hpp"
 #include "cluster/node/node_impl.hpp"
+#include "cluster/node/thread_budget.hpp"
 #include "cluster/transport/caf_transport.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 
@@ -35,6 +36,10 @@ node::open(node_config config,
   // configured ones.
   config.task_hub = (*store)->hub().name;
   config.partition_count = (*store)->hub().partition_count;
+  auto threads = scheduler_threads_of(config);
+  if (!threads)
+    return threads.error();
+  config.scheduler_threads = *threads;
   // CAF reads its configuration when the actor system is constructed, so the
   // network modules are added before that.
   auto system = std::make_unique<caf::actor_system_config>();
@@ -106,8 +111,8 @@ bool node::wait_until_admitted(duration time_out) const {
   return impl_->hub().wait_until_admitted(time_out);
 }
 
-bool node::is_ready() const {
-  return impl_->is_ready();
+std::vector<unready_reason> node::unready_reasons() const {
+  return impl_->unready_reasons();
 }
 
 } // namespace perdura::cluster

@@ -5,6 +5,7 @@
 
 #include <perdura/actors/interface/partition_counters.hpp>
 #include <perdura/cluster/node/node_config.hpp>
+#include <perdura/cluster/node/readiness.hpp>
 #include <perdura/cluster/transport/node_report.hpp>
 #include <perdura/persistence/journal/journal_statistics.hpp>
 #include <perdura/persistence/records/error.hpp>
@@ -60,7 +61,7 @@ public:
 
   /// Returns the management URLs of an instance. Activities and clients of this
   /// node get their URLs from this function; if no function is set, the URLs
-  /// are empty.
+  /// are empty, also if the function throws. Called on any thread.
   using payload_maker
     = std::function<actors::management_payload(const std::string& instance)>;
 
@@ -68,7 +69,8 @@ public:
   void set_payload_maker(payload_maker make);
 
   /// Called before each attempt of an activity, on the thread that runs the
-  /// activity. Meant for tracing and for tests.
+  /// activity. Meant for tracing and for tests. An exception is logged and
+  /// counted; the attempt is made.
   using activity_observer
     = std::function<void(const actors::activity_context&)>;
 
@@ -82,7 +84,8 @@ public:
 
   /// Called when another node refuses this one, because this node used another
   /// data directory before. The node must then be stopped, but not by this
-  /// callback: the callback runs on a thread of the node and must not block.
+  /// callback: the callback runs on a thread of the node and must not block. An
+  /// exception is logged and counted.
   using stop_listener = std::function<void(const persistence::error&)>;
 
   /// Call before `begin`.
@@ -110,7 +113,8 @@ public:
   std::shared_ptr<actors::management_gateway> gateway() const;
 
   /// The settings that were passed to `open`. `task_hub` and `partition_count`
-  /// have the values that are stored in the hub.
+  /// have the values that are stored in the hub, and `scheduler_threads` is the
+  /// number of threads that the node has.
   const node_config& config() const;
 
   /// The ID that is stored in the hub: 32 hex digits.
@@ -139,10 +143,17 @@ public:
   /// node has admitted it. A node that needs no admission returns true at once.
   bool wait_until_admitted(persistence::duration time_out) const;
 
-  /// False if the node does not serve or is not admitted. Also false if
-  /// orchestrators that do not await occupy all scheduler threads and no turn
-  /// has begun for 5 seconds. True otherwise.
-  bool is_ready() const;
+  /// Why this node does not serve, or serves only in part; empty if it is
+  /// ready. Never blocks. The node is not ready before the end of `begin` and
+  /// after `stop`, while it waits for its admission, if its disk is full or has
+  /// not ended a write for `sync_time_max`, and if orchestrators that do not
+  /// await occupy all scheduler threads and no turn has begun for 5 seconds.
+  std::vector<unready_reason> unready_reasons() const;
+
+  /// True if there is no such reason.
+  bool is_ready() const {
+    return unready_reasons().empty();
+  }
 
 private:
   node();

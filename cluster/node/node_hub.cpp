@@ -7,6 +7,7 @@
 #include "cluster/node/partition_survey.hpp"
 #include "cluster/routing/router_wiring.hpp"
 #include "persistence/process/build_info.hpp"
+#include "persistence/process/guarded_call.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/records/clock.hpp"
 #include <perdura/actors/authoring/registry.hpp>
@@ -59,8 +60,14 @@ node_hub::node_hub(const node_settings& settings,
     const std::shared_lock lock(access->mutex);
     actors::management_payload none;
     none.id = id;
-    return access->hub != nullptr && access->hub->settings_.make_payload
-             ? access->hub->settings_.make_payload(id)
+    if (access->hub == nullptr || !access->hub->settings_.make_payload)
+      return none;
+    actors::management_payload made;
+    return guarded_call(
+             log_channel::cluster,
+             [&] { return "The payload maker for instance \"" + id + '"'; },
+             [&] { made = access->hub->settings_.make_payload(id); })
+             ? made
              : none;
   };
   dependencies.is_seed_compatible
@@ -144,6 +151,9 @@ node_report node_hub::report() const {
                                         + entry->options().version);
   about.activities = settings_.functions->activity_names();
   about.stuck = partitions_.stuck();
+  if (settings_.unready_reasons)
+    for (const unready_reason& each : settings_.unready_reasons())
+      about.unready.emplace_back(each.code, each.message);
   about.peers = query_peer_reports(router_);
   return about;
 }
@@ -210,7 +220,10 @@ router_dependencies node_hub::router_callbacks() {
     = [view = view_](const node_id& node) { view->peer_disconnected(node); };
   callbacks.must_stop = [this](const error& why) {
     if (settings_.must_stop)
-      settings_.must_stop(why);
+      guarded_call(
+        log_channel::cluster,
+        [] { return std::string("The stop listener of the node"); },
+        [&] { settings_.must_stop(why); });
   };
   callbacks.run_local_query = [queries = local_queries_](
                                 const router_control_actor& to,

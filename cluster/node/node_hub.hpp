@@ -140,6 +140,11 @@ public:
   /// admission.
   bool is_admitted() const;
 
+  /// True while the journal refuses new work because its disk is full.
+  bool is_disk_full() const {
+    return journal_->is_full();
+  }
+
   /// Blocks until this node is admitted; false if that takes longer than
   /// `time_out`.
   bool wait_until_admitted(persistence::duration time_out) const;

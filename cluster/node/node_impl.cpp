@@ -3,6 +3,7 @@
 
 #include "cluster/node/node_rules.hpp"
 #include "cluster/placement/placement.hpp"
+#include "persistence/process/sync_watch.hpp"
 
 #include <utility>
 
@@ -35,6 +36,8 @@ node::impl::impl(node_settings settings, std::unique_ptr<journal> store,
   // The setting compat = "seed" implies that events that no instance waits for
   // are discarded.
   config.external_events_discard |= config.compat_seed;
+  // Called by the hub, which no caller uses after `stop`.
+  parts_->settings.unready_reasons = [this] { return unready_reasons(); };
   parts_->process = std::make_unique<node_process>(config.scheduler_threads,
                                                    std::move(caf_config));
   parts_->partitions = std::make_unique<partition_set>(
@@ -105,6 +108,7 @@ std::vector<std::string> node::impl::stop() {
     return {};
   auto& [settings, process, partitions, hub] = *parts_;
   const duration patience = settings.config.stop_patience;
+  stopping_ = true;
   serving_ = false;
   hub->refuse_requests();
   hub->set_transport(nullptr);
@@ -125,8 +129,18 @@ std::vector<std::string> node::impl::stop() {
   return left;
 }
 
-bool node::impl::is_ready() const {
-  return serving_ && parts_->hub->is_admitted() && !parts_->process->is_stuck();
+std::vector<unready_reason> node::impl::unready_reasons() const {
+  readiness_facts facts;
+  facts.is_stopping = stopping_;
+  if (facts.is_stopping)
+    return reasons_of(facts);
+  facts.is_serving = serving_;
+  // `begin` opens the hub before the node serves.
+  facts.is_admitted = !facts.is_serving || parts_->hub->is_admitted();
+  facts.is_disk_full = parts_->hub->is_disk_full();
+  facts.has_no_thread = parts_->process->is_stuck();
+  facts.sync_time = sync_watch::of_process().longest();
+  return reasons_of(facts);
 }
 
 } // namespace perdura::cluster

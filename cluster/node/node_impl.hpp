@@ -47,7 +47,7 @@ public:
 
   persistence::result<void> begin();
   std::vector<std::string> stop();
-  bool is_ready() const;
+  std::vector<unready_reason> unready_reasons() const;
 
   /// To be changed only before `begin`.
   node_settings& settings() {
@@ -61,6 +61,7 @@ public:
 private:
   std::unique_ptr<node_parts> parts_; ///< Null only in the destructor.
   std::atomic<bool> serving_{false};  ///< From the end of `begin` to `stop`.
+  std::atomic<bool> stopping_{false}; ///< `stop` was called.
   std::mutex stop_mutex_;       ///< Held during `stop`: a second call waits.
   bool stopped_ = false;        ///< Guarded by `stop_mutex_`.
   bool user_code_runs_ = false; ///< `stop` has left threads with user code.

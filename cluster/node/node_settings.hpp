@@ -5,8 +5,10 @@
 
 #include "cluster/node/node.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace perdura::cluster {
 
@@ -26,6 +28,10 @@ struct node_settings {
   node::payload_maker make_payload;
   node::activity_observer observe;
   node::stop_listener must_stop;
+
+  /// Why the node is not ready; see `node::unready_reasons`. Set by the node
+  /// itself, for the report of the hub.
+  std::function<std::vector<unready_reason>()> unready_reasons;
 };
 
 } // namespace perdura::cluster

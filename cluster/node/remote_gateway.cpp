@@ -2,6 +2,7 @@
 #include "cluster/node/remote_gateway.hpp"
 
 #include "cluster/node/management_urls.hpp"
+#include "cluster/node/thread_budget.hpp"
 #include "cluster/placement/node_list.hpp"
 #include "cluster/placement/partition_map.hpp"
 #include "cluster/routing/node_gateway.hpp"
@@ -202,6 +203,8 @@ remote_gateway::open(const cluster_config& cluster) {
     return error{errc::invalid_argument,
                  "A cluster client needs the cluster's nodes: the list of "
                  "nodes is empty."};
+  if (auto threads = check_client_threads(cluster); !threads)
+    return threads.error();
   auto system = std::make_unique<caf::actor_system_config>();
   if (auto ready = prepare_network(*system, cluster); !ready)
     return ready.error();

@@ -77,6 +77,10 @@ void node_router::path_closed(path_id path, steady_time now) {
   sessions_.path_closed(path, now);
 }
 
+void node_router::path_certified(path_id path, peer_certificate certificate) {
+  sessions_.path_certified(path, std::move(certificate));
+}
+
 void node_router::receive_packet(path_id from, std::string_view bytes,
                                  steady_time now) {
   sessions_.receive_packet(from, bytes, now);

@@ -91,6 +91,10 @@ public:
   /// A path has closed, whichever side had opened it. Ends its session.
   void path_closed(path_id path, steady_time now);
 
+  /// The other side of a path has this certificate. From now on its hellos on
+  /// this path are refused unless the certificate permits them.
+  void path_certified(path_id path, peer_certificate certificate);
+
   /// Handles a packet. The bytes may come from a peer that is not
   /// authenticated; bytes that are not a packet are ignored.
   void receive_packet(path_id from, std::string_view bytes, steady_time now);

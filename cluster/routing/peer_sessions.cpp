@@ -46,12 +46,17 @@ void peer_sessions::path_opened(path_id path, const node_id& node,
 void peer_sessions::path_closed(path_id path, steady_time now) {
   const peer_ptr at = peer_on(path);
   paths_.erase(path);
+  certificates_.erase(path);
   if (!at || at->path != path)
     return; // the peer has another path by now
   at->path.reset();
   apply_outcome(at, at->link.path_closed("its connection has ended"), now);
   if (clients_.erase(path) > 0)
     std::erase(to_flush_, at.get());
+}
+
+void peer_sessions::path_certified(path_id path, peer_certificate certificate) {
+  certificates_.insert_or_assign(path, std::move(certificate));
 }
 
 peer_ptr peer_sessions::peer_on(path_id path) const {
@@ -78,11 +83,12 @@ void peer_sessions::receive_packet(path_id from, std::string_view bytes,
 
 // --- Admission ---------------------------------------------------------------
 
-/// Checks a hello in this order: its encoding, whether the peer belongs to the
-/// same cluster, whether it is the node that is expected at this address, and
-/// whether it has the data directory that is recorded for it. If a check fails,
-/// the peer is refused and the later checks are left out. If all checks
-/// succeed, the link handles the hello.
+/// Checks a hello in this order: its encoding, whether the peer may have the
+/// name in it (its certificate), whether the peer belongs to the same cluster,
+/// whether it is the node that is expected at this address, and whether it has
+/// the data directory that is recorded for it. If a check fails, the peer is
+/// refused and the later checks are left out. If all checks succeed, the link
+/// handles the hello.
 void peer_sessions::handle_hello(path_id from, const packet& what,
                                  steady_time now) {
   const auto hello = decode_hello(what.bytes);
@@ -92,7 +98,12 @@ void peer_sessions::handle_hello(path_id from, const packet& what,
                 {hello.error().code, hello.error().message});
     return;
   }
-  auto fits = check_hello(config_.self, *hello);
+  const auto certificate = certificates_.find(from);
+  auto fits = certificate == certificates_.end()
+                ? result<void>()
+                : check_certificate(certificate->second, *hello);
+  if (fits)
+    fits = check_hello(config_.self, *hello);
   // If the peer at this address has another name than the node list says, the
   // node list is wrong.
   if (fits && at && !at->name.empty() && at->name != hello->node)

@@ -7,6 +7,7 @@
 #include "cluster/routing/router_config.hpp"
 #include "cluster/routing/router_host.hpp"
 #include "cluster/routing/router_peer.hpp"
+#include "cluster/transport/peer_certificate.hpp"
 
 #include <map>
 #include <set>
@@ -45,6 +46,7 @@ public:
   /// See the functions of node_router with the same names.
   void path_opened(path_id path, const node_id& node, steady_time now);
   void path_closed(path_id path, steady_time now);
+  void path_certified(path_id path, peer_certificate certificate);
   void receive_packet(path_id from, std::string_view bytes, steady_time now);
 
   /// Ends all sessions with the reason `why`.
@@ -99,6 +101,9 @@ private:
   /// peer may have entries for older paths, too; packets are sent on its newest
   /// path.
   std::unordered_map<path_id, std::weak_ptr<router_peer>> paths_;
+
+  /// The certificate of the other side of each open path that uses TLS.
+  std::unordered_map<path_id, peer_certificate> certificates_;
 
   /// Peers that may have packets to send; each at most once.
   std::vector<router_peer*> to_flush_;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/pending_requests.hpp"
 
-#include "persistence/process/logging.hpp"
+#include "persistence/process/guarded_call.hpp"
 
-#include <exception>
 #include <utility>
 #include <vector>
 
@@ -28,23 +27,16 @@ struct running_callbacks {
 
 thread_local running_callbacks callbacks_here;
 
-void log_failed_callback(const actors::instance_id& id, const char* what) {
-  persistence::log(
-    persistence::log_channel::cluster, persistence::log_level::error,
-    "The callback of a request for instance \"" + id
-      + "\" has thrown an exception: " + what + ". The request was answered.");
-}
-
 void call_guarded(const actors::instance_id& id,
                   actors::management_gateway::callback done,
                   actors::management_answer answer) noexcept {
-  try {
-    done(std::move(answer));
-  } catch (const std::exception& failure) {
-    log_failed_callback(id, failure.what());
-  } catch (...) {
-    log_failed_callback(id, "an exception of an unknown type");
-  }
+  persistence::guarded_call(
+    persistence::log_channel::cluster,
+    [&] {
+      return "The callback of a request for instance \"" + id
+             + "\", which was answered,";
+    },
+    [&] { done(std::move(answer)); });
 }
 
 actors::management_answer shutting_down_answer(actors::instance_id id,

@@ -17,7 +17,7 @@
 namespace perdura::cluster {
 
 /// Calls the callback of a request. If the callback throws, the exception is
-/// logged with the instance, and does not reach the caller.
+/// logged with the instance and counted, and does not reach the caller.
 ///
 /// A callback may submit another request that is answered at once, whose
 /// callback submits another one, and so on. Such calls are nested up to a fixed

@@ -133,6 +133,10 @@ void router_actor_state::on_path(const path_event& x) {
   request_flush();
 }
 
+void router_actor_state::on_certificate(path_certified& x) {
+  router_->path_certified(x.path, std::move(x.certificate));
+}
+
 void router_actor_state::on_packet(const packet_received& x) {
   router_->receive_packet(x.from, x.bytes, now());
   request_flush();
@@ -247,6 +251,7 @@ router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
     [=](partitions_released) { state->on_partitions_released(); },
     [=](transport_ready& x) { state->on_transport(x); },
     [=](const path_event& x) { state->on_path(x); },
+    [=](path_certified& x) { state->on_certificate(x); },
     [=](peer_query_request& x) { state->on_peer_query(x); },
     [=](const peers_request& x) { state->on_peers(x); },
     [=](const local_query_result& x) { state->on_local_query_result(x); },

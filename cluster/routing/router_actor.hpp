@@ -7,6 +7,7 @@
 #include "actors/interface/answer_sink.hpp"
 #include "actors/interface/messages.hpp"
 #include "cluster/routing/node_router.hpp"
+#include "cluster/transport/peer_certificate.hpp"
 
 #include <functional>
 #include <memory>
@@ -50,6 +51,13 @@ struct transport_ready {
 struct path_event {
   path_id path = 0;
   node_id opened_to; ///< Empty means that the path has closed.
+};
+
+/// The other side of a path has a certificate. Arrives before each hello on a
+/// path that uses TLS.
+struct path_certified {
+  path_id path = 0;
+  peer_certificate certificate;
 };
 
 /// A packet has arrived on a path of the transport.
@@ -96,6 +104,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::gateway_opened)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::partitions_released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::transport_ready)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::path_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::path_certified)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::packet_received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::deferrable_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::peer_query_request)
@@ -112,7 +121,8 @@ using router_control_actor = actors::router_actor::extend<
   caf::reacts_to<partitions_ready>, caf::reacts_to<gateway_opened>,
   caf::reacts_to<partitions_released>, caf::reacts_to<transport_ready>,
   // From the transport.
-  caf::reacts_to<path_event>, caf::reacts_to<packet_received>,
+  caf::reacts_to<path_event>, caf::reacts_to<path_certified>,
+  caf::reacts_to<packet_received>,
   // From the gateway.
   caf::reacts_to<deferrable_request>, caf::reacts_to<peer_query_request>,
   caf::reacts_to<peers_request>,
@@ -157,6 +167,7 @@ public:
   void on_partitions_released();
   void on_transport(transport_ready& x);
   void on_path(const path_event& x);
+  void on_certificate(path_certified& x);
   void on_packet(const packet_received& x);
   void on_peer_query(peer_query_request& x);
   void on_local_query_result(const local_query_result& x);

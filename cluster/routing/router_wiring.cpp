@@ -99,6 +99,9 @@ transport_listener make_transport_listener(const router_control_actor& router) {
   listener.path_closed = [router](path_id path) {
     caf::anon_send(router, path_event{path, {}});
   };
+  listener.path_certified = [router](path_id path, peer_certificate has) {
+    caf::anon_send(router, path_certified{path, std::move(has)});
+  };
   listener.packet = [router](path_id from, std::string bytes) {
     caf::anon_send(router, packet_received{from, std::move(bytes)});
   };

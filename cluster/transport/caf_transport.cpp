@@ -6,7 +6,6 @@
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
-#include <caf/openssl/all.hpp>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -187,12 +186,13 @@ class endpoint {
 public:
   endpoint(endpoint_actor* self, caf::io::middleman_actor network,
            std::shared_ptr<connection_table> connections,
-           transport_listener listener)
+           transport_listener listener, bool tls)
     : self_(self),
       state_(self->state),
       network_(std::move(network)),
       connections_(std::move(connections)),
-      listener_(std::move(listener)) {}
+      listener_(std::move(listener)),
+      tls_(tls) {}
 
   /// Spawns one prober for each node and starts the first attempts. The probers
   /// are linked, so they end with this actor.
@@ -214,9 +214,16 @@ public:
     if (!sender)
       return;
     const auto known = state_.paths.find(sender.address());
-    listener_.packet(known != state_.paths.end() ? known->second
-                                                 : add_path(sender),
-                     std::move(packet));
+    const path_id path
+      = known != state_.paths.end() ? known->second : add_path(sender);
+    // Each hello is judged by the certificate of the connection that has
+    // brought it. Without a connection there is no certificate any more, and an
+    // empty one belongs to no node.
+    if (tls_ && is_hello(packet))
+      listener_.path_certified(
+        path, certificate_of_process(self_->system(), sender.node())
+                .value_or(peer_certificate{}));
+    listener_.packet(path, std::move(packet));
   }
 
   /// The first step of an attempt to connect. Does nothing if the node is
@@ -302,15 +309,16 @@ private:
   caf::io::middleman_actor network_;
   std::shared_ptr<connection_table> connections_;
   transport_listener listener_;
+  bool tls_;
 };
 
 caf::behavior endpoint_behavior(endpoint_actor* self,
                                 caf::io::middleman_actor network,
                                 std::shared_ptr<connection_table> connections,
                                 const std::vector<listed_node>& nodes,
-                                transport_listener listener) {
+                                transport_listener listener, bool tls) {
   const auto it = std::make_shared<endpoint>(
-    self, std::move(network), std::move(connections), std::move(listener));
+    self, std::move(network), std::move(connections), std::move(listener), tls);
   self->set_down_handler(
     [it](const caf::down_msg& down) { it->handle_down(down); });
   // Without TLS the peer is not authenticated, so messages of types that are
@@ -414,10 +422,11 @@ result<void> prepare_network(caf::actor_system_config& system,
        {cluster.certificate_file, cluster.key_file, cluster.ca_file})
     if (auto ok = check_readable(file); !ok)
       return ok;
+  if (auto own = check_own_certificate(cluster); !own)
+    return own;
   system.openssl_certificate = cluster.certificate_file.string();
   system.openssl_key = cluster.key_file.string();
   system.openssl_cafile = cluster.ca_file.string();
-  system.load<caf::openssl::manager>();
   return {};
 }
 
@@ -428,8 +437,9 @@ open_caf_transport(caf::actor_system& system, caf_transport_config config,
     = config.tls ? spawn_tls_network(system)
                  : system.middleman().actor_handle();
   const auto connections = std::make_shared<connection_table>();
-  const caf::actor at = system.spawn(endpoint_behavior, network, connections,
-                                     config.connect_to, std::move(listener));
+  const caf::actor at
+    = system.spawn(endpoint_behavior, network, connections, config.connect_to,
+                   std::move(listener), config.tls);
   std::uint16_t port = 0;
   if (config.listen) {
     caf::scoped_actor self(system);

@@ -46,6 +46,14 @@ namespace {
 // The codec is that of stored records (msgpack). Every type is sent as an array
 // of its fields in the order of `inspect`.
 
+/// The number of values in a hello or a refusal. The owners of
+/// partition_count_max partitions are 65,536 of them.
+constexpr std::size_t introduction_values_max = 200'000;
+
+/// The number of values in an envelope. A history of 50,000 events, the longest
+/// allowed, has about ten values for each event.
+constexpr std::size_t envelope_values_max = 4'000'000;
+
 template <class T>
 std::string encoded(const T& what) {
   std::string bytes;
@@ -56,8 +64,9 @@ std::string encoded(const T& what) {
 /// Decodes bytes that another process has sent. Returns an error if the bytes
 /// are not a valid record; `what` names the type in the message.
 template <class T>
-result<T> decoded(std::string_view bytes, const char* what) {
-  auto record = persistence::codec_engine::decode_record<T>(bytes);
+result<T> decoded(std::string_view bytes, const char* what,
+                  std::size_t tokens_max) {
+  auto record = persistence::codec_engine::decode_record<T>(bytes, tokens_max);
   if (!record)
     return error{errc::invalid_argument,
                  std::string("Data from another node is not a valid ") + what
@@ -72,7 +81,7 @@ std::string encode_hello(const peer_hello& hello) {
 }
 
 result<peer_hello> decode_hello(std::string_view bytes) {
-  return decoded<peer_hello>(bytes, "hello");
+  return decoded<peer_hello>(bytes, "hello", introduction_values_max);
 }
 
 std::string encode_refusal(const peer_refusal& refusal) {
@@ -80,7 +89,7 @@ std::string encode_refusal(const peer_refusal& refusal) {
 }
 
 result<peer_refusal> decode_refusal(std::string_view bytes) {
-  return decoded<peer_refusal>(bytes, "refusal");
+  return decoded<peer_refusal>(bytes, "refusal", introduction_values_max);
 }
 
 std::string encode_envelope(const envelope& what) {
@@ -88,7 +97,7 @@ std::string encode_envelope(const envelope& what) {
 }
 
 result<envelope> decode_envelope(std::string_view bytes) {
-  return decoded<envelope>(bytes, "envelope");
+  return decoded<envelope>(bytes, "envelope", envelope_values_max);
 }
 
 result<void> check_hello(const peer_hello& ours, const peer_hello& theirs) {

@@ -1,26 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/middleman.hpp"
 
+#include "cluster/transport/connection_guard.hpp"
+#include "cluster/transport/port_rules.hpp"
+#include "persistence/process/logging.hpp"
+#include "persistence/process/process_counters.hpp"
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/network/default_multiplexer.hpp>
+#include <caf/io/network/scribe_impl.hpp>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <chrono>
+#include <mutex>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace perdura::cluster {
 
 namespace {
 
-/// CAF's broker (the actor that owns the connections) with two faults of CAF
-/// 0.17.6 corrected.
-class patched_broker final : public caf::io::basp_broker {
+/// The number of refused connections that are logged. Further ones are only
+/// counted: a peer that is not authenticated can cause any number.
+constexpr std::uint64_t refusals_logged_max = 100;
+
+/// The certificates of the connected processes, by the number that CAF has
+/// given to the process. Written by the broker, read by any thread.
+class certificate_table {
 public:
-  using basp_broker::basp_broker;
+  void set(const caf::node_id& process,
+           std::optional<peer_certificate> certificate) {
+    const std::lock_guard lock(mutex_);
+    certificates_.erase(process);
+    if (certificate)
+      certificates_.emplace(process, std::move(*certificate));
+  }
+
+  std::optional<peer_certificate> find(const caf::node_id& process) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = certificates_.find(process);
+    if (found == certificates_.end())
+      return std::nullopt;
+    return found->second;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::unordered_map<caf::node_id, peer_certificate> certificates_;
+};
+
+class patched_middleman;
+certificate_table& certificates_of(caf::actor_system& system);
+
+/// CAF's broker (the actor that owns the connections) with two faults of CAF
+/// 0.17.6 corrected, and with the checks of the cluster port.
+class patched_broker final : public caf::io::basp_broker,
+                             public connection_guard {
+public:
+  explicit patched_broker(caf::actor_config& config)
+    : basp_broker(config), rules_(system()) {}
+
+  /// Checks what arrives before CAF allocates or decodes it.
+  bool accepts(caf::io::connection_handle from, const char* bytes,
+               std::size_t size) override {
+    const auto found = ctx.find(from);
+    // Without an entry CAF expects a header.
+    const bool is_payload
+      = found != ctx.end()
+        && found->second.cstate == caf::io::basp::await_payload;
+    const auto why
+      = is_payload ? rules_.check_payload(found->second.hdr, bytes, size)
+        : size != caf::io::basp::header_size
+          ? std::string("its header is not valid")
+          : rules_.check_header(
+            bytes, static_cast<bool>(instance.tbl().lookup_direct(from)));
+    if (!why)
+      return true;
+    log_refusal(from, *why);
+    // The connection cannot be closed here, because CAF is reading from it.
+    system().middleman().backend().post(
+      [this, from, self = caf::strong_actor_ptr(ctrl())] {
+        if (getf(is_terminated_flag))
+          return;
+        connection_cleanup(from, caf::sec::malformed_basp_message);
+        close(from);
+      });
+    return false;
+  }
+
+  /// Notes the certificate of a process that has introduced itself.
+  void learned_new_node_directly(const caf::node_id& process,
+                                 bool was_known) override {
+    if (this_context != nullptr)
+      if (auto connection = by_id(this_context->hdl))
+        if (const auto* certified
+            = dynamic_cast<certified_connection*>(&*connection))
+          certificates_of(system()).set(process, certified->certificate());
+    basp_broker::learned_new_node_directly(process, was_known);
+  }
+
+  void purge_state(const caf::node_id& process) override {
+    certificates_of(system()).set(process, std::nullopt);
+    basp_broker::purge_state(process);
+  }
 
   /// Closes the mailbox when the broker ends. CAF leaves it open: a message
   /// that arrives later stays in the mailbox for ever, with everything that it
@@ -54,6 +141,17 @@ public:
   }
 
 private:
+  void log_refusal(caf::io::connection_handle from, const std::string& why) {
+    auto& refused
+      = persistence::counters_of_process().refused_cluster_connections;
+    if (refused.fetch_add(1) >= refusals_logged_max)
+      return;
+    persistence::log(persistence::log_channel::cluster,
+                     persistence::log_level::warning,
+                     "The cluster port has closed a connection from "
+                       + remote_addr(from) + ": " + why + ".");
+  }
+
   /// Creates the entry that CAF would create only when the first message
   /// arrives.
   void track_accepted(caf::io::connection_handle connection) {
@@ -63,16 +161,20 @@ private:
     made.last_seen = clock().now();
     ctx.emplace(connection, std::move(made));
   }
+
+  port_rules rules_;
 };
 
-/// CAF's event loop, with TCP_USER_TIMEOUT set on each connection without TLS.
+/// CAF's event loop. Each connection without TLS has TCP_USER_TIMEOUT set, and
+/// passes what arrives to the checks of the broker.
 class patched_multiplexer final : public caf::io::network::default_multiplexer {
 public:
   using default_multiplexer::default_multiplexer;
 
   caf::io::scribe_ptr new_scribe(caf::io::network::native_socket fd) override {
     set_tcp_user_timeout(system(), fd);
-    return default_multiplexer::new_scribe(fd);
+    return caf::make_counted<guarded_scribe<caf::io::network::scribe_impl>>(
+      *this, fd);
   }
 };
 
@@ -93,9 +195,16 @@ public:
     middleman::start();
   }
 
+  certificate_table certificates;
+
 private:
   patched_multiplexer loop_;
 };
+
+/// `load_middleman` was called for every system that this file sees.
+certificate_table& certificates_of(caf::actor_system& system) {
+  return static_cast<patched_middleman&>(system.middleman()).certificates;
+}
 
 } // namespace
 
@@ -105,6 +214,11 @@ void load_middleman(caf::actor_system_config& system) {
     [](caf::actor_system& made_for) -> caf::actor_system::module* {
       return new patched_middleman(made_for);
     });
+}
+
+std::optional<peer_certificate>
+certificate_of_process(caf::actor_system& system, const caf::node_id& process) {
+  return certificates_of(system).find(process);
 }
 
 void set_tcp_user_timeout(const caf::actor_system& system, int socket) {

@@ -15,10 +15,10 @@ namespace perdura::cluster {
 /// The state of the connection from the reporting node to another one.
 struct peer_report {
   node_id node;
-  bool is_up = false;             ///< There is a session with the node.
+  bool is_up = false; ///< There is a session with the node.
   /// When the last session began or ended; 0 if there has been none.
   persistence::timestamp since{};
-  std::string why;                ///< Why the node is down; empty if it is up.
+  std::string why; ///< Why the node is down; empty if it is up.
 };
 
 template <class I>
@@ -50,13 +50,17 @@ struct node_report {
   /// Instances that cannot continue, each with its ID and a sentence with the
   /// reason. An entry with an empty ID concerns the whole node.
   std::vector<std::pair<std::string, std::string>> stuck;
+
+  /// Why the node is not ready, each with its code and a sentence. A node of an
+  /// earlier version sends none.
+  std::vector<std::pair<std::string, std::string>> unready;
 };
 
 template <class I>
 auto inspect(I& f, node_report& x) {
   return f(x.node, x.version, x.url, x.started_at, x.partitions, x.counts,
            x.outbox_messages, x.last_error, x.last_error_at, x.orchestrators,
-           x.activities, x.peers, x.stuck);
+           x.activities, x.peers, x.stuck, x.unready);
 }
 
 /// A node of the placement with its report, or the reason why there is none.

@@ -27,6 +27,11 @@ std::string encode_packet(const packet& what) {
   return out;
 }
 
+bool is_hello(std::string_view bytes) {
+  return !bytes.empty()
+         && bytes.front() == static_cast<char>(packet_kind::hello);
+}
+
 // The header has a fixed size, so one check of the length at the beginning
 // guards all reads below.
 persistence::result<packet> decode_packet(std::string_view bytes) {

@@ -55,6 +55,9 @@ inline constexpr std::size_t packet_bytes_max = std::size_t{1} << 20U;
 /// `what.bytes` must not be longer than packet_bytes_max.
 std::string encode_packet(const packet& what);
 
+/// True if the encoded packet is a hello, if it is valid at all.
+bool is_hello(std::string_view bytes);
+
 /// `bytes` of the result points into the argument.
 /// @error errc::invalid_argument  The argument is not a packet, or is longer
 ///                                than the header and packet_bytes_max.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/tls_network.hpp"
 
+#include "cluster/transport/connection_guard.hpp"
 #include "cluster/transport/middleman.hpp"
+#include "cluster/transport/peer_tls_session.hpp"
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -10,12 +12,10 @@
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
 #include <caf/io/network/stream.hpp>
-#include <caf/openssl/all.hpp>
-#include <caf/openssl/session.hpp>
-#include <openssl/err.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include <memory>
 #include <utility>
 
 namespace perdura::cluster {
@@ -25,52 +25,8 @@ namespace {
 using caf::io::network::default_multiplexer;
 using caf::io::network::native_socket;
 using caf::io::network::operation;
-using caf::io::network::rw_state;
-using caf::openssl::make_session;
-using caf::openssl::session_ptr;
 
-/// A TLS session that empties OpenSSL's error queue before each operation.
-///
-/// The queue belongs to the thread, and CAF 0.17.6 does not empty it. An error
-/// of one connection, such as a failed handshake, stays in the queue;
-/// SSL_get_error then reports that error for the next connection that merely
-/// has nothing to read, and CAF closes that connection. All connections of a
-/// process share one thread, so an unauthenticated peer could close all of
-/// them.
-/// @source SSL_get_error(3): "The current thread's error queue must be empty
-///         before the TLS/SSL I/O operation is attempted."
-class error_clearing_session {
-public:
-  explicit error_clearing_session(session_ptr session)
-    : session_(std::move(session)) {}
-
-  rw_state read_some(std::size_t& got, native_socket socket, void* to,
-                     std::size_t bytes) {
-    ERR_clear_error();
-    return session_->read_some(got, socket, to, bytes);
-  }
-
-  rw_state write_some(std::size_t& gone, native_socket socket, const void* from,
-                      std::size_t bytes) {
-    ERR_clear_error();
-    const rw_state state = session_->write_some(gone, socket, from, bytes);
-    stalled_ = bytes > 0 && gone == 0 && state == rw_state::success;
-    return state;
-  }
-
-  bool must_read_more(native_socket socket, std::size_t threshold) {
-    return session_->must_read_more(socket, threshold);
-  }
-
-  /// True if the last call of `write_some` had bytes to write and wrote none.
-  bool stalled() const {
-    return stalled_;
-  }
-
-private:
-  session_ptr session_;
-  bool stalled_ = false;
-};
+using session_ptr = std::unique_ptr<peer_tls_session>;
 
 /// True if the socket's send buffer has free space.
 bool is_writable(native_socket socket) {
@@ -94,11 +50,11 @@ public:
     : stream(loop, socket), session_(std::move(session)) {}
 
   void handle_event(operation what) override {
-    handle_event_impl(what, session_);
+    handle_event_impl(what, *session_);
     if (what == operation::read && is_write_paused_) {
       is_write_paused_ = false;
       backend().add(operation::write, fd(), this);
-    } else if (what == operation::write && session_.stalled()
+    } else if (what == operation::write && session_->stalled()
                && is_writable(fd())) {
       // A paused write is resumed after the next read. If reading has ended,
       // there is no next read, so the write is not paused but given up.
@@ -124,8 +80,13 @@ public:
     stream::removed_from_loop(what);
   }
 
+  /// See certified_connection.
+  std::optional<peer_certificate> certificate() const {
+    return session_->certificate();
+  }
+
 private:
-  error_clearing_session session_;
+  session_ptr session_;
   bool is_reading_ = true; ///< The loop watches the socket for input.
   /// The pause is requested; CAF's loop has not yet removed the operation.
   bool is_pausing_write_ = false;
@@ -134,12 +95,17 @@ private:
 
 /// One connection (a "scribe" in CAF's terms). Like the scribe of caf::openssl,
 /// but with a `handshake_aware_stream`.
-class tls_scribe final : public caf::io::scribe {
+class tls_scribe final : public guarded_scribe<caf::io::scribe>,
+                         public certified_connection {
 public:
   tls_scribe(default_multiplexer& loop, native_socket socket,
              session_ptr session)
-    : scribe(caf::io::network::conn_hdl_from_socket(socket)),
+    : guarded_scribe(caf::io::network::conn_hdl_from_socket(socket)),
       stream_(loop, socket, std::move(session)) {}
+
+  std::optional<peer_certificate> certificate() const override {
+    return stream_.certificate();
+  }
 
   void configure_read(caf::io::receive_policy::config config) override {
     stream_.configure_read(config);
@@ -202,7 +168,7 @@ caf::io::scribe_ptr make_scribe(caf::actor_system& system, native_socket socket,
                                 bool accepted) {
   static_cast<void>(caf::io::network::nonblocking(socket, true));
   set_tcp_user_timeout(system, socket);
-  session_ptr session = make_session(system, socket, accepted);
+  session_ptr session = peer_tls_session::make(system, socket, accepted);
   if (!session) {
     ::close(socket);
     return nullptr;

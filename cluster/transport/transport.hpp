@@ -6,6 +6,7 @@
 
 #include "cluster/placement/placement.hpp"
 #include "cluster/transport/packet.hpp"
+#include "cluster/transport/peer_certificate.hpp"
 
 #include <functional>
 #include <string>
@@ -23,6 +24,10 @@ struct transport_listener {
 
   /// A path, opened by either side, has closed.
   std::function<void(path_id)> path_closed;
+
+  /// The other side of a path has the certificate. Called before each hello of
+  /// a path that uses TLS is passed to `packet`; never called without TLS.
+  std::function<void(path_id, peer_certificate)> path_certified;
 
   /// A packet has arrived on a path.
   std::function<void(path_id, std::string packet)> packet;

@@ -198,8 +198,11 @@ struct token {
 struct tokenizer : msgpack::null_visitor {
   std::vector<token> tokens;
   std::size_t depth = 0; ///< Number of arrays that are open.
+  std::size_t tokens_max = std::numeric_limits<std::size_t>::max();
 
   bool add(token_kind kind, std::uint64_t number, const char* data = nullptr) {
+    if (tokens.size() == tokens_max)
+      return false;
     tokens.push_back({kind, number, data});
     return true;
   }
@@ -440,8 +443,13 @@ void encode_record(std::string& out, const T& record) {
 }
 
 /// Checks the version byte and decodes the record. Errors as for `decode`.
+/// @param tokens_max  The largest number of values in a record that may come
+///                    from another process: each takes 24 bytes of memory while
+///                    it is decoded, and as little as one byte in `bytes`.
 template <class T>
-result<T> decode_record(std::string_view bytes) {
+result<T> decode_record(std::string_view bytes,
+                        std::size_t tokens_max
+                        = std::numeric_limits<std::size_t>::max()) {
   if (bytes.size() < 2)
     return damaged("empty");
   const auto version = static_cast<unsigned char>(bytes.front());
@@ -452,6 +460,7 @@ result<T> decode_record(std::string_view bytes) {
                                          + std::to_string(codec_version)};
   bytes.remove_prefix(1);
   tokenizer visitor;
+  visitor.tokens_max = tokens_max;
   std::size_t offset = 0;
   try {
     if (!msgpack::parse(bytes.data(), bytes.size(), offset, visitor)

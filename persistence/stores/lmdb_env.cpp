@@ -2,6 +2,7 @@
 #include "persistence/stores/lmdb_env.hpp"
 
 #include "persistence/process/logging.hpp"
+#include "persistence/process/sync_watch.hpp"
 #include "persistence/stores/lmdb_page_walk.hpp"
 
 #include <lmdb.h>
@@ -376,6 +377,7 @@ void lmdb_transaction::erase(unsigned table_number, std::string_view key) {
 // LMDB frees the transaction even if the commit fails, so it must not be
 // aborted afterwards.
 void lmdb_transaction::commit() {
+  const sync_watch::running watched(sync_watch::of_process());
   const int rc = mdb_txn_commit(txn_);
   txn_ = nullptr;
   if (rc != 0)

@@ -107,7 +107,10 @@ BOOST_AUTO_TEST_CASE(init_creates_certificates_that_nodes_accept) {
                  == 1,
                name);
   }
-  for (const std::string name : {"node-1", "node-2", "client"}) {
+  // No server, and so no node, may have the certificate of a client.
+  BOOST_TEST(verifies("client", X509_PURPOSE_SSL_CLIENT));
+  BOOST_TEST(!verifies("client", X509_PURPOSE_SSL_SERVER));
+  for (const std::string name : {"node-1", "node-2"}) {
     BOOST_TEST(verifies(name, X509_PURPOSE_SSL_SERVER), name);
     BOOST_TEST(verifies(name, X509_PURPOSE_SSL_CLIENT), name);
     for (const std::string host :
@@ -119,6 +122,78 @@ BOOST_AUTO_TEST_CASE(init_creates_certificates_that_nodes_accept) {
     BOOST_TEST(!verifies(name, X509_PURPOSE_CRL_SIGN), name);
   }
   BOOST_TEST(!verifies("node-1", X509_PURPOSE_SSL_SERVER, "node-2"));
+}
+
+// Regression: certificates could be created only all at once, with a new
+// authority, so that a node could be added only while no node ran.
+BOOST_AUTO_TEST_CASE(add_creates_a_certificate_that_the_other_nodes_accept) {
+  BOOST_TEST(init().code == 0);
+  const auto add = [this](std::vector<std::string> words) {
+    words.insert(words.begin(), {"tls", "add", "--dir", tls_dir.string()});
+    return run_perdura(words);
+  };
+  const outcome made = add({"node-4", "--host", "four.example"});
+  BOOST_TEST(made.code == 0, made.err);
+  BOOST_TEST(made.out_contains("certificate_file = \""
+                               + (tls_dir / "node-4.pem").string()));
+  BOOST_TEST(verifies("node-4", X509_PURPOSE_SSL_SERVER, "four.example"));
+  BOOST_TEST(verifies("node-4", X509_PURPOSE_SSL_SERVER, "node-4"));
+  BOOST_TEST((mode(tls_dir / "node-4-key.pem") == fs::perms(0600)));
+  BOOST_TEST(add({"reports", "--client"}).code == 0);
+  BOOST_TEST(verifies("reports", X509_PURPOSE_SSL_CLIENT));
+  BOOST_TEST(!verifies("reports", X509_PURPOSE_SSL_SERVER));
+  // A refused command changes nothing.
+  BOOST_TEST(add({"node-4"}).err_contains("tls renew node-4"));
+  BOOST_TEST(add({"node-1"}).err_contains("exists"));
+  BOOST_TEST(add({"ca"}).err_contains("may not be called"));
+  BOOST_TEST(add({"ca", "--client"}).err_contains("exists"));
+  BOOST_TEST(add({"Node"}).err_contains("not a valid node name"));
+  BOOST_TEST(add({"node-5", "--host", "a b"}).err_contains("neither"));
+  fs::remove(tls_dir / "ca-key.pem");
+  const outcome keyless = add({"node-5"});
+  BOOST_TEST(keyless.code == 2);
+  BOOST_TEST(keyless.err_contains("ca-key.pem"));
+  BOOST_TEST(!fs::exists(tls_dir / "node-5.pem"));
+}
+
+BOOST_AUTO_TEST_CASE(renew_keeps_name_hosts_and_key) {
+  BOOST_TEST(init({"--nodes", "node-1,node-2", "--host", "10.0.0.1", "--host",
+                   "ship.example"})
+               .code
+             == 0);
+  const auto renew = [this](const std::string& name) {
+    return run_perdura({"tls", "renew", "--dir", tls_dir.string(), name});
+  };
+  const auto text = [&](const std::string& name) {
+    std::ifstream file(tls_dir / name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string key_before = text("node-1-key.pem");
+  const std::string before = text("node-1.pem");
+  const outcome renewed = renew("node-1");
+  BOOST_TEST(renewed.code == 0, renewed.err);
+  BOOST_TEST(text("node-1.pem") != before);
+  BOOST_TEST(text("node-1-key.pem") == key_before);
+  BOOST_TEST((mode(tls_dir / "node-1.pem") == fs::perms(0644)));
+  for (const std::string host :
+       {"localhost", "127.0.0.1", "::1", "10.0.0.1", "ship.example", "node-1"})
+    BOOST_TEST(verifies("node-1", X509_PURPOSE_SSL_SERVER, host), host);
+  BOOST_TEST(renew("client").code == 0);
+  BOOST_TEST(!verifies("client", X509_PURPOSE_SSL_SERVER));
+  BOOST_TEST(verifies("client", X509_PURPOSE_SSL_CLIENT));
+  BOOST_TEST(renew("node-7").err_contains("node-7.pem"));
+  BOOST_TEST(renew("ca").err_contains("cannot be renewed"));
+  // A certificate of another authority, and a key of another certificate.
+  fs::copy_file(tls_dir / "node-2-key.pem", tls_dir / "node-1-key.pem",
+                fs::copy_options::overwrite_existing);
+  BOOST_TEST(renew("node-1").err_contains("not a certificate of this"));
+  temp_directory elsewhere;
+  BOOST_TEST(
+    run_perdura({"tls", "init", "--dir", elsewhere.path().string()}).code == 0);
+  for (const char* name : {"node-2.pem", "node-2-key.pem"})
+    fs::copy_file(elsewhere.path() / name, tls_dir / name,
+                  fs::copy_options::overwrite_existing);
+  BOOST_TEST(renew("node-2").err_contains("not a certificate of this"));
 }
 
 BOOST_AUTO_TEST_CASE(certificate_of_another_authority_is_rejected) {

@@ -47,9 +47,9 @@ BOOST_AUTO_TEST_CASE(run_that_exceeds_its_timeout_is_exit_code_5) {
 BOOST_AUTO_TEST_CASE(start_prints_the_instance_id) {
   BOOST_TEST(perdura({"start", "Approval", "--id", "order 17"}).out
              == "order 17\n");
-  const outcome as_json
+  const outcome json_body_header
     = perdura({"start", "Approval", "--id", "b", "-o", "json"});
-  BOOST_TEST(json::parse(as_json.out).contains("terminatePostUri"));
+  BOOST_TEST(json::parse(json_body_header.out).contains("terminatePostUri"));
   BOOST_TEST(perdura({"start", "Approval", "--id", "b"}).code == 2);
   BOOST_TEST(perdura({"start", "Approval", "--id", "b", "--get-or-start"}).code
              == 0);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mutual TLS between the nodes of a cluster and their clients.
-#include "client/cli/certificate_authority.hpp"
 #include "client/http/process_usage.hpp"
 #include "cluster/node/node.hpp"
 #include "cluster/placement/node_list.hpp"
+#include "tests/client/cluster_certificates.hpp"
 #include "tests/client/cluster_fixture.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/silent_sockets.hpp"
@@ -13,47 +13,11 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 namespace perdura::tests {
 
-namespace fs = std::filesystem;
-
 namespace {
-
-/// Files of a certificate authority, with certificates for two nodes and a
-/// client.
-class certificates {
-public:
-  explicit certificates(const fs::path& directory) : directory_(directory) {
-    fs::create_directories(directory);
-    const auto authority = client::certificate_authority::make(1).value();
-    write("ca.pem", authority.authority_pair().certificate);
-    for (const char* name : {"node-1", "node-2", "client"}) {
-      const auto issued = authority.issue(name, {"127.0.0.1"}).value();
-      write(std::string(name) + ".pem", issued.certificate);
-      write(std::string(name) + "-key.pem", issued.key);
-    }
-  }
-
-  /// Sets the certificate files in a cluster_config or a cluster_client_config.
-  template <class Config>
-  void apply_to(Config& config, const std::string& name) const {
-    config.certificate_file = directory_ / (name + ".pem");
-    config.key_file = directory_ / (name + "-key.pem");
-    config.ca_file = directory_ / "ca.pem";
-  }
-
-private:
-  void write(const std::string& name, const std::string& text) const {
-    const fs::path file = directory_ / name;
-    std::ofstream(file) << text;
-    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
-  }
-
-  fs::path directory_;
-};
 
 /// Two nodes that require certificates of the same authority.
 struct tls_cluster_fixture {
@@ -95,7 +59,7 @@ struct tls_cluster_fixture {
   }
 
   temp_directory directory;
-  certificates own;
+  cluster_certificates own;
   std::unique_ptr<cluster_fixture> cluster;
 };
 
@@ -137,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(client_with_a_certificate_is_served,
 BOOST_FIXTURE_TEST_CASE(refused_clients_do_not_disturb_other_connections,
                         tls_cluster_fixture) {
   const timestamp before = connected_since();
-  const certificates foreign(directory.path() / "foreign");
+  const cluster_certificates foreign(directory.path() / "foreign");
   cluster_client_config config = cluster->client_config();
   const auto code_of = [&] {
     return std::string(
@@ -167,7 +131,7 @@ BOOST_FIXTURE_TEST_CASE(refused_clients_do_not_disturb_other_connections,
 // destruction of the client waited for the handshake.
 BOOST_AUTO_TEST_CASE(silent_server_uses_no_cpu) {
   const temp_directory directory;
-  const certificates own(directory.path() / "own");
+  const cluster_certificates own(directory.path() / "own");
   const silent_server host;
   cluster_client_config config;
   config.nodes = {"node-1=127.0.0.1:" + std::to_string(host.port())};

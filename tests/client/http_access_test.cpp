@@ -164,8 +164,9 @@ BOOST_AUTO_TEST_CASE(urls_of_an_instance_give_access_to_that_instance_only) {
   };
   BOOST_TEST(request_at_root("POST", url("suspendPostUri")).status == 202);
   BOOST_TEST(request_at_root("POST", url("resumePostUri")).status == 202);
-  BOOST_TEST(request_at_root("POST", target_of(event), "true", as_json).status
-             == 202);
+  BOOST_TEST(
+    request_at_root("POST", target_of(event), "true", json_body_header).status
+    == 202);
   BOOST_TEST(request_at_root("GET", status + "&waitSeconds=20").status == 200);
   BOOST_TEST(request_at_root("POST", url("rewindPostUri")).status == 412);
   BOOST_TEST(request_at_root("POST", url("terminatePostUri")).status == 410);

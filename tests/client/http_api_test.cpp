@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(many_waits_for_one_instance_are_answered) {
                          + "/instances/a?waitSeconds=60 HTTP/1.1\r\n"
                            "Host: localhost\r\n\r\n");
   }
-  request("POST", "/instances/a/raiseEvent/Approval", "true", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "true", json_body_header);
   for (auto& each : waiting)
     BOOST_TEST(each->receive().json().at("output") == true);
 }
@@ -290,7 +290,8 @@ BOOST_AUTO_TEST_CASE(event_reaches_its_instance) {
 BOOST_AUTO_TEST_CASE(event_without_a_body_is_null) {
   start("Approval", "a");
   BOOST_TEST(
-    request("POST", "/instances/a/raiseEvent/Approval", {}, as_json).status
+    request("POST", "/instances/a/raiseEvent/Approval", {}, json_body_header)
+      .status
     == 202);
   BOOST_TEST(ended("a").at("output").is_null());
 }
@@ -308,11 +309,11 @@ BOOST_AUTO_TEST_CASE(event_checks_are_made_in_the_order_of_the_contract) {
   };
   constexpr const char* as_form = "Content-Type: text/plain\r\n";
   BOOST_TEST(raise("nope", "{", as_form) == 404);
-  BOOST_TEST(raise("nope", "1", as_json) == 404);
+  BOOST_TEST(raise("nope", "1", json_body_header) == 404);
   BOOST_TEST(raise("done", "{", as_form) == 410);
-  BOOST_TEST(raise("done", "1", as_json) == 410);
+  BOOST_TEST(raise("done", "1", json_body_header) == 410);
   BOOST_TEST(raise("a", "1", as_form) == 400);
-  BOOST_TEST(raise("a", "{", as_json) == 400);
+  BOOST_TEST(raise("a", "{", json_body_header) == 400);
   BOOST_TEST(request("POST", "/instances/a/raiseEvent/E", "1", as_form)
                .json()
                .at("Message")
@@ -343,7 +344,7 @@ BOOST_AUTO_TEST_CASE(suspend_and_resume_may_be_repeated) {
                == 202);
   BOOST_TEST(request("GET", "/instances/a").json().at("runtimeStatus")
              == "Suspended");
-  request("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "1", json_body_header);
   for (const char* operation : {"resume", "RESUME"})
     BOOST_TEST(request("POST", std::string("/instances/a/") + operation).status
                != 404);

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(s25_event_checks_are_made_in_the_order_of_the_contract) {
 // Deviation: an empty body means null, as the JavaScript client intends it.
 // Version 2.x answers 400.
 BOOST_AUTO_TEST_CASE(s25_empty_body_is_null) {
-  for (const char* headers : {as_json, ""}) {
+  for (const char* headers : {json_body_header, ""}) {
     start("Approval", "a");
     check_empty(
       request("POST", "/instances/a/raiseEvent/Approval", {}, headers), 202);
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(s4_unawaited_events_are_kept_in_order) {
   for (const char* each : {"b/1", "b/2", "a/3"})
     check_empty(request("POST",
                         "/instances/a/raiseEvent/" + std::string(1, each[0]),
-                        std::string(each + 2), as_json),
+                        std::string(each + 2), json_body_header),
                 202);
   BOOST_TEST(ended("a").at("output") == json::parse("[3,1]"));
 }
@@ -216,8 +216,8 @@ BOOST_AUTO_TEST_CASE(s4_unawaited_events_are_kept_in_order) {
 BOOST_AUTO_TEST_CASE(s4_continue_as_new_keeps_the_id_and_takes_a_new_input) {
   start("Counter", "a", "1");
   const json before = request("GET", "/instances/a").json();
-  request("POST", "/instances/a/raiseEvent/Add", "4", as_json);
-  request("POST", "/instances/a/raiseEvent/Stop", {}, as_json);
+  request("POST", "/instances/a/raiseEvent/Add", "4", json_body_header);
+  request("POST", "/instances/a/raiseEvent/Stop", {}, json_body_header);
   const json after = ended("a");
   BOOST_TEST(after.at("input") == 5);
   BOOST_TEST(after.at("output") == 5);
@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(s4_continue_as_new_keeps_the_id_and_takes_a_new_input) {
 BOOST_AUTO_TEST_CASE(s4_suspend_keeps_events_for_resume) {
   start("Approval", "a");
   request("POST", "/instances/a/suspend");
-  request("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "1", json_body_header);
   BOOST_TEST(request("GET", "/instances/a").json().at("runtimeStatus")
              == "Suspended");
   request("POST", "/instances/a/resume");

@@ -225,7 +225,8 @@ BOOST_AUTO_TEST_CASE(s23_pending_child_has_its_own_event) {
   BOOST_TEST(child.at("Name") == "Approval");
   BOOST_TEST(child.at("InstanceId") == "a-0");
   while (
-    request("POST", "/instances/a-0/raiseEvent/Approval", "1", as_json).status
+    request("POST", "/instances/a-0/raiseEvent/Approval", "1", json_body_header)
+      .status
     == 404)
     continue;
   ended("a");
@@ -269,7 +270,7 @@ BOOST_AUTO_TEST_CASE(s23_raised_and_sent_events_are_listed) {
   BOOST_TEST(sent.at("InstanceId") == "to");
   BOOST_TEST(sent.at("Name") == "E");
   request("POST", "/instances/to/raiseEvent/Approval", R"({"by":"me"})",
-          as_json);
+          json_body_header);
   ended("to");
   const json history = checked("to");
   const auto raised

@@ -42,7 +42,8 @@ BOOST_AUTO_TEST_CASE(s1_path_words_and_parameters_are_case_insensitive) {
   start("Approval", "a");
   check_empty(request("POST", "/INSTANCES/a/Suspend"), 202);
   check_empty(request("POST", "/instances/a/RESUME"), 202);
-  check_empty(request("POST", "/instances/a/raiseevent/E", "1", as_json), 202);
+  check_empty(
+    request("POST", "/instances/a/raiseevent/E", "1", json_body_header), 202);
   check_accepted(request("POST", "/Orchestrators/Approval"));
   BOOST_TEST(request("GET", "/instances/a?SHOWHISTORY=True")
                .json()
@@ -86,9 +87,9 @@ BOOST_AUTO_TEST_CASE(s1_instance_id_may_equal_a_word_of_the_api) {
   // In this path the second "instances" is the instance ID, and "Terminate" is
   // the name of an event.
   start("Approval", "instances");
-  check_empty(
-    request("POST", "/instances/instances/raiseEvent/Terminate", "1", as_json),
-    202);
+  check_empty(request("POST", "/instances/instances/raiseEvent/Terminate", "1",
+                      json_body_header),
+              202);
   BOOST_TEST(request("GET", "/instances/instances").status == 202);
 }
 

@@ -74,6 +74,6 @@ struct http_fixture {
 };
 
 /// The header line for a JSON body.
-inline constexpr const char* as_json = "Content-Type: application/json\r\n";
+inline constexpr const char* json_body_header = "Content-Type: application/json\r\n";
 
 } // namespace perdura::tests

@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(pending_waits_are_shown) {
                  "Host: localhost\r\n\r\n");
   while (page().at("perdura_http_waits") == 0)
     continue;
-  request("POST", "/instances/a/raiseEvent/Approval", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Approval", "1", json_body_header);
   BOOST_TEST(waiting.receive().status == 200);
   BOOST_TEST(page().at("perdura_http_waits") == 0);
 }
@@ -177,8 +177,8 @@ BOOST_AUTO_TEST_CASE(each_operation_is_one_line) {
   audit_lines log;
   request("POST", "/orchestrators/Approval/a");
   request("GET", "/instances/a");
-  request("POST", "/instances/a/raiseEvent/Go", "1", as_json);
-  request("POST", "/instances/a/raiseEvent/Go%0Afake", "1", as_json);
+  request("POST", "/instances/a/raiseEvent/Go", "1", json_body_header);
+  request("POST", "/instances/a/raiseEvent/Go%0Afake", "1", json_body_header);
   request("POST", "/instances/a/terminate?reason=enough&code=secret");
   ended("a");
   request("DELETE", "/instances?createdTimeFrom=2020-01-01");

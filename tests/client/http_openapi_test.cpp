@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(path_placeholders_are_declared_as_parameters) {
 // Requests every operation with the statuses that a test can provoke. At the
 // end the test fails for each operation that was not requested.
 BOOST_AUTO_TEST_CASE(every_operation_answers_as_documented) {
-  const std::string json_type = as_json;
+  const std::string json_type = json_body_header;
   // --- Start
   for (const auto& [name, path] :
        {std::pair<std::string, std::string>("POST " + base

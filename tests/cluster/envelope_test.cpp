@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/envelope.hpp"
+#include "tests/support/loopback_peer.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -107,6 +108,7 @@ std::vector<envelope> sample_envelopes() {
   report.orchestrators = {"Ship@2"};
   report.peers.push_back({"node-1", true, noon, {}});
   report.stuck.emplace_back("a", "why");
+  report.unready.emplace_back("disk_full", "why");
   all.emplace_back(remote_query_answer{13, errc::unavailable, "no", report});
   return all;
 }
@@ -201,6 +203,33 @@ BOOST_AUTO_TEST_CASE(malformed_envelopes_are_refused) {
 
 // Each difference between the hello messages of two nodes is named in the
 // error.
+// Sizes that the bytes announce are not allocated, and neither is a multiple of
+// their own size. Regression: each byte of an envelope of 256 MiB became a
+// value of 24 bytes before its type was checked.
+BOOST_AUTO_TEST_CASE(announced_sizes_are_not_allocated) {
+  constexpr std::size_t memory_max = std::size_t{160} << 20U;
+  const std::string four("\xff\xff\xff\xff");
+  std::vector<std::string> hostile;
+  for (const char type : {'\xdd', '\xdf', '\xdb', '\xc6', '\xc9'})
+    hostile.push_back(type + four + "some bytes");
+  hostile.push_back("\x92\x00\x92\x01\xdd" + four);    // inside a variant
+  hostile.emplace_back(std::size_t{1} << 20U, '\x91'); // nested lists
+  hostile.emplace_back(std::size_t{1} << 20U, '\x81'); // nested maps
+  // Many values of one byte, in one list and in lists of lists.
+  const std::string many(std::size_t{16} << 20U, '\x01');
+  hostile.push_back("\xdd" + std::string("\x01\x00\x00\x00", 4) + many);
+  hostile.emplace_back(many.size(), '\x90');
+  hostile.back().insert(0, "\xdd" + std::string("\x01\x00\x00\x00", 4));
+  for (const std::string& bytes : hostile) {
+    const std::string record = static_cast<char>(1) + bytes;
+    const peak_memory used;
+    BOOST_TEST(!decode_envelope(record));
+    BOOST_TEST(!decode_hello(record));
+    BOOST_TEST(!decode_refusal(record));
+    BOOST_TEST(used.growth() < memory_max);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(incompatible_hello_is_refused_with_a_reason) {
   const peer_hello ours = hello_of("node-1");
   BOOST_TEST(static_cast<bool>(check_hello(ours, hello_of("node-2"))));

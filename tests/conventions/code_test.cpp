@@ -50,7 +50,8 @@ findings no_file_reads_the_wall_clock(const source_file& file) {
   // alarms. They neither store the times that they read nor compare them with
   // durable timers.
   static const std::regex may_measure(
-    "persistence/records/clock\\.cpp|persistence/[a-z]+/"
+    "persistence/records/clock\\.cpp|persistence/process/sync_watch\\.hpp"
+    "|persistence/[a-z]+/"
     "[a-z_]*(committer|views|file_watch)[a-z_]*\\.cpp"
     "|actors/[a-z]+/[a-z_]*(_actor|_clock|_pool|activity_context)\\.[ch]pp"
     "|(cluster|client)/[a-z]+/([a-z_]*_actor|caf_transport|node|metrics)\\.cpp"

@@ -115,10 +115,10 @@ findings libraries_have_one_user(const source_file& file) {
     {std::regex("^caf/"), std::regex("^(actors|cluster|client)/.*"),
      "persistence may not include CAF"},
     {std::regex("^caf/(io|openssl)/"),
-     std::regex(
-       "^cluster/transport/(caf_transport|middleman|tls_network)\\.[ch]pp$"),
-     "CAF's network is for cluster/caf_transport, middleman and tls_network "
-     "alone"},
+     std::regex("^cluster/transport/(caf_transport|connection_guard|middleman"
+                "|peer_tls_session|port_rules|tls_network)\\.[ch]pp$"),
+     "CAF's network is for cluster/caf_transport, middleman, tls_network and "
+     "their parts alone"},
     {std::regex("^boost/(beast|asio)"), std::regex("^client/http/.*"),
      "only client/http may use sockets"},
     {std::regex("^CLI/"), std::regex("^client/(main|cli/.*)\\.[ch]pp$"),

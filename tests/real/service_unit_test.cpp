@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The systemd unit in configs/perdura.service.
+#include "client/cli/terminal.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -67,6 +68,28 @@ BOOST_AUTO_TEST_CASE(unit_stops_the_node_with_sigint_and_is_hardened) {
        {"KillSignal=SIGINT", "Restart=on-failure", "NoNewPrivileges=yes",
         "ProtectSystem=strict", "StateDirectory=perdura", "User=perdura"})
     BOOST_TEST(text.find(std::string("\n") + line + '\n') != text.npos, line);
+}
+
+// Regression: systemd restarted a node that the other nodes refuse for ever.
+BOOST_AUTO_TEST_CASE(unit_does_not_restart_a_node_in_vain) {
+  const std::string text = shown_unit();
+  const std::string codes = std::to_string(client::exit_node_refused) + ' '
+                            + std::to_string(client::exit_usage);
+  BOOST_TEST(text.find("\nRestartPreventExitStatus=" + codes + '\n')
+             != text.npos);
+  // The exit codes of such a node.
+  for (const persistence::errc code :
+       {persistence::errc::storage_missing, persistence::errc::storage_foreign,
+        persistence::errc::storage_format, persistence::errc::invalid_argument})
+    BOOST_TEST(client::exit_code_of(code) == client::exit_usage);
+  // These may pass, so the node is started again, but not without end.
+  for (const persistence::errc code :
+       {persistence::errc::unavailable, persistence::errc::storage_in_use,
+        persistence::errc::storage_failed})
+    BOOST_TEST(codes.find(std::to_string(client::exit_code_of(code)))
+               == codes.npos);
+  for (const char* key : {"StartLimitIntervalSec=", "StartLimitBurst="})
+    BOOST_TEST(text.find(key) < text.find("[Service]"), key);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
