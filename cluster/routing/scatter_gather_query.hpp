@@ -4,6 +4,7 @@
 
 #include "actors/interface/management.hpp"
 #include "cluster/routing/cluster_view.hpp"
+#include "cluster/transport/envelope.hpp"
 
 #include <functional>
 #include <memory>

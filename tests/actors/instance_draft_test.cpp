@@ -52,8 +52,10 @@ void change(instance_draft& draft, std::mt19937& random) {
                {task_kind::activity, "A", {}, {}, 1, 1});
     break;
   case 1:
-    draft.open(wait_sequence_first + pick(3),
-               {task_kind::event_wait, names[pick(3)], {}, {}, 0, 1});
+    // The engine gives each wait a sequence of its own.
+    wait = pick(3);
+    draft.open(wait_sequence_first + wait,
+               {task_kind::event_wait, names[wait], {}, {}, 0, 1});
     break;
   case 2:
     draft.close(task_sequence(1 + pick(4)));
