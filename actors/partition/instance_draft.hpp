@@ -89,7 +89,7 @@ private:
 };
 
 /// Returns the size of an event in bytes, as `history_bytes_max` counts it:
-/// its texts plus 32 bytes.
+/// its texts and lists plus 32 bytes.
 std::uint64_t payload_bytes_of(const history_body& body);
 
 /// Derives the ID of the execution that follows `previous`. The same arguments

@@ -25,6 +25,15 @@ inline constexpr std::size_t buffered_bytes_max = 16U << 20;
 inline constexpr event_index history_events_max = 50'000;
 inline constexpr std::uint64_t history_bytes_max = 64U << 20;
 
+/// The part of the history limits that requests from outside (suspend, resume
+/// and rewind) leave to the code, so that the instance can go on and end.
+inline constexpr event_index history_events_reserved = 2'000;
+inline constexpr std::uint64_t history_bytes_reserved = 4U << 20;
+
+/// Maximum number of ancestors of a sub-orchestration. It ends a
+/// sub-orchestration that starts itself without end.
+inline constexpr std::uint32_t child_depth_max = 64;
+
 /// Settings of one partition; constant while it serves.
 struct partition_config {
   partition_id id{};

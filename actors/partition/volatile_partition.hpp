@@ -23,6 +23,7 @@ namespace perdura::actors {
 
 using persistence::due_task;
 using persistence::journal_position;
+using persistence::tree_place;
 
 /// A message that an instance has received and that is not durable yet. It is
 /// committed with the turn that it causes, or alone after `turn_wait_max`.
@@ -40,6 +41,7 @@ struct arrived_message {
 /// the instance, or alone after `turn_wait_max`.
 struct arrived_start {
   history_event started; ///< Its body is execution_started.
+  tree_place place;      ///< Set for sub-orchestrations.
   timestamp accepted_at{};
   std::vector<reply_to> replies;    ///< The requests that caused the start.
   std::vector<reply_to> joined;     ///< Later requests with get-or-start.

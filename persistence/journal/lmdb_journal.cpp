@@ -129,6 +129,64 @@ error no_hub(const fs::path& directory, const std::string& condition) {
               "directory that contains the hub"};
 }
 
+bool is_readable(std::uint64_t format) {
+  return format >= storage_format_oldest && format <= storage_format;
+}
+
+/// The end of a sentence about a directory in another format.
+std::string format_text(std::uint64_t format) {
+  return " written in format " + std::to_string(format)
+         + "; this program reads formats "
+         + std::to_string(storage_format_oldest) + " to "
+         + std::to_string(storage_format);
+}
+
+/// The content of the file `hub`.
+struct hub_file {
+  hub_identity hub;
+  std::uint32_t format = 0;
+};
+
+/// Reads the file `hub`. Errors as for read_hub.
+result<hub_file> read_hub_file(const fs::path& directory) {
+  std::error_code trouble;
+  if (!fs::is_directory(directory, trouble))
+    return no_hub(directory, "does not exist");
+  if (fs::is_empty(directory, trouble))
+    return no_hub(directory, "is empty");
+  std::ifstream file(directory / "hub", std::ios::binary);
+  if (!file)
+    return no_hub(directory, "contains no hub");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const error damaged{errc::storage_damaged,
+                      "the file " + (directory / "hub").string()
+                        + " is damaged; restore it from a backup (the views "
+                          "of each lane also contain the hub's identity)"};
+  // The first line is read before the checksum, so that a newer format is
+  // reported as such even if it stores the rest of the file in another way.
+  const std::size_t line = text.find('\n');
+  if (!text.starts_with(hub_file_head) || line == std::string::npos)
+    return damaged;
+  std::uint32_t format = 0;
+  const char* digits = text.data() + hub_file_head.size();
+  const auto parsed = std::from_chars(digits, text.data() + line, format);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + line)
+    return damaged;
+  if (!is_readable(format))
+    return error{errc::storage_format,
+                 directory.string() + " was" + format_text(format)};
+  if (text.size() < line + 1 + checksum_size)
+    return damaged;
+  const std::string body = text.substr(0, text.size() - checksum_size);
+  if (parse_big_endian(std::string_view(text).substr(body.size()))
+      != checksum_of(body))
+    return damaged;
+  auto hub = decode<hub_identity>(std::string_view(body).substr(line + 1));
+  if (!hub)
+    return damaged;
+  return hub_file{std::move(*hub), format};
+}
+
 /// Opens the stores of a lane and checks that they belong to the hub.
 /// @throws storage_exception  They are damaged or belong to another hub.
 laned_journal::store open_lane(const lmdb_journal_options& options,
@@ -136,6 +194,7 @@ laned_journal::store open_lane(const lmdb_journal_options& options,
   laned_journal::store store;
   auto rows = std::make_unique<lmdb_rows>(
     views_directory(options.directory, lane), false, options.map_bytes.views);
+  bool older = false;
   {
     const auto reader = rows->read();
     const auto format
@@ -144,17 +203,25 @@ laned_journal::store open_lane(const lmdb_journal_options& options,
     const auto number = get_row<std::uint64_t>(*reader, table::meta, lane_key);
     if (!format || !owner || !number)
       throw_damaged(table::meta, hub_key, "rows are missing");
-    if (*format != storage_format)
+    if (!is_readable(*format))
       throw storage_exception(
-        {errc::storage_format,
-         "the views were written in format " + std::to_string(*format)
-           + "; this program reads format " + std::to_string(storage_format)});
+        {errc::storage_format, "the views were" + format_text(*format)});
+    older = *format != storage_format;
     if (*owner != hub || *number != lane)
       throw storage_exception(
         {errc::storage_foreign,
          "the views in " + views_directory(options.directory, lane).string()
            + " belong to lane " + std::to_string(*number) + " of hub "
            + owner->hub_id});
+  }
+  // The rows of older formats are read without a conversion. The number is
+  // raised, so that an older program refuses the rows that are written from now
+  // on.
+  if (older) {
+    const auto writer = rows->write();
+    typed_row_writer(*writer).put(table::meta, format_key,
+                                  std::uint64_t{storage_format});
+    writer->commit();
   }
   store.rows = std::move(rows);
   store.log
@@ -223,51 +290,18 @@ result<void> create_hub(const fs::path& directory, const hub_identity& hub,
 }
 
 result<hub_identity> read_hub(const fs::path& directory) {
-  std::error_code trouble;
-  if (!fs::is_directory(directory, trouble))
-    return no_hub(directory, "does not exist");
-  if (fs::is_empty(directory, trouble))
-    return no_hub(directory, "is empty");
-  std::ifstream file(directory / "hub", std::ios::binary);
+  auto file = read_hub_file(directory);
   if (!file)
-    return no_hub(directory, "contains no hub");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const error damaged{errc::storage_damaged,
-                      "the file " + (directory / "hub").string()
-                        + " is damaged; restore it from a backup (the views "
-                          "of each lane also contain the hub's identity)"};
-  // The first line is read before the checksum, so that a newer format is
-  // reported as such even if it stores the rest of the file in another way.
-  const std::size_t line = text.find('\n');
-  if (!text.starts_with(hub_file_head) || line == std::string::npos)
-    return damaged;
-  std::uint32_t format = 0;
-  const char* digits = text.data() + hub_file_head.size();
-  const auto parsed = std::from_chars(digits, text.data() + line, format);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + line)
-    return damaged;
-  if (format != storage_format)
-    return error{errc::storage_format,
-                 directory.string() + " was written in format "
-                   + std::to_string(format) + "; this program reads format "
-                   + std::to_string(storage_format)};
-  if (text.size() < line + 1 + checksum_size)
-    return damaged;
-  const std::string body = text.substr(0, text.size() - checksum_size);
-  if (parse_big_endian(std::string_view(text).substr(body.size()))
-      != checksum_of(body))
-    return damaged;
-  auto hub = decode<hub_identity>(std::string_view(body).substr(line + 1));
-  if (!hub)
-    return damaged;
-  return hub;
+    return file.error();
+  return std::move(file->hub);
 }
 
 result<std::unique_ptr<manual_journal>>
 open_lmdb_journal(lmdb_journal_options options) {
-  auto hub = read_hub(options.directory);
-  if (!hub)
-    return hub.error();
+  auto file = read_hub_file(options.directory);
+  if (!file)
+    return file.error();
+  const hub_identity* hub = &file->hub;
   if (!options.hub_id.empty() && hub->hub_id != options.hub_id)
     return error{errc::storage_foreign, options.directory.string()
                                           + " holds the hub " + hub->hub_id
@@ -288,6 +322,11 @@ open_lmdb_journal(lmdb_journal_options options) {
   } catch (const storage_exception& e) {
     return e.reason();
   }
+  // The file `hub` follows the lanes: if this is interrupted, the next start
+  // continues.
+  if (file->format != storage_format)
+    if (const auto written = write_hub(options.directory, *hub); !written)
+      return written.error();
   // `used` keeps pointers to the stores. They stay valid: the stores are not
   // moved in memory when the journal takes ownership of them, and `used` is
   // called only while the journal exists.

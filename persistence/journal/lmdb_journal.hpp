@@ -24,8 +24,15 @@
 namespace perdura::persistence {
 
 /// Format number of the data directory as a whole. A program refuses a
-/// directory with another number.
-inline constexpr std::uint32_t storage_format = 1;
+/// directory with a later number.
+/// - 1: the first release.
+/// - 2: records of instances and starts of sub-orchestrations contain the place
+///   in the tree. A record without it is read as that of a root.
+inline constexpr std::uint32_t storage_format = 2;
+
+/// The oldest format that a program opens. Opening a directory of an older
+/// format than `storage_format` raises its number.
+inline constexpr std::uint32_t storage_format_oldest = 1;
 
 /// Options of open_lmdb_journal.
 struct lmdb_journal_options {

@@ -180,12 +180,12 @@ BOOST_AUTO_TEST_CASE(stores_of_another_hub_are_refused) {
 BOOST_AUTO_TEST_CASE(unknown_hub_format_is_refused_and_named) {
   lmdb_storage storage;
   std::string text = read_file(storage.hub() / "hub");
-  text.replace(text.find("format 1"), 8, "format 7");
+  text.replace(text.find("format 2"), 8, "format 7");
   write_file(storage.hub() / "hub", text);
   const auto hub = read_hub(storage.hub());
   BOOST_TEST((hub.code() == errc::storage_format));
   BOOST_TEST(hub.error().message.find("format 7") != std::string::npos);
-  BOOST_TEST(hub.error().message.find("format 1") != std::string::npos);
+  BOOST_TEST(hub.error().message.find("formats 1 to 2") != std::string::npos);
 }
 
 // One bit of each byte of the hub file is flipped in turn.
