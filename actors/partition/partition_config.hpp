@@ -74,6 +74,13 @@ struct partition_config {
   /// in each of 32 partitions, about 6 KiB each, take 24 MiB.
   std::size_t idle_instances_max = 128;
 
+  /// If the unread events, results, open tasks and custom statuses of the
+  /// instances in memory take more bytes than this, idle instances whose part
+  /// is greater than `idle_instance_bytes_max / idle_instances_max` are
+  /// evicted. Idle instances thus take at most twice this size: 256 MiB in 32
+  /// partitions.
+  std::uint64_t idle_instance_bytes_max = 4U << 20;
+
   /// An instance that has been idle for this time is evicted from memory.
   duration idle_instance_time_max = std::chrono::seconds(30);
 
