@@ -34,73 +34,79 @@ void orchestration_engine::deliver(history_event event,
     return;
   }
   // A result is consumed even if no task is open for it any more.
-  const std::uint64_t ordinal = next_ordinal_++;
+  const std::uint64_t ordinal = next_.ordinal++;
   if (sequence != 0)
     turn_.consumed.push_back({ordinal, sequence});
   if (closed_)
     return;
   if (auto* x = std::get_if<task_completed>(&event.body))
-    complete_task(x->sequence, slot_kind::activity, std::move(x->result));
+    complete_call(open_call<activity_slot>(x->sequence), std::move(x->result));
   else if (auto* f = std::get_if<persistence::task_failed>(&event.body))
-    fail_task(f->sequence, slot_kind::activity, std::move(f->failure));
+    fail_call(open_call<activity_slot>(f->sequence), f->sequence,
+              std::move(f->failure));
   else if (auto* t = std::get_if<timer_fired>(&event.body))
     fire_timer(t->sequence);
   else if (auto* c
            = std::get_if<sub_orchestration_instance_completed>(&event.body))
-    complete_task(c->sequence, slot_kind::child, std::move(c->result));
+    complete_call(open_call<child_slot>(c->sequence), std::move(c->result));
   else if (auto* d
            = std::get_if<sub_orchestration_instance_failed>(&event.body))
-    fail_task(d->sequence, slot_kind::child, std::move(d->failure));
+    fail_call(open_call<child_slot>(d->sequence), d->sequence,
+              std::move(d->failure));
 }
 
 /// Returns the slot to which the sequence was given, or no_slot.
-orchestration_engine::slot_id
-orchestration_engine::slot_of(task_sequence sequence) const {
+slot_id orchestration_engine::slot_of(task_sequence sequence) const {
   return sequence < slots_by_sequence_.size() ? slots_by_sequence_[sequence]
                                               : no_slot;
 }
 
 /// Returns the slot whose open task has this sequence. `sequence` may be the
-/// one that a rewind gave to the task. Null if no open task matches.
-orchestration_engine::slot*
-orchestration_engine::open_task(task_sequence sequence) {
+/// one that a rewind gave to the task. Returns no_slot if no open task matches.
+slot_id orchestration_engine::open_task(task_sequence sequence) const {
   // A task that was rewound several times has a chain of sequences.
   for (auto it = reruns_.find(sequence); it != reruns_.end();
        it = reruns_.find(sequence))
     sequence = it->second;
   const slot_id id = slot_of(sequence);
-  if (id == no_slot || slots_[id].done || slots_[id].sequence != sequence)
-    return nullptr;
-  return &slots_[id];
+  return id != no_slot && !slots_[id].done && slots_[id].sequence == sequence
+           ? id
+           : no_slot;
 }
 
-/// Completes the open task with a result. Ignored if no open task of the kind
-/// has the sequence, or if its slot waits for the timer before a retry.
-void orchestration_engine::complete_task(task_sequence sequence, slot_kind kind,
-                                         std::string result) {
-  slot* open = open_task(sequence);
-  if (!open || open->kind != kind
-      || (open->retry && open->retry->waiting_to_retry))
+/// Returns the slot of the open activity (`Call` is activity_slot) or
+/// sub-orchestration (child_slot) with this sequence. Returns no_slot if there
+/// is none, or if it waits for the timer before a retry.
+template <class Call>
+slot_id orchestration_engine::open_call(task_sequence sequence) const {
+  const slot_id id = open_task(sequence);
+  if (id == no_slot)
+    return no_slot;
+  const auto* call = std::get_if<Call>(&slots_[id].body);
+  return call && !call->is_waiting_to_retry() ? id : no_slot;
+}
+
+/// Completes the call with a result. Ignored if `id` is no_slot.
+void orchestration_engine::complete_call(slot_id id, std::string result) {
+  if (id == no_slot)
     return;
-  open->result = std::move(result);
-  complete_slot(slot_of(open->sequence));
+  slots_[id].call()->result = std::move(result);
+  complete_slot(id);
 }
 
-/// Handles the failure of an attempt: retries it or fails the slot. Ignored
-/// under the same conditions as in complete_task.
-void orchestration_engine::fail_task(task_sequence sequence, slot_kind kind,
+/// Handles the failure of an attempt: retries it or fails the slot. Ignored if
+/// `id` is no_slot. `sequence` is the one in the history event.
+void orchestration_engine::fail_call(slot_id id, task_sequence sequence,
                                      failure_details failure) {
-  slot* open = open_task(sequence);
-  if (!open || open->kind != kind
-      || (open->retry && open->retry->waiting_to_retry))
+  if (id == no_slot)
     return;
-  const slot_id id = slot_of(open->sequence);
-  open->failed_as = sequence;
-  if (open->retry && retry(id, failure))
+  call_slot& open = *slots_[id].call();
+  open.failed_as = sequence;
+  if (open.retry && retry(id, failure))
     return;
-  open->failed = true;
-  open->failure_type = std::move(failure.type);
-  open->result = std::move(failure.message);
+  open.failed = true;
+  open.failure_type = std::move(failure.type);
+  open.result = std::move(failure.message);
   complete_slot(id);
 }
 
@@ -108,8 +114,8 @@ void orchestration_engine::fail_task(task_sequence sequence, slot_kind kind,
 /// attempt follows; the timer that precedes that attempt has then been
 /// requested.
 bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
-  slot& failed = slots_[id];
-  call& again = *failed.retry;
+  const call_slot& failed = *slots_[id].call();
+  call_retry& again = *failed.retry;
   const retry_options& policy = again.options.retry;
   if (again.attempt >= static_cast<std::uint32_t>(policy.attempts_max))
     return false;
@@ -119,11 +125,11 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
     return false;
   if (policy.handle) {
     try {
-      if (!policy.handle(task_failed(failed.kind == slot_kind::child
-                                       ? task_failed::callee::sub_orchestration
-                                       : task_failed::callee::activity,
-                                     failed.name, failure.type,
-                                     failure.message)))
+      if (!policy.handle(
+            task_failed(std::holds_alternative<child_slot>(slots_[id].body)
+                          ? task_failed::callee::sub_orchestration
+                          : task_failed::callee::activity,
+                        failed.name, failure.type, failure.message)))
         return false;
     } catch (...) {
       return false; // a predicate that throws counts as "do not retry"
@@ -139,10 +145,10 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
 
 /// Requests the next attempt, after the pause that the retry policy sets.
 void orchestration_engine::start_next_attempt(slot_id id) {
-  call& again = *slots_[id].retry;
+  call_retry& again = *slots_[id].call()->retry;
   again.waiting_to_retry = false;
   ++again.attempt;
-  if (slots_[id].kind == slot_kind::activity)
+  if (std::holds_alternative<activity_slot>(slots_[id].body))
     schedule_activity(id, again.input, again.options, again.attempt);
   else
     create_child(id, again.input, again.version, again.instance);
@@ -152,33 +158,31 @@ void orchestration_engine::fire_timer(task_sequence sequence) {
   const slot_id id = slot_of(sequence);
   if (id == no_slot || slots_[id].sequence != sequence)
     return;
-  slot& due = slots_[id];
-  // A slot with a retry policy has a timer only between two attempts.
-  if (due.retry) {
-    if (!due.done && due.retry->waiting_to_retry)
+  orchestration_slot& due = slots_[id];
+  // A call has a timer only between two attempts.
+  if (const call_slot* call = due.call()) {
+    if (!due.done && call->is_waiting_to_retry())
       start_next_attempt(id);
     return;
   }
-  if (due.kind != slot_kind::timer)
-    return;
-  due.fired = true;
+  auto& timer = std::get<timer_slot>(due.body);
+  timer.fired = true;
   if (due.done)
     return;
   complete_slot(id);
-  if (due.linked == no_slot)
+  if (timer.wait == no_slot)
     return;
   // The timer belongs to a wait with a time-out, which has received no event.
-  slot& wait = slots_[due.linked];
-  wait.timed_out = true;
-  close_wait(wait);
-  complete_slot(due.linked);
+  std::get<event_slot>(slots_[timer.wait].body).timed_out = true;
+  close_wait(timer.wait);
+  complete_slot(timer.wait);
 }
 
 /// Binds the event to the oldest open wait for its name, or buffers it.
 void orchestration_engine::accept_event(event_raised raised, timestamp time,
                                         inbox_sequence sequence) {
   event_queue& queue = events_[event_key(raised.name)];
-  buffered_event event{next_ordinal_++, sequence, time, std::move(raised)};
+  buffered_event event{next_.ordinal++, sequence, time, std::move(raised)};
   while (!queue.waits.empty() && slots_[queue.waits.front()].done)
     queue.waits.pop_front();
   if (closed_ || queue.waits.empty()) {
@@ -192,32 +196,32 @@ void orchestration_engine::accept_event(event_raised raised, timestamp time,
 
 /// Completes the wait with the event and cancels the wait's timer.
 void orchestration_engine::bind_event(slot_id id, buffered_event event) {
-  slot& wait = slots_[id];
+  auto& wait = std::get<event_slot>(slots_[id].body);
   if (event.sequence != 0)
     turn_.consumed.push_back({event.ordinal, event.sequence});
   wait.ordinal = event.ordinal;
   wait.time = event.time;
   wait.name = std::move(event.raised.name);
   wait.result = std::move(event.raised.input);
-  close_wait(wait);
-  if (wait.linked != no_slot)
-    cancel_timer(wait.linked);
+  close_wait(id);
+  if (wait.timer != no_slot)
+    cancel_timer(wait.timer);
   complete_slot(id);
 }
 
 /// Adds the wait to the closed waits of the turn, unless this turn has opened
 /// it: the partition does not know such a wait yet.
-void orchestration_engine::close_wait(const slot& wait) {
-  if (wait.turn != turn_count_)
-    turn_.waits_closed.push_back(wait.sequence);
+void orchestration_engine::close_wait(slot_id id) {
+  if (std::get<event_slot>(slots_[id].body).turn != turn_count_)
+    turn_.waits_closed.push_back(slots_[id].sequence);
 }
 
 /// Cancels a timer that has not fired. The partition closes its task.
 void orchestration_engine::cancel_timer(slot_id id) {
-  slot& timer = slots_[id];
+  orchestration_slot& timer = slots_[id];
   if (timer.done)
     return;
-  timer.cancelled = true;
+  std::get<timer_slot>(timer.body).cancelled = true;
   turn_.timers_cancelled.push_back(timer.sequence);
   complete_slot(id);
 }
@@ -225,16 +229,16 @@ void orchestration_engine::cancel_timer(slot_id id) {
 // Cancels a timer or an event wait. Activities, sub-orchestrations and groups
 // cannot be cancelled: for these the call has no effect.
 void orchestration_engine::cancel(slot_id id) {
-  slot& unwanted = slots_[id];
+  orchestration_slot& unwanted = slots_[id];
   if (unwanted.done)
     return;
-  if (unwanted.kind == slot_kind::timer) {
+  if (std::holds_alternative<timer_slot>(unwanted.body)) {
     cancel_timer(id);
-  } else if (unwanted.kind == slot_kind::event) {
-    unwanted.cancelled = true;
-    close_wait(unwanted);
-    if (unwanted.linked != no_slot)
-      cancel_timer(unwanted.linked);
+  } else if (auto* wait = std::get_if<event_slot>(&unwanted.body)) {
+    wait->cancelled = true;
+    close_wait(id);
+    if (wait->timer != no_slot)
+      cancel_timer(wait->timer);
     complete_slot(id);
   }
 }
@@ -242,20 +246,21 @@ void orchestration_engine::cancel(slot_id id) {
 /// Marks the slot as done and completes the groups that wait for it.
 void orchestration_engine::complete_slot(slot_id id) {
   slots_[id].done = true;
-  const std::vector<membership> groups = std::move(slots_[id].groups);
+  const std::vector<slot_membership> groups = std::move(slots_[id].groups);
   slots_[id].groups.clear();
-  for (const membership& in : groups) {
-    slot& group = slots_[in.group];
+  for (const slot_membership& in : groups) {
+    orchestration_slot& group = slots_[in.group];
     if (group.done)
       continue;
-    if (group.kind == slot_kind::all) {
-      if (--group.open == 0)
+    if (auto* all = std::get_if<all_slot>(&group.body)) {
+      if (--all->open == 0)
         complete_slot(in.group);
       continue;
     }
-    // The first member completes a group of the kind `any`.
-    group.open = in.index;
-    for (slot_id member : group.members)
+    // The first member completes the group.
+    auto& any = std::get<any_slot>(group.body);
+    any.winner = in.index;
+    for (slot_id member : any.members)
       remove_from_group(member, in.group);
     complete_slot(in.group);
   }
@@ -265,10 +270,10 @@ void orchestration_engine::complete_slot(slot_id id) {
 /// members. Without this, a slot that is awaited in many when_any calls would
 /// keep an entry for each of these calls. The newest entry is last.
 void orchestration_engine::remove_from_group(slot_id member, slot_id group) {
-  std::vector<membership>& groups = slots_[member].groups;
-  auto it
-    = std::find_if(groups.rbegin(), groups.rend(),
-                   [&](const membership& in) { return in.group == group; });
+  std::vector<slot_membership>& groups = slots_[member].groups;
+  auto it = std::find_if(
+    groups.rbegin(), groups.rend(),
+    [&](const slot_membership& in) { return in.group == group; });
   if (it != groups.rend())
     groups.erase(std::next(it).base());
 }

@@ -74,13 +74,8 @@ orchestration_engine::orchestration_engine(
 
 // --- Requests of the orchestrator's code ------------------------------------
 
-/// Adds a slot. Slots are never removed, so a slot ID is an index in `slots_`.
-orchestration_engine::slot_id orchestration_engine::add(slot_kind kind,
-                                                        std::string_view name) {
-  slot& added = slots_.emplace_back();
-  added.kind = kind;
-  added.name = name;
-  added.turn = turn_count_;
+slot_id orchestration_engine::add(orchestration_slot::body_type body) {
+  slots_.emplace_back().body = std::move(body);
   return static_cast<slot_id>(slots_.size() - 1);
 }
 
@@ -123,7 +118,7 @@ task_sequence orchestration_engine::decide(decision asked,
     // that a later failed turn made from this point on.
     release_carried_decisions();
   }
-  const task_sequence sequence = next_sequence_++;
+  const task_sequence sequence = next_.decision++;
   number(sequence);
   turn_.decisions.push_back(std::move(asked));
   return sequence;
@@ -136,17 +131,19 @@ void orchestration_engine::track(task_sequence sequence, slot_id id) {
   slots_[id].sequence = sequence;
 }
 
-orchestration_engine::slot_id
+slot_id
 orchestration_engine::request_activity(std::string_view name, std::string input,
                                        const activity_options& options) {
   check_name("an activity's name", name);
   check(options.retry);
   check_decision_limit();
-  const slot_id id = add(slot_kind::activity, name);
+  activity_slot body;
+  body.name = name;
   // The input is kept only if further attempts are possible.
   if (options.retry.attempts_max > 1)
-    slots_[id].retry
-      = std::make_unique<call>(call{input, {}, {}, options, 1, now_, false});
+    body.retry = std::make_unique<call_retry>(
+      call_retry{input, {}, {}, options, 1, now_, false});
+  const slot_id id = add(std::move(body));
   schedule_activity(id, std::move(input), options, 1);
   return id;
 }
@@ -155,12 +152,13 @@ orchestration_engine::request_activity(std::string_view name, std::string input,
 void orchestration_engine::schedule_activity(slot_id id, std::string input,
                                              const activity_options& options,
                                              std::uint32_t attempt) {
-  track(decide(task_scheduled{0, slots_[id].name, std::move(input), attempt,
-                              options.time_out, options.start_time_out}),
-        id);
+  track(
+    decide(task_scheduled{0, slots_[id].call()->name, std::move(input), attempt,
+                          options.time_out, options.start_time_out}),
+    id);
 }
 
-orchestration_engine::slot_id orchestration_engine::request_sub_orchestration(
+slot_id orchestration_engine::request_sub_orchestration(
   std::string_view name, std::string input,
   const sub_orchestration_options& options) {
   check_name("an orchestrator's name", name);
@@ -168,12 +166,14 @@ orchestration_engine::slot_id orchestration_engine::request_sub_orchestration(
   if (!options.instance_id.empty())
     check_instance(options.instance_id);
   check_decision_limit();
-  const slot_id id = add(slot_kind::child, name);
+  child_slot body;
+  body.name = name;
   std::string version(options.version);
   std::string instance(options.instance_id);
   if (options.retry.attempts_max > 1)
-    slots_[id].retry = std::make_unique<call>(
-      call{input, version, instance, {.retry = options.retry}, 1, now_, false});
+    body.retry = std::make_unique<call_retry>(call_retry{
+      input, version, instance, {.retry = options.retry}, 1, now_, false});
+  const slot_id id = add(std::move(body));
   create_child(id, std::move(input), std::move(version), std::move(instance));
   return id;
 }
@@ -184,7 +184,7 @@ void orchestration_engine::create_child(slot_id id, std::string input,
                                         std::string version,
                                         std::string instance) {
   const bool by_number = instance.empty();
-  track(decide(sub_orchestration_instance_created{0, slots_[id].name,
+  track(decide(sub_orchestration_instance_created{0, slots_[id].call()->name,
                                                   std::move(version),
                                                   std::move(instance),
                                                   std::move(input)},
@@ -194,25 +194,26 @@ void orchestration_engine::create_child(slot_id id, std::string input,
 
 // A time in the past becomes the time of the turn, and a time after the year
 // 9999 becomes the last time of that year.
-orchestration_engine::slot_id
-orchestration_engine::request_timer(timestamp fire_at) {
+slot_id orchestration_engine::request_timer(timestamp fire_at) {
   check_decision_limit();
-  const slot_id id = add(slot_kind::timer, {});
+  const slot_id id = add(timer_slot());
   track(decide(timer_created{
           0, std::clamp(fire_at, now_, std::max(now_, timer_fire_at_max))}),
         id);
   return id;
 }
 
-orchestration_engine::slot_id
-orchestration_engine::request_event(std::string_view name,
-                                    std::optional<timestamp> until) {
+slot_id orchestration_engine::request_event(std::string_view name,
+                                            std::optional<timestamp> until) {
   check_name("an event's name", name);
   if (until)
     check_decision_limit();
-  const slot_id id = add(slot_kind::event, name);
-  slots_[id].sequence = next_wait_++;
-  slots_[id].timed = until.has_value();
+  event_slot body;
+  body.name = name;
+  body.timed = until.has_value();
+  body.turn = turn_count_;
+  const slot_id id = add(std::move(body));
+  slots_[id].sequence = next_.wait++;
   event_queue& queue = events_[event_key(name)];
   // A buffered event completes the wait at once. No timer is created, and the
   // outcome of the turn does not contain the wait.
@@ -226,8 +227,8 @@ orchestration_engine::request_event(std::string_view name,
   turn_.waits_opened.push_back(id);
   if (until) {
     const slot_id timer = request_timer(*until);
-    slots_[timer].linked = id;
-    slots_[id].linked = timer;
+    std::get<timer_slot>(slots_[timer].body).wait = id;
+    std::get<event_slot>(slots_[id].body).timer = timer;
   }
   return id;
 }
@@ -242,11 +243,9 @@ void orchestration_engine::send_event(std::string_view instance,
     event_sent{0, std::string(instance), std::string(name), std::move(data)});
 }
 
-// For `all`, `slot::open` counts the members that are not done.
-orchestration_engine::slot_id
-orchestration_engine::gather_all(std::span<const slot_id> members) {
-  const slot_id id = add(slot_kind::all, {});
-  slot& group = slots_[id];
+slot_id orchestration_engine::gather_all(std::span<const slot_id> members) {
+  const slot_id id = add(all_slot());
+  auto& group = std::get<all_slot>(slots_[id].body);
   group.members.assign(members.begin(), members.end());
   for (std::uint32_t i = 0; i < members.size(); ++i) {
     if (slots_[members[i]].done)
@@ -254,23 +253,21 @@ orchestration_engine::gather_all(std::span<const slot_id> members) {
     slots_[members[i]].groups.push_back({id, i});
     ++group.open;
   }
-  group.done = group.open == 0;
+  slots_[id].done = group.open == 0;
   return id;
 }
 
-// For `any`, `slot::open` is the index of the member that was done first.
-orchestration_engine::slot_id
-orchestration_engine::gather_any(std::span<const slot_id> members) {
-  const slot_id id = add(slot_kind::any, {});
-  slot& group = slots_[id];
+slot_id orchestration_engine::gather_any(std::span<const slot_id> members) {
+  const slot_id id = add(any_slot());
+  auto& group = std::get<any_slot>(slots_[id].body);
   group.members.assign(members.begin(), members.end());
   // If a member is done already, the group is done, too, and no member needs an
   // entry for the group.
   for (std::uint32_t i = 0; i < members.size(); ++i) {
     if (!slots_[members[i]].done)
       continue;
-    group.open = i;
-    group.done = true;
+    group.winner = i;
+    slots_[id].done = true;
     return id;
   }
   for (std::uint32_t i = 0; i < members.size(); ++i)
@@ -294,7 +291,7 @@ void orchestration_engine::set_custom_status(std::string status) {
 // replay gives the same UUIDs.
 std::string orchestration_engine::new_guid() {
   const std::string name = identity_.instance + "/" + identity_.execution + "/"
-                           + std::to_string(guids_++);
+                           + std::to_string(next_.guid++);
   std::uint64_t high = hash_of(name, 0);
   std::uint64_t low = hash_of(name, 0x9E3779B97F4A7C15U);
   // RFC 9562: version 8 (custom content), variant 10.
@@ -323,17 +320,17 @@ void orchestration_engine::log(persistence::log_level level,
 /// a group, of the members that completed it. If a later turn fails and is
 /// rewound, the failures that are recorded here stay valid.
 void orchestration_engine::mark_observed(slot_id id) {
-  slot& completed = slots_[id];
+  orchestration_slot& completed = slots_[id];
   if (completed.observed)
     return;
   completed.observed = true;
-  if (completed.kind == slot_kind::any)
-    mark_observed(completed.members[completed.open]);
-  else if (completed.kind == slot_kind::all)
-    for (slot_id member : completed.members)
+  if (const auto* any = std::get_if<any_slot>(&completed.body))
+    mark_observed(any->members[any->winner]);
+  else if (const auto* all = std::get_if<all_slot>(&completed.body))
+    for (slot_id member : all->members)
       mark_observed(member);
-  else if (completed.failed)
-    turn_.failures_received.push_back(completed.failed_as);
+  else if (const call_slot* call = completed.call(); call && call->failed)
+    turn_.failures_received.push_back(call->failed_as);
 }
 
 bool orchestration_engine::is_completed(slot_id id) {
@@ -344,75 +341,83 @@ bool orchestration_engine::is_completed(slot_id id) {
 
 detail::slot_answer orchestration_engine::take_result(slot_id id) {
   mark_observed(id);
-  slot& completed = slots_[id];
-  if (completed.cancelled)
+  orchestration_slot& completed = slots_[id];
+  if (auto* event = std::get_if<event_slot>(&completed.body)) {
+    if (event->cancelled)
+      throw task_cancelled();
+    event->awaited = true;
+    return {event->timed_out ? nullptr : &event->result, event->timed,
+            payload_label{"the data of event", event->name}};
+  }
+  if (call_slot* call = completed.call()) {
+    const bool child = std::holds_alternative<child_slot>(completed.body);
+    if (call->failed)
+      throw task_failed(child ? task_failed::callee::sub_orchestration
+                              : task_failed::callee::activity,
+                        call->name, call->failure_type, call->result);
+    return {&call->result, false,
+            payload_label{child ? "the result of sub-orchestration"
+                                : "the result of activity",
+                          call->name}};
+  }
+  // A timer has no result, and those of a group are taken from its members.
+  if (completed.throws())
     throw task_cancelled();
-  const bool child = completed.kind == slot_kind::child;
-  if (completed.failed)
-    throw task_failed(child ? task_failed::callee::sub_orchestration
-                            : task_failed::callee::activity,
-                      completed.name, completed.failure_type, completed.result);
-  completed.awaited = true;
-  const char* role = child ? "the result of sub-orchestration"
-                     : completed.kind == slot_kind::event
-                       ? "the data of event"
-                       : "the result of activity";
-  return {completed.timed_out ? nullptr : &completed.result, completed.timed,
-          payload_label{role, completed.name}};
+  return {};
 }
 
 void orchestration_engine::throw_first_failure(slot_id group) {
   mark_observed(group);
-  for (slot_id member : slots_[group].members)
-    if (slots_[member].failed || slots_[member].cancelled)
+  for (slot_id member : *slots_[group].members())
+    if (slots_[member].throws())
       take_result(member);
 }
 
-orchestration_engine::slot_id
-orchestration_engine::member_of(slot_id group, std::size_t index) const {
-  return slots_[group].members[index];
+slot_id orchestration_engine::member_of(slot_id group,
+                                        std::size_t index) const {
+  return (*slots_[group].members())[index];
 }
 
 std::size_t orchestration_engine::members_of(slot_id group) const {
-  return slots_[group].members.size();
+  return slots_[group].members()->size();
 }
 
 std::size_t orchestration_engine::winner_of(slot_id group) {
   mark_observed(group);
-  return slots_[group].open;
+  return std::get<any_slot>(slots_[group].body).winner;
 }
 
 void orchestration_engine::suspend_on(slot_id id,
                                       detail::promise_base& waiter) {
-  waiter_ = &waiter;
-  waits_on_ = id;
+  suspended_.waiter = &waiter;
+  suspended_.waits_on = id;
 }
 
 void orchestration_engine::deregister(detail::promise_base& waiter) noexcept {
-  if (waiter_ == &waiter)
-    waiter_ = nullptr;
+  if (suspended_.waiter == &waiter)
+    suspended_.waiter = nullptr;
 }
 
 void orchestration_engine::continue_with(
   std::coroutine_handle<> next) noexcept {
-  next_ = next;
+  suspended_.next = next;
 }
 
 bool orchestration_engine::is_ready() const {
-  return waiter_ && slots_[waits_on_].done;
+  return suspended_.waiter && slots_[suspended_.waits_on].done;
 }
 
 // The registration is removed first, because the coroutine may register again.
 void orchestration_engine::resume() {
-  run(std::exchange(waiter_, nullptr)->self);
+  run(std::exchange(suspended_.waiter, nullptr)->self);
 }
 
 void orchestration_engine::run(std::coroutine_handle<> frame) {
-  // A coroutine that ends sets its parent in `next_` instead of resuming the
-  // parent itself, so the stack does not grow.
-  next_ = frame;
-  while (next_)
-    std::exchange(next_, nullptr).resume();
+  // A coroutine that ends sets its parent in `suspended_.next` instead of
+  // resuming the parent itself, so the stack does not grow.
+  suspended_.next = frame;
+  while (suspended_.next)
+    std::exchange(suspended_.next, nullptr).resume();
 }
 
 // --- The beginning of a turn ------------------------------------------------
@@ -428,11 +433,12 @@ void orchestration_engine::begin_turn(timestamp now, bool replaying) {
 // `decide` compares the new decisions with those in `carried_decisions_`.
 void orchestration_engine::resume_rewound_turn(rewound_turn rewound) {
   turn_.rewound = true;
-  next_sequence_ = std::max(next_sequence_, rewound.next_sequence);
+  next_.decision = std::max(next_.decision, rewound.next_sequence);
   for (const auto& decisions : rewound.decisions)
     carried_decisions_.emplace_back(decisions.begin(), decisions.end());
   for (task_sequence sequence : rewound.renewed) {
-    slot* renewed = open_task(sequence);
+    const slot_id id = open_task(sequence);
+    call_slot* renewed = id != no_slot ? slots_[id].call() : nullptr;
     if (!renewed || !renewed->retry)
       continue;
     // A rewind gives the retry policy a new budget of attempts and time.
@@ -469,16 +475,19 @@ void orchestration_engine::end_turn(turn_outcome& outcome) {
     // The partition ignored the waits and the cancelled timers of the failed
     // turn that this turn replaces. Report all waits that are open now and all
     // timers that are cancelled now.
-    for (const slot& one : slots_) {
-      if (one.kind == slot_kind::event && !one.done)
-        outcome.waits_opened.push_back({one.sequence, one.name});
-      if (one.kind == slot_kind::timer && one.cancelled && !one.fired)
+    for (const orchestration_slot& one : slots_) {
+      const auto* event = std::get_if<event_slot>(&one.body);
+      if (event && !one.done)
+        outcome.waits_opened.push_back({one.sequence, event->name});
+      const auto* timer = std::get_if<timer_slot>(&one.body);
+      if (timer && timer->cancelled && !timer->fired)
         outcome.timers_cancelled.push_back(one.sequence);
     }
   } else {
     for (slot_id id : turn_.waits_opened)
       if (!slots_[id].done)
-        outcome.waits_opened.push_back({slots_[id].sequence, slots_[id].name});
+        outcome.waits_opened.push_back(
+          {slots_[id].sequence, std::get<event_slot>(slots_[id].body).name});
     for (task_sequence timer : turn_.timers_cancelled)
       outcome.timers_cancelled.push_back(timer);
   }
@@ -486,7 +495,7 @@ void orchestration_engine::end_turn(turn_outcome& outcome) {
   outcome.orphans = std::move(turn_.orphans);
   outcome.failures_received = std::move(turn_.failures_received);
   outcome.custom_status = std::move(turn_.custom_status);
-  outcome.next_sequence = next_sequence_;
+  outcome.next_sequence = next_.decision;
   turn_ = {};
 }
 
@@ -498,10 +507,12 @@ std::optional<continued_result> orchestration_engine::continuation() const {
   // the code never awaited, and buffered events of a replayed turn.
   std::vector<std::pair<std::uint64_t, history_event>> unread;
   // An ordinal other than 0 means that an event was bound to the wait.
-  for (const slot& one : slots_)
-    if (one.kind == slot_kind::event && one.ordinal != 0 && !one.awaited)
+  for (const orchestration_slot& one : slots_)
+    if (const auto* event = std::get_if<event_slot>(&one.body);
+        event && event->ordinal != 0 && !event->awaited)
       unread.push_back(
-        {one.ordinal, {one.time, event_raised{one.name, one.result}}});
+        {event->ordinal,
+         {event->time, event_raised{event->name, event->result}}});
   for (const auto& [name, queue] : events_)
     for (const buffered_event& event : queue.buffered)
       if (event.sequence == 0)

@@ -2,14 +2,12 @@
 /// The implementation of orchestration_context: keeps the requests of one
 /// execution and their results, numbers the requests, binds events to waits,
 /// and applies retry policies. Uses no clock: `begin_turn` sets the time.
-///
-/// Keeps more than 10 project includes or 15 members: the slots, the waiting
-/// coroutine, the sequences and the output of the turn change together.
 #pragma once
 
 #include "actors/authoring/when.hpp"
 #include "actors/execution/decision.hpp"
 #include "actors/execution/orchestration_run.hpp"
+#include "actors/execution/orchestration_slot.hpp"
 #include "persistence/process/log_level.hpp"
 
 #include <coroutine>
@@ -41,12 +39,10 @@ struct rewound_turn {
   task_sequence next_sequence = 0; ///< First sequence that is not in use.
 };
 
-/// Not thread-safe. A *slot* is one thing that the code can await: an
-/// activity, a sub-orchestration, a timer, an event wait, or a group.
+/// Not thread-safe. Keeps one slot for each thing that the code can await; see
+/// orchestration_slot. Slots are never removed.
 class orchestration_engine {
 public:
-  using slot_id = detail::slot_id;
-
   struct execution_identity {
     instance_id instance;
     execution_id execution;
@@ -163,71 +159,6 @@ private:
   /// case-insensitively.
   static std::string event_key(std::string_view name);
 
-  static constexpr slot_id no_slot = ~slot_id{0};
-
-  enum class slot_kind : std::uint8_t {
-    activity,
-    child,
-    timer,
-    event,
-    all,
-    any
-  };
-
-  /// Membership of a slot in a group.
-  struct membership {
-    slot_id group = no_slot;
-    std::uint32_t index = 0; ///< The slot's index in the group.
-  };
-
-  /// The data of a call with a retry policy, for further attempts.
-  struct call {
-    std::string input;
-    std::string version; ///< For a sub-orchestration.
-    /// The child's ID; if empty, the ID is derived from the sequence.
-    std::string instance;
-    activity_options options;
-    std::uint32_t attempt = 1;
-    timestamp first_at{}; ///< When the first attempt was requested.
-    /// True while the slot waits for the timer between two attempts;
-    /// `slot::sequence` is then the sequence of that timer.
-    bool waiting_to_retry = false;
-  };
-
-  struct slot {
-    slot_kind kind = slot_kind::activity;
-    /// The slot has a result, has failed or was cancelled.
-    bool done = false;
-    bool failed = false;
-    bool cancelled = false;
-    bool timed = false;         ///< The slot is a wait with a time-out.
-    bool timed_out = false;     ///< The time-out passed before an event came.
-    bool awaited = false;       ///< take_result has returned the result.
-    bool observed = false;      ///< The code knows that the slot is done.
-    bool fired = false;         ///< The slot is a timer that has fired.
-    task_sequence sequence = 0; ///< Sequence of the open task, timer or wait.
-    /// The sequence in the history event of the failure. After a rewind, it may
-    /// differ from `sequence`.
-    task_sequence failed_as = 0;
-    /// For `all`, the number of members that are not done; for `any`, the
-    /// index of the first member that was done.
-    std::uint32_t open = 0;
-    std::uint32_t turn = 0; ///< The turn in which the slot was added.
-    /// For a wait with a time-out, the slot of its timer; for this timer, the
-    /// slot of the wait.
-    slot_id linked = no_slot;
-    /// For a wait: the place of the bound event in the order of delivery; 0 if
-    /// no event is bound.
-    std::uint64_t ordinal = 0;
-    timestamp time{};   ///< When the bound event was raised.
-    std::string name;   ///< Name of the activity, orchestrator or event.
-    std::string result; ///< JSON text, or the message of the failure.
-    std::string failure_type;
-    std::vector<slot_id> members;   ///< Members, if this slot is a group.
-    std::vector<membership> groups; ///< Groups that wait for this slot.
-    std::unique_ptr<call> retry;    ///< Null if the call is not retried.
-  };
-
   /// An event that no wait has received.
   struct buffered_event {
     std::uint64_t ordinal = 0;   ///< Order of delivery.
@@ -266,7 +197,22 @@ private:
     bool rewound = false; ///< resume_rewound_turn was called.
   };
 
-  slot_id add(slot_kind kind, std::string_view name);
+  /// The coroutine that the code is suspended in.
+  struct suspension {
+    detail::promise_base* waiter = nullptr;
+    slot_id waits_on = no_slot;   ///< The slot that `waiter` awaits.
+    std::coroutine_handle<> next; ///< Set by continue_with.
+  };
+
+  /// The next number of each kind.
+  struct next_numbers {
+    task_sequence decision = 1;
+    task_sequence wait = wait_sequence_first;
+    std::uint64_t ordinal = 1; ///< Order of delivery.
+    std::uint64_t guid = 0;    ///< Calls of new_guid so far.
+  };
+
+  slot_id add(orchestration_slot::body_type body);
   /// @throws limit_exceeded  The turn has decisions_per_turn_max decisions.
   void check_decision_limit() const;
   task_sequence decide(decision asked, bool child_by_number = false);
@@ -274,7 +220,9 @@ private:
 
   /// Records that the slot's open task has this sequence.
   void track(task_sequence sequence, slot_id id);
-  slot* open_task(task_sequence sequence);
+  slot_id open_task(task_sequence sequence) const;
+  template <class Call>
+  slot_id open_call(task_sequence sequence) const;
   slot_id slot_of(task_sequence sequence) const;
 
   void schedule_activity(slot_id id, std::string input,
@@ -282,17 +230,15 @@ private:
                          std::uint32_t attempt);
   void create_child(slot_id id, std::string input, std::string version,
                     std::string instance);
-  void complete_task(task_sequence sequence, slot_kind kind,
-                     std::string result);
-  void fail_task(task_sequence sequence, slot_kind kind,
-                 failure_details failure);
+  void complete_call(slot_id id, std::string result);
+  void fail_call(slot_id id, task_sequence sequence, failure_details failure);
   bool retry(slot_id id, const failure_details& failure);
   void start_next_attempt(slot_id id);
   void fire_timer(task_sequence sequence);
   void accept_event(event_raised raised, timestamp time,
                     inbox_sequence sequence);
   void bind_event(slot_id wait, buffered_event event);
-  void close_wait(const slot& wait);
+  void close_wait(slot_id id);
   void cancel_timer(slot_id id);
   void complete_slot(slot_id id);
   void remove_from_group(slot_id member, slot_id group);
@@ -301,17 +247,12 @@ private:
   execution_identity identity_;
   orchestration_log_sink log_;
   std::unordered_map<task_sequence, task_sequence> reruns_;
-  std::deque<slot> slots_; ///< A deque, so that references stay valid.
+  /// A slot_id is an index. A deque, so that references stay valid.
+  std::deque<orchestration_slot> slots_;
   std::vector<slot_id> slots_by_sequence_; ///< Indexed by task sequence.
   std::unordered_map<std::string, event_queue> events_; ///< By event_key.
-  task_sequence next_sequence_ = 1;
-  task_sequence next_wait_ = wait_sequence_first;
-  std::uint64_t next_ordinal_ = 1;
-  std::uint64_t guids_ = 0; ///< Calls of new_guid so far.
-
-  detail::promise_base* waiter_ = nullptr; ///< The suspended coroutine.
-  slot_id waits_on_ = no_slot;             ///< The slot that `waiter_` awaits.
-  std::coroutine_handle<> next_;           ///< Set by continue_with.
+  next_numbers next_;
+  suspension suspended_;
 
   timestamp now_{};
   bool replaying_ = false;

@@ -52,6 +52,10 @@ struct start_instance {
   timestamp scheduled_at{};   ///< A time in the past means at once.
   bool get_or_start = false;
   request_id request; ///< See `request_id`; may be empty.
+  /// The ID was generated for this request, and the request reaches its
+  /// partition at most once: no instance with this ID exists. Not sent to other
+  /// nodes, because a request to another node may be repeated.
+  bool id_is_new = false;
 };
 
 template <class I>

@@ -4,6 +4,7 @@
 #include "actors/interface/management.hpp"
 #include "client/api/management_answers.hpp"
 #include "client/api/management_requests.hpp"
+#include "client/api/started_wait.hpp"
 
 #include <utility>
 
@@ -78,6 +79,28 @@ std::uint64_t async_client::start(std::string_view name, std::string input,
     start_request(name, std::move(input), options),
     [](const management_answer& answer) { return to_started(answer); },
     std::move(done));
+}
+
+void async_client::start_and_wait(std::string_view name, std::string input,
+                                  const start_options& options,
+                                  started_wait_callback started,
+                                  status_callback ended) const {
+  auto request = start_request(name, std::move(input), options);
+  const bool is_sent = static_cast<bool>(request);
+  const std::string id = is_sent ? request->id : std::string();
+  auto both = std::make_shared<started_wait>(*this, id, std::move(started),
+                                             std::move(ended));
+  request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
+    std::move(request),
+    [](const management_answer& answer) { return to_started(answer); },
+    [both](result<started_instance> answer) {
+      both->on_started(std::move(answer));
+    });
+  if (is_sent)
+    both->set_number(
+      wait_until_ended(id, [both](result<orchestration_status> answer) {
+        both->on_ended(std::move(answer));
+      }));
 }
 
 std::uint64_t async_client::get_status(std::string_view instance_id,

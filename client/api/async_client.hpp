@@ -28,6 +28,8 @@ namespace perdura::client {
 /// callback of the call is never called.
 using call_executor = std::function<void(std::function<void()>)>;
 
+class started_wait;
+
 /// Submits requests for the instances of one task hub. A copy is cheap.
 ///
 /// Thread-safe. Each callback is called exactly once: by the executor or, if
@@ -44,6 +46,9 @@ public:
   using started_callback = std::function<void(result<started_instance>)>;
   using status_callback = std::function<void(result<orchestration_status>)>;
   using done_callback = std::function<void(result<void>)>;
+  /// Also receives the wait, which `started_wait::cancel` ends.
+  using started_wait_callback = std::function<void(
+    result<started_instance>, const std::shared_ptr<started_wait>&)>;
 
   explicit async_client(std::shared_ptr<actors::management_gateway> gateway);
 
@@ -61,6 +66,16 @@ public:
   std::uint64_t start(std::string_view name, std::string input,
                       const start_options& options,
                       started_callback done) const;
+
+  /// Starts an instance and waits for its end. The wait is sent together with
+  /// the start, so the owner handles both in one batch. `started` is called
+  /// first. If it receives an error, `ended` is not called; otherwise `ended`
+  /// is called once, after `started` has returned. The errors are those of
+  /// `start` and `wait_until_ended`.
+  void start_and_wait(std::string_view name, std::string input,
+                      const start_options& options,
+                      started_wait_callback started,
+                      status_callback ended) const;
 
   /// The status of an instance. A missing instance is errc::not_found; with
   /// `compat_seed` a Pending instance is missing, too.

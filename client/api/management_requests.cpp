@@ -46,6 +46,7 @@ result<actors::start_instance> start_request(std::string_view name,
     return ok.error();
   if (auto ok = check_payload(input, "input of \"" + start.id + "\""); !ok)
     return ok.error();
+  start.id_is_new = options.instance_id.empty() && options.request_id.empty();
   start.name = name;
   start.version = options.version;
   start.input = std::move(input);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/api/request_checks.hpp"
+#include "client/api/started_wait.hpp"
 #include "client/http/api_call.hpp"
 
 #include <charconv>
@@ -45,42 +46,6 @@ result<start_options> parse_start_options(const api_call& call,
   return options;
 }
 
-/// Starts an instance with the body as input. Responds with its management
-/// URLs, or with its outcome if `wait` is set.
-void start(const api_call_ptr& call, const std::string& name,
-           const std::string& id, std::string body,
-           const std::optional<wait_times>& wait) {
-  auto options = parse_start_options(*call, id);
-  if (!options) {
-    call->fail(options.error());
-    return;
-  }
-  // The limit is checked before the start, so that a request that is refused
-  // with 503 has no effect.
-  if (wait && !check_wait_limit(call))
-    return;
-  if (body.empty())
-    body = "null";
-  call->client().start(name, std::move(body), *options,
-                       [call, wait](const result<started_instance>& started) {
-                         if (!started) {
-                           call->fail(started.error());
-                           return;
-                         }
-                         const std::string& new_id = started->instance_id;
-                         if (!wait) {
-                           call->respond_accepted(new_id);
-                           return;
-                         }
-                         // The audit line contains the instance ID of the path.
-                         // A generated ID is added here; `respond_accepted`
-                         // adds it for the other responses.
-                         if (call->route.instance.empty())
-                           call->add_audit_field("instance", new_id);
-                         wait_for_outcome(call, new_id, wait->time_out);
-                       });
-}
-
 /// Responds with the outcome of an ended instance: its output if it has
 /// completed, otherwise its status object.
 void answer_outcome(const api_call_ptr& call,
@@ -105,6 +70,82 @@ void answer_outcome(const api_call_ptr& call,
           && call->target.flag("returnInternalServerErrorOnFailure", false);
       call->respond_json(as_error ? 500 : 200, to_json(*status));
     });
+}
+
+/// Responds to a caller who waited for the end of an instance.
+void answer_end(const api_call_ptr& call,
+                const result<orchestration_status>& ended) {
+  if (ended)
+    answer_outcome(call, *ended);
+  else if (ended.code() == errc::not_found)
+    call->respond_empty(404); // The instance was purged during the wait.
+  else
+    // If the wait was cancelled, this response is dropped.
+    call->fail(ended.error());
+}
+
+/// Starts an instance and responds with its outcome, or with its management
+/// URLs when the time is over. The wait counts towards `waits_max` until its
+/// callback, or the callback of a start that has failed.
+void start_and_park(const api_call_ptr& call, const std::string& name,
+                    std::string body, const start_options& options,
+                    milliseconds time_out) {
+  const std::shared_ptr<api_context> context = call->context;
+  context->waits.fetch_add(1);
+  call->client().start_and_wait(
+    name, std::move(body), options,
+    [call, context, time_out](const result<started_instance>& started,
+                              const std::shared_ptr<started_wait>& wait) {
+      if (!started) {
+        context->waits.fetch_sub(1);
+        call->fail(started.error());
+        return;
+      }
+      // The audit line contains the instance ID of the path. A generated ID is
+      // added here; `respond_accepted` adds it for the other responses.
+      const std::string& id = started->instance_id;
+      if (call->route.instance.empty())
+        call->add_audit_field("instance", id);
+      // The response is sent before the wait is cancelled. The cancellation
+      // calls the callback below, whose response is then dropped.
+      call->responder().park(time_out, [call, id, wait](park_outcome) {
+        call->respond_accepted(id);
+        wait->cancel();
+      });
+    },
+    [call, context](const result<orchestration_status>& ended) {
+      context->waits.fetch_sub(1);
+      answer_end(call, ended);
+    });
+}
+
+/// Starts an instance with the body as input. Responds with its management
+/// URLs, or with its outcome if `wait` is set.
+void start(const api_call_ptr& call, const std::string& name,
+           const std::string& id, std::string body,
+           const std::optional<wait_times>& wait) {
+  auto options = parse_start_options(*call, id);
+  if (!options) {
+    call->fail(options.error());
+    return;
+  }
+  // The limit is checked before the start, so that a request that is refused
+  // with 503 has no effect.
+  if (wait && !check_wait_limit(call))
+    return;
+  if (body.empty())
+    body = "null";
+  if (wait) {
+    start_and_park(call, name, std::move(body), *options, wait->time_out);
+    return;
+  }
+  call->client().start(name, std::move(body), *options,
+                       [call](const result<started_instance>& started) {
+                         if (started)
+                           call->respond_accepted(started->instance_id);
+                         else
+                           call->fail(started.error());
+                       });
 }
 
 /// The bindings of one request. The start of a binding is sent when the start
@@ -277,13 +318,7 @@ void wait_for_outcome(const api_call_ptr& call, const std::string& id,
   const std::uint64_t number = call->client().wait_until_ended(
     id, [call, context](result<orchestration_status> ended) {
       context->waits.fetch_sub(1);
-      if (ended)
-        answer_outcome(call, *ended);
-      else if (ended.code() == errc::not_found)
-        call->respond_empty(404); // The instance was purged during the wait.
-      else
-        // If the wait was cancelled, this response is dropped.
-        call->fail(ended.error());
+      answer_end(call, ended);
     });
   // The response is sent before the wait is cancelled. The cancellation calls
   // the callback above, whose response is then dropped.

@@ -42,33 +42,36 @@ node::open(node_config config,
     if (auto ready = prepare_network(*system, config.cluster); !ready)
       return ready.error();
   std::unique_ptr<node> made(new node());
-  made->impl_ = std::make_unique<impl>(std::move(config), std::move(functions),
-                                       std::move(*store), std::move(system));
+  node_settings settings;
+  settings.config = std::move(config);
+  settings.functions = std::move(functions);
+  made->impl_ = std::make_unique<impl>(std::move(settings), std::move(*store),
+                                       std::move(system));
   return made;
 }
 
 void node::set_payload_maker(payload_maker make) {
-  impl_->make_payload_ = std::move(make);
+  impl_->settings().make_payload = std::move(make);
 }
 
 void node::set_activity_observer(activity_observer observe) {
-  impl_->observe_ = std::move(observe);
+  impl_->settings().observe = std::move(observe);
 }
 
 void node::set_url(std::string url) {
-  impl_->url_ = std::move(url);
+  impl_->settings().url = std::move(url);
 }
 
 void node::set_stop_listener(stop_listener listener) {
-  impl_->must_stop_ = std::move(listener);
+  impl_->settings().must_stop = std::move(listener);
 }
 
 result<status_counts> node::own_counts() const {
-  return impl_->count_local_instances();
+  return impl_->hub().count_local_instances();
 }
 
 std::vector<reported_node> node::reports() const {
-  return impl_->query_reports();
+  return impl_->hub().reports();
 }
 
 result<void> node::begin() {
@@ -80,27 +83,27 @@ std::vector<std::string> node::stop() {
 }
 
 std::shared_ptr<actors::management_gateway> node::gateway() const {
-  return impl_->gateway_;
+  return impl_->hub().gateway();
 }
 
 const node_config& node::config() const {
-  return impl_->config_;
+  return impl_->settings().config;
 }
 
 const std::string& node::hub_id() const {
-  return impl_->journal_->hub().hub_id;
+  return impl_->hub().identity().hub_id;
 }
 
 node_statistics node::statistics() const {
-  return impl_->collect_statistics();
+  return impl_->hub().statistics();
 }
 
 bool node::wait_for_peers(duration time_out) const {
-  return impl_->wait_for_peers(time_out);
+  return impl_->hub().wait_for_peers(time_out);
 }
 
 bool node::wait_until_admitted(duration time_out) const {
-  return impl_->is_admitted() || impl_->wait_until_admitted(time_out);
+  return impl_->hub().wait_until_admitted(time_out);
 }
 
 bool node::is_ready() const {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/node_rules.hpp"
 
+#include "cluster/placement/partition_map.hpp"
 #include <perdura/actors/authoring/registry.hpp>
+
+#include <algorithm>
+#include <utility>
 
 namespace perdura::cluster {
 
@@ -53,6 +57,31 @@ retention_rules retention_rules_of(const node_config& config,
     if (entry->options().retention)
       rules.by_name[entry->name()] = *entry->options().retention;
   return rules;
+}
+
+actors::partition_config
+partition_config_of(const node_config& config, std::size_t owned_count,
+                    std::shared_ptr<const actors::registry> functions) {
+  actors::partition_config made;
+  made.partition_count = config.partition_count;
+  made.partition_of = partition_of;
+  // The policy of an orchestrator takes precedence over the hub's.
+  made.discards_events
+    = [policies = event_policies_of(*functions),
+       hub = config.external_events_discard](const std::string& name) {
+        const auto policy = policies.find(name);
+        return policy == policies.end() ? hub : policy->second;
+      };
+  made.resolve = [functions = std::move(functions)](
+                   const std::string& name, const std::string& version) {
+    return resolve_version(*functions, name, version);
+  };
+  made.nondeterminism_fails = config.nondeterminism_fails;
+  made.turn_wait_max = config.turn_wait_max;
+  made.idle_instances_max = std::max<std::size_t>(
+    1, config.idle_instances_max / std::max<std::size_t>(1, owned_count));
+  made.idle_instance_time_max = config.idle_instance_time_max;
+  return made;
 }
 
 } // namespace perdura::cluster

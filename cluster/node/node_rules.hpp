@@ -3,11 +3,14 @@
 /// All functions are pure: they read only their arguments.
 #pragma once
 
+#include "actors/partition/partition_config.hpp"
 #include "cluster/node/node_config.hpp"
 #include "cluster/node/retention_actor.hpp"
 #include <perdura/persistence/records/error.hpp>
 
+#include <cstddef>
 #include <map>
+#include <memory>
 #include <string>
 
 namespace perdura::actors {
@@ -37,5 +40,13 @@ event_policies_of(const actors::registry& functions);
 /// newest of them applies.
 retention_rules retention_rules_of(const node_config& config,
                                    const actors::registry& functions);
+
+/// The settings that all `owned_count` partitions of a node have in common;
+/// `id` is not set. `config.partition_count` is the number that is stored in
+/// the hub. The node's limit of idle instances is divided evenly between its
+/// partitions, and each partition keeps at least one instance.
+actors::partition_config
+partition_config_of(const node_config& config, std::size_t owned_count,
+                    std::shared_ptr<const actors::registry> functions);
 
 } // namespace perdura::cluster

@@ -44,7 +44,8 @@ std::optional<stored_instance> after(const stored_instance& base,
 /// Makes one random change to the draft.
 void change(instance_draft& draft, std::mt19937& random) {
   const auto pick = [&](std::uint32_t count) { return random() % count; };
-  const std::string names[] = {"Approval", "APPROVAL", "Other", "Third"};
+  const std::string names[] = {"Approval", "Other", "Third"};
+  std::uint32_t wait = 0;
   switch (pick(8)) {
   case 0:
     draft.open(task_sequence(1 + pick(4)),
@@ -52,7 +53,7 @@ void change(instance_draft& draft, std::mt19937& random) {
     break;
   case 1:
     draft.open(wait_sequence_first + pick(3),
-               {task_kind::event_wait, names[pick(4)], {}, {}, 0, 1});
+               {task_kind::event_wait, names[pick(3)], {}, {}, 0, 1});
     break;
   case 2:
     draft.close(task_sequence(1 + pick(4)));
@@ -61,7 +62,7 @@ void change(instance_draft& draft, std::mt19937& random) {
     draft.close(wait_sequence_first + pick(3));
     break;
   case 4:
-    draft.put_inbox(3 + pick(3), {noon, event_raised{names[pick(4)], "1"}});
+    draft.put_inbox(3 + pick(3), {noon, event_raised{names[pick(3)], "1"}});
     break;
   case 5:
     draft.remove_from_inbox(1 + pick(5));

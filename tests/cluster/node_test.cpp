@@ -2,12 +2,14 @@
 #include "actors/interface/management.hpp"
 #include "cluster/node/node.hpp"
 #include "tests/support/temp_directory.hpp"
+#include <perdura/actors/authoring/orchestration_context.hpp>
 #include <perdura/actors/authoring/registry.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <fstream>
 #include <future>
+#include <latch>
 
 namespace perdura::tests {
 
@@ -31,6 +33,16 @@ struct node_directory {
   result<std::unique_ptr<cluster::node>> open() const {
     return cluster::node::open(config(), functions);
   }
+};
+
+/// The events of user code that outlives its node. Never destroyed, because
+/// the code may still run when the test has ended.
+struct blocking_code {
+  std::promise<void> activity_runs;
+  std::promise<void> orchestrator_runs;
+  std::latch node_is_gone{1};
+  std::promise<void> activity_ended;
+  std::promise<void> orchestrator_ended;
 };
 
 std::string failure_text(const result<std::unique_ptr<cluster::node>>& opened) {
@@ -119,6 +131,54 @@ BOOST_FIXTURE_TEST_CASE(gateway_answers_shutting_down_after_its_node_closed,
                   [&](auto answer) { answered.set_value(std::move(answer)); });
   BOOST_TEST((answered.get_future().get().code == errc::shutting_down));
   BOOST_TEST((gateway->count().code() == errc::shutting_down));
+}
+
+// User code cannot be ended from outside. The objects that it may use stay
+// valid: under a sanitizer this test fails if anything of the node is
+// destroyed.
+BOOST_FIXTURE_TEST_CASE(user_code_may_run_on_after_its_node_is_gone,
+                        node_directory) {
+  static blocking_code& code = *new blocking_code();
+  functions->add_activity("Blocks",
+                          [](actors::activity_context&, const std::string&) {
+                            code.activity_runs.set_value();
+                            code.node_is_gone.wait();
+                            code.activity_ended.set_value();
+                          });
+  functions->add_orchestrator(
+    "Calls", [](actors::orchestration_context& ctx) -> actors::task<> {
+      co_await ctx.call_activity<void>("Blocks", "");
+    });
+  functions->add_orchestrator(
+    "Spins", [](actors::orchestration_context&) -> actors::task<> {
+      code.orchestrator_runs.set_value();
+      code.node_is_gone.wait();
+      code.orchestrator_ended.set_value();
+      co_return;
+    });
+  auto settings = config();
+  settings.stop_patience = std::chrono::milliseconds(20);
+  auto opened = cluster::node::open(settings, functions);
+  BOOST_TEST_REQUIRE(static_cast<bool>(opened));
+  BOOST_TEST_REQUIRE(static_cast<bool>((*opened)->begin()));
+  const std::string hub = (*opened)->hub_id();
+  for (const char* name : {"Calls", "Spins"}) {
+    actors::start_instance start;
+    start.id = name;
+    start.name = name;
+    (*opened)->gateway()->submit(std::move(start), [](auto) {});
+  }
+  code.activity_runs.get_future().wait();
+  code.orchestrator_runs.get_future().wait();
+  const auto left = (*opened)->stop();
+  BOOST_TEST(left.size() == 2U);
+  BOOST_TEST((*opened)->hub_id() == hub);
+  BOOST_TEST(!(*opened)->is_ready());
+  BOOST_TEST((*opened)->statistics().instances_live == 0U);
+  opened->reset();
+  code.node_is_gone.count_down();
+  code.activity_ended.get_future().wait();
+  code.orchestrator_ended.get_future().wait();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster/node/partition_set.hpp"
+
+#include "cluster/node/partition_survey.hpp"
+#include "cluster/routing/router_config.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace perdura::cluster {
+
+using namespace persistence;
+
+/// The reports of the partitions. A partition reports on its own thread, and
+/// may do so after the set has been destroyed, so its `on_ready` shares this
+/// state.
+struct partition_set::readiness {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t left = 0; ///< Partitions that have not reported.
+  bool ended = false;   ///< `end` was called: the others will not report.
+  result<void> outcome; ///< The first error.
+
+  void report(result<void> one) {
+    const std::lock_guard lock(mutex);
+    if (!one && outcome)
+      outcome = std::move(one);
+    --left;
+    changed.notify_all();
+  }
+
+  result<void> wait() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return left == 0 || ended; });
+    if (left != 0 && outcome)
+      return error{errc::shutting_down, stopping_sentence};
+    return outcome;
+  }
+};
+
+partition_set::partition_set(std::vector<partition_id> owned,
+                             std::uint32_t partition_count)
+  : owned_(std::move(owned)),
+    partition_count_(partition_count),
+    readiness_(std::make_shared<readiness>()) {
+  readiness_->left = owned_.size();
+}
+
+void partition_set::spawn(caf::actor_system& system,
+                          const actors::partition_config& config,
+                          const actors::partition_dependencies& shared) {
+  by_id_.resize(partition_count_);
+  for (const partition_id id : owned_) {
+    actors::partition_config its = config;
+    its.id = id;
+    actors::partition_dependencies dependencies = shared;
+    dependencies.on_ready = [ready = readiness_](result<void> one) {
+      ready->report(std::move(one));
+    };
+    actors_.push_back(system.spawn(actors::partition_behavior, std::move(its),
+                                   std::move(dependencies)));
+    by_id_[index_of(id)] = actors_.back();
+  }
+}
+
+result<void> partition_set::recover() {
+  for (const actors::partition_actor& one : actors_)
+    caf::anon_send(one, actors::begin_recovery{});
+  return readiness_->wait();
+}
+
+void partition_set::deliver(actors::activity_result result) const {
+  caf::anon_send(by_id_[index_of(result.partition)], std::move(result));
+}
+
+std::vector<std::pair<std::string, std::string>> partition_set::stuck() const {
+  return survey_stuck(actors_);
+}
+
+actors::partition_figures partition_set::figures() const {
+  return survey_figures(actors_);
+}
+
+void partition_set::end() {
+  {
+    const std::lock_guard lock(readiness_->mutex);
+    readiness_->ended = true;
+    readiness_->changed.notify_all();
+  }
+  for (const actors::partition_actor& one : actors_)
+    caf::anon_send_exit(one, caf::exit_reason::user_shutdown);
+}
+
+void partition_set::release() {
+  actors_.clear();
+  by_id_.clear();
+}
+
+} // namespace perdura::cluster

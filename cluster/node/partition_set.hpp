@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The partitions that a node owns, from their start to their end. Each is an
+/// actor; this class starts them together, waits until all have recovered, asks
+/// all for their figures, and ends them.
+#pragma once
+
+#include "actors/partition/partition_actor.hpp"
+#include "persistence/records/ids.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace perdura::cluster {
+
+/// The owned partitions of one hub.
+///
+/// Life cycle: `spawn`, `recover`, `end`, `release`. `spawn` writes the lists
+/// of actors and `release` clears them; in between any thread may call the
+/// const functions and `end`. `owned` may always be called.
+///
+/// A partition actor and the router refer to each other, and a partition uses
+/// the objects in its partition_dependencies. These must outlive the actors,
+/// which end some time after `end`.
+class partition_set {
+public:
+  /// `owned` lists the partitions of this node, `partition_count` is the number
+  /// of partitions of the hub. `owned` may be empty.
+  partition_set(std::vector<persistence::partition_id> owned,
+                std::uint32_t partition_count);
+
+  /// The partitions of this node. Never changes.
+  const std::vector<persistence::partition_id>& owned() const {
+    return owned_;
+  }
+
+  /// Spawns all owned partitions with the same settings and dependencies,
+  /// except `config.id` and `shared.on_ready`, which this function sets. None
+  /// reads the journal before `recover`; messages that arrive earlier are kept.
+  /// Call once.
+  void spawn(caf::actor_system& system, const actors::partition_config& config,
+             const actors::partition_dependencies& shared);
+
+  /// Recovers all partitions at the same time. Blocks until each has reported
+  /// that it serves or that it cannot recover; a partition that fails does not
+  /// keep the others from serving. Call once, after `spawn`.
+  /// @error errc::shutting_down  `end` was called before all had reported.
+  /// @error the first error with which a partition fails to recover
+  persistence::result<void> recover();
+
+  /// The actors; the index is the partition_id. Null for the partitions of
+  /// other nodes. Empty before `spawn` and after `release`.
+  const std::vector<actors::partition_actor>& by_id() const {
+    return by_id_;
+  }
+
+  /// Sends the result of an activity to the partition that waits for it; never
+  /// blocks.
+  void deliver(actors::activity_result result) const;
+
+  /// The instances that cannot continue; see survey_stuck. Blocks for at most
+  /// two seconds, and must not be called on a scheduler thread.
+  std::vector<std::pair<std::string, std::string>> stuck() const;
+
+  /// The sum of the figures of the partitions; see survey_figures. Blocks for
+  /// at most two seconds, and must not be called on a scheduler thread.
+  actors::partition_figures figures() const;
+
+  /// Tells all partitions to end; does not wait. A running `recover` returns.
+  /// Idempotent.
+  void end();
+
+  /// Releases the references to the actors, so that they can be destroyed.
+  void release();
+
+private:
+  struct readiness;
+
+  const std::vector<persistence::partition_id> owned_;
+  const std::uint32_t partition_count_;
+  std::vector<actors::partition_actor> actors_; ///< In the order of `owned_`.
+  std::vector<actors::partition_actor> by_id_;
+  const std::shared_ptr<readiness> readiness_;
+};
+
+} // namespace perdura::cluster
