@@ -40,8 +40,8 @@ public:
   /// Appends an event to the history and returns its index.
   event_index append(timestamp time, history_body body);
 
-  /// Opens a task or a wait; replaces a stored one with the same sequence, which
-  /// must have the same name.
+  /// Opens a task or a wait; replaces a stored one with the same sequence,
+  /// which must have the same name.
   void open(task_sequence sequence, open_task task);
 
   /// Closes a task or a wait. Does nothing if none with this sequence is open.

@@ -340,9 +340,7 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     writes.epoch = durable().meta.epoch;
   writes.sequence = durable().meta.sequence + 1;
   writes.now = at;
-  // From here on, the state contains a turn that is not on disk yet. The
-  // effects of the turn are held until the journal has reached
-  // `last_position_`.
+  // From here on, the state contains a turn that is not on disk yet.
   follow_timers(live_, durable(), writes);
   follow_bytes(live_, durable(), writes);
   store_.apply(writes);

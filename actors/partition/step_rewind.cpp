@@ -183,7 +183,7 @@ void open_reruns(const durable_partition& durable, volatile_partition& live,
 }
 
 /// Returns the sentence of errc::limit_exceeded if the history of a failed
-/// instance has no room for another run of the failed turn. The list of void
+/// instance has no space for another run of the failed turn. The list of void
 /// events is shorter than the history, so its size needs no plan.
 std::string full_for_rewind(const instance_id& id,
                             const stored_instance& stored,

@@ -37,7 +37,7 @@ std::string full_history_text(const instance_id& id,
                               std::uint64_t bytes) {
   const std::string head = "The history of instance \"" + id + "\" has ";
   const std::string tail
-    = "; the request was refused, so that the code has room to end. Let it "
+    = "; the request was refused, so that the code has space to end. Let it "
       "continue as new, or terminate it.";
   if (record.history_count + events + history_events_reserved
       > history_events_max)

@@ -106,13 +106,13 @@ turn step_child_terminate(const durable_partition& durable,
 
 /// Suspends an unfinished instance: no further turn is dispatched. Answers
 /// errc::ok if it is suspended already, and errc::limit_exceeded if the history
-/// has no room for the request and a later resume.
+/// has no space for the request and a later resume.
 turn step_suspend(const durable_partition& durable, volatile_partition& live,
                   const suspend_instance& request, reply_to from,
                   timestamp now);
 
 /// Resumes a suspended instance. Answers errc::ok if it is not suspended, and
-/// errc::limit_exceeded if the history has no room for a long reason; a short
+/// errc::limit_exceeded if the history has no space for a long reason; a short
 /// reason is always accepted.
 turn step_resume(const durable_partition& durable, volatile_partition& live,
                  const resume_instance& request, reply_to from, timestamp now);
@@ -126,7 +126,7 @@ turn step_purge(const durable_partition& durable, volatile_partition& live,
 /// Rewinds a failed instance: appends execution_rewound, opens the failed tasks
 /// again and makes a turn due. If the instance is failed, `history` must be its
 /// whole history. Answers errc::not_failed otherwise, and errc::limit_exceeded
-/// if the history has no room for another run.
+/// if the history has no space for another run.
 turn step_rewind(const durable_partition& durable, volatile_partition& live,
                  const rewind_instance& request,
                  const std::vector<history_event>& history, reply_to from,
@@ -167,9 +167,9 @@ turn refuse_not_found(reply_to to, const instance_id& id);
 turn refuse_finished(reply_to to, const instance_id& id,
                      const instance_record& record);
 
-/// Returns the sentence of errc::limit_exceeded if the history has no room for
-/// `events` events of `bytes` payload bytes from a request, apart from the room
-/// that is reserved for the code. Empty if there is room.
+/// Returns the sentence of errc::limit_exceeded if the history has no space for
+/// `events` events of `bytes` payload bytes from a request, apart from the
+/// space that is reserved for the code. Empty if there is space.
 std::string full_history_text(const instance_id& id,
                               const instance_record& record, event_index events,
                               std::uint64_t bytes);

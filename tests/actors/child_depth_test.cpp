@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(two_names_that_start_each_other_reach_the_limit) {
   BOOST_TEST(instances() == depth_max + 1);
 }
 
-BOOST_AUTO_TEST_CASE(children_that_nobody_awaits_reach_the_limit) {
+BOOST_AUTO_TEST_CASE(children_that_are_not_awaited_reach_the_limit) {
   start("Chain");
   BOOST_REQUIRE(ends());
   BOOST_TEST(instances() == depth_max + 1);
@@ -137,6 +137,23 @@ BOOST_AUTO_TEST_CASE(code_can_handle_the_failure) {
   BOOST_TEST((status_of("root") == runtime_status::completed));
   BOOST_TEST(output_of("root").find("child_depth_max") != std::string::npos,
              output_of("root"));
+}
+
+BOOST_AUTO_TEST_CASE(each_instance_knows_its_root_and_its_depth) {
+  start("Chain");
+  BOOST_REQUIRE(ends());
+  const auto root = node.stored("root");
+  BOOST_TEST(root->record.place.root.empty());
+  std::vector<bool> depths(depth_max + 1);
+  for (const instance_row& row : node.rows()) {
+    depths.at(row.record.place.depth) = true;
+    if (row.id == "root")
+      continue;
+    BOOST_TEST(row.record.place.root == "root");
+    BOOST_TEST((row.record.place.root_created_at == root->record.created_at));
+  }
+  BOOST_TEST(std::count(depths.begin(), depths.end(), true)
+             == static_cast<std::ptrdiff_t>(depth_max + 1));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -18,7 +18,25 @@ task<json> waits_for_two(orchestration_context& ctx) {
   co_return json(got);
 }
 
+/// Sends 20 events of a megabyte.
+task<int> sends_much(orchestration_context& ctx) {
+  for (int i = 0; i < 20; ++i)
+    ctx.send_event("i", "Go", std::string(1'000'000, 'x'));
+  co_return 1;
+}
+
 struct buffer_fixture : partition_fixture {
+  buffer_fixture() {
+    auto functions = std::make_shared<registry>();
+    add_test_functions(*functions);
+    functions->add_orchestrator("Both", waits_for_two)
+      .add_orchestrator("SendsMuch", sends_much);
+    node.set_functions(functions);
+    node.crash_and_recover();
+  }
+
+  static constexpr std::size_t fills = 16;
+
   /// Raises `count` events in one batch; returns the number that were accepted.
   std::size_t raise(const instance_id& id, const std::string& name,
                     std::size_t count, const std::string& data = "1") {
@@ -45,19 +63,20 @@ struct buffer_fixture : partition_fixture {
     node.run_until_idle();
   }
 
-  /// Starts "Waits", suspends it and fills its buffer with another event.
-  void fill_suspended(const instance_id& id) {
-    start_and_wait(id, "Waits");
+  /// Starts the orchestrator, suspends it and fills its buffer with events of
+  /// another name.
+  void fill_suspended(const instance_id& id,
+                      const std::string& name = "Waits") {
+    start_and_wait(id, name);
     suspend(id);
-    BOOST_REQUIRE(raise(id, "Other", buffered_events_max + 1)
-                  == buffered_events_max);
+    BOOST_REQUIRE(raise(id, "Other", fills + 1, megabyte) == fills);
   }
 
   std::size_t unread(const instance_id& id) {
     return node.stored(id)->inbox.size();
   }
 
-  /// A payload of which 16 fit into the buffer and 17 do not.
+  /// A payload of which `fills` fit into the buffer and no more.
   const std::string megabyte = '"' + std::string(1'000'000, 'x') + '"';
 };
 
@@ -65,36 +84,19 @@ struct buffer_fixture : partition_fixture {
 
 BOOST_FIXTURE_TEST_SUITE(event_buffer, buffer_fixture)
 
-// The instance waits for one event of this name and cannot consume it.
-BOOST_AUTO_TEST_CASE(awaited_events_of_a_suspended_instance_are_bounded) {
-  start_and_wait("i", "Waits");
-  suspend("i");
-  BOOST_TEST(raise("i", "Go", 12'000) == buffered_events_max);
-  BOOST_TEST(unread("i") == buffered_events_max);
-  resume("i");
-  BOOST_TEST((status_of("i") == runtime_status::completed));
-}
-
 // A full buffer must not keep an instance waiting for ever.
 BOOST_AUTO_TEST_CASE(full_buffer_accepts_one_event_for_one_wait) {
   fill_suspended("i");
   BOOST_TEST(raise("i", "gO", 1) == 1U); // names compare case-insensitively
   BOOST_TEST(raise("i", "Go", 3) == 0U);
   BOOST_TEST(raise("i", "Other", 3) == 0U);
-  BOOST_TEST(unread("i") == buffered_events_max + 1);
+  BOOST_TEST(unread("i") == fills + 1);
   resume("i");
   BOOST_TEST((status_of("i") == runtime_status::completed));
 }
 
 BOOST_AUTO_TEST_CASE(full_buffer_accepts_two_events_for_two_waits) {
-  auto functions = std::make_shared<registry>();
-  functions->add_orchestrator("Both", waits_for_two);
-  node.set_functions(functions);
-  node.crash_and_recover();
-  start_and_wait("i", "Both");
-  suspend("i");
-  BOOST_TEST(raise("i", "Other", buffered_events_max + 1)
-             == buffered_events_max);
+  fill_suspended("i", "Both");
   BOOST_TEST(raise("i", "Go", 5) == 2U);
   resume("i");
   BOOST_TEST(output_of("i") == "[1,1]");
@@ -115,8 +117,8 @@ BOOST_AUTO_TEST_CASE(awaited_events_of_a_held_instance_are_bounded) {
   node.crash_and_recover();
   BOOST_TEST(raise("i", "Go", 1) == 1U);
   BOOST_REQUIRE(!node.stored("i")->record.held.empty());
-  BOOST_TEST(raise("i", "Go", 12'000) == buffered_events_max - 1);
-  BOOST_TEST(unread("i") == buffered_events_max);
+  BOOST_TEST(raise("i", "Go", 20, megabyte) == fills);
+  BOOST_TEST(unread("i") == fills + 1);
 }
 
 // An instance that has not run yet has no waits.
@@ -146,27 +148,20 @@ BOOST_AUTO_TEST_CASE(awaited_events_during_a_turn_are_bounded) {
 
 // A sent event cannot be refused, so it is dropped and counted.
 BOOST_AUTO_TEST_CASE(awaited_events_of_other_orchestrations_are_bounded) {
-  start_and_wait("i", "Collect", "1");
+  start_and_wait("i", "Waits");
   suspend("i");
-  for (const char* sender : {"s1", "s2"})
-    start_and_wait(sender, "Sender", R"({"to":"i","count":6000})");
+  start_and_wait("s", "SendsMuch");
   node.run_until_idle();
-  BOOST_TEST(unread("i") == buffered_events_max);
-  BOOST_TEST(counters().events_discarded == 2'000U);
+  BOOST_TEST(unread("i") == fills);
+  BOOST_TEST(counters().events_discarded == 4U);
 }
 
-BOOST_AUTO_TEST_CASE(awaited_events_are_bounded_by_their_bytes) {
+// The instance waits for one event of this name and cannot consume it.
+BOOST_AUTO_TEST_CASE(awaited_events_of_a_suspended_instance_are_bounded) {
   start_and_wait("i", "Waits");
   suspend("i");
-  BOOST_TEST(raise("i", "Go", 20, megabyte) == 16U);
-  BOOST_TEST(unread("i") == 16U);
-}
-
-BOOST_AUTO_TEST_CASE(full_buffer_of_bytes_accepts_one_event_for_one_wait) {
-  start_and_wait("i", "Waits");
-  suspend("i");
-  BOOST_TEST(raise("i", "Other", 20, megabyte) == 16U);
-  BOOST_TEST(raise("i", "Go", 3, megabyte) == 1U);
+  BOOST_TEST(raise("i", "Go", 20, megabyte) == fills);
+  BOOST_TEST(unread("i") == fills);
   resume("i");
   BOOST_TEST((status_of("i") == runtime_status::completed));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The limits of a history hold for requests from outside as well: they are
-// refused while the code still has room to end.
+// refused while the code still has space to end.
 #include "actors/partition/partition_config.hpp"
 #include "tests/actors/partition_fixture.hpp"
 
@@ -72,7 +72,7 @@ struct history_fixture : partition_fixture {
 BOOST_FIXTURE_TEST_SUITE(history_bounds, history_fixture)
 
 // The instance goes on after the refusal and completes.
-BOOST_AUTO_TEST_CASE(suspend_and_resume_leave_room_for_the_code) {
+BOOST_AUTO_TEST_CASE(suspend_and_resume_leave_space_for_the_code) {
   start_and_wait("i", "Waits");
   const std::string refusal = loop("i", history_events_max + 10);
   BOOST_TEST(refusal.find("history_events_max") != std::string::npos, refusal);

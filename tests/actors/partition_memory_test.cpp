@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(suspended_instances_leave_memory) {
   BOOST_TEST(bytes() <= bytes_max);
 }
 
-BOOST_AUTO_TEST_CASE(results_that_nobody_has_read_count) {
+BOOST_AUTO_TEST_CASE(unread_results_count) {
   node.holds_activity = [](const auto&) { return true; };
   for (int i = 0; i < 20; ++i) {
     start_and_wait(id_of(i), "Give", text);

@@ -22,11 +22,11 @@ struct outbox_fixture : two_partitions {
     const std::string input
       = R"({"to":")" + receiver + R"(","count":)" + std::to_string(many) + "}";
     node.submit(start_request(id_in(p0), "Sender", input));
-    settle_sender();
+    run_sender();
   }
 
   /// Makes all steps of the sender's partition.
-  void settle_sender() {
+  void run_sender() {
     while (node.process_mailbox(p0) || node.run_turn() || node.commit()) {
     }
   }
@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(messages_are_sent_in_windows) {
 BOOST_AUTO_TEST_CASE(recovery_sends_one_window) {
   send();
   node.crash_and_recover();
-  settle_sender();
+  run_sender();
   BOOST_TEST(arrived() == window);
   BOOST_TEST(all_received());
 }
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(more_messages_wait_behind_the_window) {
   for (int i = 0; i < 3; ++i) {
     node.submit(start_request(id_in(p0, 1 + i), "Sender",
                               R"({"to":")" + receiver + R"(","count":100})"));
-    settle_sender();
+    run_sender();
   }
   BOOST_TEST(arrived() == window);
   BOOST_TEST(all_received());
@@ -95,9 +95,9 @@ BOOST_AUTO_TEST_CASE(starts_of_children_are_sent_in_windows) {
     });
   node.set_functions(functions);
   node.crash_and_recover();
-  settle_sender();
+  run_sender();
   node.submit(start_request(id_in(p0), "Starts"));
-  settle_sender();
+  run_sender();
   BOOST_TEST(arrived() <= window);
   node.run_until_idle();
   BOOST_TEST(node.rows().size() == 6'002U);
