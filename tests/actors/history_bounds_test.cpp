@@ -136,8 +136,8 @@ BOOST_AUTO_TEST_CASE(refusal_is_the_same_after_a_crash) {
   start_and_wait("i", "Waits");
   loop("i", 100, megabyte);
   node.crash_and_recover();
-  BOOST_TEST(
-    (node.ask(suspend_instance{"i", "", {}}).code == errc::limit_exceeded));
+  BOOST_TEST((node.ask(suspend_instance{"i", megabyte, {}}).code
+              == errc::limit_exceeded));
   BOOST_TEST((node.ask(raise_event{"i", "Go", "7", {}}).code == errc::ok));
   node.run_until_idle();
   BOOST_TEST((status_of("i") == runtime_status::completed));
