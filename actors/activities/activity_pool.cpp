@@ -82,6 +82,10 @@ activity_pool::activity_pool(caf::actor_system& system,
     options_(options),
     dependencies_(std::move(dependencies)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
+    queue_([this](const std::string& name) -> std::size_t {
+      const auto* limits = dependencies_.functions->find_activity_limits(name);
+      return limits == nullptr ? 0 : limits->concurrency_max;
+    }),
     workers_max_(options.activities_max),
     inline_worker_(system.spawn(activity_behavior, this, true)),
     monitor_([this] { run_monitor(); }) {}
@@ -97,39 +101,18 @@ activity_pool::~activity_pool() {
 
 // --- The queue ---------------------------------------------------------------
 
-/// Returns true if the limit of the activity itself allows one more run.
-bool activity_pool::may_start(const std::string& name) const {
-  const auto* limits = dependencies_.functions->find_activity_limits(name);
-  if (limits == nullptr || limits->concurrency_max == 0)
-    return true;
-  auto it = running_by_name_.find(name);
-  return it == running_by_name_.end() || it->second < limits->concurrency_max;
-}
-
-/// Removes the oldest item that may start. From here until `end_run` it counts
-/// against the limit of its name: its worker may begin much later.
-std::optional<activity_work_item> activity_pool::pop_startable() {
-  auto it = std::find_if(queue_.begin(), queue_.end(), [&](const queued& one) {
-    return may_start(one.item.name);
-  });
-  if (it == queue_.end())
-    return std::nullopt;
-  activity_work_item item = std::move(it->item);
-  if (it->start_by)
-    --start_deadlines_;
-  queue_.erase(it);
-  const auto* limits = dependencies_.functions->find_activity_limits(item.name);
-  if (limits != nullptr && limits->concurrency_max != 0)
-    ++running_by_name_[item.name];
-  return item;
-}
-
 /// Returns true if the queued items justify one more worker now.
 bool activity_pool::wants_another_worker() const {
   const std::size_t working = busy_ - slow_;
   if (working == 0 || average_time_ > long_time)
     return true;
-  return working < cores_ && queue_.size() >= backlog_min * working;
+  return working < cores_ && queue_.startable() >= backlog_min * working;
+}
+
+/// Returns true if the limits allow one more busy worker.
+bool activity_pool::has_free_worker() const {
+  return busy_ < options_.activities_max
+         && (!idle_.empty() || workers_ < workers_max_);
 }
 
 /// Assigns a queued item to one more worker. Returns false if no worker is
@@ -146,7 +129,7 @@ bool activity_pool::assign_next(std::vector<assignment>& assignments) {
                            && (is_short || workers_max_ == 0);
   if (!runs_inline && idle_.empty() && workers_ >= workers_max_)
     return false;
-  auto item = pop_startable();
+  auto item = queue_.pop_startable();
   if (!item)
     return false;
   ++busy_;
@@ -196,11 +179,10 @@ void activity_pool::assign_without_thread(activity_work_item item) {
       runs_inline = inline_worker_;
     } else {
       --busy_;
-      const auto by_name = running_by_name_.find(item.name);
-      if (by_name != running_by_name_.end() && --by_name->second == 0)
-        running_by_name_.erase(by_name);
-      if (!closed_)
-        queue_.push_front({std::move(item), std::nullopt});
+      if (closed_)
+        queue_.end_run(item.name);
+      else
+        queue_.put_back(std::move(item));
       if (busy_ == 0)
         became_idle_.notify_all();
     }
@@ -215,15 +197,15 @@ void activity_pool::submit(activity_work_item item) {
     std::lock_guard lock(mutex_);
     if (closed_)
       return;
-    queued entry{std::move(item), std::nullopt};
-    if (entry.item.start_time_out.count() > 0) {
-      entry.start_by = dependencies_.clock->now() + entry.item.start_time_out;
-      ++start_deadlines_;
-    }
-    queue_.push_back(std::move(entry));
+    std::optional<timestamp> start_by;
+    if (item.start_time_out.count() > 0)
+      start_by = dependencies_.clock->now() + item.start_time_out;
+    queue_.push(std::move(item), start_by);
     // If the item gets no worker now, a busy worker takes it after its current
-    // item, or the monitor assigns it.
-    if (!wants_another_worker() || !assign_next(assignments))
+    // item, or the monitor assigns it. The monitor is not needed if no item may
+    // start.
+    if ((!wants_another_worker() || !assign_next(assignments))
+        && (start_by || queue_.startable() > 0))
       wake_monitor();
   }
   for (assignment& one : assignments)
@@ -269,10 +251,7 @@ bool activity_pool::end_run(worker_state& state) {
     --slow_;
   if (state.deadline)
     --deadlines_;
-  // Only names with a limit of their own are counted.
-  auto by_name = running_by_name_.find(state.item.name);
-  if (by_name != running_by_name_.end() && --by_name->second == 0)
-    running_by_name_.erase(by_name);
+  queue_.end_run(state.item.name);
   return !state.abandoned && !closed_;
 }
 
@@ -305,7 +284,7 @@ history_body activity_pool::run(worker_state& state) {
 bool activity_pool::begin_next_run(worker_state& state) {
   if (closed_)
     return false;
-  auto item = pop_startable();
+  auto item = queue_.pop_startable();
   if (item)
     begin_run(state, std::move(*item));
   return item.has_value();
@@ -352,8 +331,10 @@ void activity_pool::release_worker(const worker_state& state,
   else if (!closed_)
     idle_.push_back(worker);
   std::vector<assignment> assignments;
-  if (busy_ == 0 && !queue_.empty())
-    assign_next(assignments);
+  // The end of the run may have made an item startable for which no other
+  // worker looks soon.
+  if (queue_.startable() > 0 && (busy_ > 0 || !assign_next(assignments)))
+    wake_monitor();
   if (busy_ == 0)
     became_idle_.notify_all();
   lock.unlock();
@@ -368,7 +349,7 @@ void activity_pool::release_worker(const worker_state& state,
 /// Wakes the monitor if it sleeps until a time-out or without a limit.
 void activity_pool::wake_monitor() {
   if (!std::exchange(monitor_sleeps_, false))
-    return; // the monitor is awake and examines the queue within 1 ms
+    return; // the monitor is awake and examines the queue soon
   monitor_wake_.notify_one();
 }
 
@@ -377,6 +358,7 @@ void activity_pool::run_monitor() {
   persistence::enter_thread_role("act-monitor");
   std::unique_lock lock(mutex_);
   while (!closed_) {
+    ++examinations_;
     std::vector<activity_result> late = expire(dependencies_.clock->now());
     std::vector<assignment> assignments = assign_for_slow_workers();
     if (!late.empty() || !assignments.empty()) {
@@ -392,11 +374,11 @@ void activity_pool::run_monitor() {
         became_idle_.notify_all();
       continue;
     }
-    // The monitor examines the workers at intervals only if items are queued
+    // The monitor examines the workers at intervals only if an item may start
     // and another worker is available; otherwise it sleeps until the next
-    // time-out.
-    const bool has_more_workers = !idle_.empty() || workers_ < workers_max_;
-    monitor_sleeps_ = queue_.empty() || !has_more_workers;
+    // time-out. A worker that ends its run takes the next item itself, or wakes
+    // the monitor.
+    monitor_sleeps_ = queue_.startable() == 0 || !has_free_worker();
     const auto is_called = [this] { return closed_ || !monitor_sleeps_; };
     if (!monitor_sleeps_)
       monitor_wake_.wait_for(lock, slow_after, [this] { return closed_; });
@@ -443,9 +425,7 @@ std::optional<timestamp> activity_pool::next_deadline() const {
     for (const auto& state : worker_states_)
       if (state->run != 0 && !state->abandoned)
         sooner(state->deadline);
-  if (start_deadlines_ > 0)
-    for (const queued& one : queue_)
-      sooner(one.start_by);
+  sooner(queue_.next_start_by());
   return first;
 }
 
@@ -465,16 +445,9 @@ std::vector<activity_result> activity_pool::expire(timestamp now) {
       late.push_back(timed_out(state->item, state->item.time_out,
                                "the activity did not end"));
     }
-  if (start_deadlines_ == 0)
-    return late;
-  std::erase_if(queue_, [&](const queued& one) {
-    if (!one.start_by || *one.start_by > now)
-      return false;
-    --start_deadlines_;
-    late.push_back(timed_out(one.item, one.item.start_time_out,
-                             "no worker was free to start it"));
-    return true;
-  });
+  for (const activity_work_item& item : queue_.pop_expired(now))
+    late.push_back(
+      timed_out(item, item.start_time_out, "no worker was free to start it"));
   return late;
 }
 
@@ -484,7 +457,6 @@ void activity_pool::close() {
   std::lock_guard lock(mutex_);
   closed_ = true;
   queue_.clear();
-  start_deadlines_ = 0;
   idle_.clear();
   inline_worker_ = nullptr;
   for (const auto& state : worker_states_)
@@ -497,6 +469,11 @@ bool activity_pool::wait_idle(duration time_limit) {
   std::unique_lock lock(mutex_);
   return became_idle_.wait_for(
     lock, time_limit, [this] { return busy_ == 0 && !monitor_delivers_; });
+}
+
+std::uint64_t activity_pool::examinations() const {
+  std::lock_guard lock(mutex_);
+  return examinations_;
 }
 
 std::vector<std::string> activity_pool::running_names() const {

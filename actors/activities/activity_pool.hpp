@@ -11,6 +11,7 @@
 /// workers change together, under one mutex.
 #pragma once
 
+#include "actors/activities/activity_queue.hpp"
 #include "actors/interface/messages.hpp"
 #include <perdura/actors/authoring/activity_context.hpp>
 #include <perdura/actors/authoring/management_payload.hpp>
@@ -18,14 +19,12 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 namespace perdura::actors {
@@ -85,6 +84,10 @@ public:
   /// Returns the running activities as texts: activity name and instance ID.
   std::vector<std::string> running_names() const;
 
+  /// Returns how often the monitor has examined the queue and the workers. The
+  /// number does not change while no queued activity may start.
+  std::uint64_t examinations() const;
+
   /// The state of one worker. Written under the pool's mutex; the worker reads
   /// its own state without the mutex.
   struct worker_state {
@@ -111,11 +114,6 @@ public:
             const activity_actor& worker);
 
 private:
-  struct queued {
-    activity_work_item item;
-    std::optional<timestamp> start_by; ///< Set if there is a start time-out.
-  };
-
   /// An item that was removed from the queue for a worker.
   struct assignment {
     activity_work_item item;
@@ -124,9 +122,8 @@ private:
 
   // Except for run, send_assignment and run_monitor, these functions require
   // that the caller holds the mutex.
-  bool may_start(const std::string& name) const;
-  std::optional<activity_work_item> pop_startable();
   bool wants_another_worker() const;
+  bool has_free_worker() const;
   bool assign_next(std::vector<assignment>& assignments);
   void send_assignment(activity_work_item item, const activity_actor& worker);
   void assign_without_thread(activity_work_item item);
@@ -150,7 +147,7 @@ private:
   mutable std::mutex mutex_;
   std::condition_variable monitor_wake_;
   std::condition_variable became_idle_;
-  std::deque<queued> queue_;
+  activity_queue queue_;
   std::vector<activity_actor> idle_; ///< Workers without an item.
   std::vector<std::shared_ptr<worker_state>> worker_states_;
   std::size_t workers_ = 0; ///< Workers with a thread of their own.
@@ -161,10 +158,8 @@ private:
   std::size_t busy_ = 0;       ///< Workers with an item, assigned or running.
   std::size_t slow_ = 0;       ///< Busy workers whose state is `is_slow`.
   std::uint64_t last_run_ = 0; ///< Number of the run that began last.
-  std::size_t deadlines_ = 0;  ///< Running items with a time-out.
-  /// Assigned and running activities that have a limit of their own, by name.
-  std::unordered_map<std::string, std::size_t> running_by_name_;
-  std::size_t start_deadlines_ = 0; ///< Queued items with a start time-out.
+  std::uint64_t examinations_ = 0; ///< Passes of the monitor's loop.
+  std::size_t deadlines_ = 0;      ///< Running items with a time-out.
   /// Moving average of the run time of one activity.
   std::chrono::nanoseconds average_time_{0};
   /// True while the monitor does not examine the workers at intervals.

@@ -105,13 +105,21 @@ void durable_store::release(const instance_id& id) {
   state_.instances.erase(id);
 }
 
-bool awaits_event(const stored_instance& stored, std::string_view name) {
+std::size_t open_waits(const stored_instance& stored, std::string_view name) {
   // Waits have the sequences from wait_sequence_first on.
-  for (auto it = stored.tasks.lower_bound(wait_sequence_first);
-       it != stored.tasks.end(); ++it)
-    if (persistence::equal_ignoring_case(it->second.name, name))
-      return true;
-  return false;
+  return static_cast<std::size_t>(std::count_if(
+    stored.tasks.lower_bound(wait_sequence_first), stored.tasks.end(),
+    [&](const auto& task) {
+      return persistence::equal_ignoring_case(task.second.name, name);
+    }));
+}
+
+bool awaits_event(const stored_instance& stored, std::string_view name) {
+  return std::any_of(stored.tasks.lower_bound(wait_sequence_first),
+                     stored.tasks.end(), [&](const auto& task) {
+                       return persistence::equal_ignoring_case(task.second.name,
+                                                               name);
+                     });
 }
 
 bool is_deliverable(const stored_instance& stored, const history_event& event) {

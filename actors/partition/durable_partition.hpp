@@ -92,8 +92,11 @@ private:
   durable_partition state_;
 };
 
+/// Returns the number of open waits for events of that name. Event names
+/// compare case-insensitively for ASCII letters.
+std::size_t open_waits(const stored_instance& stored, std::string_view name);
+
 /// Returns true if the instance has an open wait for an event of that name.
-/// Event names compare case-insensitively for ASCII letters.
 bool awaits_event(const stored_instance& stored, std::string_view name);
 
 /// Returns true if a turn can consume the message: always for the result of a

@@ -10,6 +10,14 @@ namespace perdura::actors {
 
 using namespace persistence;
 
+namespace {
+
+// Size of one number in a list of a history event; the greatest one that
+// msgpack writes for it.
+constexpr std::uint64_t list_entry_bytes = 9;
+
+} // namespace
+
 instance_draft::instance_draft(instance_id id, const stored_instance& base)
   : base_(&base) {
   write_.id = std::move(id);
@@ -33,6 +41,7 @@ instance_draft::instance_draft(instance_id id, const arrived_start& start) {
   record.last_updated_at = start.accepted_at;
   record.scheduled_at = started.scheduled_at;
   record.parent = started.parent;
+  record.place = start.place;
   write_.record = std::move(record);
   append(start.started.time, start.started.body);
 }
@@ -188,7 +197,7 @@ instance_write instance_draft::finish(timestamp now) && {
   return std::move(write_);
 }
 
-// Counts the text fields of all types of history events.
+// Counts the text fields and the lists of all types of history events.
 std::uint64_t payload_bytes_of(const history_body& body) {
   return std::visit(
     [](const auto& x) -> std::uint64_t {
@@ -203,6 +212,10 @@ std::uint64_t payload_bytes_of(const history_body& body) {
         bytes += x.reason.size();
       if constexpr (requires { x.failure; })
         bytes += x.failure.message.size() + x.failure.type.size();
+      if constexpr (requires { x.voided; })
+        bytes += list_entry_bytes * (x.voided.size() + 2 * x.reruns.size());
+      if constexpr (requires { x.failures_received; })
+        bytes += list_entry_bytes * x.failures_received.size();
       return bytes;
     },
     body);

@@ -40,8 +40,8 @@ public:
   /// Appends an event to the history and returns its index.
   event_index append(timestamp time, history_body body);
 
-  /// Opens a task or a wait; replaces a stored one with the same sequence, which
-  /// must have the same name.
+  /// Opens a task or a wait; replaces a stored one with the same sequence,
+  /// which must have the same name.
   void open(task_sequence sequence, open_task task);
 
   /// Closes a task or a wait. Does nothing if none with this sequence is open.
@@ -90,7 +90,7 @@ private:
 };
 
 /// Returns the size of an event in bytes, as `history_bytes_max` counts it:
-/// its texts plus 32 bytes.
+/// its texts and lists plus 32 bytes.
 std::uint64_t payload_bytes_of(const history_body& body);
 
 /// Derives the ID of the execution that follows `previous`. The same arguments

@@ -25,6 +25,15 @@ inline constexpr std::size_t buffered_bytes_max = 16U << 20;
 inline constexpr event_index history_events_max = 50'000;
 inline constexpr std::uint64_t history_bytes_max = 64U << 20;
 
+/// The part of the history limits that requests from outside (suspend, resume
+/// and rewind) leave to the code, so that the instance can go on and end.
+inline constexpr event_index history_events_reserved = 2'000;
+inline constexpr std::uint64_t history_bytes_reserved = 4U << 20;
+
+/// Maximum number of ancestors of a sub-orchestration. It ends a
+/// sub-orchestration that starts itself without end.
+inline constexpr std::uint32_t child_depth_max = 64;
+
 /// Settings of one partition; constant while it serves.
 struct partition_config {
   partition_id id{};
@@ -64,6 +73,13 @@ struct partition_config {
   /// Number of instances kept in memory although they are idle. 128 instances
   /// in each of 32 partitions, about 6 KiB each, take 24 MiB.
   std::size_t idle_instances_max = 128;
+
+  /// If the unread events, results, open tasks and custom statuses of the
+  /// instances in memory take more bytes than this, idle instances whose part
+  /// is greater than `idle_instance_bytes_max / idle_instances_max` are
+  /// evicted. Idle instances thus take at most twice this size: 256 MiB in 32
+  /// partitions.
+  std::uint64_t idle_instance_bytes_max = 4U << 20;
 
   /// An instance that has been idle for this time is evicted from memory.
   duration idle_instance_time_max = std::chrono::seconds(30);

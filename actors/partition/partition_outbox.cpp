@@ -12,10 +12,10 @@ namespace perdura::actors {
 
 namespace {
 
-// Maximum number of messages that are sent again before the receiver has
-// acknowledged some of them. The limit keeps a long outbox from flooding a node
-// that has just returned.
-constexpr std::size_t resend_window = 256;
+// Maximum number of messages to one destination that have been sent and are not
+// acknowledged. The limit keeps a long outbox from flooding a node that was
+// away, or the process after its own start.
+constexpr std::size_t send_window_max = 1'024;
 
 } // namespace
 
@@ -23,11 +23,26 @@ void partition_processor::send_from_outbox(outbox_message message) {
   const partition_id to = message.to;
   auto& sent = outbox_sent_[to];
   sent = std::max(sent, message.sequence);
-  // If earlier messages are being sent again, `send_window` sends this message
-  // after them.
+  // If the window is full, or earlier messages are being sent again,
+  // `send_window` sends this message after them.
   if (resending_.contains(to))
     return;
+  if (message.sequence > acknowledged_by(to) + send_window_max) {
+    resending_[to] = message.sequence - 1;
+    return;
+  }
   host_.send({durable().config.id, std::move(message)}, to);
+}
+
+/// The last message that the destination is known to have made durable. Called
+/// only while a message to the destination is not acknowledged.
+std::uint64_t partition_processor::acknowledged_by(partition_id to) const {
+  const auto known = live_.acknowledged.find(to);
+  const auto box = durable().outbox.find(to);
+  std::uint64_t last = known == live_.acknowledged.end() ? 0 : known->second;
+  if (box != durable().outbox.end() && !box->second.empty())
+    last = std::max(last, box->second.begin()->first - 1);
+  return last;
 }
 
 void partition_processor::resend(std::span<const partition_id> to) {
@@ -37,8 +52,8 @@ void partition_processor::resend(std::span<const partition_id> to) {
   }
 }
 
-/// Sends again up to `resend_window` durable messages that are not
-/// acknowledged. When no message is left to send again, `to` is removed from
+/// Sends up to `send_window_max` durable messages that are not
+/// acknowledged. When no message is left to send, `to` is removed from
 /// `resending_`, and `send_from_outbox` sends new messages at once again.
 void partition_processor::send_window(partition_id to) {
   const auto box = durable().outbox.find(to);
@@ -51,13 +66,14 @@ void partition_processor::send_window(partition_id to) {
     if (known != live_.acknowledged.end())
       from = std::max(from, known->second);
     for (auto it = box->second.upper_bound(from);
-         it != box->second.end() && it->first <= last && count < resend_window;
+         it != box->second.end() && it->first <= last
+         && count < send_window_max;
          ++it, ++count) {
       window = it->first;
       host_.send({durable().config.id, it->second}, to);
     }
   }
-  if (count < resend_window)
+  if (count < send_window_max)
     resending_.erase(to);
 }
 

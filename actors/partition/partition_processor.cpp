@@ -280,6 +280,7 @@ loaded_instance partition_processor::load(const instance_id& id, timestamp at) {
   instance.next_inbox = (*stored)->record.next_inbox;
   instance.touched = at;
   idle_.add(instance.idle, instance, at);
+  set_bytes(live_, instance, memory_bytes_of(**stored));
   store_.admit(id, std::move(**stored));
   return find(id);
 }
@@ -339,10 +340,9 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     writes.epoch = durable().meta.epoch;
   writes.sequence = durable().meta.sequence + 1;
   writes.now = at;
-  // From here on, the state contains a turn that is not on disk yet. The
-  // effects of the turn are held until the journal has reached
-  // `last_position_`.
+  // From here on, the state contains a turn that is not on disk yet.
   follow_timers(live_, durable(), writes);
+  follow_bytes(live_, durable(), writes);
   store_.apply(writes);
   answer_reads(next);
   std::vector<instance_id> touched;

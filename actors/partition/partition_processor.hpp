@@ -218,12 +218,13 @@ private:
   // Defined in partition_eviction.cpp.
   void evict(timestamp now);
   void evict_ended();
-  void remove_from_memory(const instance_id& id, const live_instance& instance);
+  void remove_from_memory(const instance_id& id, live_instance& instance);
   void drop_runs();
 
   // Defined in partition_outbox.cpp.
   void send_from_outbox(outbox_message message);
   void send_window(partition_id to);
+  std::uint64_t acknowledged_by(partition_id to) const;
   void handle_acknowledgement(const partition_acknowledgement& note,
                               timestamp now);
 
@@ -263,8 +264,8 @@ private:
   std::optional<timestamp> acknowledge_at_;
   /// Greatest outbox sequence whose turn is durable, by destination.
   std::map<partition_id, std::uint64_t> outbox_sent_;
-  /// The destinations to which messages are being sent again, each with the
-  /// last sequence that was sent again.
+  /// The destinations to which messages are sent in windows, each with the last
+  /// sequence that was sent.
   std::map<partition_id, std::uint64_t> resending_;
 };
 

@@ -8,6 +8,9 @@ using namespace persistence;
 
 namespace {
 
+// A resume with a reason of at most this many bytes is never refused.
+constexpr std::size_t short_reason_bytes = 1'024;
+
 /// Discards the coroutine. The turn number changes, so that a turn that is
 /// still running is void when its outcome arrives.
 void discard_run(volatile_partition& live, const instance_id& id,
@@ -158,9 +161,15 @@ turn step_suspend(const durable_partition& durable, volatile_partition& live,
   answer.id = request.id;
   if (loaded.durable->record.status == runtime_status::suspended)
     return answer_only(from, answer); // Durable Functions answers 500 here
+  // Room for two events: a suspended instance can always be resumed.
+  execution_suspended event{request.reason};
+  if (auto full = full_history_text(request.id, loaded.durable->record, 2,
+                                    payload_bytes_of(event));
+      !full.empty())
+    return refuse(from, errc::limit_exceeded, std::move(full));
   turn out;
   instance_draft draft(request.id, *loaded.durable);
-  draft.append(now, execution_suspended{request.reason});
+  draft.append(now, std::move(event));
   instance_record& record = draft.record();
   record.status_resumed = record.status; // restored by resume
   record.status = runtime_status::suspended;
@@ -179,9 +188,16 @@ turn step_resume(const durable_partition& durable, volatile_partition& live,
   answer.id = request.id;
   if (loaded.durable->record.status != runtime_status::suspended)
     return answer_only(from, answer);
+  // Each resume follows a suspend, whose check limits the number of both.
+  execution_resumed event{request.reason};
+  if (request.reason.size() > short_reason_bytes)
+    if (auto full = full_history_text(request.id, loaded.durable->record, 0,
+                                      payload_bytes_of(event));
+        !full.empty())
+      return refuse(from, errc::limit_exceeded, std::move(full));
   turn out;
   instance_draft draft(request.id, *loaded.durable);
-  draft.append(now, execution_resumed{request.reason});
+  draft.append(now, std::move(event));
   instance_record& record = draft.record();
   record.status = record.status_resumed;
   if (record.status != runtime_status::pending)

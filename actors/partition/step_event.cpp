@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/steps.hpp"
+#include "persistence/records/text.hpp"
 
 namespace perdura::actors {
 
@@ -25,6 +26,32 @@ bool buffer_is_full(loaded_instance loaded, std::size_t more_bytes) {
   for (const arrived_message& message : loaded.live->arrived)
     bytes += payload_bytes_of(message.event.body);
   return bytes > buffered_bytes_max;
+}
+
+/// Returns true if an open wait of that name is left for one more event: fewer
+/// unconsumed events of the name, durable or not, than open waits. Such an
+/// event is accepted although the buffer is full, because the instance might
+/// otherwise wait for ever. An instance that is starting has no waits.
+bool has_wait_left(loaded_instance loaded, std::string_view name) {
+  if (loaded.live->starting)
+    return false;
+  std::size_t waits = open_waits(*loaded.durable, name);
+  const auto consumes_wait = [&](const history_event& event) {
+    const auto* raised = std::get_if<event_raised>(&event.body);
+    if (waits > 0 && raised != nullptr
+        && equal_ignoring_case(raised->name, name))
+      --waits;
+    return waits == 0;
+  };
+  if (waits == 0)
+    return false;
+  for (const auto& [sequence, message] : loaded.durable->inbox)
+    if (consumes_wait(message.event))
+      return false;
+  for (const arrived_message& message : loaded.live->arrived)
+    if (consumes_wait(message.event))
+      return false;
+  return true;
 }
 
 /// Accepts an event for an unfinished instance: the event waits for a turn,
@@ -131,10 +158,8 @@ turn step_raise_event(const durable_partition& durable,
         other.replies.push_back(from);
         return {};
       }
-  // An event that an open wait expects is accepted even if the buffer is full.
-  const bool awaited
-    = !loaded.live->starting && awaits_event(*loaded.durable, event.name);
-  if (!awaited && buffer_is_full(loaded, event.data.size()))
+  if (buffer_is_full(loaded, event.data.size())
+      && !has_wait_left(loaded, event.name))
     return refuse(from, errc::limit_exceeded,
                   "Instance \"" + event.id + "\" has "
                     + std::to_string(buffered_events_max)
@@ -157,9 +182,9 @@ turn step_event_send(const durable_partition& durable, volatile_partition& live,
   const bool gone
     = !loaded || (!loaded.durable && !loaded.live->starting)
       || (!loaded.live->starting && is_finished(loaded.durable->record.status));
-  const bool awaited = !gone && !loaded.live->starting
-                       && awaits_event(*loaded.durable, event.name);
-  if (gone || (!awaited && buffer_is_full(loaded, event.input.size()))) {
+  if (gone
+      || (buffer_is_full(loaded, event.input.size())
+          && !has_wait_left(loaded, event.name))) {
     ++live.counters.events_discarded;
     turn out = mark_only(source);
     out.effects.push_back(

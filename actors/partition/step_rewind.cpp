@@ -182,6 +182,16 @@ void open_reruns(const durable_partition& durable, volatile_partition& live,
   }
 }
 
+/// Returns the sentence of errc::limit_exceeded if the history of a failed
+/// instance has no space for another run of the failed turn. The list of void
+/// events is shorter than the history, so its size needs no plan.
+std::string full_for_rewind(const instance_id& id,
+                            const stored_instance& stored,
+                            const std::string& reason) {
+  return full_history_text(id, stored.record, 1,
+                           payload_bytes_of(execution_rewound{reason}));
+}
+
 /// Rewinds a failed instance. The turn that failed is run again as a cold turn.
 turn rewind(const durable_partition& durable, volatile_partition& live,
             const instance_id& id, loaded_instance loaded,
@@ -232,6 +242,9 @@ turn step_rewind(const durable_partition& durable, volatile_partition& live,
     return refuse(from, errc::not_failed,
                   "Instance \"" + request.id + "\" is " + to_string(status)
                     + "; only a failed one can be rewound.");
+  if (auto full = full_for_rewind(request.id, *loaded.durable, request.reason);
+      !full.empty())
+    return refuse(from, errc::limit_exceeded, std::move(full));
   turn out
     = rewind(durable, live, request.id, loaded, request.reason, history, now);
   management_answer answer;
@@ -263,6 +276,13 @@ turn step_child_rewind(const durable_partition& durable,
     return mark_only(source); // the child reports its outcome when it finishes
   const instance_record& record = loaded.durable->record;
   if (record.status == runtime_status::failed) {
+    if (auto full = full_for_rewind(id, *loaded.durable, request.reason);
+        !full.empty()) {
+      turn out = mark_only(source);
+      add_child_ended(durable, out, link, true, "",
+                      {"limit_exceeded", std::move(full)});
+      return out;
+    }
     turn out = rewind(durable, live, id, loaded, request.reason, history, now);
     // When the child ends, its outcome goes to the task that this message
     // names.

@@ -147,11 +147,19 @@ turn step_child_start(const durable_partition& durable,
                      already_exists_text(id, loaded.durable
                                                ? loaded.durable->record.status
                                                : runtime_status::pending));
+  if (start.place.depth > child_depth_max)
+    return refused("limit_exceeded",
+                   "Sub-orchestration \"" + id + "\" of \"" + start.name
+                     + "\" was not started: it would be more than "
+                     + std::to_string(child_depth_max)
+                     + " levels below its root \"" + start.place.root
+                     + "\" (child_depth_max).");
   auto version = durable.config.resolve(start.name, start.version);
   if (!version)
     return refused("unknown_orchestrator", version.error().message);
   arrived_start accepted;
   accepted.accepted_at = now;
+  accepted.place = start.place;
   accepted.source = source;
   execution_started started;
   started.name = start.name;

@@ -121,12 +121,25 @@ void apply_decision(turn_in_progress& t, timer_created& x) {
   t.draft.open(sequence, std::move(task));
 }
 
+/// Returns the place of a child of the instance.
+tree_place place_of_child(const instance_id& id,
+                          const instance_record& record) {
+  tree_place place = record.place;
+  if (place.root.empty()) {
+    place.root = id;
+    place.root_created_at = record.created_at;
+  }
+  ++place.depth;
+  return place;
+}
+
 void apply_decision(turn_in_progress& t,
                     sub_orchestration_instance_created& x) {
-  add_outbox(
-    t.durable, t.out, x.instance,
-    child_start{x.name, x.version, x.input,
-                parent_link{t.id, t.draft.record().execution, x.sequence}});
+  const instance_record& record = t.draft.record();
+  add_outbox(t.durable, t.out, x.instance,
+             child_start{x.name, x.version, x.input,
+                         parent_link{t.id, record.execution, x.sequence},
+                         place_of_child(t.id, record)});
   open_task task{task_kind::sub_orchestration, x.name, {}, x.instance, 0, 1};
   const task_sequence sequence = x.sequence;
   task.scheduled_event = t.draft.append(t.now, std::move(x));

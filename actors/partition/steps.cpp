@@ -32,6 +32,25 @@ turn refuse_finished(reply_to to, const instance_id& id,
                   + "; it accepts no further requests.");
 }
 
+std::string full_history_text(const instance_id& id,
+                              const instance_record& record, event_index events,
+                              std::uint64_t bytes) {
+  const std::string head = "The history of instance \"" + id + "\" has ";
+  const std::string tail
+    = "; the request was refused, so that the code has space to end. Let it "
+      "continue as new, or terminate it.";
+  if (record.history_count + events + history_events_reserved
+      > history_events_max)
+    return head + std::to_string(record.history_count) + " of "
+           + std::to_string(history_events_max) + " events (history_events_max)"
+           + tail;
+  if (record.history_bytes + bytes + history_bytes_reserved > history_bytes_max)
+    return head + std::to_string(record.history_bytes) + " of "
+           + std::to_string(history_bytes_max) + " bytes (history_bytes_max)"
+           + tail;
+  return {};
+}
+
 turn mark_only(dedup_mark source) {
   turn out;
   out.sources.push_back(source);

@@ -40,7 +40,8 @@ turn step_start_instance(const durable_partition& durable,
 
 /// Handles the start of a sub-orchestration. `source` is the sequence of the
 /// message from the parent's partition. A refusal is sent to the parent as a
-/// failed sub-orchestration.
+/// failed sub-orchestration: the ID is in use, no code is registered, or the
+/// instance would have more than `child_depth_max` ancestors.
 turn step_child_start(const durable_partition& durable,
                       volatile_partition& live, const instance_id& id,
                       const child_start& start, dedup_mark source,
@@ -104,12 +105,15 @@ turn step_child_terminate(const durable_partition& durable,
                           timestamp now);
 
 /// Suspends an unfinished instance: no further turn is dispatched. Answers
-/// errc::ok if it is suspended already.
+/// errc::ok if it is suspended already, and errc::limit_exceeded if the history
+/// has no space for the request and a later resume.
 turn step_suspend(const durable_partition& durable, volatile_partition& live,
                   const suspend_instance& request, reply_to from,
                   timestamp now);
 
-/// Resumes a suspended instance. Answers errc::ok if it is not suspended.
+/// Resumes a suspended instance. Answers errc::ok if it is not suspended, and
+/// errc::limit_exceeded if the history has no space for a long reason; a short
+/// reason is always accepted.
 turn step_resume(const durable_partition& durable, volatile_partition& live,
                  const resume_instance& request, reply_to from, timestamp now);
 
@@ -121,7 +125,8 @@ turn step_purge(const durable_partition& durable, volatile_partition& live,
 
 /// Rewinds a failed instance: appends execution_rewound, opens the failed tasks
 /// again and makes a turn due. If the instance is failed, `history` must be its
-/// whole history. Answers errc::not_failed otherwise.
+/// whole history. Answers errc::not_failed otherwise, and errc::limit_exceeded
+/// if the history has no space for another run.
 turn step_rewind(const durable_partition& durable, volatile_partition& live,
                  const rewind_instance& request,
                  const std::vector<history_event>& history, reply_to from,
@@ -129,7 +134,8 @@ turn step_rewind(const durable_partition& durable, volatile_partition& live,
 
 /// Rewinds a failed sub-orchestration on behalf of its parent. A child that
 /// completed or was terminated sends its outcome to the parent again; a child
-/// that is not finished is not changed.
+/// that is not finished is not changed. A child whose history is full reports
+/// that to the parent as its failure.
 turn step_child_rewind(const durable_partition& durable,
                        volatile_partition& live, const instance_id& id,
                        const child_rewind& request,
@@ -160,6 +166,13 @@ turn refuse(reply_to to, errc code, std::string message);
 turn refuse_not_found(reply_to to, const instance_id& id);
 turn refuse_finished(reply_to to, const instance_id& id,
                      const instance_record& record);
+
+/// Returns the sentence of errc::limit_exceeded if the history has no space for
+/// `events` events of `bytes` payload bytes from a request, apart from the
+/// space that is reserved for the code. Empty if there is space.
+std::string full_history_text(const instance_id& id,
+                              const instance_record& record, event_index events,
+                              std::uint64_t bytes);
 
 /// Returns a turn that records the receipt of a message from another
 /// partition and does nothing else.

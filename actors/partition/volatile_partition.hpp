@@ -23,6 +23,7 @@ namespace perdura::actors {
 
 using persistence::due_task;
 using persistence::journal_position;
+using persistence::tree_place;
 
 /// A message that an instance has received and that is not durable yet. It is
 /// committed with the turn that it causes, or alone after `turn_wait_max`.
@@ -40,6 +41,7 @@ struct arrived_message {
 /// the instance, or alone after `turn_wait_max`.
 struct arrived_start {
   history_event started; ///< Its body is execution_started.
+  tree_place place;      ///< Set for sub-orchestrations.
   timestamp accepted_at{};
   std::vector<reply_to> replies;    ///< The requests that caused the start.
   std::vector<reply_to> joined;     ///< Later requests with get-or-start.
@@ -60,9 +62,10 @@ struct live_instance {
   inbox_sequence next_inbox = 1;         ///< Number of the next message.
   /// Messages up to this number were given to the coroutine in memory.
   inbox_sequence delivered = 0;
-  turn_number number = 0; ///< Number of the last turn that was dispatched.
-  timestamp turn_now{};   ///< `current_time()` of that turn.
-  timestamp touched{};    ///< Last time a message concerned the instance.
+  turn_number number = 0;  ///< Number of the last turn that was dispatched.
+  timestamp turn_now{};    ///< `current_time()` of that turn.
+  timestamp touched{};     ///< Last time a message concerned the instance.
+  std::uint64_t bytes = 0; ///< As counted by `memory_bytes_of`.
   /// History of a new execution that has not run yet, so that its first turn
   /// need not read the history back from the journal.
   std::vector<history_event> first_history;
@@ -99,6 +102,7 @@ struct waiter {
 struct volatile_partition {
   /// The instances in memory. The addresses of the elements are stable.
   std::unordered_map<instance_id, live_instance> instances;
+  std::uint64_t bytes = 0; ///< Sum over `instances`.
   /// The open timers and scheduled starts due until `timers_until` that have
   /// not fired in this process. The journal contains all of them.
   std::set<due_task> timers;
@@ -156,6 +160,20 @@ loaded_instance find(const durable_partition& durable, volatile_partition& live,
 
 /// Adds the instance to `runnable`, unless `runnable` contains it already.
 void make_runnable(volatile_partition& live, live_instance& instance);
+
+/// Returns the size of the parts of the rows that grow without a fixed limit:
+/// inbox, open tasks and custom status, in bytes.
+std::uint64_t memory_bytes_of(const stored_instance& stored);
+
+/// Sets the size of an instance and updates the sum.
+void set_bytes(volatile_partition& live, live_instance& instance,
+               std::uint64_t bytes);
+
+/// Updates the sizes of the instances that the turn writes. To be called before
+/// the turn is applied to `durable`. The cost depends on the size of the turn,
+/// not on the size of the rows.
+void follow_bytes(volatile_partition& live, const durable_partition& durable,
+                  const turn_writes& writes);
 
 /// Updates `timers` for the tasks that the turn opens and closes. To be called
 /// before the turn is applied to `durable`.

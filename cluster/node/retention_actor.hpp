@@ -3,58 +3,45 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
+#include "cluster/node/purge_search.hpp"
+#include "cluster/node/retention_rules.hpp"
 #include "persistence/records/clock.hpp"
 
 #include <caf/all.hpp>
 
-#include <functional>
-#include <map>
 #include <memory>
-#include <string>
+#include <optional>
 
 namespace perdura::cluster {
-
-/// The retention times: how long finished instances are kept after their end.
-/// The value 0 keeps them for ever.
-struct retention_rules {
-  /// Applies to all orchestrators that are not in `by_name`.
-  persistence::duration hub{0};
-
-  /// The retention time of each orchestrator that has one of its own, by name.
-  std::map<std::string, persistence::duration> by_name;
-
-  /// The time between the end of a search for expired instances and the next
-  /// search.
-  persistence::duration interval = std::chrono::minutes(1);
-
-  /// True if no rule ever purges an instance.
-  bool keeps_everything() const;
-};
 
 /// Sent by the actor to itself: search for expired instances now.
 struct purge_expired_now {};
 
+/// Sent to the actor when a purge has been answered.
+struct purge_answered {};
+
 } // namespace perdura::cluster
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::purge_expired_now)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::cluster::purge_answered)
 
 namespace perdura::cluster {
 
-using retention_actor = caf::typed_actor<caf::reacts_to<purge_expired_now>>;
+using retention_actor = caf::typed_actor<caf::reacts_to<purge_expired_now>,
+                                         caf::reacts_to<purge_answered>>;
 
-/// Returns one page of the instances that this node owns; blocks. Each node
-/// purges only its own instances.
-using local_instance_query
-  = std::function<persistence::result<persistence::instance_page>(
-    const persistence::instance_query&)>;
+struct retention_actor_state {
+  retention_rules rules;
+  std::optional<purge_search> search;
+};
 
 /// The behavior of the actor. Queries block, so the actor must be spawned with
 /// a thread of its own (caf::detached). `gateway` receives the purge requests;
 /// `time` supplies the wall-clock time and must outlive the actor.
-retention_actor::behavior_type
-retention_behavior(retention_actor::pointer self, retention_rules rules,
-                   local_instance_query query,
-                   std::shared_ptr<actors::management_gateway> gateway,
-                   const persistence::clock* time);
+retention_actor::behavior_type retention_behavior(
+  retention_actor::stateful_pointer<retention_actor_state> self,
+  retention_rules rules, local_instance_query query,
+  std::shared_ptr<actors::management_gateway> gateway,
+  const persistence::clock* time);
 
 } // namespace perdura::cluster

@@ -472,6 +472,26 @@ result<hub_file> read_hub_file(const fs::path& directory) {
   return parse_hub_text(directory, text);
 }
 
+// The file is written beside the old one and renamed, so that after a crash
+// there is always a complete file `hub`.
+result<void> raise_hub_format(const fs::path& directory,
+                              const hub_identity& hub) {
+  const fs::path beside = directory / "hub.new";
+  const int fd
+    = ::open(beside.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return failed("creating " + beside.string(), errno);
+  int code = write_all(fd, hub_text(hub)).value();
+  if (code == 0 && ::fsync(fd) != 0)
+    code = errno;
+  ::close(fd);
+  if (code != 0)
+    return failed("writing " + beside.string(), code);
+  if (::rename(beside.c_str(), (directory / "hub").c_str()) != 0)
+    return failed("moving " + beside.string() + " into place", errno);
+  return sync_path(directory);
+}
+
 result<hub_identity> read_hub(const fs::path& directory) {
   auto file = read_hub_file(directory);
   if (!file)

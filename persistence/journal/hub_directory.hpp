@@ -22,8 +22,10 @@ namespace perdura::persistence {
 
 /// Format number of the data directory as a whole, for new directories. A
 /// program refuses a directory with a number that it does not know.
-/// 1: the journals have no header (see `journal_header`); the first commit
-///    adds it. 2: the journals have a header from their creation on.
+/// 1: the first release.
+/// 2: the journals have a header (see `journal_header`); records of instances
+///    and starts of sub-orchestrations contain the place in the tree.
+/// Opening the journal of an older directory raises its number.
 inline constexpr std::uint32_t storage_format = 2;
 inline constexpr std::uint32_t storage_format_oldest = 1;
 
@@ -71,6 +73,12 @@ result<hub_identity> read_hub(const std::filesystem::path& directory);
 
 /// As `read_hub`, with the format number.
 result<hub_file> read_hub_file(const std::filesystem::path& directory);
+
+/// Writes the file `hub` again, with `storage_format`. The caller holds the
+/// lock of the directory and has raised the formats of all lanes.
+/// @error errc::storage_failed  A system call failed.
+result<void> raise_hub_format(const std::filesystem::path& directory,
+                              const hub_identity& hub);
 
 /// Each function returns the path of one LMDB environment of a lane, its
 /// journal or its views. `directory` is the data directory.

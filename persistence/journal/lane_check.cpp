@@ -118,7 +118,9 @@ void check_views_owner(const row_reader& rows, const hub_file& hub,
   if (*owner != hub.hub || *number != lane)
     throw belongs_to_other("the views", lane,
                            static_cast<std::uint32_t>(*number), *owner);
-  if (*format != hub.format)
+  // A lane may be ahead of the file `hub` if raising the format was
+  // interrupted.
+  if (*format < hub.format || *format > storage_format)
     throw storage_exception(
       {errc::storage_format, "the views of lane " + std::to_string(lane)
                                + " were written in format "

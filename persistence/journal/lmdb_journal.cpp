@@ -5,6 +5,7 @@
 #include "persistence/journal/laned_journal.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/stores/file_watch.hpp"
+#include "persistence/views/rows.hpp"
 
 namespace perdura::persistence {
 
@@ -48,6 +49,22 @@ private:
   std::unique_ptr<file_watch> watch_;
 };
 
+/// Raises the format of a lane of an older format. The journal first gets its
+/// header, because a journal without one is refused in the new format. The rows
+/// need no conversion: fields that are missing get their default values.
+/// @throws storage_exception  A write failed.
+void raise_format(const hub_file& hub, std::uint32_t lane, bool has_header,
+                  lmdb_log& log, lmdb_rows& rows) {
+  if (hub.format == storage_format)
+    return;
+  if (!has_header)
+    log.write_header(encode_journal_header({lane, hub.hub}));
+  const auto writer = rows.write();
+  typed_row_writer(*writer).put(table::meta, format_key,
+                                std::uint64_t{storage_format});
+  writer->commit();
+}
+
 /// Opens the stores of a lane and checks that they belong to the hub and fit
 /// together.
 /// @throws storage_exception  They are damaged or belong to another hub.
@@ -61,13 +78,14 @@ laned_journal::store open_lane(const lmdb_journal_options& options,
     = std::make_unique<lmdb_rows>(views_path, false, options.map_bytes.views);
   auto log = std::make_unique<lmdb_log>(journal_path, false,
                                         options.map_bytes.journal);
+  bool has_header = false;
   {
     const auto reader = rows->read();
     check_views_owner(*reader, hub, lane);
-    if (!check_journal_owner(*log, hub, lane))
-      log->add_header(encode_journal_header({lane, hub.hub}));
+    has_header = check_journal_owner(*log, hub, lane);
     check_sequences(*log, *reader, hub.hub, lane);
   }
+  raise_format(hub, lane, has_header, *log, *rows);
   auto watch = std::make_unique<file_watch>(
     std::vector<fs::path>{journal_path / "data.mdb"},
     std::vector<fs::path>{views_path / "data.mdb", directory / "hub", directory,
@@ -125,6 +143,11 @@ open_lmdb_journal(lmdb_journal_options options) {
   } catch (const storage_exception& e) {
     return e.reason();
   }
+  // The file `hub` follows the lanes: if the opening is interrupted, the next
+  // one raises the formats that are left.
+  if (file->format != storage_format)
+    if (const auto raised = raise_hub_format(options.directory, *hub); !raised)
+      return raised.error();
   // `used` keeps pointers to the stores. They stay valid: the stores are not
   // moved in memory when the journal takes ownership of them, and `used` is
   // called only while the journal exists.

@@ -20,6 +20,25 @@
 
 namespace perdura::persistence {
 
+/// The place of an instance in a tree of sub-orchestrations. An instance keeps
+/// it when it continues as new.
+struct tree_place {
+  /// The instance at the top of the tree. Empty if the instance has no parent,
+  /// or was started by a program that did not record the place.
+  instance_id root;
+  /// When the start of the root was accepted. With the ID it names one root:
+  /// an instance that is started again under the ID has another time.
+  timestamp root_created_at{};
+  std::uint32_t depth = 0; ///< Number of ancestors.
+
+  bool operator==(const tree_place&) const = default;
+};
+
+template <class I>
+auto inspect(I& f, tree_place& x) {
+  return f(x.root, x.root_created_at, x.depth);
+}
+
 /// The main row of an instance. Each turn writes the whole record, whose size
 /// does not grow with the history.
 struct instance_record {
@@ -46,6 +65,7 @@ struct instance_record {
   /// the history or that the orchestrator is not registered. Empty if the
   /// instance is not held.
   std::string held;
+  tree_place place; ///< Since format 2.
 
   bool operator==(const instance_record&) const = default;
 };
@@ -55,7 +75,8 @@ auto inspect(I& f, instance_record& x) {
   return f(x.name, x.version, x.execution, x.status, x.status_resumed,
            x.created_at, x.last_updated_at, x.ended_at, x.scheduled_at,
            x.parent, x.history_count, x.history_bytes, x.output_event,
-           x.next_sequence, x.next_inbox, x.generation, x.turn_due, x.held);
+           x.next_sequence, x.next_inbox, x.generation, x.turn_due, x.held,
+           x.place);
 }
 
 /// Stored by number. Append new kinds; never renumber.
@@ -146,6 +167,7 @@ struct child_start {
   std::string version;
   std::string input;
   parent_link parent;
+  tree_place place; ///< The place of the child. Since format 2.
 
   bool operator==(const child_start&) const = default;
 };
@@ -188,7 +210,7 @@ struct event_send {
 
 template <class I>
 auto inspect(I& f, child_start& x) {
-  return f(x.name, x.version, x.input, x.parent);
+  return f(x.name, x.version, x.input, x.parent, x.place);
 }
 
 template <class I>

@@ -157,15 +157,12 @@ void lmdb_log::append(const std::vector<record>& records,
   // The new records are written and old records are deleted in one transaction,
   // so that only one sync is necessary.
   lmdb_transaction txn(env_, lmdb_transaction::mode::write);
-  if (!pending_header_.empty())
-    txn.put(0, big_endian(0), pending_header_);
   for (const record& r : records)
     txn.append(0, big_endian(r.first), r.bytes);
   // The beginning of the log is searched only if it may contain records that
   // end at or before `trim_to`.
   const bool done = trim_to > trimmed_to_ && trim(txn, trim_to, trim_max);
   txn.commit();
-  pending_header_.clear();
   if (done)
     trimmed_to_ = trim_to;
 }

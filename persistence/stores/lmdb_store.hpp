@@ -75,12 +75,6 @@ public:
   /// the log.
   void write_header(const std::string& bytes);
 
-  /// Sets a header that the next `append` writes in its transaction. To be
-  /// called before any other thread uses the log.
-  void add_header(std::string bytes) {
-    pending_header_ = std::move(bytes);
-  }
-
   void append(const std::vector<record>& records, journal_position trim_to,
               std::size_t trim_max) override;
   std::optional<record> read(journal_position from) const override;
@@ -98,7 +92,6 @@ private:
   /// possibly the newest record. Used only by the thread that appends.
   journal_position trimmed_to_ = 0;
   std::unique_ptr<lmdb_transaction> frozen_; ///< See `freeze`.
-  std::string pending_header_; ///< See `add_header`; empty if there is none.
 };
 
 } // namespace perdura::persistence

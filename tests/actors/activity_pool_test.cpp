@@ -234,6 +234,56 @@ BOOST_AUTO_TEST_CASE(assigned_activity_counts_against_the_limit_of_its_name) {
   BOOST_TEST(most == 1);
 }
 
+// Eight thousand activities wait for the end of one. The monitor sleeps; the
+// end of the running activity is the event that starts the next one.
+BOOST_AUTO_TEST_CASE(queue_of_a_limited_name_is_not_polled) {
+  std::latch begun(1);
+  std::latch release(1);
+  functions().add_activity("One",
+                           [&] {
+                             begun.count_down();
+                             release.wait();
+                           },
+                           {.concurrency_max = 1});
+  open();
+  constexpr std::uint32_t many = 8'000;
+  submit(1, "One");
+  begun.wait();
+  for (std::uint32_t i = 2; i <= many; ++i)
+    submit(i, "One");
+  BOOST_TEST(!pool->wait_idle(20ms)); // lets the last wake-ups pass
+  const std::uint64_t before = pool->examinations();
+  BOOST_TEST(!pool->wait_idle(100ms));
+  BOOST_TEST(pool->examinations() == before);
+  release.count_down();
+  for (const auto& [sequence, times] : deliveries(many))
+    BOOST_REQUIRE(times == 1);
+}
+
+// The queue of a name at its limit delays no other name.
+BOOST_AUTO_TEST_CASE(blocked_queue_of_one_name_does_not_delay_others) {
+  std::latch begun(1);
+  std::latch release(1);
+  functions()
+    .add_activity("One",
+                  [&] {
+                    begun.count_down();
+                    release.wait();
+                  },
+                  {.concurrency_max = 1})
+    .add_activity("Short", [] {});
+  open(2);
+  for (std::uint32_t i = 1; i <= 8'000; ++i)
+    submit(i, "One");
+  begun.wait();
+  for (std::uint32_t i = 8'001; i <= 8'100; ++i) {
+    submit(i, "Short");
+    outcome_of(i);
+  }
+  release.count_down();
+  deliveries(8'100);
+}
+
 // The activity learns from its cancellation flag that it has timed out; when it
 // ends later, its result is dropped.
 BOOST_AUTO_TEST_CASE(timed_out_activity_fails_and_its_late_end_is_dropped) {

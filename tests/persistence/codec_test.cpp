@@ -47,6 +47,7 @@ instance_record some_record() {
   x.generation = 1;
   x.turn_due = true;
   x.held = "code does not fit";
+  x.place = {"root", at(42), 3};
   return x;
 }
 
@@ -103,6 +104,14 @@ turn_writes some_turn() {
   return turn;
 }
 
+/// Checks that bytes of an earlier format are still readable.
+template <class T>
+void check_readable(const T& record, const std::string& hex) {
+  const auto read = decode<T>(from_hex(hex));
+  BOOST_REQUIRE(read);
+  BOOST_TEST((*read == record));
+}
+
 /// Compares the encoding with golden bytes and decodes the golden bytes. When a
 /// field is appended, the expected bytes change, and a check that the old bytes
 /// are still readable must be added.
@@ -124,9 +133,9 @@ BOOST_AUTO_TEST_SUITE(codec)
 BOOST_AUTO_TEST_CASE(encoded_bytes_match_the_golden_bytes) {
   check_golden(
     some_record(),
-    "01dc0012a473686970a132a265310700cf00060a24181e4000cf00060a24181e"
+    "01dc0013a473686970a132a265310700cf00060a24181e4000cf00060a24181e"
     "4001ff0593a6706172656e74a26530070ccd0d800b040201c3b1636f64652064"
-    "6f6573206e6f7420666974");
+    "6f6573206e6f742066697493a4726f6f742a03");
   check_golden(open_task{task_kind::timer, "n", at(300), "c", 4, 2},
                "019602a16ecd012ca1630402");
   check_golden(inbox_message{{at(4), event_raised{"a", "1"}}},
@@ -157,6 +166,28 @@ BOOST_AUTO_TEST_CASE(encoded_bytes_match_the_golden_bytes) {
     "a5616761696e049208099192010708921092109303a322662292a174a16d9211"
     "921191a27b7d9212921291920205");
   check_golden(
+    some_turn(),
+    "0198030109cd03e8919ca86f726465722d3137c2c3dc0013a473686970a0d920"
+    "3031323334353637383961626364656630313233343536373839616263646566"
+    "0006cd03e8cd03e8000093a0a000020000010100c2a093a00000a9227061636b"
+    "696e6722019292cd03e892009092cd03e8920197a473686970a0ad7b226f7264"
+    "6572223a2031377dd92030313233343536373839616263646566303132333435"
+    "3637383961626364656693a0a000000091930102059192029601a000a0000192"
+    "0102919203919204920a92a161a1319194a2723102a57468657265a265319594"
+    "0104a170920195a2653003c3a092a174a16d940105a163920095a16ea176a131"
+    "93a0a00093a00000940106a163920292a17293a0a000940107a163920392a172"
+    "93a0a000940108a163920492a16ea131919202039192000c");
+}
+
+// Format 1 had no place in the tree. Its bytes are those of the first release.
+BOOST_AUTO_TEST_CASE(records_of_format_1_decode_as_those_of_roots) {
+  instance_record record = some_record();
+  record.place = {};
+  check_readable(
+    record, "01dc0012a473686970a132a265310700cf00060a24181e4000cf00060a24181e"
+            "4001ff0593a6706172656e74a26530070ccd0d800b040201c3b1636f64652064"
+            "6f6573206e6f7420666974");
+  check_readable(
     some_turn(),
     "0198030109cd03e8919ca86f726465722d3137c2c3dc0012a473686970a0d920"
     "3031323334353637383961626364656630313233343536373839616263646566"

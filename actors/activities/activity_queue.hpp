@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The activities of a node that wait for a worker, indexed by name, so that
+/// the cost of an assignment does not depend on the number of queued items.
+///
+/// An item is *startable* if the limit of its name allows one more run. Among
+/// the startable items, the one that was queued first is taken first.
+///
+/// Not thread-safe: the activity_pool protects it by its mutex.
+#pragma once
+
+#include "actors/interface/work_item.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+namespace perdura::actors {
+
+using persistence::timestamp;
+
+class activity_queue {
+public:
+  /// Returns how many activities of the name may run at the same time; 0 means
+  /// any number. It is called once for each name that is in use.
+  using limit_of = std::function<std::size_t(const std::string& name)>;
+
+  explicit activity_queue(limit_of limit);
+
+  /// Queues an item. `start_by` is the time at which it must have been taken;
+  /// empty means no limit.
+  void push(activity_work_item item, std::optional<timestamp> start_by);
+
+  /// Removes the first startable item; it counts against the limit of its name
+  /// until `end_run`. Empty if no item is startable.
+  std::optional<activity_work_item> pop_startable();
+
+  /// An item that `pop_startable` returned does not run any more.
+  void end_run(const std::string& name);
+
+  /// As `end_run`, for an item that has not begun to run: it is queued again,
+  /// in front of all others, without a limit until its start.
+  void put_back(activity_work_item item);
+
+  /// Removes and returns the items that had to be taken at `now` or earlier.
+  std::vector<activity_work_item> pop_expired(timestamp now);
+
+  /// The earliest time at which a queued item must have been taken.
+  std::optional<timestamp> next_start_by() const;
+
+  /// Number of items that `pop_startable` could return one after the other.
+  std::size_t startable() const {
+    return startable_;
+  }
+
+  /// Number of queued items.
+  std::size_t size() const {
+    return size_;
+  }
+
+  void clear();
+
+private:
+  struct queued {
+    std::uint64_t number = 0; ///< Numbers the items in order of arrival.
+    activity_work_item item;
+    std::optional<timestamp> start_by;
+    bool expired = false; ///< Removed; the entry leaves with its neighbours.
+  };
+
+  /// The items of one name, in order of arrival. The first is not expired.
+  struct named {
+    std::size_t running_max = 0; ///< 0 means no limit.
+    std::size_t running = 0;
+    std::deque<queued> items;
+    std::size_t waiting = 0;   ///< Items that are not expired.
+    std::size_t startable = 0; ///< Its part of `startable_`.
+    std::uint64_t ready = 0;   ///< Its number in `ready_`; 0: it is not there.
+  };
+
+  named& queue_of(const std::string& name);
+  void update(named& queue);
+  void forget_if_unused(const std::string& name);
+
+  limit_of limit_;
+  std::unordered_map<std::string, named> by_name_;
+  /// The number of the first item of each name with a startable item.
+  std::map<std::uint64_t, named*> ready_;
+  /// Time, number and name of the items with a limit until their start.
+  std::set<std::tuple<timestamp, std::uint64_t, named*>> deadlines_;
+  // Items are numbered from the middle of the range: upwards in `push`,
+  // downwards in `put_back`.
+  static constexpr std::uint64_t number_first = std::uint64_t{1} << 62U;
+  std::uint64_t last_number_ = number_first;
+  std::uint64_t front_number_ = number_first;
+  std::size_t size_ = 0;
+  std::size_t startable_ = 0;
+};
+
+} // namespace perdura::actors
