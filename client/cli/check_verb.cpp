@@ -28,9 +28,9 @@ int read_and_print(const std::string& data_dir, terminal& io) {
 } // namespace
 
 int print_verification(const persistence::verification& found, terminal& io) {
-  io.out << found.pages << " pages, " << found.instances << " instances, "
-         << found.rows << " rows, " << found.records
-         << " journal records were read.\n";
+  io.out << found.instances << " instances, " << found.rows << " rows, "
+         << found.records << " journal records and " << found.pages
+         << " pages were read.\n";
   if (found.is_in_use)
     io.out << "A node uses the directory; the state of one moment was read.\n";
   for (const std::string& problem : found.problems)

@@ -64,7 +64,8 @@ void change(instance_draft& draft, std::mt19937& random) {
     draft.close(wait_sequence_first + pick(3));
     break;
   case 4:
-    draft.put_inbox(3 + pick(3), {noon, event_raised{names[pick(3)], "1"}});
+    draft.put_inbox(draft.record().next_inbox,
+                    {noon, event_raised{names[pick(3)], "1"}});
     break;
   case 5:
     draft.remove_from_inbox(1 + pick(5));
