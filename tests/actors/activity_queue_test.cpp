@@ -53,6 +53,26 @@ BOOST_AUTO_TEST_CASE(items_are_taken_in_order_of_arrival) {
   BOOST_TEST(queue.size() == 0U);
 }
 
+// A worker could not be created for the item.
+BOOST_AUTO_TEST_CASE(item_that_is_put_back_is_the_first_again) {
+  for (task_sequence i = 1; i <= 3; ++i)
+    push("One", i);
+  push("A", 4);
+  for (int round = 0; round < 3; ++round) {
+    auto item = queue.pop_startable();
+    BOOST_TEST_REQUIRE(item.has_value());
+    BOOST_TEST(item->sequence == 1U);
+    BOOST_TEST(queue.startable() == 1U); // "A"
+    queue.put_back(std::move(*item));
+    BOOST_TEST(queue.startable() == 2U);
+    BOOST_TEST(queue.size() == 4U);
+  }
+  BOOST_TEST(pop() == 1U);
+  BOOST_TEST(pop() == 4U);
+  queue.end_run("One");
+  BOOST_TEST(pop() == 2U);
+}
+
 // The queue knows without a search that no item may start.
 BOOST_AUTO_TEST_CASE(limited_name_has_as_many_startable_items_as_its_limit) {
   for (task_sequence i = 1; i <= 8'000; ++i)
