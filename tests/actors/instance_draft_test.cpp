@@ -14,7 +14,7 @@ using namespace persistence;
 
 namespace {
 
-constexpr timestamp noon{std::chrono::hours(12)};
+constexpr timestamp draft_time{std::chrono::hours(12)};
 
 stored_instance instance_with_tasks() {
   stored_instance stored;
@@ -25,11 +25,11 @@ stored_instance instance_with_tasks() {
   stored.record.history_bytes = 700;
   stored.record.next_inbox = 3;
   stored.tasks[1] = {task_kind::activity, "Charge", {}, {}, 2, 1};
-  stored.tasks[2] = {task_kind::timer, {}, noon, {}, 3, 1};
+  stored.tasks[2] = {task_kind::timer, {}, draft_time, {}, 3, 1};
   stored.tasks[wait_sequence_first]
     = {task_kind::event_wait, "Approval", {}, {}, 0, 1};
-  stored.inbox[1] = {{noon, event_raised{"Other", "1"}}};
-  stored.inbox[2] = {{noon, task_completed{1, "2"}}};
+  stored.inbox[1] = {{draft_time, event_raised{"Other", "1"}}};
+  stored.inbox[2] = {{draft_time, task_completed{1, "2"}}};
   return stored;
 }
 
@@ -37,7 +37,7 @@ stored_instance instance_with_tasks() {
 std::optional<stored_instance> after(const stored_instance& base,
                                      instance_draft&& draft) {
   std::optional<stored_instance> state = base;
-  persistence::apply(state, std::move(draft).finish(noon));
+  persistence::apply(state, std::move(draft).finish(draft_time));
   return state;
 }
 
@@ -65,13 +65,13 @@ void change(instance_draft& draft, std::mt19937& random) {
     break;
   case 4:
     draft.put_inbox(draft.record().next_inbox,
-                    {noon, event_raised{names[pick(3)], "1"}});
+                    {draft_time, event_raised{names[pick(3)], "1"}});
     break;
   case 5:
     draft.remove_from_inbox(1 + pick(5));
     break;
   case 6:
-    draft.append(noon, timer_fired{2, noon});
+    draft.append(draft_time, timer_fired{2, draft_time});
     break;
   default:
     if (pick(10) == 0)
@@ -126,16 +126,16 @@ BOOST_AUTO_TEST_CASE(a_draft_reads_as_the_state_after_its_write) {
 BOOST_AUTO_TEST_CASE(appended_events_get_the_next_indexes) {
   const stored_instance base = instance_with_tasks();
   instance_draft draft("i", base);
-  BOOST_TEST(draft.append(noon, orchestrator_started{}) == 7U);
-  BOOST_TEST(draft.append(noon, event_raised{"E", "12"}) == 8U);
+  BOOST_TEST(draft.append(draft_time, orchestrator_started{}) == 7U);
+  BOOST_TEST(draft.append(draft_time, event_raised{"E", "12"}) == 8U);
   BOOST_TEST(draft.record().history_count == 9U);
   BOOST_TEST(draft.record().history_bytes
              == 700U + payload_bytes_of(orchestrator_started{})
                   + payload_bytes_of(event_raised{"E", "12"}));
-  const instance_write write = std::move(draft).finish(noon);
+  const instance_write write = std::move(draft).finish(draft_time);
   BOOST_TEST(write.history_first == 7U);
   BOOST_TEST(write.history.size() == 2U);
-  BOOST_TEST((write.record->last_updated_at == noon));
+  BOOST_TEST((write.record->last_updated_at == draft_time));
 }
 
 BOOST_AUTO_TEST_CASE(a_task_opened_and_closed_by_one_draft_is_not_written) {
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_task_opened_and_closed_by_one_draft_is_not_written) {
   draft.open(3, {task_kind::activity, "A", {}, {}, 1, 1});
   draft.close(3);
   draft.close(99); // was never open
-  const instance_write write = std::move(draft).finish(noon);
+  const instance_write write = std::move(draft).finish(draft_time);
   BOOST_TEST(write.tasks_opened.empty());
   BOOST_TEST(write.tasks_closed.empty());
 }
@@ -155,10 +155,10 @@ BOOST_AUTO_TEST_CASE(a_closed_timer_is_written_with_its_time_and_once) {
   draft.close(2);
   draft.close(2);
   draft.close_all();
-  const instance_write write = std::move(draft).finish(noon);
+  const instance_write write = std::move(draft).finish(draft_time);
   BOOST_TEST(write.tasks_closed.size() == 3U);
   BOOST_TEST(std::count(write.tasks_closed.begin(), write.tasks_closed.end(),
-                        task_closed{2, task_kind::timer, noon})
+                        task_closed{2, task_kind::timer, draft_time})
              == 1);
 }
 
@@ -168,8 +168,8 @@ BOOST_AUTO_TEST_CASE(a_start_replaces_the_instance) {
   started.name = "Order";
   started.version = "2";
   started.execution = "e2";
-  start.started = {noon, started};
-  start.accepted_at = noon;
+  start.started = {draft_time, started};
+  start.accepted_at = draft_time;
   instance_draft draft("i", start);
   draft.remember("request", {});
   const auto state = after(instance_with_tasks(), std::move(draft));
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_new_execution_keeps_the_inbox_and_no_task) {
   execution_started next;
   next.execution = "e2";
   next.generation = 1;
-  draft.begin_execution({noon, next});
+  draft.begin_execution({draft_time, next});
   BOOST_TEST(!draft.awaits_event("Approval"));
   BOOST_TEST(!draft.is_open(2));
   draft.open(1, {task_kind::activity, "B", {}, {}, 1, 1});
@@ -206,8 +206,8 @@ BOOST_AUTO_TEST_CASE(a_new_execution_keeps_the_inbox_and_no_task) {
 BOOST_AUTO_TEST_CASE(next_inbox_stays_above_every_message) {
   const stored_instance base = instance_with_tasks();
   instance_draft draft("i", base);
-  draft.put_inbox(9, {noon, event_raised{"E", "1"}});
-  draft.put_inbox(4, {noon, event_raised{"E", "2"}});
+  draft.put_inbox(9, {draft_time, event_raised{"E", "1"}});
+  draft.put_inbox(4, {draft_time, event_raised{"E", "2"}});
   BOOST_TEST(draft.record().next_inbox == 10U);
 }
 

@@ -12,7 +12,7 @@ using namespace persistence;
 
 namespace {
 
-constexpr timestamp noon{std::chrono::hours(12)};
+constexpr timestamp sides_time{std::chrono::hours(12)};
 
 instance_write whole(const instance_id& id) {
   instance_write write;
@@ -33,7 +33,7 @@ turn_writes one(instance_write write) {
   turn_writes writes;
   writes.epoch = 2;
   writes.sequence = 5;
-  writes.now = noon;
+  writes.now = sides_time;
   writes.instances.push_back(std::move(write));
   return writes;
 }
@@ -47,7 +47,7 @@ std::vector<instance_id> order_of(idle_queue& queue, std::size_t count) {
   std::vector<instance_id> order;
   for (std::size_t i = 0; i < count; ++i) {
     order.push_back(*queue.front().instance->id);
-    queue.requeue_front(noon);
+    queue.requeue_front(sides_time);
   }
   return order;
 }
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(apply_changes_the_meta_data) {
   store.apply(one(whole("a")));
   BOOST_TEST(store.get().meta.epoch == 2U);
   BOOST_TEST(store.get().meta.sequence == 5U);
-  BOOST_TEST((store.get().meta.now == noon));
+  BOOST_TEST((store.get().meta.now == sides_time));
 }
 
 BOOST_AUTO_TEST_CASE(only_a_whole_write_brings_an_instance_into_memory) {
@@ -135,22 +135,22 @@ BOOST_AUTO_TEST_CASE(a_snapshot_restores_everything_but_instances) {
 }
 
 BOOST_AUTO_TEST_CASE(timers_in_memory_are_those_up_to_the_horizon) {
-  live.timers_until = noon;
+  live.timers_until = sides_time;
   instance_write write = whole("a");
-  write.tasks_opened
-    = {{1, {task_kind::timer, {}, noon, {}, 0, 1}},
-       {2, {task_kind::timer, {}, noon + std::chrono::seconds(1), {}, 0, 1}},
-       {3, {task_kind::activity, "A", {}, {}, 0, 1}},
-       {4, {task_kind::scheduled_start, {}, noon, {}, 0, 1}}};
+  write.tasks_opened = {
+    {1, {task_kind::timer, {}, sides_time, {}, 0, 1}},
+    {2, {task_kind::timer, {}, sides_time + std::chrono::seconds(1), {}, 0, 1}},
+    {3, {task_kind::activity, "A", {}, {}, 0, 1}},
+    {4, {task_kind::scheduled_start, {}, sides_time, {}, 0, 1}}};
   const turn_writes opened = one(std::move(write));
   follow_timers(live, store.get(), opened);
   store.apply(opened);
   BOOST_TEST(live.timers.size() == 2U);
-  BOOST_TEST(live.timers.contains({noon, "a", 1}));
-  BOOST_TEST(live.timers.contains({noon, "a", 4}));
+  BOOST_TEST(live.timers.contains({sides_time, "a", 1}));
+  BOOST_TEST(live.timers.contains({sides_time, "a", 4}));
 
   instance_write close = part("a");
-  close.tasks_closed = {{1, task_kind::timer, noon}};
+  close.tasks_closed = {{1, task_kind::timer, sides_time}};
   follow_timers(live, store.get(), one(std::move(close)));
   BOOST_TEST(live.timers.size() == 1U);
 
@@ -164,8 +164,8 @@ BOOST_AUTO_TEST_CASE(an_instance_that_is_removed_leaves_the_idle_queue) {
   idle_queue queue;
   for (const char* id : {"a", "b", "c", "d"}) {
     live_instance& instance = live.add(id);
-    queue.add(instance.idle, instance, noon);
-    queue.add(instance.idle, instance, noon); // is in the queue already
+    queue.add(instance.idle, instance, sides_time);
+    queue.add(instance.idle, instance, sides_time); // is in the queue already
   }
   live.instances.erase("b");
   const std::vector<instance_id> left{"a", "c", "d"};
