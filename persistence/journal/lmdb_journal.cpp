@@ -49,51 +49,71 @@ private:
   std::unique_ptr<file_watch> watch_;
 };
 
-/// Raises the format of a lane of an older format. The journal first gets its
-/// header, because a journal without one is refused in the new format. The rows
-/// need no conversion: fields that are missing get their default values.
-/// @throws storage_exception  A write failed.
-void raise_format(const hub_file& hub, std::uint32_t lane, bool has_header,
-                  lmdb_log& log, lmdb_rows& rows) {
-  if (hub.format == storage_format)
-    return;
-  if (!has_header)
-    log.write_header(encode_journal_header({lane, hub.hub}));
-  const auto writer = rows.write();
-  typed_row_writer(*writer).put(table::meta, format_key,
-                                std::uint64_t{storage_format});
-  writer->commit();
-}
+/// The open stores of a lane.
+struct lane_stores {
+  std::unique_ptr<lmdb_log> log;
+  std::unique_ptr<lmdb_rows> rows;
+  bool has_header = false; ///< The journal states its hub.
+};
 
 /// Opens the stores of a lane and checks that they belong to the hub and fit
 /// together.
 /// @throws storage_exception  They are damaged or belong to another hub.
+lane_stores open_stores(const lmdb_journal_options& options,
+                        const hub_file& hub, std::uint32_t lane) {
+  const fs::path& directory = options.directory;
+  check_newest_states(directory, lane);
+  lane_stores stores;
+  stores.rows = std::make_unique<lmdb_rows>(views_directory(directory, lane),
+                                            false, options.map_bytes.views);
+  stores.log = std::make_unique<lmdb_log>(journal_directory(directory, lane),
+                                          false, options.map_bytes.journal);
+  const auto reader = stores.rows->read();
+  check_views_owner(*reader, hub, lane);
+  stores.has_header = check_journal_owner(*stores.log, hub, lane);
+  check_sequences(*stores.log, *reader, hub.hub, lane);
+  return stores;
+}
+
+/// Raises the format of a directory of an older format. A journal first gets
+/// its header, because without one it is refused in the new format. The rows
+/// need no conversion: fields that are missing get their default values. The
+/// file `hub` follows the lanes: if this is interrupted, the next opening
+/// continues.
+/// @throws storage_exception  A lane is damaged, or a write failed.
+result<void> raise_format(const lmdb_journal_options& options, hub_file& hub) {
+  for (std::uint32_t lane = 0; lane < hub.hub.lane_count; ++lane) {
+    const lane_stores stores = open_stores(options, hub, lane);
+    if (!stores.has_header)
+      stores.log->write_header(encode_journal_header({lane, hub.hub}));
+    const auto writer = stores.rows->write();
+    typed_row_writer(*writer).put(table::meta, format_key,
+                                  std::uint64_t{storage_format});
+    writer->commit();
+  }
+  if (const auto raised = raise_hub_format(options.directory, hub.hub); !raised)
+    return raised;
+  hub.format = storage_format;
+  return {};
+}
+
+/// Opens a lane for the journal.
+/// @throws storage_exception  As open_stores.
 laned_journal::store open_lane(const lmdb_journal_options& options,
                                const hub_file& hub, std::uint32_t lane) {
+  lane_stores stores = open_stores(options, hub, lane);
   const fs::path& directory = options.directory;
   const fs::path journal_path = journal_directory(directory, lane);
   const fs::path views_path = views_directory(directory, lane);
-  check_newest_states(directory, lane);
-  auto rows
-    = std::make_unique<lmdb_rows>(views_path, false, options.map_bytes.views);
-  auto log = std::make_unique<lmdb_log>(journal_path, false,
-                                        options.map_bytes.journal);
-  bool has_header = false;
-  {
-    const auto reader = rows->read();
-    check_views_owner(*reader, hub, lane);
-    has_header = check_journal_owner(*log, hub, lane);
-    check_sequences(*log, *reader, hub.hub, lane);
-  }
-  raise_format(hub, lane, has_header, *log, *rows);
   auto watch = std::make_unique<file_watch>(
     std::vector<fs::path>{journal_path / "data.mdb"},
     std::vector<fs::path>{views_path / "data.mdb", directory / "hub", directory,
                           journal_path, views_path},
     options.watch_interval);
   laned_journal::store store;
-  store.rows = std::move(rows);
-  store.log = std::make_unique<watched_log>(std::move(log), std::move(watch));
+  store.rows = std::move(stores.rows);
+  store.log
+    = std::make_unique<watched_log>(std::move(stores.log), std::move(watch));
   return store;
 }
 
@@ -119,7 +139,7 @@ public:
 
 result<std::unique_ptr<manual_journal>>
 open_lmdb_journal(lmdb_journal_options options) {
-  const auto file = read_hub_file(options.directory);
+  auto file = read_hub_file(options.directory);
   if (!file)
     return file.error();
   const hub_identity* hub = &file->hub;
@@ -138,16 +158,14 @@ open_lmdb_journal(lmdb_journal_options options) {
     return lock.error();
   std::vector<laned_journal::store> stores;
   try {
+    if (file->format != storage_format)
+      if (const auto raised = raise_format(options, *file); !raised)
+        return raised.error();
     for (std::uint32_t lane = 0; lane < hub->lane_count; ++lane)
       stores.push_back(open_lane(options, *file, lane));
   } catch (const storage_exception& e) {
     return e.reason();
   }
-  // The file `hub` follows the lanes: if the opening is interrupted, the next
-  // one raises the formats that are left.
-  if (file->format != storage_format)
-    if (const auto raised = raise_hub_format(options.directory, *hub); !raised)
-      return raised.error();
   // `used` keeps pointers to the stores. They stay valid: the stores are not
   // moved in memory when the journal takes ownership of them, and `used` is
   // called only while the journal exists.

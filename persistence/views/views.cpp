@@ -102,6 +102,11 @@ std::optional<stored_instance> read_instance(const row_reader& rows,
           || !cursor->seek_before(after_prefix(prefix))
           || cursor->key() != last_key))
     throw_damaged(table::instances, last_key, "the rows after it are missing");
+  // A damaged key can make the search from the front miss all rows. The search
+  // from behind takes another way through the pages.
+  if (!state && cursor->seek_before(after_prefix(prefix))
+      && cursor->key().starts_with(prefix))
+    throw_damaged(table::instances, cursor->key(), "it is out of order");
   return state;
 }
 
