@@ -161,7 +161,7 @@ turn step_suspend(const durable_partition& durable, volatile_partition& live,
   answer.id = request.id;
   if (loaded.durable->record.status == runtime_status::suspended)
     return answer_only(from, answer); // Durable Functions answers 500 here
-  // Room for two events: a suspended instance can always be resumed.
+  // Space for two events: a suspended instance can always be resumed.
   execution_suspended event{request.reason};
   if (auto full = full_history_text(request.id, loaded.durable->record, 2,
                                     payload_bytes_of(event));
