@@ -28,6 +28,11 @@ struct started_wait_fixture {
     gateway->is_silent = true;
   }
 
+  // Requests without an answer keep the client, which keeps the gateway.
+  ~started_wait_fixture() {
+    gateway->pending.clear();
+  }
+
   void begin(const start_options& options = {}) {
     core.start_and_wait(
       "A", "1", options,
