@@ -104,6 +104,13 @@ void flip_meta_pages(const char* name) {
         if (byte < meta_size
             || (byte % 8 == bit && byte % 4 == 0 && byte % 32 < 8))
           places.emplace_back(page * page_size + byte, bit);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  // The build without a sanitizer flips all of them; with one, an opening takes
+  // ten times as long.
+  for (std::size_t i = 0; 5 * i < places.size(); ++i)
+    places[i] = places[5 * i];
+  places.resize((places.size() + 4) / 5);
+#endif
   // With both numbers of commits, each of the two pages is the newest once.
   for (const std::size_t turns : {60, 70}) {
     lmdb_storage storage;
@@ -186,7 +193,8 @@ BOOST_AUTO_TEST_CASE(files_of_another_lane_are_refused) {
 }
 
 // Directories of the first release have no header in the journal. It is added
-// by the first commit; before, the sequences of the partitions must fit.
+// when the directory is opened; before, the sequences of the partitions must
+// fit.
 BOOST_AUTO_TEST_CASE(journals_of_the_first_release_are_checked_too) {
   for (const char* name :
        {"one_node", "one_node_in_flush", "three_nodes/node-1",
