@@ -73,7 +73,7 @@ std::string shown_names(const peer_certificate& certificate) {
   std::string all;
   for (const std::string& name : certificate.names)
     all += (all.empty() ? "\"" : ", \"") + name + '"';
-  return all.empty() ? "nobody" : all;
+  return all.empty() ? "no name" : all;
 }
 
 /// The way in which an operator gets the right certificate for a node.
