@@ -58,6 +58,7 @@ orchestration_work_item item_of(const std::vector<history_event>& history,
   // The turn that handles the result of the last activity.
   item.number = activities + 1;
   item.now = then;
+  item.elapsed = persistence::elapsed_time(then.time_since_epoch());
   item.cold = true;
   item.history = history;
   item.deliveries.push_back(

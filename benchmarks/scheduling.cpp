@@ -135,6 +135,12 @@ caf::behavior partition_behavior(caf::event_based_actor* self, shared* all) {
   };
 }
 
+/// Counts the alarms of one receiver.
+caf::behavior receiver_behavior(caf::event_based_actor*,
+                                std::atomic<std::uint64_t>* fired) {
+  return {[fired](caf::tick_atom) { ++*fired; }};
+}
+
 /// Figures: rate_per_s (requests), and cpu_us (CPU time per request).
 bench_figures pass_requests(scheduler which, std::size_t in_flight,
                             std::chrono::milliseconds time) {
@@ -180,9 +186,7 @@ bench_figures set_alarms(bool own_clock, std::size_t per_second,
   std::vector<caf::actor> receivers;
   std::vector<actors::alarm_clock::alarm*> alarms;
   for (std::size_t i = 0; i < partitions; ++i) {
-    receivers.push_back(system.spawn([&fired](caf::event_based_actor*) {
-      return caf::behavior{[&fired](caf::tick_atom) { ++fired; }};
-    }));
+    receivers.push_back(system.spawn(receiver_behavior, &fired));
     alarms.push_back(&clock.add(
       [to = receivers.back()] { caf::anon_send(to, caf::tick_atom_v); }));
   }

@@ -3,12 +3,14 @@
 // standard streams.
 
 #include "client/cli/command_line.hpp"
+#include "persistence/process/process_end.hpp"
 
 #include <unistd.h>
 
 #include <iostream>
 
 int main(int argc, char** argv) {
+  perdura::persistence::end_after_fault_on_terminate();
   perdura::client::terminal io{std::cin,
                                std::cout,
                                std::cerr,

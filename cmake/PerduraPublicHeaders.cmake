@@ -4,6 +4,7 @@
 # alone, and includes no third-party header except nlohmann/json.
 set(PERDURA_PUBLIC_ROOTS
   persistence/records/ids.hpp
+  persistence/records/time_arithmetic.hpp
   persistence/records/error.hpp
   persistence/records/history_event.hpp
   actors/authoring/task.hpp

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/activities/activity_pool.hpp"
+#include "actors/activities/stored_input.hpp"
 
 #include "actors/activities/activity_actor.hpp"
+#include "actors/activities/activity_results.hpp"
+#include "actors/execution/work_guard.hpp"
 #include "persistence/process/guarded_call.hpp"
+#include "persistence/process/process_end.hpp"
 #include "persistence/process/thread_role.hpp"
 #include "persistence/process/thread_start.hpp"
 #include <perdura/actors/authoring/registry.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -15,12 +20,6 @@ namespace perdura::actors {
 using namespace persistence;
 
 namespace {
-
-// An activity that runs for longer than this is slow: another worker then runs
-// the queued activities. While items are queued, the monitor examines the
-// workers at intervals of this length. Waking the monitor thread takes about 10
-// us, one hundredth of the interval.
-constexpr std::chrono::milliseconds slow_after{1};
 
 // If the average run time exceeds this, each activity gets a worker at once.
 constexpr std::chrono::microseconds long_time{300};
@@ -45,34 +44,6 @@ constexpr std::chrono::seconds retry_after{10};
 // many items are queued for each worker that is not slow.
 constexpr std::size_t backlog_min = 16;
 
-/// Returns the result of an item, addressed to the task that it belongs to.
-activity_result result_of(const activity_work_item& item,
-                          history_body outcome) {
-  return {item.partition, item.instance, item.execution, item.sequence,
-          std::move(outcome)};
-}
-
-/// Returns task_completed or task_failed.
-history_body body_of(const activity_work_item& item,
-                     activity_outcome&& outcome) {
-  if (auto* text = std::get_if<std::string>(&outcome))
-    return task_completed{item.sequence, std::move(*text)};
-  return persistence::task_failed{
-    item.sequence, std::move(std::get<failure_details>(outcome))};
-}
-
-/// Returns the failure of an item that has exceeded its time-out `limit`.
-/// `what` is the beginning of the sentence, such as "the activity did not end".
-activity_result timed_out(const activity_work_item& item, duration limit,
-                          const char* what) {
-  const auto ms
-    = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
-  return result_of(item, persistence::task_failed{
-                           item.sequence,
-                           {"timed_out", std::string(what) + " within "
-                                           + std::to_string(ms) + " ms"}});
-}
-
 } // namespace
 
 activity_pool::activity_pool(caf::actor_system& system,
@@ -82,13 +53,20 @@ activity_pool::activity_pool(caf::actor_system& system,
     options_(options),
     dependencies_(std::move(dependencies)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
-    queue_([this](const std::string& name) -> std::size_t {
-      const auto* limits = dependencies_.functions->find_activity_limits(name);
-      return limits == nullptr ? 0 : limits->concurrency_max;
-    }),
+    queue_(
+      [this](const std::string& name) -> std::size_t {
+        const auto* limits
+          = dependencies_.functions->find_activity_limits(name);
+        return limits == nullptr ? 0 : limits->concurrency_max;
+      },
+      dependencies_.read_input ? options.queued_input_bytes_max
+                               : static_cast<std::size_t>(-1)),
     workers_max_(options.activities_max),
     inline_worker_(system.spawn(activity_behavior, this, true)),
-    monitor_([this] { run_monitor(); }) {}
+    monitor_([this] {
+      persistence::run_thread_body("the monitor of activities",
+                                   [this] { run_monitor(); });
+    }) {}
 
 activity_pool::~activity_pool() {
   close();
@@ -109,16 +87,25 @@ bool activity_pool::wants_another_worker() const {
   return working < cores_ && queue_.startable() >= backlog_min * working;
 }
 
+/// Returns true if as many activities run as the limits allow.
+bool activity_pool::is_full() const {
+  return busy_ - extra_ >= options_.activities_max;
+}
+
+/// The number of threads that may exist now.
+std::size_t activity_pool::threads_max() const {
+  return workers_max_ + extra_;
+}
+
 /// Returns true if the limits allow one more busy worker.
 bool activity_pool::has_free_worker() const {
-  return busy_ < options_.activities_max
-         && (!idle_.empty() || workers_ < workers_max_);
+  return !is_full() && (!idle_.empty() || workers_ < threads_max());
 }
 
 /// Assigns a queued item to one more worker. Returns false if no worker is
 /// available within the limits, or if no item may start.
 bool activity_pool::assign_next(std::vector<assignment>& assignments) {
-  if (busy_ >= options_.activities_max)
+  if (is_full())
     return false;
   if (workers_max_ < options_.activities_max
       && std::chrono::steady_clock::now() - threads_refused_at_ > retry_after)
@@ -127,9 +114,9 @@ bool activity_pool::assign_next(std::vector<assignment>& assignments) {
                         && average_time_ <= inline_time_max;
   const bool runs_inline = inline_worker_ && inline_worker_is_free_
                            && (is_short || workers_max_ == 0);
-  if (!runs_inline && idle_.empty() && workers_ >= workers_max_)
+  if (!runs_inline && idle_.empty() && workers_ >= threads_max())
     return false;
-  auto item = queue_.pop_startable();
+  auto item = pop_next();
   if (!item)
     return false;
   ++busy_;
@@ -172,13 +159,16 @@ void activity_pool::assign_without_thread(activity_work_item item) {
   {
     const std::lock_guard lock(mutex_);
     --workers_;
-    workers_max_ = workers_;
+    workers_max_ = workers_ - std::min(extra_, workers_);
     threads_refused_at_ = std::chrono::steady_clock::now();
-    if (workers_ == 0 && inline_worker_is_free_ && inline_worker_) {
+    if (workers_max_ == 0 && inline_worker_is_free_ && inline_worker_) {
       inline_worker_is_free_ = false;
       runs_inline = inline_worker_;
     } else {
       --busy_;
+      const auto unread = unread_.extract(key_of(item));
+      if (!unread.empty() && unread.mapped().input)
+        put_input(item, std::move(*unread.mapped().input));
       if (closed_)
         queue_.end_run(item.name);
       else
@@ -191,15 +181,74 @@ void activity_pool::assign_without_thread(activity_work_item item) {
     caf::anon_send(runs_inline, std::move(item));
 }
 
+/// Returns true if the item may be queued. Otherwise it is parked, or is
+/// submitted again later.
+bool activity_pool::may_run(activity_work_item& item) {
+  std::string why;
+  const std::string instance = item.instance;
+  const std::string name = item.name;
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    number = ++last_waiting_;
+    waiting_.emplace(number, std::move(item));
+  }
+  const auto verdict = dependencies_.guard->admit(
+    work_kind::activity, instance, name,
+    [this, number] { submit_waiting(number); }, why);
+  if (verdict == work_guard::verdict::waits)
+    return false;
+  {
+    const std::lock_guard lock(mutex_);
+    item = std::move(waiting_.extract(number).mapped());
+  }
+  if (verdict == work_guard::verdict::held) {
+    dependencies_.hold(item, why);
+    // A held activity may wait for long, so its input need not be in memory.
+    if (dependencies_.read_input && item.scheduled_event != 0) {
+      item.input = std::string();
+      item.input_is_stored = true;
+    }
+    const std::lock_guard lock(mutex_);
+    if (!closed_)
+      parked_[item.instance].push_back(std::move(item));
+  }
+  return verdict == work_guard::verdict::runs;
+}
+
+/// The guard permits an item that has waited to be submitted again.
+void activity_pool::submit_waiting(std::uint64_t number) {
+  std::unique_lock lock(mutex_);
+  auto waited = waiting_.extract(number);
+  lock.unlock();
+  submit(std::move(waited.mapped()));
+}
+
+void activity_pool::release(const instance_id& instance, bool is_ended) {
+  std::vector<activity_work_item> items;
+  {
+    const std::lock_guard lock(mutex_);
+    auto parked = parked_.extract(instance);
+    if (!parked.empty() && !is_ended)
+      items = std::move(parked.mapped());
+  }
+  for (activity_work_item& item : items)
+    submit(std::move(item));
+}
+
 void activity_pool::submit(activity_work_item item) {
+  if (dependencies_.guard != nullptr && dependencies_.guard->is_watching()
+      && !may_run(item))
+    return;
   std::vector<assignment> assignments;
   {
     std::lock_guard lock(mutex_);
     if (closed_)
       return;
-    std::optional<timestamp> start_by;
+    std::optional<boot_time> start_by;
     if (item.start_time_out.count() > 0)
-      start_by = dependencies_.clock->now() + item.start_time_out;
+      start_by
+        = saturated_sum(dependencies_.clock->since_boot(), item.start_time_out);
     queue_.push(std::move(item), start_by);
     // If the item gets no worker now, a busy worker takes it after its current
     // item, or the monitor assigns it. The monitor is not needed if no item may
@@ -228,12 +277,14 @@ void activity_pool::begin_run(worker_state& state, activity_work_item item) {
   state.run = ++last_run_;
   state.abandoned = false;
   state.began = std::chrono::steady_clock::now();
+  progress_ = state.began;
   state.cancelled = std::make_shared<std::atomic<bool>>(closed_);
   state.input = std::move(item.input);
   state.item = std::move(item);
   state.deadline.reset();
   if (state.item.time_out.count() > 0) {
-    state.deadline = dependencies_.clock->now() + state.item.time_out;
+    state.deadline
+      = saturated_sum(dependencies_.clock->since_boot(), state.item.time_out);
     ++deadlines_;
     wake_monitor();
   }
@@ -244,11 +295,14 @@ void activity_pool::begin_run(worker_state& state, activity_work_item item) {
 /// longer become durable.
 bool activity_pool::end_run(worker_state& state) {
   // Exponential moving average with a weight of 1/8 for the new value.
-  const auto took = std::chrono::steady_clock::now() - state.began;
+  progress_ = std::chrono::steady_clock::now();
+  const auto took = progress_ - state.began;
   average_time_ += (took - average_time_) / 8;
   state.run = 0;
   if (std::exchange(state.is_slow, false))
     --slow_;
+  if (std::exchange(state.is_extra, false))
+    --extra_;
   if (state.deadline)
     --deadlines_;
   queue_.end_run(state.item.name);
@@ -256,7 +310,9 @@ bool activity_pool::end_run(worker_state& state) {
 }
 
 /// Runs the activity on this thread. Returns task_completed or task_failed.
-history_body activity_pool::run(worker_state& state) {
+std::optional<history_body> activity_pool::run(worker_state& state) {
+  if (state.item.input_is_stored && !read_input(state))
+    return std::nullopt;
   activity_call call;
   call.instance = state.item.instance;
   call.execution = state.item.execution;
@@ -266,7 +322,9 @@ history_body activity_pool::run(worker_state& state) {
   call.payload_of = dependencies_.payload_of;
   call.gateway = dependencies_.gateway;
   call.cancelled = state.cancelled;
-  call.deadline = state.deadline;
+  if (state.item.time_out.count() > 0)
+    call.deadline
+      = saturated_sum(dependencies_.clock->now(), state.item.time_out);
   activity_context context(std::move(call));
   if (dependencies_.observe)
     persistence::guarded_call(
@@ -276,15 +334,25 @@ history_body activity_pool::run(worker_state& state) {
                + "\" of instance \"" + state.item.instance + '"';
       },
       [&] { dependencies_.observe(context); });
+  const running_work note(dependencies_.guard, work_kind::activity,
+                          state.item.instance, state.item.name);
   return body_of(state.item, dependencies_.functions->run_activity(
                                state.item.name, context, state.input));
 }
 
-/// Begins a run with the next item. Returns false if no queued item may start.
+/// Returns true if the worker, which has ended its run, must take no other
+/// item: while its run was given up, other workers have taken its place.
+bool activity_pool::is_surplus(const worker_state& state) const {
+  return busy_ - extra_ > options_.activities_max
+         || (!state.runs_inline && workers_ > threads_max());
+}
+
+/// Begins a run with the next item. Returns false if no queued item may start,
+/// or if the worker must not start it.
 bool activity_pool::begin_next_run(worker_state& state) {
-  if (closed_)
+  if (closed_ || is_surplus(state))
     return false;
-  auto item = queue_.pop_startable();
+  auto item = pop_next();
   if (item)
     begin_run(state, std::move(*item));
   return item.has_value();
@@ -297,7 +365,7 @@ void activity_pool::work(worker_state& state, activity_work_item first,
     begin_run(state, std::move(first));
   }
   for (std::uint64_t items = 1;; ++items) {
-    history_body outcome = run(state);
+    std::optional<history_body> outcome = run(state);
     const bool stays = !state.runs_inline || items < inline_items_max;
     std::unique_lock lock(mutex_);
     const bool is_wanted = end_run(state);
@@ -306,9 +374,11 @@ void activity_pool::work(worker_state& state, activity_work_item first,
     const activity_work_item done = std::move(state.item);
     const bool has_next = stays && begin_next_run(state);
     lock.unlock();
+    if (dependencies_.guard != nullptr)
+      dependencies_.guard->end(work_kind::activity, done.instance, done.name);
     // Called without the mutex, because the receiver may call `submit`.
-    if (is_wanted)
-      dependencies_.deliver(result_of(done, std::move(outcome)));
+    if (is_wanted && outcome)
+      dependencies_.deliver(result_of(done, std::move(*outcome)));
     if (has_next)
       continue;
     lock.lock();
@@ -325,11 +395,18 @@ void activity_pool::work(worker_state& state, activity_work_item first,
 void activity_pool::release_worker(const worker_state& state,
                                    const activity_actor& worker,
                                    std::unique_lock<std::mutex>& lock) {
+  const bool ends = !state.runs_inline && workers_ > threads_max();
   --busy_;
-  if (state.runs_inline)
+  if (state.runs_inline) {
     inline_worker_is_free_ = true;
-  else if (!closed_)
+  } else if (ends) {
+    --workers_;
+    std::erase_if(worker_states_,
+                  [&](const auto& one) { return one.get() == &state; });
+    caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
+  } else if (!closed_) {
     idle_.push_back(worker);
+  }
   std::vector<assignment> assignments;
   // The end of the run may have made an item startable for which no other
   // worker looks soon.
@@ -342,113 +419,6 @@ void activity_pool::release_worker(const worker_state& state,
   // `busy_`, so the pool exists until the last assignment has been sent.
   for (assignment& one : assignments)
     send_assignment(std::move(one.item), one.worker);
-}
-
-// --- The monitor: time-outs and slow activities ------------------------------
-
-/// Wakes the monitor if it sleeps until a time-out or without a limit.
-void activity_pool::wake_monitor() {
-  if (!std::exchange(monitor_sleeps_, false))
-    return; // the monitor is awake and examines the queue soon
-  monitor_wake_.notify_one();
-}
-
-/// The loop of the monitor thread.
-void activity_pool::run_monitor() {
-  persistence::enter_thread_role("act-monitor");
-  std::unique_lock lock(mutex_);
-  while (!closed_) {
-    ++examinations_;
-    std::vector<activity_result> late = expire(dependencies_.clock->now());
-    std::vector<assignment> assignments = assign_for_slow_workers();
-    if (!late.empty() || !assignments.empty()) {
-      monitor_delivers_ = !late.empty();
-      lock.unlock();
-      for (activity_result& one : late)
-        dependencies_.deliver(std::move(one));
-      for (assignment& one : assignments)
-        send_assignment(std::move(one.item), one.worker);
-      lock.lock();
-      monitor_delivers_ = false;
-      if (busy_ == 0)
-        became_idle_.notify_all();
-      continue;
-    }
-    // The monitor examines the workers at intervals only if an item may start
-    // and another worker is available; otherwise it sleeps until the next
-    // time-out. A worker that ends its run takes the next item itself, or wakes
-    // the monitor.
-    monitor_sleeps_ = queue_.startable() == 0 || !has_free_worker();
-    const auto is_called = [this] { return closed_ || !monitor_sleeps_; };
-    if (!monitor_sleeps_)
-      monitor_wake_.wait_for(lock, slow_after, [this] { return closed_; });
-    else if (const auto first = next_deadline())
-      monitor_wake_.wait_for(
-        lock, *first - dependencies_.clock->now() + duration(100), is_called);
-    else
-      monitor_wake_.wait(lock, is_called);
-  }
-}
-
-/// Marks a worker as slow if it has been in the same run since the previous
-/// call. If all busy workers are slow, assigns queued items to as many further
-/// workers as are busy, so that the number of busy workers doubles. Otherwise
-/// assigns at most one item to a further worker.
-std::vector<activity_pool::assignment>
-activity_pool::assign_for_slow_workers() {
-  for (const auto& state : worker_states_) {
-    if (state->run != 0 && state->run == state->seen && !state->is_slow) {
-      state->is_slow = true;
-      ++slow_;
-    }
-    state->seen = state->run;
-  }
-  std::vector<assignment> assignments;
-  if (busy_ == slow_) {
-    const std::size_t most = std::max<std::size_t>(busy_, 1);
-    while (assignments.size() < most && assign_next(assignments)) {
-    }
-  } else if (wants_another_worker()) {
-    assign_next(assignments);
-  }
-  return assignments;
-}
-
-/// Returns the earliest time-out of a running or queued item, if there is one.
-std::optional<timestamp> activity_pool::next_deadline() const {
-  std::optional<timestamp> first;
-  const auto sooner = [&](const std::optional<timestamp>& deadline) {
-    if (deadline && (!first || *deadline < *first))
-      first = deadline;
-  };
-  if (deadlines_ > 0)
-    for (const auto& state : worker_states_)
-      if (state->run != 0 && !state->abandoned)
-        sooner(state->deadline);
-  sooner(queue_.next_start_by());
-  return first;
-}
-
-/// Returns "timed_out" results for running and queued items whose time-outs
-/// have passed. A running activity cannot be stopped: its cancellation is
-/// requested, its outcome will be dropped, and its worker is free when it
-/// returns.
-std::vector<activity_result> activity_pool::expire(timestamp now) {
-  std::vector<activity_result> late;
-  if (deadlines_ > 0)
-    for (const auto& state : worker_states_) {
-      if (state->run == 0 || state->abandoned || !state->deadline
-          || *state->deadline > now)
-        continue;
-      state->abandoned = true;
-      state->cancelled->store(true);
-      late.push_back(timed_out(state->item, state->item.time_out,
-                               "the activity did not end"));
-    }
-  for (const activity_work_item& item : queue_.pop_expired(now))
-    late.push_back(
-      timed_out(item, item.start_time_out, "no worker was free to start it"));
-  return late;
 }
 
 // --- Closing ----------------------------------------------------------------
@@ -467,13 +437,28 @@ void activity_pool::close() {
 
 bool activity_pool::wait_idle(duration time_limit) {
   std::unique_lock lock(mutex_);
-  return became_idle_.wait_for(
-    lock, time_limit, [this] { return busy_ == 0 && !monitor_delivers_; });
+  return became_idle_.wait_for(lock, bounded_wait(time_limit), [this] {
+    return busy_ == 0 && !monitor_delivers_;
+  });
 }
 
 std::uint64_t activity_pool::examinations() const {
   std::lock_guard lock(mutex_);
   return examinations_;
+}
+
+activity_facts activity_pool::facts() const {
+  const auto now = std::chrono::steady_clock::now();
+  std::lock_guard lock(mutex_);
+  activity_facts found;
+  for (const auto& state : worker_states_)
+    if (state->run != 0)
+      found.runs.push_back({state->item.name, state->item.instance,
+                            now - state->began, state->abandoned});
+  found.queued = queue_.queued_by_name();
+  found.is_full = queue_.startable() > 0 && !has_free_worker();
+  found.idle = now - progress_;
+  return found;
 }
 
 std::vector<std::string> activity_pool::running_names() const {

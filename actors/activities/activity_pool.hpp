@@ -11,6 +11,7 @@
 /// workers change together, under one mutex.
 #pragma once
 
+#include "actors/activities/activity_load.hpp"
 #include "actors/activities/activity_queue.hpp"
 #include "actors/interface/messages.hpp"
 #include <perdura/actors/authoring/activity_context.hpp>
@@ -20,21 +21,34 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 namespace perdura::actors {
 
 class registry;
+class work_guard;
 
 struct activity_pool_options {
   /// Maximum number of activities that run at the same time on this node.
   /// Threads are created when they are needed and then reused.
   std::size_t activities_max = 64;
+
+  /// Maximum number of runs that have exceeded their time-out and do not count
+  /// against `activities_max`, although their code still occupies a thread
+  /// each. So many threads may exist besides `activities_max`. Further ones
+  /// count until their code returns.
+  std::size_t given_up_max = 64;
+
+  /// Maximum size of the inputs of queued activities in memory, in bytes. The
+  /// inputs of further ones are read from the history when they begin to run.
+  std::size_t queued_input_bytes_max = 16U << 20U;
 };
 
 /// The objects that a pool uses; all must outlive it.
@@ -47,9 +61,25 @@ struct activity_pool_dependencies {
   /// API.
   std::function<management_payload(const std::string&)> payload_of;
   std::shared_ptr<management_gateway> gateway; ///< May be null.
+  /// Reads the input of an activity that was not kept in memory. Called on the
+  /// thread of the attempt, and blocks. Empty means that all inputs are kept.
+  /// @error errc::not_found        The execution is gone: nothing needs the
+  ///                               activity any more.
+  /// @error errc::storage_damaged  The history event cannot be read.
+  std::function<persistence::result<std::string>(const activity_work_item&)>
+    read_input;
+  /// Called with an activity whose input is damaged. The attempt is not made
+  /// and has no result. Never empty if `read_input` is set. Called on any
+  /// thread.
+  std::function<void(activity_unread)> report_unread;
   /// Called before each attempt, on the thread of the attempt. An exception is
   /// logged and counted; the attempt is made. May be empty.
   std::function<void(const activity_context&)> observe;
+  /// Notes what runs, and decides what may run. Null means everything may.
+  work_guard* guard = nullptr;
+  /// Called with an activity that must not run, and the reason: its instance is
+  /// to be held. Never empty if `guard` is set. Called on any thread.
+  std::function<void(const activity_work_item&, const std::string&)> hold;
 };
 
 /// Queues activities and assigns them to workers. A *worker* is an activity
@@ -71,6 +101,14 @@ public:
   /// "timed_out". No result is delivered if the pool is closed first.
   void submit(activity_work_item item);
 
+  /// The held activities of the instance may run again. With `is_ended`, they
+  /// are dropped.
+  void release(const persistence::instance_id& instance, bool is_ended);
+
+  /// Reads the inputs of the queued activities of the instance into memory.
+  /// Called before the history that contains them is removed.
+  void keep_inputs(const persistence::instance_id& instance);
+
   /// Accepts no more items, requests the cancellation of running activities
   /// and drops queued ones. No further result is delivered, except those whose
   /// delivery has already begun (`wait_idle` waits for them): the partitions
@@ -84,6 +122,9 @@ public:
   /// Returns the running activities as texts: activity name and instance ID.
   std::vector<std::string> running_names() const;
 
+  /// Returns what runs and what waits, at this moment.
+  activity_facts facts() const;
+
   /// Returns how often the monitor has examined the queue and the workers. The
   /// number does not change while no queued activity may start.
   std::uint64_t examinations() const;
@@ -94,10 +135,11 @@ public:
     activity_work_item item; ///< The current item, without its input.
     std::string input;
     std::shared_ptr<std::atomic<bool>> cancelled;
-    std::optional<timestamp> deadline; ///< Set if the item has a time-out.
+    std::optional<boot_time> deadline; ///< Set if the item has a time-out.
     std::uint64_t run = 0;    ///< Unique number of the run; 0 means idle.
     std::uint64_t seen = 0;   ///< The run that the monitor saw last.
     bool abandoned = false;   ///< The run timed out; its outcome is dropped.
+    bool is_extra = false;    ///< Abandoned, and not counted in the limits.
     bool is_slow = false;     ///< The run is longer than 1 ms.
     bool runs_inline = false; ///< The worker uses the scheduler's threads.
     std::chrono::steady_clock::time_point began;
@@ -120,24 +162,48 @@ private:
     activity_actor worker; ///< Null means that a worker is created.
   };
 
-  // Except for run, send_assignment and run_monitor, these functions require
-  // that the caller holds the mutex.
+  /// Instance, execution and sequence.
+  using item_key
+    = std::tuple<persistence::instance_id, persistence::execution_id,
+                 persistence::task_sequence>;
+
+  /// An item that has left the queue and whose input is not read yet.
+  struct unread_item {
+    activity_work_item item;
+    std::optional<std::string> input; ///< Set by `keep_inputs`.
+  };
+
+  // Except for run, read_input, send_assignment and run_monitor, these
+  // functions require that the caller holds the mutex.
   bool wants_another_worker() const;
   bool has_free_worker() const;
+  bool is_full() const;
+  bool may_run(activity_work_item& item);
+  std::size_t threads_max() const;
+  static item_key key_of(const activity_work_item& item);
+  void keep_input(activity_work_item& item);
+  void submit_waiting(std::uint64_t number);
+  std::optional<activity_work_item> pop_next();
   bool assign_next(std::vector<assignment>& assignments);
   void send_assignment(activity_work_item item, const activity_actor& worker);
   void assign_without_thread(activity_work_item item);
   void begin_run(worker_state& state, activity_work_item item);
-  history_body run(worker_state& state);
+  /// Empty if the input could not be read, so that the activity has not run.
+  std::optional<history_body> run(worker_state& state);
+  bool read_input(worker_state& state);
   bool end_run(worker_state& state);
   bool begin_next_run(worker_state& state);
+  void give_up(worker_state& state);
+  bool is_surplus(const worker_state& state) const;
   void release_worker(const worker_state& state, const activity_actor& worker,
                       std::unique_lock<std::mutex>& lock);
   void wake_monitor();
   void run_monitor();
   std::vector<assignment> assign_for_slow_workers();
-  std::vector<activity_result> expire(timestamp now);
-  std::optional<timestamp> next_deadline() const;
+  std::vector<activity_result> expire(
+    boot_time now,
+    std::vector<std::pair<persistence::instance_id, std::string>>& withdrawn);
+  std::optional<boot_time> next_deadline() const;
 
   caf::actor_system& system_;
   const activity_pool_options options_;
@@ -148,6 +214,13 @@ private:
   std::condition_variable monitor_wake_;
   std::condition_variable became_idle_;
   activity_queue queue_;
+  std::map<item_key, unread_item> unread_;
+  /// The items that must not run, by instance. The number of items is that of
+  /// the open activities of held instances.
+  std::map<persistence::instance_id, std::vector<activity_work_item>> parked_;
+  /// The items that wait for the guard, in order of arrival.
+  std::map<std::uint64_t, activity_work_item> waiting_;
+  std::uint64_t last_waiting_ = 0;
   std::vector<activity_actor> idle_; ///< Workers without an item.
   std::vector<std::shared_ptr<worker_state>> worker_states_;
   std::size_t workers_ = 0; ///< Workers with a thread of their own.
@@ -155,9 +228,12 @@ private:
   /// while the system refuses threads; if it is 0, activities run inline.
   std::size_t workers_max_;
   std::chrono::steady_clock::time_point threads_refused_at_{};
-  std::size_t busy_ = 0;       ///< Workers with an item, assigned or running.
-  std::size_t slow_ = 0;       ///< Busy workers whose state is `is_slow`.
-  std::uint64_t last_run_ = 0; ///< Number of the run that began last.
+  std::size_t busy_ = 0;  ///< Workers with an item, assigned or running.
+  std::size_t slow_ = 0;  ///< Busy workers whose state is `is_slow`.
+  std::size_t extra_ = 0; ///< Busy workers whose state is `is_extra`.
+  /// When a run began or ended last.
+  std::chrono::steady_clock::time_point progress_;
+  std::uint64_t last_run_ = 0;     ///< Number of the run that began last.
   std::uint64_t examinations_ = 0; ///< Passes of the monitor's loop.
   std::size_t deadlines_ = 0;      ///< Running items with a time-out.
   /// Moving average of the run time of one activity.

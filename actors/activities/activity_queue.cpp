@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/activities/activity_queue.hpp"
+#include "actors/activities/stored_input.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -16,9 +17,13 @@ constexpr std::size_t names_kept_max = 1'024;
 // this and more than half of it.
 constexpr std::size_t expired_kept_max = 64;
 
+// An input of at most this size is stored inside its string.
+constexpr std::size_t short_input_bytes = 15;
+
 } // namespace
 
-activity_queue::activity_queue(limit_of limit) : limit_(std::move(limit)) {}
+activity_queue::activity_queue(limit_of limit, std::size_t input_bytes_max)
+  : limit_(std::move(limit)), input_bytes_max_(input_bytes_max) {}
 
 /// The address of an entry is stable while items of the name are queued or run.
 activity_queue::named& activity_queue::queue_of(const std::string& name) {
@@ -63,15 +68,56 @@ void activity_queue::forget_if_unused(const std::string& name) {
     by_name_.erase(found);
 }
 
+void activity_queue::drop_input_if_full(activity_work_item& item) const {
+  if (item.scheduled_event == 0 || item.input.size() <= short_input_bytes
+      || input_bytes_ + item.input.size() <= input_bytes_max_)
+    return;
+  item.input = std::string();
+  item.input_is_stored = true;
+}
+
+/// Counts the input of an item that is queued from now on.
+void activity_queue::count_in(const activity_work_item& item) {
+  ++size_;
+  input_bytes_ += item.input.size();
+  stored_inputs_ += item.input_is_stored ? 1 : 0;
+}
+
+/// The opposite of `count_in`.
+void activity_queue::count_out(const activity_work_item& item) {
+  --size_;
+  input_bytes_ -= item.input.size();
+  stored_inputs_ -= item.input_is_stored ? 1 : 0;
+}
+
+std::vector<activity_work_item*>
+activity_queue::stored_inputs_of(const instance_id& id) {
+  std::vector<activity_work_item*> found;
+  if (stored_inputs_ == 0)
+    return found;
+  for (auto& [name, queue] : by_name_)
+    for (queued& one : queue.items)
+      if (!one.expired && one.item.input_is_stored && one.item.instance == id)
+        found.push_back(&one.item);
+  return found;
+}
+
+void activity_queue::put_input(activity_work_item& item, std::string input) {
+  actors::put_input(item, std::move(input));
+  input_bytes_ += item.input.size();
+  --stored_inputs_;
+}
+
 void activity_queue::push(activity_work_item item,
-                          std::optional<timestamp> start_by) {
+                          std::optional<boot_time> start_by) {
   named& queue = queue_of(item.name);
+  drop_input_if_full(item);
+  count_in(item);
   const std::uint64_t number = ++last_number_;
   if (start_by)
     deadlines_.emplace(*start_by, number, &queue);
   queue.items.push_back({number, std::move(item), start_by});
   ++queue.waiting;
-  ++size_;
   update(queue);
 }
 
@@ -82,10 +128,10 @@ std::optional<activity_work_item> activity_queue::pop_startable() {
   queued& first = queue.items.front();
   if (first.start_by)
     deadlines_.erase({*first.start_by, first.number, &queue});
+  count_out(first.item);
   activity_work_item item = std::move(first.item);
   queue.items.pop_front();
   --queue.waiting;
-  --size_;
   ++queue.running;
   update(queue);
   return item;
@@ -101,13 +147,13 @@ void activity_queue::end_run(const std::string& name) {
 void activity_queue::put_back(activity_work_item item) {
   named& queue = queue_of(item.name);
   --queue.running;
+  count_in(item);
   queue.items.push_front({front_number_--, std::move(item), std::nullopt});
   ++queue.waiting;
-  ++size_;
   update(queue);
 }
 
-std::vector<activity_work_item> activity_queue::pop_expired(timestamp now) {
+std::vector<activity_work_item> activity_queue::pop_expired(boot_time now) {
   std::vector<activity_work_item> expired;
   while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
     const auto [time, number, queue] = *deadlines_.begin();
@@ -117,10 +163,10 @@ std::vector<activity_work_item> activity_queue::pop_expired(timestamp now) {
                          [](const queued& one, std::uint64_t other) {
                            return one.number < other;
                          });
+    count_out(found->item);
     expired.push_back(std::move(found->item));
     found->expired = true;
     --queue->waiting;
-    --size_;
     if (queue->items.size() > 2 * queue->waiting + expired_kept_max)
       std::erase_if(queue->items,
                     [](const queued& one) { return one.expired; });
@@ -130,10 +176,19 @@ std::vector<activity_work_item> activity_queue::pop_expired(timestamp now) {
   return expired;
 }
 
-std::optional<timestamp> activity_queue::next_start_by() const {
+std::optional<boot_time> activity_queue::next_start_by() const {
   if (deadlines_.empty())
     return std::nullopt;
   return std::get<0>(*deadlines_.begin());
+}
+
+std::vector<std::pair<std::string, std::size_t>>
+activity_queue::queued_by_name() const {
+  std::vector<std::pair<std::string, std::size_t>> found;
+  for (const auto& [name, queue] : by_name_)
+    if (queue.waiting > 0)
+      found.emplace_back(name, queue.waiting);
+  return found;
 }
 
 void activity_queue::clear() {
@@ -144,6 +199,8 @@ void activity_queue::clear() {
     update(queue);
   }
   size_ = 0;
+  input_bytes_ = 0;
+  stored_inputs_ = 0;
 }
 
 } // namespace perdura::actors

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "actors/interface/work_item.hpp"
+#include "persistence/records/clock.hpp"
 
 #include <cstddef>
 #include <deque>
@@ -19,11 +20,12 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace perdura::actors {
 
-using persistence::timestamp;
+using persistence::boot_time;
 
 class activity_queue {
 public:
@@ -31,11 +33,15 @@ public:
   /// any number. It is called once for each name that is in use.
   using limit_of = std::function<std::size_t(const std::string& name)>;
 
-  explicit activity_queue(limit_of limit);
+  /// Inputs of queued items are kept in memory up to `input_bytes_max` bytes.
+  explicit activity_queue(limit_of limit,
+                          std::size_t input_bytes_max = std::size_t(-1));
 
-  /// Queues an item. `start_by` is the time at which it must have been taken;
-  /// empty means no limit.
-  void push(activity_work_item item, std::optional<timestamp> start_by);
+  /// Queues an item. Beyond the bound of the inputs, its input is dropped if
+  /// its history event is known (see activity_work_item::input_is_stored),
+  /// except a short one, which takes no memory of its own. `start_by` is the
+  /// time at which it must have been taken; empty means no limit.
+  void push(activity_work_item item, std::optional<boot_time> start_by);
 
   /// Removes the first startable item; it counts against the limit of its name
   /// until `end_run`. Empty if no item is startable.
@@ -49,10 +55,10 @@ public:
   void put_back(activity_work_item item);
 
   /// Removes and returns the items that had to be taken at `now` or earlier.
-  std::vector<activity_work_item> pop_expired(timestamp now);
+  std::vector<activity_work_item> pop_expired(boot_time now);
 
   /// The earliest time at which a queued item must have been taken.
-  std::optional<timestamp> next_start_by() const;
+  std::optional<boot_time> next_start_by() const;
 
   /// Number of items that `pop_startable` could return one after the other.
   std::size_t startable() const {
@@ -64,13 +70,33 @@ public:
     return size_;
   }
 
+  /// Size of the inputs of the queued items in memory.
+  std::size_t input_bytes() const {
+    return input_bytes_;
+  }
+
+  /// Number of queued items whose inputs are not in memory.
+  std::size_t stored_inputs() const {
+    return stored_inputs_;
+  }
+
+  /// The queued items of the instance whose inputs are not in memory. Valid
+  /// until the next call of another function.
+  std::vector<activity_work_item*> stored_inputs_of(const instance_id& id);
+
+  /// Gives an item of `stored_inputs_of` its input again.
+  void put_input(activity_work_item& item, std::string input);
+
+  /// The names with queued items, and how many each has.
+  std::vector<std::pair<std::string, std::size_t>> queued_by_name() const;
+
   void clear();
 
 private:
   struct queued {
     std::uint64_t number = 0; ///< Numbers the items in order of arrival.
     activity_work_item item;
-    std::optional<timestamp> start_by;
+    std::optional<boot_time> start_by;
     bool expired = false; ///< Removed; the entry leaves with its neighbours.
   };
 
@@ -87,13 +113,17 @@ private:
   named& queue_of(const std::string& name);
   void update(named& queue);
   void forget_if_unused(const std::string& name);
+  void drop_input_if_full(activity_work_item& item) const;
+  void count_in(const activity_work_item& item);
+  void count_out(const activity_work_item& item);
 
   limit_of limit_;
+  const std::size_t input_bytes_max_;
   std::unordered_map<std::string, named> by_name_;
   /// The number of the first item of each name with a startable item.
   std::map<std::uint64_t, named*> ready_;
   /// Time, number and name of the items with a limit until their start.
-  std::set<std::tuple<timestamp, std::uint64_t, named*>> deadlines_;
+  std::set<std::tuple<boot_time, std::uint64_t, named*>> deadlines_;
   // Items are numbered from the middle of the range: upwards in `push`,
   // downwards in `put_back`.
   static constexpr std::uint64_t number_first = std::uint64_t{1} << 62U;
@@ -101,6 +131,8 @@ private:
   std::uint64_t front_number_ = number_first;
   std::size_t size_ = 0;
   std::size_t startable_ = 0;
+  std::size_t input_bytes_ = 0;
+  std::size_t stored_inputs_ = 0;
 };
 
 } // namespace perdura::actors

@@ -65,8 +65,9 @@ detail::slot_id orchestration_context::request_sub_orchestration(
   return engine_->request_sub_orchestration(name, std::move(input), options);
 }
 
-detail::slot_id orchestration_context::request_timer(timestamp fire_at) {
-  return engine_->request_timer(fire_at);
+detail::slot_id orchestration_context::request_timer(timestamp fire_at,
+                                                     bool absolute) {
+  return engine_->request_timer(fire_at, absolute);
 }
 
 detail::slot_id
@@ -91,9 +92,7 @@ void orchestration_context::request_custom_status(std::string status) {
 }
 
 timestamp orchestration_context::after(duration delay) const {
-  // No overflow: `delay` is at most half of the range, and so is the present
-  // time.
-  return engine_->now() + delay;
+  return persistence::saturated_sum(engine_->now(), delay);
 }
 
 // --- Functions of the engine that task.hpp and when.hpp declare --------------

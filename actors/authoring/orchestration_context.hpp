@@ -20,14 +20,18 @@
 ///  - `co_await x ? a_string : b_string`: store the awaited value first;
 ///  - `json{{…}}` or `std::vector<T>{…}` inside a co_await expression: store
 ///    the object first;
-///  - co_await in an operand of `&&` or `||`, or in the condition of a switch:
-///    store the awaited value first.
+///  - co_await in an operand of `&&` or `||`: store the awaited value first;
+///  - co_await in the head of an `if`, `while` or `switch` whose body declares
+///    no variable at its outermost level: store the awaited value first. An
+///    instance whose code stops at such an await is held, and the reason names
+///    the orchestrator.
 #pragma once
 
 #include <perdura/actors/authoring/payload.hpp>
 #include <perdura/actors/authoring/retry_options.hpp>
 #include <perdura/actors/authoring/task.hpp>
 #include <perdura/actors/authoring/when.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <chrono>
 #include <optional>
@@ -52,24 +56,6 @@ constexpr bool is_safe_input =
 #else
   true;
 #endif
-
-/// Converts a duration of any unit to microseconds. A value beyond ± half of
-/// the largest `duration` becomes the nearer of these two bounds; a NaN becomes
-/// zero.
-template <class Rep, class Period>
-duration clamped(std::chrono::duration<Rep, Period> wanted) {
-  using wide = std::chrono::duration<long double, std::micro>;
-  const auto count = wide(wanted).count();
-  // Half of the range, so that the sum with the present time does not overflow.
-  constexpr auto most = static_cast<long double>(duration::max().count() / 2);
-  if (count != count)
-    return duration::zero();
-  if (count >= most)
-    return duration(duration::max().count() / 2);
-  if (count <= -most)
-    return duration(-(duration::max().count() / 2));
-  return duration(static_cast<duration::rep>(count));
-}
 
 } // namespace detail
 
@@ -132,26 +118,38 @@ public:
   }
 
   /// Creates a durable timer that fires as soon as `delay` has passed since the
-  /// time of the current turn, and never earlier. A due time after the year
-  /// 9999 becomes the end of that year; a negative delay means zero.
+  /// time of the current turn, and never earlier. Use it for pauses and
+  /// time-outs: the delay is elapsed time, which a step of the machine's wall
+  /// clock does not change. A due time after the year 9999 becomes the end of
+  /// that year; a negative delay means zero.
   template <class Rep, class Period>
   pending<void> create_timer(std::chrono::duration<Rep, Period> delay) {
-    return {*engine_, request_timer(after(detail::clamped(delay)))};
+    return {*engine_, request_timer(
+                        after(persistence::saturated<duration>(delay)), false)};
   }
 
-  /// Creates a durable timer that fires at the given UTC time, or at once if
-  /// that time has passed.
+  /// Creates a durable timer that fires when the wall clock of the node shows
+  /// the given UTC time, or at once if that time has passed. Use it only for a
+  /// time of day that people agree on: if the clock is set, the timer fires
+  /// earlier or later. `current_time()` may differ from the wall clock, so
+  /// `create_timer(ctx.current_time() + delay)` is not the same as
+  /// `create_timer(delay)`.
   template <class Duration>
   pending<void> create_timer(
     std::chrono::time_point<std::chrono::system_clock, Duration> fire_at) {
-    return {*engine_, request_timer(timestamp(
-                        detail::clamped(fire_at.time_since_epoch())))};
+    return {*engine_, request_timer(timestamp(persistence::saturated<duration>(
+                                      fire_at.time_since_epoch())),
+                                    true)};
   }
 
   /// Waits for an external event. If events of that name are buffered, the wait
   /// receives the oldest of them; otherwise the next one that arrives. Each
   /// event is received by one wait, the oldest that is open. ASCII letter case
   /// of names is ignored.
+  /// A wait stays open until an event has come or `cancel` is called, also if
+  /// when_any has ended with another of its members: cancel the wait then, or
+  /// it receives the next event of its name:
+  /// `auto go = ctx.wait_for_external_event("Go"); … go.cancel();`
   /// Awaiting the result throws payload_error if the event's data do not match
   /// R, and task_cancelled after `cancel`.
   template <class R = void>
@@ -168,7 +166,8 @@ public:
     using answer
       = std::conditional_t<std::is_void_v<R>, bool, std::optional<value_of<R>>>;
     return pending<answer>(
-      *engine_, request_event(name, after(detail::clamped(time_out))));
+      *engine_,
+      request_event(name, after(persistence::saturated<duration>(time_out))));
   }
 
   /// Sends an event to another instance. Delivery is durable and exactly once.
@@ -225,7 +224,8 @@ public:
 
   /// The UTC time of the current turn, the same in a replay. It never decreases
   /// within an instance, and after a timer has fired it is not less than the
-  /// time of that timer.
+  /// time of that timer. If the wall clock of the node was set, it may be
+  /// before or after the time that the wall clock shows.
   timestamp current_time() const;
 
   /// Returns a new UUID as text, the same in a replay: 36 characters, version 8
@@ -250,7 +250,7 @@ private:
   detail::slot_id
   request_sub_orchestration(std::string_view name, std::string input,
                             const sub_orchestration_options& options);
-  detail::slot_id request_timer(timestamp fire_at);
+  detail::slot_id request_timer(timestamp fire_at, bool absolute);
   detail::slot_id request_event(std::string_view name,
                                 std::optional<timestamp> until);
   void request_send_event(std::string_view instance, std::string_view name,

@@ -7,6 +7,8 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <typeinfo>
@@ -36,23 +38,26 @@ std::string describe(const payload_label& label) {
   return text;
 }
 
-/// Returns true if arrays and objects are nested in more than `levels` levels.
-/// Recurses at most `levels` + 1 times.
-bool is_deeper_than(const json& value, std::size_t levels) {
-  if (!value.is_structured())
-    return false;
-  if (levels == 0)
-    return true;
-  for (const json& child : value)
-    if (is_deeper_than(child, levels - 1))
-      return true;
-  return false;
-}
-
 [[noreturn]] void throw_too_deep(const payload_label& label) {
   throw limit_exceeded("payload_depth_max: " + describe(label)
                        + " nests arrays and objects deeper than "
                        + std::to_string(payload_depth_max) + " levels");
+}
+
+/// Checks the values that nlohmann::json would write without an error.
+/// @throws limit_exceeded  Arrays and objects are nested in more than `levels`
+///                         levels. Recurses at most `levels` + 1 times.
+/// @throws payload_error   A number is not finite: it would become null.
+void check_values(const json& value, std::size_t levels,
+                  const payload_label& label) {
+  if (value.is_number_float() && !std::isfinite(value.get<double>()))
+    detail::throw_unwritable(label, "JSON has no infinity and no NaN");
+  if (!value.is_structured())
+    return;
+  if (levels == 0)
+    throw_too_deep(label);
+  for (const json& child : value)
+    check_values(child, levels - 1, label);
 }
 
 /// Returns the message as UTF-8 of bounded length for the history. Invalid
@@ -73,12 +78,19 @@ std::string readable(std::string_view message) {
   return text;
 }
 
+// So many nested exceptions are named in a failure.
+constexpr std::size_t nested_failures_max = 16;
+
 /// Returns the name of a C++ type as it is written in source code.
 std::string readable_type(const std::type_info& type) {
   int status = 0;
   std::unique_ptr<char, decltype(&std::free)> name(
     abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
   std::string text = status == 0 && name ? name.get() : type.name();
+  // The type that std::throw_with_nested makes of the program's type.
+  constexpr std::string_view nested = "std::_Nested_exception<";
+  if (text.starts_with(nested) && text.ends_with('>'))
+    text = text.substr(nested.size(), text.size() - nested.size() - 1);
   // User code names the types of Perdura without their inner namespaces.
   for (std::string_view prefix :
        {"perdura::actors::", "perdura::persistence::"})
@@ -87,21 +99,67 @@ std::string readable_type(const std::type_info& type) {
   return text;
 }
 
-} // namespace
+/// An exception, without the text of the exceptions that are nested in it.
+struct thrown_failure {
+  std::string type;
+  std::string message;
+  std::exception_ptr cause; ///< Null if no exception is nested in it.
+};
 
-// The type is taken from the object that was thrown, not from the type in the
-// catch clause.
-failure_details failure_of(const std::exception_ptr& thrown) {
+/// The exception with which the thrown one was nested by
+/// std::throw_with_nested, of whatever type the thrown one is.
+std::exception_ptr cause_of(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::nested_exception& outer) {
+    return outer.nested_ptr();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+/// The type is taken from the object that was thrown, not from the type in the
+/// catch clause.
+thrown_failure read_failure(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const task_failed& failure) {
-    return {std::string(failure.kind()), readable(failure.what())};
+    return {std::string(failure.kind()), text_of(failure), cause_of(thrown)};
   } catch (const std::exception& failure) {
-    return {readable_type(typeid(failure)), readable(failure.what())};
+    return {readable_type(typeid(failure)), text_of(failure), cause_of(thrown)};
+  } catch (const std::string& text) {
+    return {"std::string", text, cause_of(thrown)};
+  } catch (std::string_view text) {
+    return {"std::string_view", std::string(text), cause_of(thrown)};
+  } catch (const char* text) {
+    return {"const char*", text == nullptr ? "" : text, nullptr};
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
-    return {type ? readable_type(*type) : "unknown", "unknown exception"};
+    return {type ? readable_type(*type) : "unknown", "unknown exception",
+            cause_of(thrown)};
   }
+}
+
+} // namespace
+
+const char* text_of(const std::exception& failure) {
+  const char* text = failure.what();
+  return text == nullptr ? "an exception without a text" : text;
+}
+
+failure_details failure_of(const std::exception_ptr& thrown) {
+  failure_details first;
+  std::exception_ptr next = thrown;
+  for (std::size_t level = 0; next && level <= nested_failures_max; ++level) {
+    thrown_failure one = read_failure(next);
+    if (level == 0)
+      first = {std::move(one.type), std::move(one.message)};
+    else
+      first.message += "; caused by " + one.type + ": " + one.message;
+    next = std::move(one.cause);
+  }
+  first.message = readable(first.message);
+  return first;
 }
 
 namespace detail {
@@ -135,8 +193,7 @@ void check_verbatim(const std::string& text, const payload_label& label) {
 }
 
 std::string dump(const json& value, const payload_label& label) {
-  if (is_deeper_than(value, payload_depth_max))
-    throw_too_deep(label);
+  check_values(value, payload_depth_max, label);
   try {
     return value.dump();
   } catch (const json::exception& failure) {

@@ -95,10 +95,15 @@ struct payload_label {
 };
 
 /// Converts an exception to the failure that the history records: the C++ type
-/// of the exception and its `what()`. For task_failed the type is `kind()`. An
-/// exception that is not derived from std::exception has the message "unknown
-/// exception".
+/// of the exception and its `what()`. For task_failed the type is `kind()`. A
+/// thrown text (`const char*`, std::string or std::string_view) is its own
+/// message; an exception of another type has the message "unknown exception".
+/// The message names the exceptions that std::throw_with_nested has nested:
+/// "outer; caused by std::runtime_error: inner".
 failure_details failure_of(const std::exception_ptr& thrown);
+
+/// `what()`, or a sentence if an exception of the program returns null.
+const char* text_of(const std::exception& failure);
 
 namespace detail {
 

@@ -42,7 +42,7 @@ struct orchestrator_options {
   std::optional<external_event_policy> external_events = {};
   /// Finished instances are deleted after this time; 0 keeps them for ever.
   /// If not set, the setting of the task hub applies.
-  std::optional<duration> retention = {};
+  std::optional<time_span> retention = {};
 };
 
 /// Limits of one activity.

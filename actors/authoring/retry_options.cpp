@@ -18,6 +18,14 @@ std::string sentence(task_failed::callee what, const std::string& name,
   return kind + name + "' failed: " + message;
 }
 
+/// Throws if the time is negative. `name` is that of the option.
+void check_not_negative(const char* name, duration time) {
+  if (time < duration::zero())
+    throw std::invalid_argument(
+      std::string(name) + " is negative: "
+      + std::to_string(std::chrono::duration<double>(time).count()) + " s");
+}
+
 } // namespace
 
 task_failed::task_failed(callee what, std::string name, std::string type,
@@ -39,25 +47,34 @@ void check(const retry_options& options) {
     throw std::invalid_argument("retry_options: attempts_max is "
                                 + std::to_string(options.attempts_max)
                                 + ", at least 1 is needed");
-  if (options.interval_first < duration::zero()
-      || options.interval_max < duration::zero()
-      || options.time_out < duration::zero())
-    throw std::invalid_argument("retry_options: a negative duration");
+  check_not_negative("retry_options: interval_first", options.interval_first);
+  check_not_negative("retry_options: interval_max", options.interval_max);
+  check_not_negative("retry_options: time_out", options.time_out);
   if (!(options.backoff_coefficient > 0)
       || std::isinf(options.backoff_coefficient))
     throw std::invalid_argument(
       "retry_options: backoff_coefficient must be a number above 0");
 }
 
+void check(const activity_options& options) {
+  check(options.retry);
+  check_not_negative("activity_options: time_out", options.time_out);
+  check_not_negative("activity_options: start_time_out",
+                     options.start_time_out);
+}
+
 duration interval_after(const retry_options& options, std::uint32_t attempt) {
-  if (options.backoff_coefficient == 1.0) // no conversion to double is needed
-    return std::min(options.interval_first, options.interval_max);
-  const double wanted = static_cast<double>(options.interval_first.count())
+  const duration first = options.interval_first;
+  const duration longest = options.interval_max;
+  // No conversion to double is needed; with 0, the power below may be infinite.
+  if (options.backoff_coefficient == 1.0 || first == duration::zero())
+    return std::min(first, longest);
+  const double wanted = static_cast<double>(first.count())
                         * std::pow(options.backoff_coefficient, attempt - 1.0);
-  const auto most = static_cast<double>(options.interval_max.count());
+  const auto most = static_cast<double>(longest.count());
   // Also true for infinity and NaN, which cannot be converted to an integer.
   if (!(wanted < most))
-    return options.interval_max;
+    return longest;
   return duration(static_cast<duration::rep>(wanted));
 }
 

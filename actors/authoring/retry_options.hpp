@@ -4,6 +4,7 @@
 #pragma once
 
 #include <perdura/persistence/records/ids.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -15,6 +16,7 @@
 namespace perdura::actors {
 
 using persistence::duration;
+using persistence::time_span;
 using persistence::timestamp;
 
 /// Thrown by awaiting an activity or a sub-orchestration whose last attempt has
@@ -59,8 +61,39 @@ public:
   task_cancelled() : std::runtime_error("the awaited task was cancelled") {}
 };
 
+/// A text that an option refers to until the call has returned. It can be made
+/// from a literal, a string variable or a `std::string_view`, but not from a
+/// temporary string: the call would read it after it is destroyed, if the
+/// options are stored in a variable first.
+class option_text {
+public:
+  constexpr option_text() = default;
+
+  constexpr option_text(const char* text) // NOLINT(google-explicit-constructor)
+    : text_(text) {}
+
+  constexpr option_text( // NOLINT(google-explicit-constructor)
+    std::string_view text)
+    : text_(text) {}
+
+  option_text(const std::string& text) // NOLINT(google-explicit-constructor)
+    : text_(text) {}
+
+  option_text(std::string&&) = delete;
+  option_text(const std::string&&) = delete;
+
+  constexpr std::string_view view() const {
+    return text_;
+  }
+
+private:
+  std::string_view text_;
+};
+
 // The option types are trivially destructible, because g++ 12 calls the
-// destructor of an aggregate temporary in a co_await expression twice.
+// destructor of an aggregate temporary in a co_await expression twice. A
+// `time_span` accepts a duration of any unit; one that microseconds cannot hold
+// becomes the longest that they can, about 292,000 years.
 
 /// The retry policy of a call. The default is one attempt.
 ///
@@ -69,34 +102,37 @@ public:
 /// passed. The pauses are durable timers.
 struct retry_options {
   int attempts_max = 1; ///< At least 1; 1 means no retry.
-  duration interval_first = std::chrono::seconds(1); ///< Not negative.
-  double backoff_coefficient = 1.0;                  ///< Greater than 0.
-  duration interval_max = std::chrono::hours(1);     ///< Not negative.
+  time_span interval_first = std::chrono::seconds(1); ///< Not negative.
+  double backoff_coefficient = 1.0;                   ///< Greater than 0.
+  /// Not negative. By default the pauses have no limit.
+  time_span interval_max = duration::max();
   /// Not negative. A further attempt is made only if it is due within this
   /// time after the request of the first attempt; 0 means no limit.
-  duration time_out{0};
+  time_span time_out = duration::zero();
   /// Returns true if the failure may be retried. Null retries every failure.
   /// The function must give the same answer in a replay. An exception counts
-  /// as false; it is logged and counted. Use a function or a lambda without captures.
+  /// as false; it is logged and counted. Use a function or a lambda without
+  /// captures.
   bool (*handle)(const task_failed&) = nullptr;
 };
 
-/// Options of call_activity.
+/// Options of call_activity. The times are not negative.
 struct activity_options {
   retry_options retry = {};
   /// Time limit of each attempt, from its start on a worker to its end; 0
   /// means none. An attempt that exceeds it fails with the type "timed_out".
-  duration time_out{0};
+  time_span time_out = duration::zero();
   /// Time limit of each attempt until a worker starts it; 0 means none.
-  duration start_time_out{0};
+  time_span start_time_out = duration::zero();
 };
 
 /// Options of call_sub_orchestration, which copies the texts.
 struct sub_orchestration_options {
   /// The ID of the new instance. If empty, the ID is
-  /// `<execution id of the parent>:<sequence>`.
-  std::string_view instance_id = {};
-  std::string_view version = {}; ///< Empty means the greatest registered one.
+  /// `<execution id of the parent>:<sequence>`. Store an ID that is put
+  /// together in a variable first: `const std::string id = "order-" + number;`
+  option_text instance_id = {};
+  option_text version = {}; ///< Empty means the greatest registered one.
   retry_options retry = {};
 };
 
@@ -104,10 +140,12 @@ static_assert(
   std::is_trivially_destructible_v<
     activity_options> && std::is_trivially_destructible_v<sub_orchestration_options>);
 
-/// Checks that each value is in the range that its comment in retry_options
-/// states.
-/// @throws std::invalid_argument  A value is outside its range.
+/// Checks that each value is in the range that its comment in retry_options or
+/// activity_options states.
+/// @throws std::invalid_argument  A value is outside its range; the message
+///                                names it.
 void check(const retry_options& options);
+void check(const activity_options& options);
 
 /// Returns the pause that follows a failure of attempt number `attempt`. The
 /// first attempt has number 1.

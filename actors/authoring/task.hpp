@@ -414,6 +414,9 @@ public:
   T take() {
     if (error)
       std::rethrow_exception(error);
+    if (!value_)
+      throw std::logic_error("its coroutine ended without co_return: each path "
+                             "must return a value");
     return std::move(*value_);
   }
 

@@ -6,6 +6,7 @@
 
 #include "persistence/records/error.hpp"
 #include "persistence/records/history_event.hpp"
+#include "persistence/records/time_scales.hpp"
 
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 namespace perdura::actors {
 
+using persistence::elapsed_time;
 using persistence::error;
 using persistence::execution_id;
 using persistence::failure_details;
@@ -45,6 +47,7 @@ struct orchestration_work_item {
   turn_number number = 0;
   /// The value of `current_time()`, and the time of orchestrator_started.
   timestamp now{};
+  elapsed_time elapsed{}; ///< The elapsed time of the partition.
 
   /// If true, the run discards the coroutine in memory, if there is one, and
   /// replays `history` first. `history` is then complete and begins with

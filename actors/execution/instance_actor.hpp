@@ -10,6 +10,7 @@
 namespace perdura::actors {
 
 class turn_watch;
+class work_guard;
 
 /// The state of an instance actor.
 struct instance_actor_state {
@@ -18,10 +19,12 @@ struct instance_actor_state {
 };
 
 /// Makes the behavior of an instance actor. The actor sends the outcome of each
-/// turn to `partition`. `watch` must outlive the actor.
+/// turn to `partition`. `watch` and `guard`, which may be null, must outlive
+/// the actor.
 instance_actor::behavior_type
 instance_behavior(instance_actor::stateful_pointer<instance_actor_state> self,
                   partition_actor partition,
-                  std::shared_ptr<const registry> functions, turn_watch* watch);
+                  std::shared_ptr<const registry> functions, turn_watch* watch,
+                  work_guard* guard);
 
 } // namespace perdura::actors

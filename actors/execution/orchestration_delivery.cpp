@@ -2,6 +2,7 @@
 #include "actors/execution/orchestration_engine.hpp"
 #include "persistence/process/process_counters.hpp"
 #include "persistence/records/text.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -122,7 +123,7 @@ void orchestration_engine::note_failed_predicate(const std::string& called) {
   try {
     throw;
   } catch (const std::exception& failure) {
-    message = failure.what();
+    message = text_of(failure);
   } catch (...) { // keeps the text above
   }
   if (log_)
@@ -140,9 +141,10 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
   const retry_options& policy = again.options.retry;
   if (again.attempt >= static_cast<std::uint32_t>(policy.attempts_max))
     return false;
-  const timestamp at = later(now_, interval_after(policy, again.attempt));
+  const duration pause = interval_after(policy, again.attempt);
   if (policy.time_out > duration::zero()
-      && at > later(again.first_at, policy.time_out))
+      && saturated_sum(time_.elapsed, pause)
+           > saturated_sum(again.first_at, policy.time_out))
     return false;
   if (policy.handle) {
     try {
@@ -161,7 +163,7 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
   // failure void.
   turn_.failures_received.push_back(failed.failed_as);
   again.waiting_to_retry = true;
-  track(decide(timer_created{0, at}), id);
+  track(decide(timer_created{0, later(time_.now, pause), false}), id);
   return true;
 }
 

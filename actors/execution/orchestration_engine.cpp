@@ -14,7 +14,7 @@ using namespace persistence;
 namespace {
 
 /// Throws std::invalid_argument if `name` breaks the rules for names.
-void check_name(const char* what, std::string_view name) {
+void check_request_name(const char* what, std::string_view name) {
   if (persistence::fault_of_name(name) != persistence::name_fault::none)
     throw std::invalid_argument(
       std::string(what)
@@ -134,15 +134,15 @@ void orchestration_engine::track(task_sequence sequence, slot_id id) {
 slot_id
 orchestration_engine::request_activity(std::string_view name, std::string input,
                                        const activity_options& options) {
-  check_name("an activity's name", name);
-  check(options.retry);
+  check_request_name("an activity's name", name);
+  check(options);
   check_decision_limit();
   activity_slot body;
   body.name = name;
   // The input is kept only if further attempts are possible.
   if (options.retry.attempts_max > 1)
     body.retry = std::make_unique<call_retry>(
-      call_retry{input, {}, {}, options, 1, now_, false});
+      call_retry{input, {}, {}, options, 1, time_.elapsed, false});
   const slot_id id = add(std::move(body));
   schedule_activity(id, std::move(input), options, 1);
   return id;
@@ -161,18 +161,24 @@ void orchestration_engine::schedule_activity(slot_id id, std::string input,
 slot_id orchestration_engine::request_sub_orchestration(
   std::string_view name, std::string input,
   const sub_orchestration_options& options) {
-  check_name("an orchestrator's name", name);
+  check_request_name("an orchestrator's name", name);
   check(options.retry);
-  if (!options.instance_id.empty())
-    check_instance(options.instance_id);
+  if (!options.instance_id.view().empty())
+    check_instance(options.instance_id.view());
   check_decision_limit();
   child_slot body;
   body.name = name;
-  std::string version(options.version);
-  std::string instance(options.instance_id);
+  std::string version(options.version.view());
+  std::string instance(options.instance_id.view());
   if (options.retry.attempts_max > 1)
-    body.retry = std::make_unique<call_retry>(call_retry{
-      input, version, instance, {.retry = options.retry}, 1, now_, false});
+    body.retry
+      = std::make_unique<call_retry>(call_retry{input,
+                                                version,
+                                                instance,
+                                                {.retry = options.retry},
+                                                1,
+                                                time_.elapsed,
+                                                false});
   const slot_id id = add(std::move(body));
   create_child(id, std::move(input), std::move(version), std::move(instance));
   return id;
@@ -192,20 +198,22 @@ void orchestration_engine::create_child(slot_id id, std::string input,
         id);
 }
 
-// A time in the past becomes the time of the turn, and a time after the year
-// 9999 becomes the last time of that year.
-slot_id orchestration_engine::request_timer(timestamp fire_at) {
+// A negative delay becomes zero, a time before the epoch becomes the epoch, and
+// a time after the year 9999 becomes the last time of that year.
+slot_id orchestration_engine::request_timer(timestamp fire_at, bool absolute) {
   check_decision_limit();
   const slot_id id = add(timer_slot());
+  const timestamp first = absolute ? timestamp{} : time_.now;
   track(decide(timer_created{
-          0, std::clamp(fire_at, now_, std::max(now_, timer_fire_at_max))}),
+          0, std::clamp(fire_at, first, std::max(first, timer_fire_at_max)),
+          absolute}),
         id);
   return id;
 }
 
 slot_id orchestration_engine::request_event(std::string_view name,
                                             std::optional<timestamp> until) {
-  check_name("an event's name", name);
+  check_request_name("an event's name", name);
   if (until)
     check_decision_limit();
   event_slot body;
@@ -226,7 +234,7 @@ slot_id orchestration_engine::request_event(std::string_view name,
   queue.waits.push_back(id);
   turn_.waits_opened.push_back(id);
   if (until) {
-    const slot_id timer = request_timer(*until);
+    const slot_id timer = request_timer(*until, false);
     std::get<timer_slot>(slots_[timer].body).wait = id;
     std::get<event_slot>(slots_[id].body).timer = timer;
   }
@@ -237,7 +245,7 @@ slot_id orchestration_engine::request_event(std::string_view name,
 void orchestration_engine::send_event(std::string_view instance,
                                       std::string_view name, std::string data) {
   check_instance(instance);
-  check_name("an event's name", name);
+  check_request_name("an event's name", name);
   check_decision_limit();
   decide(
     event_sent{0, std::string(instance), std::string(name), std::move(data)});
@@ -423,8 +431,10 @@ void orchestration_engine::run(std::coroutine_handle<> frame) {
 // --- The beginning of a turn ------------------------------------------------
 
 // The results of earlier turns stay in `slots_`; only the output is cleared.
-void orchestration_engine::begin_turn(timestamp now, bool replaying) {
-  now_ = now;
+void orchestration_engine::begin_turn(timestamp now, elapsed_time elapsed,
+                                      bool replaying) {
+  time_.now = now;
+  time_.elapsed = elapsed;
   replaying_ = replaying;
   ++turn_count_;
   turn_ = {};
@@ -443,7 +453,7 @@ void orchestration_engine::resume_rewound_turn(rewound_turn rewound) {
       continue;
     // A rewind gives the retry policy a new budget of attempts and time.
     renewed->retry->attempt = 1;
-    renewed->retry->first_at = now_;
+    renewed->retry->first_at = time_.elapsed;
   }
 }
 

@@ -62,7 +62,9 @@ public:
                            const activity_options& options);
   slot_id request_sub_orchestration(std::string_view name, std::string input,
                                     const sub_orchestration_options& options);
-  slot_id request_timer(timestamp fire_at);
+  /// A timer that is due when the time from now to `fire_at` has passed or, if
+  /// `absolute`, when the wall clock shows `fire_at`.
+  slot_id request_timer(timestamp fire_at, bool absolute);
   slot_id request_event(std::string_view name, std::optional<timestamp> until);
   void send_event(std::string_view instance, std::string_view name,
                   std::string data);
@@ -111,7 +113,7 @@ public:
   }
 
   timestamp now() const {
-    return now_;
+    return time_.now;
   }
 
   bool is_replaying() const {
@@ -119,7 +121,7 @@ public:
   }
 
   // Called by orchestration_run.
-  void begin_turn(timestamp now, bool replaying);
+  void begin_turn(timestamp now, elapsed_time elapsed, bool replaying);
 
   /// Called after begin_turn. The history events that `rewound` points to must
   /// exist until the end of the turn.
@@ -135,6 +137,11 @@ public:
 
   /// Returns true if the slot that the code is suspended on is completed.
   bool is_ready() const;
+
+  /// Returns true if the code is suspended on a slot.
+  bool is_waiting() const {
+    return suspended_.waiter != nullptr;
+  }
 
   /// Runs the suspended coroutine until the code suspends again or ends.
   void resume();
@@ -255,7 +262,12 @@ private:
   next_numbers next_;
   suspension suspended_;
 
-  timestamp now_{};
+  /// The time of the turn on both scales.
+  struct {
+    timestamp now{};
+    elapsed_time elapsed{};
+  } time_;
+
   bool replaying_ = false;
   bool closed_ = false; ///< The code has ended.
   std::uint32_t turn_count_ = 0;

@@ -3,6 +3,7 @@
 
 #include "actors/authoring/orchestration_context.hpp"
 #include "actors/authoring/registry.hpp"
+#include "actors/execution/kept_code.hpp"
 #include "actors/execution/orchestration_engine.hpp"
 #include "actors/execution/replay.hpp"
 
@@ -38,6 +39,7 @@ private:
   void run_messages(const replay_turn& turn, std::vector<delivery>* deliveries);
   void start_code();
   void advance();
+  void hold_stopped_code();
   turn_result conclude();
 
   std::shared_ptr<const registry> functions_;
@@ -90,7 +92,7 @@ turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
                            + "\" was given to a run without its coroutine");
   }
 
-  engine_->begin_turn(item.now, false);
+  engine_->begin_turn(item.now, item.elapsed, false);
   run_messages(turn, &item.deliveries);
   engine_->end_turn(outcome);
   outcome.result = std::exchange(result_, {});
@@ -137,7 +139,7 @@ std::optional<error>
 orchestration_run::impl::replay(const orchestration_work_item& item,
                                 const replay_plan& plan) {
   for (const replay_turn& turn : plan.turns) {
-    engine_->begin_turn(turn.now, true);
+    engine_->begin_turn(turn.now, turn.elapsed, true);
     run_messages(turn, nullptr);
     const turn_result ended = std::exchange(result_, {});
     if (auto mismatch = find_mismatch(item.instance, item.history, turn,
@@ -195,11 +197,30 @@ void orchestration_run::impl::advance() {
     return;
   while (engine_->is_ready())
     engine_->resume();
-  if (!code_->is_done())
+  if (!code_->is_done()) {
+    if (!engine_->is_waiting())
+      hold_stopped_code();
     return;
+  }
   ended_ = true;
   engine_->close();
   result_ = conclude();
+}
+
+/// The code has stopped although it neither waits nor has ended: g++ 12 has
+/// miscompiled an await. The frame of such a coroutine cannot be destroyed
+/// safely, so its memory is kept.
+void orchestration_run::impl::hold_stopped_code() {
+  ended_ = true;
+  engine_->close();
+  keep_forever(std::move(code_), std::move(context_));
+  result_ = held_result{
+    {errc::nondeterministic,
+     "the code of " + entry_->name()
+       + " waits for nothing: it has stopped at a co_await that g++ 12 "
+         "compiles wrongly, in the head of an if, while or switch whose body "
+         "declares no variable. Store the awaited value in a variable before "
+         "the if, while or switch, and start the program again"}};
 }
 
 /// Returns the result of code that has ended. An exception of the code, and an

@@ -5,7 +5,7 @@
 
 #include "actors/authoring/retry_options.hpp"
 #include "actors/authoring/task.hpp"
-#include <perdura/persistence/records/ids.hpp>
+#include "persistence/records/time_scales.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -17,6 +17,7 @@
 namespace perdura::actors {
 
 using detail::slot_id;
+using persistence::elapsed_time;
 using persistence::task_sequence;
 using persistence::timestamp;
 
@@ -30,7 +31,7 @@ struct call_retry {
   std::string instance;
   activity_options options; ///< For a sub-orchestration, only `retry` is set.
   std::uint32_t attempt = 1;
-  timestamp first_at{}; ///< When the first attempt was requested.
+  elapsed_time first_at{}; ///< When the first attempt was requested.
   /// True while the slot waits for the timer between two attempts;
   /// `orchestration_slot::sequence` is then the sequence of that timer.
   bool waiting_to_retry = false;

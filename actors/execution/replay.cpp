@@ -123,7 +123,9 @@ replay_plan plan_replay(std::span<const history_event> history) {
     // If rewound turns precede this turn, `plan.next` contains their messages
     // and decisions already.
     replay_turn& turn = plan.next;
+    const auto& started = std::get<orchestrator_started>(history[i].body);
     turn.now = history[i].time;
+    turn.elapsed = elapsed_time(turn.now.time_since_epoch() - started.ahead);
     for (event_index at = i; at < bound->end; ++at) {
       const history_event& event = history[at];
       if (std::holds_alternative<orchestrator_completed>(event.body))
@@ -179,6 +181,9 @@ std::string duration_text(duration span) {
 std::string describe(const decision& asked, timestamp now) {
   if (auto* task = std::get_if<task_scheduled>(&asked))
     return "activity " + task->name;
+  if (auto* timer = std::get_if<timer_created>(&asked);
+      timer && timer->absolute)
+    return "a timer with a time";
   if (auto* timer = std::get_if<timer_created>(&asked))
     return "a timer of " + duration_text(timer->fire_at - now);
   if (auto* child = std::get_if<sub_orchestration_instance_created>(&asked))

@@ -33,6 +33,7 @@ using persistence::event_index;
 /// results of the tasks in D.
 struct replay_turn {
   timestamp now{};
+  elapsed_time elapsed{};
   std::vector<const history_event*> messages;
   std::vector<event_index> decisions; ///< Compared with the new decisions.
   /// The event that ended the execution; empty if the execution did not end in

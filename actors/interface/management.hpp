@@ -52,6 +52,10 @@ struct start_instance {
   timestamp scheduled_at{};   ///< A time in the past means at once.
   bool get_or_start = false;
   request_id request; ///< See `request_id`; may be empty.
+  /// The start repeats an earlier instance, whose name and input the sender has
+  /// read. A repeat of the request may carry another name and input, because
+  /// the instance may have changed.
+  bool is_restart = false;
   /// The ID was generated for this request, and the request reaches its
   /// partition at most once: no instance with this ID exists. Not sent to other
   /// nodes, because a request to another node may be repeated.
@@ -61,7 +65,7 @@ struct start_instance {
 template <class I>
 auto inspect(I& f, start_instance& x) {
   return f(x.id, x.name, x.version, x.input, x.execution, x.scheduled_at,
-           x.get_or_start, x.request);
+           x.get_or_start, x.request, x.is_restart);
 }
 
 /// Reads the status of one instance.
@@ -93,8 +97,10 @@ auto inspect(I& f, raise_event& x) {
 /// running are not stopped.
 struct terminate_instance {
   instance_id id;
-  std::string reason;     ///< Plain text; stored as a JSON string.
-  bool recursive = false; ///< Also terminate the sub-orchestrations.
+  std::string reason; ///< Plain text; stored as a JSON string.
+  /// Also terminate all sub-orchestrations below the instance, and refuse those
+  /// that are started later. The instance itself may be finished.
+  bool recursive = false;
   request_id request;
 };
 
@@ -143,11 +149,12 @@ auto inspect(I& f, rewind_instance& x) {
 /// Deletes a finished instance and its history.
 struct purge_instance {
   instance_id id;
+  request_id request;
 };
 
 template <class I>
 auto inspect(I& f, purge_instance& x) {
-  return f(x.id);
+  return f(x.id, x.request);
 }
 
 enum class wait_for : std::uint8_t { started, finished };
@@ -162,6 +169,36 @@ struct wait_instance {
 template <class I>
 auto inspect(I& f, wait_instance& x) {
   return f(x.id, x.what);
+}
+
+/// Lets a held instance run again: one whose code has ended the process again
+/// and again, or does not match its history. An instance that is not held is
+/// not changed.
+struct release_instance_request {
+  instance_id id;
+  request_id request;
+};
+
+template <class I>
+auto inspect(I& f, release_instance_request& x) {
+  return f(x.id, x.request);
+}
+
+/// Pauses all instances of an orchestrator on all nodes, or lets them run
+/// again. The answer states that one partition has stored the request durably;
+/// it passes it to the others, also to nodes that are away now.
+struct pause_orchestrator {
+  /// No instance: the ID decides which partition takes the request. It begins
+  /// with "@", as no instance's ID does.
+  instance_id id;
+  std::string name; ///< The orchestrator's name; all versions of it.
+  bool is_paused = true;
+  std::string reason; ///< Plain text; may be empty.
+};
+
+template <class I>
+auto inspect(I& f, pause_orchestrator& x) {
+  return f(x.id, x.name, x.is_paused, x.reason);
 }
 
 /// Cancels the wait_instance requests that name the same instance and have the
@@ -181,9 +218,11 @@ auto inspect(I& f, cancel_wait& x) {
 using management_request
   = std::variant<start_instance, get_status, raise_event, terminate_instance,
                  suspend_instance, resume_instance, rewind_instance,
-                 purge_instance, wait_instance, cancel_wait>;
+                 purge_instance, wait_instance, cancel_wait,
+                 release_instance_request, pause_orchestrator>;
 
-/// The ID of the instance that the request concerns.
+/// The ID of the instance that the request concerns, or the one that decides
+/// where it goes.
 inline const instance_id& instance_of(const management_request& request) {
   return std::visit([](const auto& x) -> const instance_id& { return x.id; },
                     request);

@@ -33,6 +33,32 @@ struct wake_up {};
 /// for another instance.
 struct release_instance {};
 
+class turn_watch;
+
+/// A turn that has waited for a thread and counts as begun in `watch`. If the
+/// message is dropped, because its actor has ended, the count is undone.
+struct admitted_turn {
+  struct state {
+    ~state() {
+      if (watch != nullptr)
+        give_back(*watch);
+    }
+
+    turn_watch* watch = nullptr; ///< Null once the turn has been taken.
+    orchestration_work_item item;
+
+  private:
+    static void give_back(turn_watch& watch);
+  };
+
+  std::shared_ptr<state> turn;
+};
+
+/// A turn that had to wait may be asked for again; see work_guard.
+struct retry_turn {
+  orchestration_work_item item;
+};
+
 /// Starts the recovery of a partition. Messages that arrive earlier are kept
 /// until recovery has succeeded.
 struct begin_recovery {};
@@ -56,6 +82,11 @@ struct outbound_acknowledgement {
   partition_acknowledgement note;
 };
 
+/// Tells the router that the numbers of two partitions are not consistent.
+struct outbound_disagreement {
+  pair_disagreement found;
+};
+
 /// The node that owns these partitions has become reachable.
 struct peer_returned {
   std::shared_ptr<const std::vector<partition_id>> partitions;
@@ -72,8 +103,17 @@ struct stuck_request {
 /// Counters and current sizes of a partition, for metrics.
 struct partition_figures {
   partition_counters counters;
-  std::size_t live = 0;            ///< Instances in memory.
-  std::size_t outbox_messages = 0; ///< Messages not yet acknowledged.
+  std::size_t live = 0; ///< Instances in memory.
+  outbox_figures outbox;
+  damage_figures damage;
+  std::size_t stuck = 0; ///< Entries of `partition_processor::stuck`.
+  /// Size of the instances in memory, as `idle_instance_bytes_max` counts it.
+  std::uint64_t live_bytes = 0;
+  std::uint64_t request_keys = 0;      ///< Recorded answers to requests.
+  std::uint64_t request_key_bytes = 0; ///< Their size on disk.
+  std::vector<persistence::name_pause> paused; ///< The paused orchestrators.
+  /// Trees of instances of this partition that are being terminated.
+  std::size_t trees_ending = 0;
 };
 
 /// Requests the partition_figures of a partition. `answer` is called on the
@@ -88,10 +128,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::durable_note)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::flush_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::wake_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::release_instance)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::admitted_turn)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::retry_turn)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::instance_hold)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::begin_recovery)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::management_reply)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::outbound_partition_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::outbound_acknowledgement)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::outbound_disagreement)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::peer_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::stuck_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::counters_request)
@@ -100,6 +144,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::orchestration_work_item)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::turn_outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::activity_work_item)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::activity_result)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::activity_unread)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::partition_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::partition_acknowledgement)
 
@@ -115,6 +160,10 @@ using partition_actor = caf::typed_actor<
   caf::reacts_to<turn_outcome>,
   // The end of one attempt of an activity.
   caf::reacts_to<activity_result>,
+  // An activity whose input cannot be read.
+  caf::reacts_to<activity_unread>,
+  // Code of an instance must not run any more.
+  caf::reacts_to<instance_hold>, caf::reacts_to<retry_turn>,
   // A message from another partition, and an acknowledgement of messages that
   // this partition has sent to another one.
   caf::reacts_to<partition_message>, caf::reacts_to<partition_acknowledgement>,
@@ -135,6 +184,8 @@ using partition_actor = caf::typed_actor<
 using instance_actor = caf::typed_actor<
   // Runs one turn and sends the outcome to the partition.
   caf::reacts_to<orchestration_work_item>,
+  // Does the same, for a turn that has waited for a thread.
+  caf::reacts_to<admitted_turn>,
   // Releases the coroutine.
   caf::reacts_to<release_instance>>;
 
@@ -149,6 +200,7 @@ using router_actor = caf::typed_actor<
   // Messages and acknowledgements between partitions.
   caf::reacts_to<outbound_partition_message>,
   caf::reacts_to<outbound_acknowledgement>,
+  caf::reacts_to<outbound_disagreement>,
   // An answer on its way to the gateway of the request.
   caf::reacts_to<management_reply>>;
 

@@ -15,6 +15,8 @@
 #include "persistence/records/turn_writes.hpp"
 #include "persistence/views/partition_snapshot.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -26,19 +28,55 @@ using persistence::partition_meta;
 using persistence::stored_instance;
 using persistence::turn_writes;
 
-/// The journal contains all instances; `instances` contains those that are in
-/// memory.
+/// Bounds of the messages to other partitions that a partition keeps in memory,
+/// in bytes as `message_bytes_of` counts them: in all, and for one destination,
+/// so that a destination that does not answer leaves space for the others. The
+/// journal has all messages; those that are not in memory are read from it when
+/// they are sent.
+inline constexpr std::size_t outbox_bytes_max = 4U << 20U;
+inline constexpr std::size_t outbox_bytes_per_destination_max = 256U << 10U;
+
+/// The messages to one destination that it has not acknowledged. They have the
+/// sequences from `first` to `last`.
+struct stored_outbox {
+  std::uint64_t first = 1; ///< `last + 1` if there are no messages.
+  std::uint64_t last = 0;  ///< The last sequence assigned.
+  /// The messages that are in memory, by sequence. Those to
+  /// `quarantine_partition` are always in memory.
+  std::map<std::uint64_t, outbox_message> kept;
+  std::size_t kept_bytes = 0; ///< Sum over `kept`.
+
+  std::uint64_t size() const {
+    return last + 1 - first;
+  }
+
+  bool empty() const {
+    return first > last;
+  }
+};
+
+/// The journal contains all instances and messages; `instances` and
+/// `stored_outbox::kept` contain those that are in memory.
 struct durable_partition {
   partition_config config; ///< Constant while the partition serves.
   partition_meta meta;
   /// The rows of the instances in memory. An instance in memory without an
   /// entry was never started, or has been purged.
   std::unordered_map<instance_id, std::optional<stored_instance>> instances;
-  std::map<partition_id, std::map<std::uint64_t, outbox_message>> outbox;
-  /// Last outbox sequence assigned, per destination partition.
-  std::map<partition_id, std::uint64_t> outbox_heads;
+  /// By destination partition.
+  std::map<partition_id, stored_outbox> outbox;
+  /// The size of all messages in memory, without those to
+  /// `quarantine_partition`.
+  std::size_t outbox_bytes = 0;
   /// Last message sequence accepted, per source partition.
   std::map<partition_id, std::uint64_t> marks;
+  /// The windows of recorded answers to requests, in ascending order.
+  persistence::request_windows request_windows;
+  /// The answers that turns have recorded which may not be durable yet, by the
+  /// key of the request. The journal contains all others.
+  std::unordered_map<persistence::hash128, persistence::request_row,
+                     persistence::hash128_index>
+    requests_recent;
 
   /// Returns null if the instance is not in memory or has no rows. The pointer
   /// is valid until the next call of a function of the store.
@@ -49,8 +87,8 @@ struct durable_partition {
 
   /// The last outbox sequence assigned for a destination; 0 if there is none.
   std::uint64_t outbox_head(partition_id to) const {
-    const auto found = outbox_heads.find(to);
-    return found == outbox_heads.end() ? 0 : found->second;
+    const auto found = outbox.find(to);
+    return found == outbox.end() ? 0 : found->second.last;
   }
 
   /// The last message sequence accepted from a source; 0 if there is none.
@@ -88,7 +126,12 @@ public:
   /// durable. Does nothing if there are none.
   void release(const instance_id& id);
 
+  /// Releases a recorded answer; its turn must be durable.
+  void release_request(const persistence::hash128& key);
+
 private:
+  void keep(stored_outbox& box, const outbox_message& message);
+
   durable_partition state_;
 };
 

@@ -2,7 +2,7 @@
 /// The order in which a partition examines its instances for eviction.
 #pragma once
 
-#include "persistence/records/ids.hpp"
+#include "persistence/records/time_scales.hpp"
 
 #include <boost/intrusive/list.hpp>
 
@@ -16,7 +16,7 @@ struct live_instance;
 struct idle_entry
   : boost::intrusive::list_base_hook<
       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-  persistence::timestamp since{}; ///< From when the instance counts as idle.
+  persistence::elapsed_time since{}; ///< From when the instance counts as idle.
   live_instance* instance = nullptr;
 };
 
@@ -37,7 +37,7 @@ public:
 
   /// Appends the instance's entry; does nothing if it is in the queue already.
   void add(idle_entry& entry, live_instance& instance,
-           persistence::timestamp since) {
+           persistence::elapsed_time since) {
     if (entry.is_linked())
       return;
     entry.since = since;
@@ -46,7 +46,7 @@ public:
   }
 
   /// Moves the front to the end, with a new time.
-  void requeue_front(persistence::timestamp since) {
+  void requeue_front(persistence::elapsed_time since) {
     idle_entry& first = entries_.front();
     first.since = since;
     entries_.splice(entries_.end(), entries_, entries_.begin());

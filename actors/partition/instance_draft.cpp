@@ -12,6 +12,10 @@ using namespace persistence;
 
 namespace {
 
+// Most turns append at most this number of events: the begin and the end of the
+// turn, one result and one decision.
+constexpr std::size_t events_of_turn = 4;
+
 // Size of one number in a list of a history event; the greatest one that
 // msgpack writes for it.
 constexpr std::uint64_t list_entry_bytes = 9;
@@ -23,10 +27,12 @@ instance_draft::instance_draft(instance_id id, const stored_instance& base)
   write_.id = std::move(id);
   write_.record = base.record;
   write_.history_first = base.record.history_count;
+  write_.history.reserve(events_of_turn);
 }
 
 instance_draft::instance_draft(instance_id id, const arrived_start& start) {
   write_.id = std::move(id);
+  write_.history.reserve(events_of_turn);
   // `removed` is set even if no such instance existed. The write then describes
   // the whole instance, so a read that finds the write in memory does not need
   // the stored rows.
@@ -42,6 +48,7 @@ instance_draft::instance_draft(instance_id id, const arrived_start& start) {
   record.scheduled_at = started.scheduled_at;
   record.parent = started.parent;
   record.place = start.place;
+  record.children = child_starts::none;
   write_.record = std::move(record);
   append(start.started.time, start.started.body);
 }
@@ -68,9 +75,11 @@ void instance_draft::begin_execution(history_event started) {
   append(started.time, std::move(started.body));
 }
 
-// The index of an event is the number of events before it in the execution.
+// The index of an event is the number of events before it in the execution. If
+// the wall clock was set back, the event gets the time of the last turn.
 event_index instance_draft::append(timestamp time, history_body body) {
   instance_record& head = record();
+  time = std::max(time, head.last_updated_at);
   head.history_bytes += payload_bytes_of(body);
   write_.history.push_back({time, std::move(body)});
   return head.history_count++;
@@ -99,7 +108,7 @@ void instance_draft::close(task_sequence sequence) {
     return;
   if (closed_.insert(sequence).second)
     write_.tasks_closed.push_back(
-      {sequence, known->second.kind, known->second.fire_at});
+      {sequence, known->second.kind, due_of(known->second)});
 }
 
 void instance_draft::close_all() {
@@ -108,7 +117,7 @@ void instance_draft::close_all() {
     return;
   for (const auto& [sequence, task] : base_->tasks)
     if (closed_.insert(sequence).second)
-      write_.tasks_closed.push_back({sequence, task.kind, task.fire_at});
+      write_.tasks_closed.push_back({sequence, task.kind, due_of(task)});
 }
 
 // A task is open if this draft has opened it, or if it is stored and this draft
@@ -154,17 +163,6 @@ void instance_draft::remove_from_inbox(inbox_sequence sequence) {
     write_.inbox_removed.push_back(sequence);
 }
 
-// `detail` of the record is the instance ID if the request succeeded, or the
-// message if it was refused; `repeated_answer` restores the answer from the
-// record.
-void instance_draft::remember(const request_id& request,
-                              const management_answer& answer) {
-  if (!request.empty())
-    write_.requests.push_back(
-      {request, answer.code,
-       answer.code == errc::ok ? answer.id : answer.message, answer.execution});
-}
-
 // Messages that the draft has added follow the stored ones.
 std::vector<std::pair<inbox_sequence, history_event>>
 instance_draft::inbox() const {
@@ -192,8 +190,9 @@ bool instance_draft::has_deliverable() const {
     [&](const auto& row) { return deliverable(row.second.event); });
 }
 
-instance_write instance_draft::finish(timestamp now) && {
-  record().last_updated_at = now;
+instance_write&& instance_draft::finish(timestamp now) && {
+  instance_record& head = record();
+  head.last_updated_at = std::max(head.last_updated_at, now);
   return std::move(write_);
 }
 

@@ -67,18 +67,15 @@ public:
     write_.custom_status = std::move(text);
   }
 
-  /// Records the answer, so that a repeat of the request gets the same answer.
-  /// Does nothing if the request ID is empty.
-  void remember(const request_id& request, const management_answer& answer);
-
   /// Returns true if a turn can consume a message of the changed inbox.
   bool has_deliverable() const;
 
   /// Returns the changed inbox, in order of delivery.
   std::vector<std::pair<inbox_sequence, history_event>> inbox() const;
 
-  /// Sets the time of the last update and returns the write.
-  instance_write finish(timestamp now) &&;
+  /// Sets the time of the last update and returns the write, which is moved out
+  /// of the draft.
+  instance_write&& finish(timestamp now) &&;
 
 private:
   const stored_instance* base_ = nullptr; ///< Null for a new instance.

@@ -4,6 +4,8 @@
 #include "actors/activities/activity_pool.hpp"
 #include "actors/execution/instance_actor.hpp"
 #include "actors/execution/turn_watch.hpp"
+#include "actors/execution/work_guard.hpp"
+#include "actors/interface/actor_faults.hpp"
 #include "persistence/process/logging.hpp"
 
 #include <utility>
@@ -20,8 +22,8 @@ constexpr std::size_t idle_actors_max = 64;
 // The memory of a batch is reused unless its capacity exceeds this.
 constexpr std::size_t batch_capacity_max = 1'024;
 
-// Added to the time of each alarm, in microseconds. The alarm uses the steady
-// clock; with this margin the wall clock has reached the due time too.
+// Added to the time of each alarm, in microseconds. The alarm uses another
+// clock; with this margin the due time has been reached.
 constexpr duration wake_delay{50};
 
 // Wake-ups that may be late are rounded up to a multiple of this. It is a
@@ -58,11 +60,22 @@ void partition_actor_state::begin(partition_actor::pointer self,
 void partition_actor_state::on_begin() {
   auto recovered = processor_->recover();
   serving_ = static_cast<bool>(recovered);
-  if (!serving_) // on success, report_durable calls on_ready
+  if (serving_ && dependencies_.settled)
+    dependencies_.settled->learn(processor_->evidence());
+  if (!serving_) { // on success, report_durable calls on_ready
+    if (recovered.code() == errc::storage_damaged)
+      damage_ = "Partition " + std::to_string(index_of(id_))
+                + " cannot be used: " + recovered.error().message;
     std::exchange(dependencies_.on_ready, nullptr)(std::move(recovered));
+  }
   if (!batch_.empty()) // messages that arrived before recovery
     self_->send(self_, flush_batch{});
   end_step();
+}
+
+void partition_actor_state::on_exit() {
+  if (serving_)
+    processor_->end();
 }
 
 void partition_actor_state::on_inbound(inbound message) {
@@ -74,6 +87,8 @@ void partition_actor_state::on_inbound(inbound message) {
 }
 
 void partition_actor_state::on_flush() {
+  if (!damage_.empty())
+    refuse_batch();
   if (!serving_)
     return; // the batch is kept until recovery has succeeded
   processing_.swap(batch_);
@@ -84,7 +99,22 @@ void partition_actor_state::on_flush() {
   end_step();
 }
 
+/// A damaged partition refuses every request. It accepts no message of other
+/// partitions, which keep them, and drops everything else.
+void partition_actor_state::refuse_batch() {
+  for (const inbound& message : batch_)
+    if (const auto* request = std::get_if<management_inbound>(&message)) {
+      management_answer refused;
+      refused.code = errc::storage_damaged;
+      refused.message = damage_;
+      answer(request->from, std::move(refused));
+    }
+  batch_.clear();
+}
+
 void partition_actor_state::on_durable(journal_position reached) {
+  if (!damage_.empty())
+    return;
   report_durable(reached);
   end_step();
 }
@@ -113,8 +143,8 @@ void partition_actor_state::on_peer_returned(const peer_returned& note) {
 
 void partition_actor_state::on_wake() {
   alarm_time_.reset();
-  // The alarm uses the steady clock and only wakes the partition. The
-  // processor decides by the wall clock what is due.
+  // The alarm only wakes the partition. The processor decides by its own clocks
+  // what is due.
   if (serving_)
     processor_->process_batch({});
   end_step();
@@ -125,24 +155,44 @@ void partition_actor_state::set_alarm() {
     return;
   wake_time next = processor_->wake_at();
   if (next.may_be_late) // all partitions of the node wake up together
-    next.at = timestamp((next.at.time_since_epoch() / wake_resolution + 1)
+    next.at = boot_time((next.at.time_since_epoch() / wake_resolution + 1)
                         * wake_resolution);
-  if (alarm_time_ == next.at)
+  if (alarm_time_ == next)
     return;
-  alarm_time_ = next.at;
-  dependencies_.alarms->set(*alarm_,
-                            next.at - dependencies_.clock->now() + wake_delay);
+  alarm_time_ = next;
+  dependencies_.alarms->set(*alarm_, time_until(next, *dependencies_.clock)
+                                       + wake_delay);
 }
 
 void partition_actor_state::on_stuck(const stuck_request& request) const {
-  (*request.answer)(processor_->stuck());
+  if (!damage_.empty()) {
+    (*request.answer)({{"", damage_}});
+    return;
+  }
+  auto found = processor_->stuck();
+  for (auto& notice : processor_->rule_notices())
+    found.push_back(std::move(notice));
+  (*request.answer)(std::move(found));
 }
 
 void partition_actor_state::on_counters(const counters_request& request) const {
   const volatile_partition& live = processor_->live();
-  partition_figures figures{live.counters, live.instances.size(), 0};
-  for (const auto& [to, messages] : processor_->durable().outbox)
-    figures.outbox_messages += messages.size();
+  partition_figures figures{live.counters, live.instances.size(),
+                            processor_->outbox(), processor_->damage(),
+                            processor_->stuck().size()};
+  if (!damage_.empty())
+    figures.stuck = 1;
+  figures.live_bytes = live.bytes;
+  for (const auto& window : processor_->durable().request_windows) {
+    figures.request_keys += window.keys;
+    figures.request_key_bytes += window.bytes;
+  }
+  const auto& rules = processor_->durable().meta.rules;
+  for (const auto& each : rules.pauses)
+    if (each.is_paused)
+      figures.paused.push_back(each);
+  for (const auto& each : rules.trees)
+    figures.trees_ending += each.home == id_ ? 1 : 0;
   (*request.answer)(figures);
 }
 
@@ -155,7 +205,56 @@ void partition_actor_state::answer(reply_to to, management_answer answer) {
     self_->send(dependencies_.router, management_reply{to, std::move(answer)});
 }
 
+/// Returns true if the turn may run now. A turn that must not run has the
+/// outcome that its instance is held.
+bool partition_actor_state::may_run(const orchestration_work_item& item) {
+  std::string why;
+  const auto verdict = dependencies_.guard->admit(
+    work_kind::turn, item.instance, {},
+    [item, handle = caf::actor_cast<caf::weak_actor_ptr>(self_)] {
+      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle))
+        caf::anon_send(caf::actor_cast<partition_actor>(strong),
+                       retry_turn{item});
+    },
+    why);
+  if (verdict == work_guard::verdict::held) {
+    turn_outcome held;
+    held.instance = item.instance;
+    held.execution = item.execution;
+    held.number = item.number;
+    held.result = held_result{{errc::unavailable, std::move(why)}};
+    on_inbound(std::move(held));
+  }
+  return verdict == work_guard::verdict::runs;
+}
+
+/// The instance may have been terminated while the turn waited.
+void partition_actor_state::on_retry(retry_turn& retry) {
+  const auto& instances = processor_->live().instances;
+  const auto found = instances.find(retry.item.instance);
+  if (found != instances.end() && found->second.turn_out
+      && found->second.number == retry.item.number)
+    run_turn(std::move(retry.item));
+  else
+    dependencies_.guard->withdraw(work_kind::turn, retry.item.instance, {});
+}
+
+void partition_actor_state::release(const instance_id& id, bool is_ended) {
+  if (dependencies_.guard == nullptr || !dependencies_.guard->is_watching())
+    return;
+  dependencies_.guard->release(id);
+  dependencies_.activities->release(id, is_ended);
+}
+
+void partition_actor_state::note_fault(const instance_id& id) {
+  if (dependencies_.guard != nullptr && dependencies_.guard->notes() != nullptr)
+    dependencies_.guard->notes()->note_fault(id);
+}
+
 void partition_actor_state::run_turn(orchestration_work_item item) {
+  if (dependencies_.guard != nullptr && dependencies_.guard->is_watching()
+      && !may_run(item))
+    return;
   // Uses the actor of the instance, else an idle one, else a new one.
   auto [it, fresh] = runs_.try_emplace(item.instance);
   assigned_actor& run = it->second;
@@ -165,7 +264,7 @@ void partition_actor_state::run_turn(orchestration_work_item item) {
   } else if (fresh) {
     run.actor = self_->spawn<caf::lazy_init>(
       instance_behavior, partition_actor(self_), dependencies_.functions,
-      dependencies_.turns);
+      dependencies_.turns, dependencies_.guard);
   }
   run.sent = item.number;
   self_->send(run.actor, std::move(item));
@@ -198,6 +297,10 @@ void partition_actor_state::run_activity(activity_work_item item) {
   dependencies_.activities->submit(std::move(item));
 }
 
+void partition_actor_state::keep_inputs(const instance_id& id) {
+  dependencies_.activities->keep_inputs(id);
+}
+
 void partition_actor_state::send(partition_message message, partition_id to) {
   self_->send(dependencies_.router,
               outbound_partition_message{to, std::move(message)});
@@ -206,6 +309,10 @@ void partition_actor_state::send(partition_message message, partition_id to) {
 void partition_actor_state::acknowledge(partition_acknowledgement note,
                                         partition_id to) {
   self_->send(dependencies_.router, outbound_acknowledgement{to, note});
+}
+
+void partition_actor_state::disagree(const pair_disagreement& found) {
+  self_->send(dependencies_.router, outbound_disagreement{found});
 }
 
 void partition_actor_state::log(persistence::log_level level,
@@ -227,17 +334,25 @@ void partition_actor_state::turns_enqueued() {
 partition_actor::behavior_type partition_behavior(
   partition_actor::stateful_pointer<partition_actor_state> self,
   partition_config config, partition_dependencies dependencies) {
+  guard_actor(self, "partition", index_of(config.id));
   auto* state = &self->state;
   state->begin(self, std::move(config), std::move(dependencies));
+  self->set_exit_handler([=](caf::exit_msg& message) {
+    state->on_exit();
+    self->quit(std::move(message.reason));
+  });
   return {
     // CAF tries the handlers in this order, so the most frequent are first.
     [=](turn_outcome& x) { state->on_outcome(std::move(x)); },
     [=](flush_batch) { state->on_flush(); },
     [=](activity_result& x) { state->on_inbound(std::move(x)); },
+    [=](activity_unread& x) { state->on_inbound(std::move(x)); },
     [=](durable_note x) { state->on_durable(x.reached); },
     [=](management_inbound& x) { state->on_inbound(std::move(x)); },
     [=](partition_message& x) { state->on_inbound(std::move(x)); },
     [=](partition_acknowledgement& x) { state->on_inbound(x); },
+    [=](instance_hold& x) { state->on_inbound(std::move(x)); },
+    [=](retry_turn& x) { state->on_retry(x); },
     [=](wake_up) { state->on_wake(); },
     [=](const peer_returned& x) { state->on_peer_returned(x); },
     [=](const stuck_request& x) { state->on_stuck(x); },

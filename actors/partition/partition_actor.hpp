@@ -17,6 +17,7 @@ namespace perdura::actors {
 class activity_pool;
 class registry;
 class turn_watch;
+class work_guard;
 
 /// The objects of the node that a partition uses. All must outlive the
 /// partition. Pointers must not be null unless stated otherwise.
@@ -27,7 +28,11 @@ struct partition_dependencies {
   const persistence::clock* clock = nullptr;
   activity_pool* activities = nullptr;
   turn_watch* turns = nullptr;
+  /// Notes what runs, and decides what may run. Null means everything may.
+  work_guard* guard = nullptr;
   alarm_clock* alarms = nullptr;
+  /// Receives the knowledge of the partition about the wall clock. May be null.
+  std::shared_ptr<settled_clock> settled;
   /// Asks the scheduler whether the calling thread may block. After `true`,
   /// another thread replaces the calling one until it calls `has_blocked`.
   /// Null means that the partition never blocks.
@@ -56,8 +61,10 @@ public:
 
   // Handlers of the messages that partition_actor accepts.
   void on_begin();
+  void on_exit();
   void on_inbound(inbound message);
   void on_outcome(turn_outcome outcome);
+  void on_retry(retry_turn& retry);
   void on_flush();
   void on_wake();
   void on_peer_returned(const peer_returned& note);
@@ -70,9 +77,13 @@ public:
   void run_turn(orchestration_work_item item) override;
   void drop_run(const instance_id& id) override;
   void run_activity(activity_work_item item) override;
+  void keep_inputs(const instance_id& id) override;
   void send(partition_message message, partition_id to) override;
   void acknowledge(partition_acknowledgement note, partition_id to) override;
+  void disagree(const pair_disagreement& found) override;
   void log(persistence::log_level level, const std::string& text) override;
+  void release(const instance_id& id, bool is_ended) override;
+  void note_fault(const instance_id& id) override;
   void turns_enqueued() override;
 
 private:
@@ -80,6 +91,8 @@ private:
   /// thread has made during the call, and sets the alarm.
   void end_step();
   void report_durable(journal_position reached);
+  void refuse_batch();
+  bool may_run(const orchestration_work_item& item);
   /// Sets the alarm to the processor's next wake time.
   void set_alarm();
 
@@ -103,8 +116,11 @@ private:
   std::unordered_map<instance_id, assigned_actor> runs_;
   std::vector<instance_actor> idle_actors_; ///< Actors without an instance.
   alarm_clock::alarm* alarm_ = nullptr;     ///< Owned by the alarm clock.
-  std::optional<timestamp> alarm_time_; ///< The time that the alarm is set to.
+  std::optional<wake_time> alarm_time_; ///< The time that the alarm is set to.
   bool serving_ = false;                ///< Recovery has succeeded.
+  /// Why the partition cannot be used; empty unless rows that its recovery
+  /// needs are damaged. Every request gets this sentence.
+  std::string damage_;
 };
 
 /// Makes the behavior of a partition actor. The partition serves after

@@ -70,6 +70,19 @@ struct partition_config {
   /// turn, or in a turn of its own after this time.
   duration acknowledge_wait_max = std::chrono::milliseconds(500);
 
+  /// If a partition has acknowledged none of the messages that were sent to it
+  /// for this time, the oldest one is sent again.
+  duration probe_interval = std::chrono::seconds(5);
+
+  /// If so many messages to one partition are not acknowledged, a turn that
+  /// would add more waits. At least 1. One turn may exceed it, by the number of
+  /// its decisions.
+  std::uint64_t outbox_messages_max = 10'000;
+
+  /// While work or messages for damaged instances wait, the instances are read
+  /// again at this interval.
+  duration damage_retry_interval = std::chrono::minutes(1);
+
   /// Number of instances kept in memory although they are idle. 128 instances
   /// in each of 32 partitions, about 6 KiB each, take 24 MiB.
   std::size_t idle_instances_max = 128;
@@ -81,12 +94,22 @@ struct partition_config {
   /// partitions.
   std::uint64_t idle_instance_bytes_max = 4U << 20;
 
+  /// Largest number of answers that are recorded for requests with a request
+  /// ID, and their size on disk. At either bound, a request with a new request
+  /// ID is refused with errc::overloaded; requests without one are accepted.
+  std::uint64_t request_keys_max = 1'000'000;
+  std::uint64_t request_key_bytes_max = 64U << 20;
+
   /// An instance that has been idle for this time is evicted from memory.
   duration idle_instance_time_max = std::chrono::seconds(30);
 
   /// A turn that runs longer than this is reported in the log and by
   /// `perdura list --stuck`.
   duration turn_stuck_time = std::chrono::seconds(5);
+
+  /// No orchestrator and no activity runs; requests are answered, and what they
+  /// cause runs after a start without this setting.
+  bool paused = false;
 };
 
 } // namespace perdura::actors

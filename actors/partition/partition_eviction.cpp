@@ -41,12 +41,13 @@ void partition_processor::evict_ended() {
 /// those that have been idle for `idle_instance_time_max`. An instance is
 /// evicted only if it has no running turn and no waiting messages, and if its
 /// newest turn is durable.
-void partition_processor::evict(timestamp at) {
+void partition_processor::evict() {
+  const elapsed_time at = live_.now;
   evict_ended();
   for (std::size_t looked = 0, most = live_.instances.size();
        looked < most && !idle_.empty(); ++looked) {
     live_instance& instance = *idle_.front().instance;
-    const timestamp since = idle_.front().since;
+    const elapsed_time since = idle_.front().since;
     const stored_instance* stored = durable().find(*instance.id);
     const partition_config& config = durable().config;
     const bool over_count = live_.instances.size() > config.idle_instances_max;

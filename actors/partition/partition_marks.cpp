@@ -75,11 +75,46 @@ void partition_processor::include_pending(turn& next, const instance_id& id,
       merge(*known, std::move(more.writes.instances.front()));
     }
   }
+  if (more.writes.requests) {
+    auto& changes = next.writes.requests;
+    if (!changes)
+      changes.emplace();
+    std::move(more.writes.requests->rows.begin(),
+              more.writes.requests->rows.end(),
+              std::back_inserter(changes->rows));
+  }
   next.effects.insert(next.effects.end(),
                       std::make_move_iterator(more.effects.begin()),
                       std::make_move_iterator(more.effects.end()));
   next.sources.insert(next.sources.end(), more.sources.begin(),
                       more.sources.end());
+}
+
+/// Calls the step for a message from another partition. `history` is that of
+/// the instance if the message is a rewind.
+turn partition_processor::step_partition(
+  partition_message& message, const std::vector<history_event>& history,
+  dedup_mark source, timestamp at) {
+  const instance_id& id = message.message.to_instance;
+  return std::visit(
+    [&](const auto& x) -> turn {
+      using type = std::decay_t<decltype(x)>;
+      if constexpr (std::is_same_v<type, child_start>) {
+        return step_child_start(durable(), live_, id, x, source, at);
+      } else if constexpr (std::is_same_v<type, child_ended>) {
+        return step_child_ended(durable(), live_, id, x, source, at);
+      } else if constexpr (std::is_same_v<type, event_send>) {
+        return step_event_send(durable(), live_, id, x, source, at);
+      } else if constexpr (std::is_same_v<type, rule_notice>) {
+        return mark_only(source); // handled before
+      } else if constexpr (std::is_same_v<type, child_terminate>) {
+        persist_pending(id, at);
+        return step_child_terminate(durable(), live_, id, x, source, at);
+      } else {
+        return step_child_rewind(durable(), live_, id, x, history, source, at);
+      }
+    },
+    message.message.body);
 }
 
 } // namespace perdura::actors

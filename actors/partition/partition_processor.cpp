@@ -3,6 +3,7 @@
 
 #include "actors/partition/status_reader.hpp"
 #include "actors/partition/steps.hpp"
+#include "persistence/records/keys.hpp"
 
 #include <algorithm>
 
@@ -23,23 +24,30 @@ partition_processor::partition_processor(partition_config config,
 
 partition_processor::~partition_processor() = default;
 
-timestamp partition_processor::now() const {
-  return std::max(clock_.now(), durable().meta.now);
+timestamp partition_processor::read_clocks() {
+  live_.now = clock_.elapsed();
+  return wall_ = clock_.wall();
 }
 
 // --- Handling a batch of messages -------------------------------------------
 
 void partition_processor::process_batch(std::span<inbound> batch) {
-  const timestamp at = now(); // the only clock reading of the batch
-  for (inbound& message : batch)
-    handle(message, at);
+  const timestamp at = read_clocks(); // the only reading of the batch
+  stop_set_aside(at);
+  for (inbound& message : batch) {
+    handle_guarded(message, at);
+    if (rule_search_.has_new())
+      begin_rule_search(at);
+  }
   // The order matters: `dispatch` runs after all messages and timers, so that
   // everything that arrived for an instance is in one turn; `evict` runs last,
   // because the steps use pointers to instances in memory.
   process_due(at);
+  submit_recovered();
+  begin_recovered_turns();
   dispatch(at);
   drop_runs();
-  evict(at);
+  evict();
   report_enqueued_turns();
 }
 
@@ -58,6 +66,7 @@ void partition_processor::on_durable(journal_position reached) {
     for (effect& one : due)
       perform(one);
   }
+  release_answers();
   while (!refills_.empty() && refills_.front().until <= durable_position_)
     load_timers();
   for (const instance_id& id : std::exchange(replays_waiting_, {}))
@@ -70,10 +79,12 @@ void partition_processor::on_durable(journal_position reached) {
   }
   // The deferred messages and the waiting replays that are possible now are
   // handled as a batch.
-  if (!ready.empty() || !live_.runnable.empty())
+  if (!ready.empty() || !live_.runnable.empty()) {
     process_batch(ready);
-  else
-    evict(durable().meta.now);
+  } else {
+    submit_recovered();
+    evict();
+  }
 }
 
 /// Calls the step for a message and journals its turn.
@@ -85,11 +96,25 @@ void partition_processor::handle(inbound& message, timestamp at) {
     emit(step_turn_completed(durable(), live_, std::move(*outcome), at), id,
          at);
   } else if (auto* activity = std::get_if<activity_result>(&message)) {
-    load(activity->instance, at);
+    // Without the instance, the result cannot be stored. The activity runs
+    // again after the instance has been repaired.
+    if (!load(activity->instance)) {
+      if (damaged_work* work = note_damaged_work(activity->instance))
+        work->activities.insert(activity->sequence);
+      return;
+    }
     emit(step_activity_result(durable(), live_, *activity, at),
          activity->instance, at);
+  } else if (auto* unread = std::get_if<activity_unread>(&message)) {
+    handle_unread(*unread);
   } else if (auto* from = std::get_if<partition_message>(&message)) {
     handle_partition(*from, at);
+  } else if (auto* hold = std::get_if<instance_hold>(&message)) {
+    // A damaged instance runs nothing, so it need not be held.
+    if (!load(hold->instance))
+      return;
+    emit(step_hold(durable(), live_, hold->instance, hold->reason, at),
+         hold->instance, at);
   } else {
     handle_acknowledgement(std::get<partition_acknowledgement>(message), at);
   }
@@ -121,19 +146,45 @@ void partition_processor::handle_request(management_inbound& message,
       live_.waiters.erase(it);
     return;
   }
+  const auto* pause = std::get_if<pause_orchestrator>(&message.request);
+  if (is_agreeing()
+      && !std::holds_alternative<wait_instance>(message.request)) {
+    const std::string what = pause != nullptr
+                               ? "Orchestrator \"" + pause->name + '"'
+                               : "Instance \"" + id + '"';
+    emit(refuse(from, errc::unavailable,
+                what + " was not changed: " + agreeing_sentence()),
+         id, at);
+    return;
+  }
+  if (pause != nullptr) {
+    emit(step_pause(durable(), *pause, from, at), {}, at);
+    return;
+  }
+  const request_identity identity = identity_of(message.request);
+  if (identity && answer_repeat(message.request, identity, from))
+    return;
   // The search for an instance that cannot exist would cost a start 4 µs.
   const auto* start = std::get_if<start_instance>(&message.request);
   if (start == nullptr || !start->id_is_new)
-    load(id, at);
+    if (const auto loaded = load(id); !loaded) {
+      emit(refuse(from, loaded.code(), loaded.error().message), id, at);
+      return;
+    }
+  if (identity)
+    if (auto early
+        = step_new_key(durable(), live_, message.request, identity, from)) {
+      emit(std::move(*early), id, at);
+      return;
+    }
   // A full store refuses only new starts and external events, because they make
   // it grow. All other requests and messages are accepted.
   if (journal_.is_full()
       && (std::holds_alternative<start_instance>(message.request)
           || std::holds_alternative<raise_event>(message.request))) {
     emit(refuse(from, errc::storage_full,
-                "The store is full: instance \"" + id
-                  + "\" was not changed. Purge finished instances or raise "
-                    "storage_bytes_max."),
+                "Instance \"" + id + "\" was not changed. "
+                  + full_sentence(journal_.space())),
          id, at);
     return;
   }
@@ -149,47 +200,66 @@ void partition_processor::handle_request(management_inbound& message,
         && loaded.durable->record.status == runtime_status::failed) {
       auto read = reader_.history(durable().config.id, id);
       if (!read) {
-        emit(refuse(from, read.error().code, read.error().message), id, at);
+        const error named
+          = note_damage(id, partition_damage::extent::part, read.error());
+        emit(refuse(from, named.code, named.message), id, at);
         return;
       }
       history = std::move(*read);
     }
-    emit(step_rewind(durable(), live_, *rewound, history, from, at), id, at);
+    turn out = step_rewind(durable(), live_, *rewound, history, from, at);
+    record_success(out, identity, from);
+    emit(std::move(out), id, at);
     return;
   }
-  emit(std::visit(
-         [&](auto& x) -> turn {
-           using type = std::decay_t<decltype(x)>;
-           if constexpr (std::is_same_v<type, start_instance>)
-             return step_start_instance(durable(), live_, x, from, at);
-           else if constexpr (std::is_same_v<type, raise_event>)
-             return step_raise_event(durable(), live_, x, from, at);
-           else if constexpr (std::is_same_v<type, wait_instance>)
-             return step_wait(durable(), live_, x, from);
-           else {
-             // Control operations act on the durable instance. The messages
-             // that arrived before the operation are therefore made part of the
-             // durable instance first.
-             persist_pending(id, at);
-             if constexpr (std::is_same_v<type, terminate_instance>)
-               return step_terminate(durable(), live_, x, from, at);
-             else if constexpr (std::is_same_v<type, suspend_instance>)
-               return step_suspend(durable(), live_, x, from, at);
-             else if constexpr (std::is_same_v<type, resume_instance>)
-               return step_resume(durable(), live_, x, from, at);
-             else if constexpr (std::is_same_v<type, purge_instance>)
-               return step_purge(durable(), live_, x, from);
-             else
-               return {};
-           }
-         },
-         message.request),
-       id, at);
+  turn out = step_request(message.request, identity, from, at);
+  record_success(out, identity, from);
+  emit(std::move(out), id, at);
+}
+
+/// Calls the step for a request, except a rewind and a read of the status.
+turn partition_processor::step_request(management_request& request,
+                                       const request_identity& identity,
+                                       reply_to from, timestamp at) {
+  const instance_id& id = instance_of(request);
+  return std::visit(
+    [&](auto& x) -> turn {
+      using type = std::decay_t<decltype(x)>;
+      if constexpr (std::is_same_v<type, start_instance>)
+        return step_start_instance(durable(), live_, x, identity, from, at);
+      else if constexpr (std::is_same_v<type, raise_event>)
+        return step_raise_event(durable(), live_, x, identity, from, at);
+      else if constexpr (std::is_same_v<type, wait_instance>)
+        return step_wait(durable(), live_, x, from);
+      else {
+        // Control operations act on the durable instance. The messages that
+        // arrived before the operation are therefore made part of the durable
+        // instance first.
+        persist_pending(id, at);
+        if constexpr (std::is_same_v<type, terminate_instance>) {
+          host_.release(id, true);
+          return step_terminate(durable(), live_, x, from, at);
+        } else if constexpr (std::is_same_v<type, release_instance_request>) {
+          host_.release(id, false);
+          return step_release(durable(), live_, x, from, at);
+        } else if constexpr (std::is_same_v<type, suspend_instance>)
+          return step_suspend(durable(), live_, x, from, at);
+        else if constexpr (std::is_same_v<type, resume_instance>)
+          return step_resume(durable(), live_, x, from, at);
+        else if constexpr (std::is_same_v<type, purge_instance>)
+          return step_purge(durable(), live_, x, from);
+        else
+          return {};
+      }
+    },
+    request);
 }
 
 void partition_processor::handle_partition(partition_message& message,
                                            timestamp at) {
   const partition_id from = message.from;
+  if (is_agreeing())
+    return; // its source sends it again
   // Messages of one source are handled in order: a message that follows a
   // deferred one is deferred too.
   for (const deferred_message& earlier : deferred_)
@@ -202,49 +272,57 @@ void partition_processor::handle_partition(partition_message& message,
       }
   auto& accepted = live_.marks_accepted[from];
   const std::uint64_t sequence = message.message.sequence;
-  // A message out of sequence is a repeat, or follows one that was lost. The
-  // acknowledgement tells the source which messages are durable here.
+  // The acknowledgement tells the source which messages are durable here: it
+  // deletes a repeated one, and sends those again that are missing.
+  if (sequence > accepted + 1) {
+    ++live_.counters.messages_out_of_order;
+    gaps_.try_emplace(from, message_gap{accepted + 1, sequence, live_.now});
+  } else {
+    gaps_.erase(from);
+  }
   if (sequence != accepted + 1) {
-    ++live_.counters.messages_repeated;
+    if (sequence <= accepted)
+      ++live_.counters.messages_repeated;
     turn out;
     out.effects.push_back(acknowledge_effect{from, durable().mark(from)});
     hold_effects(last_position_, std::move(out.effects));
     return;
   }
-  const instance_id id = message.message.to_instance;
-  load(id, at);
-  if (std::holds_alternative<child_rewind>(message.message.body)
-      && defer_until_durable(id, message))
+  if (const auto* notice = std::get_if<rule_notice>(&message.message.body)) {
+    accepted = sequence;
+    emit(step_notice(durable(), *notice, {from, sequence}, at), {}, at);
     return;
+  }
+  // A member of a terminated tree is refused also if its rows are damaged.
+  const auto* start = std::get_if<child_start>(&message.message.body);
+  if (start != nullptr
+      && find_tree_above(durable().meta.rules, start->place) != nullptr) {
+    accepted = sequence;
+    emit(step_child_start(durable(), live_, message.message.to_instance, *start,
+                          {from, sequence}, at),
+         {}, at);
+    return;
+  }
+  if (follow_released(message, at))
+    return;
+  const instance_id id = message.message.to_instance;
+  auto loaded = load(id);
+  result<std::vector<history_event>> history(std::vector<history_event>{});
+  if (loaded && std::holds_alternative<child_rewind>(message.message.body)) {
+    if (defer_until_durable(id, message))
+      return;
+    history = reader_.history(durable().config.id, id);
+    if (!history)
+      loaded = note_damage(id, partition_damage::extent::part, history.error());
+  }
+  // A message that is not accepted stays at its source, which sends it again.
+  if (!loaded) {
+    if (loaded.code() == errc::storage_damaged)
+      quarantine(message, at);
+    return;
+  }
   accepted = sequence;
-  emit(step_partition(message, {from, sequence}, at), id, at);
-}
-
-/// Calls the step for a message from another partition.
-turn partition_processor::step_partition(partition_message& message,
-                                         dedup_mark source, timestamp at) {
-  const instance_id& id = message.message.to_instance;
-  return std::visit(
-    [&](const auto& x) -> turn {
-      using type = std::decay_t<decltype(x)>;
-      if constexpr (std::is_same_v<type, child_start>) {
-        return step_child_start(durable(), live_, id, x, source, at);
-      } else if constexpr (std::is_same_v<type, child_ended>) {
-        return step_child_ended(durable(), live_, id, x, source, at);
-      } else if constexpr (std::is_same_v<type, event_send>) {
-        return step_event_send(durable(), live_, id, x, source, at);
-      } else if constexpr (std::is_same_v<type, child_terminate>) {
-        persist_pending(id, at);
-        return step_child_terminate(durable(), live_, id, x, source, at);
-      } else {
-        auto history = reader_.history(durable().config.id, id);
-        return step_child_rewind(durable(), live_, id, x,
-                                 history ? std::move(*history)
-                                         : std::vector<history_event>{},
-                                 source, at);
-      }
-    },
-    message.message.body);
+  emit(step_partition(message, *history, {from, sequence}, at), id, at);
 }
 
 bool partition_processor::defer_until_durable(const instance_id& id,
@@ -260,29 +338,6 @@ void partition_processor::persist_pending(const instance_id& id, timestamp at) {
   const loaded_instance loaded = find(id);
   if (loaded && (loaded.live->starting || !loaded.live->arrived.empty()))
     emit(step_persist_pending(live_, id, loaded, at), id, at);
-}
-
-loaded_instance partition_processor::load(const instance_id& id, timestamp at) {
-  if (const loaded_instance loaded = find(id)) {
-    loaded.live->touched = at;
-    return loaded;
-  }
-  // The journal has the newest state of an instance that is not in memory,
-  // because an instance is evicted only when all its turns are durable.
-  auto stored = reader_.read(durable().config.id, id);
-  if (!stored) {
-    host_.log(log_level::error, stored.error().message);
-    return {};
-  }
-  if (!*stored)
-    return {};
-  live_instance& instance = live_.add(id);
-  instance.next_inbox = (*stored)->record.next_inbox;
-  instance.touched = at;
-  idle_.add(instance.idle, instance, at);
-  set_bytes(live_, instance, memory_bytes_of(**stored));
-  store_.admit(id, std::move(**stored));
-  return find(id);
 }
 
 // --- Journaling turns and holding effects -----------------------------------
@@ -333,34 +388,82 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     if (fresh)
       it->second = durable().outbox_head(message.to);
     message.sequence = ++it->second;
-    next.effects.push_back(outbox_effect{message});
   }
+  for (const auto& [to, last] : heads)
+    if (to != quarantine_partition)
+      next.effects.push_back(outbox_effect{to, last});
   writes.partition = durable().config.id;
   if (writes.epoch == 0) // recovery sets the new epoch itself
     writes.epoch = durable().meta.epoch;
   writes.sequence = durable().meta.sequence + 1;
   writes.now = at;
+  complete_requests(writes);
   // From here on, the state contains a turn that is not on disk yet.
   follow_timers(live_, durable(), writes);
   follow_bytes(live_, durable(), writes);
+  if (!writes.rules.empty())
+    note_rules(writes.rules);
+  if (needs_anchor()) {
+    writes.anchor = clock_.anchor();
+    has_anchored_ = true;
+  }
+  if (!recovered_.activities.empty())
+    follow_recovered(writes);
+  keep_inputs(next);
   store_.apply(writes);
+  if (!writes.outbox.empty())
+    follow_outbox(writes);
   answer_reads(next);
-  std::vector<instance_id> touched;
+  std::vector<loaded_instance> touched;
   touched.reserve(writes.instances.size());
   for (const instance_write& write : writes.instances)
-    touched.push_back(write.id);
+    if (const loaded_instance loaded = find(write.id))
+      touched.push_back(loaded);
+  const std::size_t answers_before = answers_recent_.size();
+  if (writes.requests)
+    for (const request_write& each : writes.requests->rows)
+      answers_recent_.emplace_back(0, each.key);
   last_position_ = journal_.append(std::move(writes));
   has_uncommitted_turns_ = true;
-  for (const instance_id& id : touched)
-    if (const loaded_instance loaded = find(id)) {
-      loaded.live->position = last_position_;
-      loaded.live->touched = at;
-      idle_.add(loaded.live->idle, *loaded.live, at);
-      if (loaded.durable && is_finished(loaded.durable->record.status))
-        ended_.emplace_back(last_position_, id);
-    }
+  for (std::size_t i = answers_before; i < answers_recent_.size(); ++i)
+    answers_recent_[i].first = last_position_;
+  for (const auto& [durable, live] : touched) {
+    live->position = last_position_;
+    live->touched = live_.now;
+    idle_.add(live->idle, *live, live_.now);
+    if (durable != nullptr && is_finished(durable->record.status))
+      ended_.emplace_back(last_position_, *live->id);
+  }
   if (!next.effects.empty())
     hold_effects(last_position_, std::move(next.effects));
+}
+
+/// An execution that continues as new may leave activities behind that have not
+/// begun. Their inputs are removed with its history.
+void partition_processor::keep_inputs(turn& next) {
+  for (const instance_write& write : next.writes.instances) {
+    if (!write.reset)
+      continue;
+    // Those that the host does not have yet: of this turn, and of earlier turns
+    // that are not durable.
+    const auto keep = [&write](std::vector<effect>& effects) {
+      for (effect& one : effects)
+        if (auto* activity = std::get_if<activity_effect>(&one);
+            activity != nullptr && activity->item.instance == write.id)
+          activity->item.scheduled_event = 0; // keeps its input in memory
+    };
+    keep(next.effects);
+    const stored_instance* before = durable().find(write.id);
+    if (before == nullptr
+        || std::none_of(before->tasks.begin(), before->tasks.end(),
+                        [](const auto& task) {
+                          return task.second.kind == task_kind::activity;
+                        }))
+      continue;
+    for (auto& [position, effects] : held_)
+      keep(effects);
+    host_.keep_inputs(write.id);
+  }
 }
 
 /// Fills in the status in the read effects for instances that this turn writes,
@@ -387,6 +490,10 @@ void partition_processor::hold_effects(journal_position until,
     return;
   }
   auto& held = held_[until];
+  if (held.empty()) {
+    held = std::move(effects);
+    return;
+  }
   held.insert(held.end(), std::make_move_iterator(effects.begin()),
               std::make_move_iterator(effects.end()));
 }
@@ -400,11 +507,13 @@ void partition_processor::perform(effect& due) {
       else if constexpr (std::is_same_v<type, read_effect>)
         perform_read(x);
       else if constexpr (std::is_same_v<type, activity_effect>)
-        host_.run_activity(std::move(x.item));
+        run_activity(std::move(x.item));
       else if constexpr (std::is_same_v<type, outbox_effect>)
-        send_from_outbox(std::move(x.message));
+        send_from_outbox(x.to, x.last);
       else if constexpr (std::is_same_v<type, acknowledge_effect>)
         host_.acknowledge({durable().config.id, x.sequence}, x.to);
+      else if constexpr (std::is_same_v<type, statement_effect>)
+        perform_statement(x);
       else
         host_.log(x.level, x.text);
     },
@@ -420,130 +529,28 @@ void partition_processor::perform_read(const read_effect& read) {
     host_.answer(to, answer);
 }
 
-// --- Timers and time limits -------------------------------------------------
-
-/// Returns true if a start or a message that arrived at `since` or earlier
-/// still waits for a turn of the instance.
-bool partition_processor::has_waited_since(timestamp since,
-                                           const instance_id& id) const {
-  const auto found = live_.instances.find(id);
-  if (found == live_.instances.end())
-    return false;
-  const live_instance& instance = found->second;
-  return (instance.starting && instance.starting->accepted_at <= since)
-         || std::any_of(instance.arrived.begin(), instance.arrived.end(),
-                        [&](const arrived_message& message) {
-                          return message.since <= since;
-                        });
-}
-
-void partition_processor::process_due(timestamp at) {
-  // Skip entries whose turn has already run.
-  while (!live_.turn_waits.empty()) {
-    const auto& [since, id] = live_.turn_waits.front();
-    const bool waits = has_waited_since(since, id);
-    if (waits && since + durable().config.turn_wait_max > at)
-      break;
-    const instance_id due = std::move(live_.turn_waits.front().second);
-    live_.turn_waits.pop_front();
-    if (waits)
-      persist_pending(due, at);
-  }
-  while (!live_.timers.empty() && live_.timers.begin()->fire_at <= at) {
-    const due_task due = *live_.timers.begin();
-    live_.timers.erase(live_.timers.begin());
-    load(due.instance, at);
-    emit(step_timer_due(durable(), live_, due, at), due.instance, at);
-  }
-  if (live_.timers_until - at < durable().config.timer_horizon / 2)
-    extend_timer_horizon(at);
-  // If no other turn has journaled the acknowledgements before
-  // `acknowledge_at_`, they are journaled in a turn of their own.
-  if (acknowledge_at_ && *acknowledge_at_ <= at) {
-    turn alone;
-    for (const auto& [to, sequence] : live_.acknowledged)
-      alone.writes.outbox_acknowledged.push_back({to, sequence});
-    live_.acknowledged.clear();
-    acknowledge_at_.reset();
-    if (!alone.writes.outbox_acknowledged.empty())
-      journal_turn(alone, at);
-  }
-  while (!turns_out_.empty()
-         && turns_out_.front().since + durable().config.turn_stuck_time <= at) {
-    const turn_out_since out = std::move(turns_out_.front());
-    turns_out_.pop_front();
-    // Skip turns that have ended or become void.
-    const loaded_instance loaded = find(out.id);
-    if (!loaded || !loaded.live->turn_out || loaded.live->number != out.number)
-      continue;
-    loaded.live->stuck_reported = true;
-    host_.log(
-      log_level::warning,
-      "instance \"" + out.id + "\" has been running one turn for more than "
-        + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
-                           durable().config.turn_stuck_time)
-                           .count())
-        + " s; its orchestrator may block or loop without an await. The "
-          "instance can be terminated.");
-  }
-}
-
-void partition_processor::extend_timer_horizon(timestamp at) {
-  // From here on, `apply` adds new timers up to the new `timers_until` to the
-  // state. Timers of earlier turns are loaded from the journal once those turns
-  // are durable.
-  const timestamp until = at + durable().config.timer_horizon;
-  refills_.push_back({last_position_, live_.timers_until, until});
-  live_.timers_until = until;
-  while (!refills_.empty() && refills_.front().until <= durable_position_)
-    load_timers();
-}
-
-void partition_processor::load_timers() {
-  const timer_refill range = refills_.front();
-  refills_.pop_front();
-  auto found = reader_.due(durable().config.id, range.after, range.last);
-  if (!found) {
-    host_.log(log_level::error, found.error().message);
-    return;
-  }
-  live_.timers.insert(found->begin(), found->end());
-}
-
-wake_time partition_processor::wake_at() const {
-  // The partition wakes up, at the latest, when half of the timer horizon has
-  // passed; it then loads further timers.
-  timestamp at = live_.timers_until - durable().config.timer_horizon / 2;
-  const auto sooner = [&](timestamp other) { at = std::min(at, other); };
-  if (!live_.timers.empty())
-    sooner(live_.timers.begin()->fire_at);
-  if (acknowledge_at_)
-    sooner(*acknowledge_at_);
-  if (!turns_out_.empty())
-    sooner(turns_out_.front().since + durable().config.turn_stuck_time);
-  if (!idle_.empty())
-    sooner(idle_.front().since + durable().config.idle_instance_time_max);
-  if (live_.turn_waits.empty())
-    return {at, false};
-  const timestamp turn_due
-    = live_.turn_waits.front().first + durable().config.turn_wait_max;
-  return turn_due < at ? wake_time{turn_due, true} : wake_time{at, false};
-}
-
 // --- Dispatching turns to instances -----------------------------------------
 
 void partition_processor::dispatch(timestamp at) {
+  if (is_agreeing())
+    return; // the instances stay runnable
   // Runs after all messages of the batch, so that results that arrived
   // together become one turn.
   for (const instance_id& id : std::exchange(live_.runnable, {}))
     if (const loaded_instance loaded = find(id)) {
       loaded.live->queued = false;
-      dispatch_one(id, loaded, at);
+      if (!durable().config.paused)
+        dispatch_one(id, loaded, at);
     }
 }
 
 void partition_processor::dispatch_one(const instance_id& id,
                                        loaded_instance loaded, timestamp at) {
+  if (!live_.outbox_waits.empty() && !loaded.live->starting
+      && live_.outbox_waits.contains(id))
+    return;
+  if (waits_for_name(id, loaded, at))
+    return;
   // A replay reads the history from the journal, so the newest turn must be
   // durable first; on_durable makes the instance runnable again.
   const bool replays = !loaded.live->warm && !loaded.live->starting
@@ -552,12 +559,18 @@ void partition_processor::dispatch_one(const instance_id& id,
     replays_waiting_.push_back(id);
     return;
   }
-  auto item = next_turn(id, loaded, at);
+  auto item = next_turn(id, loaded, at, live_.now);
   if (!item)
     return;
   if (item->cold && item->history.empty()) {
     ++live_.counters.replays;
     auto history = reader_.history(durable().config.id, id);
+    if (history.code() == errc::storage_damaged) {
+      const error named
+        = note_damage(id, partition_damage::extent::set_aside, history.error());
+      emit(step_set_aside(live_, id, loaded, named), id, at);
+      return;
+    }
     if (!history) { // hold the instance with the storage error as the reason
       turn_outcome held;
       held.instance = id;
@@ -569,8 +582,8 @@ void partition_processor::dispatch_one(const instance_id& id,
     }
     item->history = std::move(*history);
   }
-  turns_out_.push_back({at, id, item->number});
-  idle_.add(loaded.live->idle, *loaded.live, at);
+  turns_out_.push_back({live_.now, id, item->number});
+  idle_.add(loaded.live->idle, *loaded.live, live_.now);
   host_.run_turn(std::move(*item));
 }
 
@@ -582,19 +595,6 @@ void partition_processor::drop_runs() {
     if (!loaded || !loaded.live->turn_out)
       host_.drop_run(id);
   }
-}
-
-std::vector<std::pair<instance_id, std::string>>
-partition_processor::stuck() const {
-  std::vector<std::pair<instance_id, std::string>> found;
-  for (const auto& [id, instance] : live_.instances) {
-    const stored_instance* stored = durable().find(id);
-    if (instance.turn_out && instance.stuck_reported)
-      found.emplace_back(id, "one turn has been running for a long time");
-    else if (stored != nullptr && !stored->record.held.empty())
-      found.emplace_back(id, stored->record.held);
-  }
-  return found;
 }
 
 } // namespace perdura::actors

@@ -2,6 +2,9 @@
 #include "actors/authoring/json_text_check.hpp"
 #include "actors/partition/steps.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace perdura::actors {
 
 using namespace persistence;
@@ -46,7 +49,7 @@ turn terminate(const durable_partition& durable, volatile_partition& live,
   instance_record& record = draft.record();
   record.output_event = draft.append(now, execution_terminated{output});
   record.status = runtime_status::terminated;
-  record.ended_at = now;
+  record.ended_at = std::max(now, record.last_updated_at);
   record.turn_due = false;
   record.held.clear();
   add_child_ended(durable, out, record, true, "",
@@ -60,30 +63,22 @@ turn terminate(const durable_partition& durable, volatile_partition& live,
   return out;
 }
 
-/// Adds the answer of a successful control operation, and records it for
-/// repeats of the request.
-void answer_done(turn& out, const instance_id& id, const request_id& request,
-                 reply_to from) {
+/// Adds the answer of a successful control operation.
+void answer_done(turn& out, const instance_id& id, reply_to from) {
   management_answer answer;
   answer.id = id;
-  if (!request.empty())
-    out.writes.instances.front().requests.push_back(
-      {request, errc::ok, id, {}});
   add_answers(out, {from}, answer);
 }
 
-/// Returns the answer of a control operation that must not run: the instance
-/// does not exist or is finished, or the request is a repeat. Empty means
-/// that the operation may run.
+/// Returns the answer of a control operation that must not run, because the
+/// instance does not exist or is finished. Empty means that the operation may
+/// run.
 std::optional<turn> refuse_control(const durable_partition& durable,
                                    volatile_partition& live,
-                                   const instance_id& id,
-                                   const request_id& request, reply_to from) {
+                                   const instance_id& id, reply_to from) {
   const loaded_instance loaded = find(durable, live, id);
   if (!loaded || !loaded.durable)
     return refuse_not_found(from, id);
-  if (auto before = repeated_answer(*loaded.durable, request))
-    return answer_only(from, std::move(*before));
   if (is_finished(loaded.durable->record.status))
     return refuse_finished(from, id, loaded.durable->record);
   return std::nullopt;
@@ -104,7 +99,7 @@ turn step_persist_pending(volatile_partition& live, const instance_id& id,
   management_answer answer;
   answer.id = id;
   for (arrived_message& message : loaded.live->arrived) {
-    draft.remember(message.request, answer);
+    record_answer(out, message.request, answer);
     add_answers(out, message.replies, answer);
     if (message.source)
       out.sources.push_back(*message.source);
@@ -123,17 +118,68 @@ turn step_persist_pending(volatile_partition& live, const instance_id& id,
   return out;
 }
 
+turn step_set_aside(volatile_partition& live, const instance_id& id,
+                    loaded_instance loaded, const error& reason) {
+  discard_run(live, id, loaded);
+  loaded.live->held_in_process = true;
+  turn out;
+  const auto waiting = live.waiters.find(id);
+  if (waiting == live.waiters.end())
+    return out;
+  management_answer answer;
+  answer.id = id;
+  answer.code = reason.code;
+  answer.message = reason.message;
+  for (const waiter& one : waiting->second)
+    out.effects.push_back(answer_effect{one.to, answer});
+  live.waiters.erase(waiting);
+  return out;
+}
+
 turn step_terminate(const durable_partition& durable, volatile_partition& live,
                     const terminate_instance& request, reply_to from,
                     timestamp now) {
-  if (auto refused
-      = refuse_control(durable, live, request.id, request.request, from))
-    return std::move(*refused);
-  const loaded_instance loaded = find(durable, live, request.id);
-  turn out = terminate(durable, live, request.id, loaded, request.reason,
-                       request.recursive, now);
-  answer_done(out, request.id, request.request, from);
-  return out;
+  const instance_id& id = request.id;
+  const loaded_instance loaded = find(durable, live, id);
+  const bool ends_tree = request.recursive && loaded && loaded.durable
+                         && may_have_children(loaded.durable->record);
+  // The instances below a finished one may still run.
+  const bool is_ended = ends_tree && is_finished(loaded.durable->record.status);
+  if (!is_ended)
+    if (auto refused = refuse_control(durable, live, id, from))
+      return std::move(*refused);
+  turn out;
+  if (ends_tree) {
+    const instance_record& record = loaded.durable->record;
+    const tree_top top = top_of(id, record);
+    const partition_rules& rules = durable.meta.rules;
+    if (find_tree_above(rules, record.place) == nullptr) {
+      if (find_tree(rules, top) == nullptr)
+        if (auto full = full_of_trees_text(durable, id); !full.empty())
+          return refuse(from, errc::limit_exceeded, std::move(full));
+      add_tree_end(durable, out, top, request.reason, now);
+    }
+  }
+  if (is_ended) {
+    answer_done(out, id, from);
+    return out;
+  }
+  turn ended = terminate(durable, live, id, loaded, request.reason,
+                         request.recursive, now);
+  ended.writes.rules = std::move(out.writes.rules);
+  std::move(out.writes.outbox.begin(), out.writes.outbox.end(),
+            std::back_inserter(ended.writes.outbox));
+  answer_done(ended, id, from);
+  return ended;
+}
+
+turn step_end_member(const durable_partition& durable, volatile_partition& live,
+                     const instance_id& id, const std::string& reason,
+                     timestamp now) {
+  const loaded_instance loaded = find(durable, live, id);
+  if (!loaded || !loaded.durable || is_finished(loaded.durable->record.status))
+    return {};
+  return terminate(durable, live, id, loaded, reason, true, now);
 }
 
 turn step_child_terminate(const durable_partition& durable,
@@ -149,12 +195,52 @@ turn step_child_terminate(const durable_partition& durable,
   return out;
 }
 
+turn step_hold(const durable_partition& durable, volatile_partition& live,
+               const instance_id& id, const std::string& reason,
+               timestamp now) {
+  const loaded_instance loaded = find(durable, live, id);
+  if (!loaded || !loaded.durable || is_finished(loaded.durable->record.status)
+      || loaded.live->held_in_process)
+    return {};
+  loaded.live->held_in_process = true;
+  turn out;
+  instance_draft draft(id, *loaded.durable);
+  draft.record().held = reason;
+  draft.record().turn_due = true;
+  out.writes.instances.push_back(std::move(draft).finish(now));
+  out.effects.push_back(
+    log_effect{log_level::error, "instance \"" + id + "\" is held: " + reason});
+  return out;
+}
+
+turn step_release(const durable_partition& durable, volatile_partition& live,
+                  const release_instance_request& request, reply_to from,
+                  timestamp now) {
+  if (auto refused = refuse_control(durable, live, request.id, from))
+    return std::move(*refused);
+  const loaded_instance loaded = find(durable, live, request.id);
+  if (!loaded.live->held_in_process && loaded.durable->record.held.empty()) {
+    management_answer answer;
+    answer.id = request.id;
+    return answer_only(from, answer);
+  }
+  loaded.live->held_in_process = false;
+  turn out;
+  instance_draft draft(request.id, *loaded.durable);
+  draft.record().held.clear();
+  if (draft.record().status != runtime_status::pending)
+    draft.record().turn_due |= draft.has_deliverable();
+  out.writes.instances.push_back(std::move(draft).finish(now));
+  answer_done(out, request.id, from);
+  make_runnable(live, *loaded.live);
+  return out;
+}
+
 // A turn that is running ends normally; `next_turn` dispatches no further one.
 turn step_suspend(const durable_partition& durable, volatile_partition& live,
                   const suspend_instance& request, reply_to from,
                   timestamp now) {
-  if (auto refused
-      = refuse_control(durable, live, request.id, request.request, from))
+  if (auto refused = refuse_control(durable, live, request.id, from))
     return std::move(*refused);
   const loaded_instance loaded = find(durable, live, request.id);
   management_answer answer;
@@ -174,14 +260,13 @@ turn step_suspend(const durable_partition& durable, volatile_partition& live,
   record.status_resumed = record.status; // restored by resume
   record.status = runtime_status::suspended;
   out.writes.instances.push_back(std::move(draft).finish(now));
-  answer_done(out, request.id, request.request, from);
+  answer_done(out, request.id, from);
   return out;
 }
 
 turn step_resume(const durable_partition& durable, volatile_partition& live,
                  const resume_instance& request, reply_to from, timestamp now) {
-  if (auto refused
-      = refuse_control(durable, live, request.id, request.request, from))
+  if (auto refused = refuse_control(durable, live, request.id, from))
     return std::move(*refused);
   const loaded_instance loaded = find(durable, live, request.id);
   management_answer answer;
@@ -203,7 +288,7 @@ turn step_resume(const durable_partition& durable, volatile_partition& live,
   if (record.status != runtime_status::pending)
     record.turn_due |= draft.has_deliverable();
   out.writes.instances.push_back(std::move(draft).finish(now));
-  answer_done(out, request.id, request.request, from);
+  answer_done(out, request.id, from);
   // The scheduled time may have come while the instance was suspended; if the
   // instance was evicted after that time, `start_due` is no longer set.
   const auto& tasks = loaded.durable->tasks;
@@ -226,8 +311,6 @@ turn step_purge(const durable_partition& durable, volatile_partition& live,
         + to_string(loaded.durable ? loaded.durable->record.status
                                    : runtime_status::pending)
         + "; only a finished one can be purged. Terminate it first.");
-  // The answer is not recorded for repeats, because the instance that would
-  // keep it is deleted: a repeat gets errc::not_found.
   turn out;
   instance_write write;
   write.id = request.id;

@@ -2,6 +2,8 @@
 #include "actors/partition/steps.hpp"
 #include "persistence/records/text.hpp"
 
+#include <algorithm>
+
 namespace perdura::actors {
 
 using namespace persistence;
@@ -140,21 +142,20 @@ turn accept_result(const durable_partition& durable, volatile_partition& live,
 
 turn step_raise_event(const durable_partition& durable,
                       volatile_partition& live, const raise_event& event,
-                      reply_to from, timestamp now) {
+                      const request_identity& identity, reply_to from,
+                      timestamp now) {
   const loaded_instance loaded = find(durable, live, event.id);
   if (!loaded || (!loaded.durable && !loaded.live->starting))
     return refuse_not_found(from, event.id);
-  if (!loaded.live->starting) {
-    if (auto before = repeated_answer(*loaded.durable, event.request))
-      return answer_only(from, std::move(*before));
-    if (is_finished(loaded.durable->record.status))
-      return refuse_finished(from, event.id, loaded.durable->record);
-  }
+  if (!loaded.live->starting && is_finished(loaded.durable->record.status))
+    return refuse_finished(from, event.id, loaded.durable->record);
   // If this is a repeat of a request whose event is not durable yet, both get
   // the same answer.
-  if (!event.request.empty())
+  if (identity)
     for (arrived_message& other : loaded.live->arrived)
-      if (other.request == event.request) {
+      if (other.request.key == identity.key) {
+        if (other.request != identity)
+          return refuse_reused(from, event.id, event.request);
         other.replies.push_back(from);
         return {};
       }
@@ -168,8 +169,7 @@ turn step_raise_event(const durable_partition& durable,
   arrived_message message;
   message.event = {now, event_raised{event.name, event.data}};
   message.replies.push_back(from);
-  message.request = event.request;
-  message.since = now;
+  message.request = identity;
   return accept_event(durable, live, event.id, loaded, std::move(message), now);
 }
 
@@ -198,7 +198,6 @@ turn step_event_send(const durable_partition& durable, volatile_partition& live,
   arrived_message message;
   message.event = {now, event_raised{event.name, event.input}};
   message.source = source;
-  message.since = now;
   return accept_event(durable, live, id, loaded, std::move(message), now);
 }
 
@@ -207,7 +206,6 @@ turn step_activity_result(const durable_partition& durable,
                           const activity_result& result, timestamp now) {
   arrived_message message;
   message.event = {now, result.outcome};
-  message.since = now;
   return accept_result(durable, live, result.instance, result.execution,
                        std::move(message), now);
 }
@@ -225,7 +223,6 @@ turn step_child_ended(const durable_partition& durable,
     message.event.body
       = sub_orchestration_instance_completed{ended.sequence, ended.result};
   message.source = source;
-  message.since = now;
   return accept_result(durable, live, id, ended.execution, std::move(message),
                        now);
 }
@@ -238,7 +235,7 @@ turn step_timer_due(const durable_partition& durable, volatile_partition& live,
   auto task = loaded.durable->tasks.find(due.sequence);
   // The timer was cancelled, or belongs to an earlier execution.
   if (task == loaded.durable->tasks.end()
-      || task->second.fire_at != due.fire_at)
+      || due_of(task->second) != due.fire_at)
     return {};
   // The first turn closes the task of a scheduled start; nothing is journaled
   // before that turn.
@@ -248,8 +245,9 @@ turn step_timer_due(const durable_partition& durable, volatile_partition& live,
     return {};
   }
   arrived_message message;
-  message.event = {now, timer_fired{due.sequence, due.fire_at}};
-  message.since = now;
+  // The wall clock may have been set back since the timer was created.
+  message.event = {std::max(now, task->second.fire_at),
+                   timer_fired{due.sequence, task->second.fire_at}};
   return accept_result(durable, live, due.instance,
                        loaded.durable->record.execution, std::move(message),
                        now);

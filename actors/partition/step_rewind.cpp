@@ -159,6 +159,7 @@ void open_reruns(const durable_partition& durable, volatile_partition& live,
     item.sequence = one.new_sequence;
     item.name = scheduled.name;
     item.input = scheduled.input;
+    item.scheduled_event = *place;
     item.time_out = scheduled.time_out;
     item.start_time_out = scheduled.start_time_out;
     out.effects.push_back(activity_effect{std::move(item)});
@@ -232,9 +233,6 @@ turn step_rewind(const durable_partition& durable, volatile_partition& live,
   const loaded_instance loaded = find(durable, live, request.id);
   if (!loaded || (!loaded.durable && !loaded.live->starting))
     return refuse_not_found(from, request.id);
-  if (!loaded.live->starting)
-    if (auto before = repeated_answer(*loaded.durable, request.request))
-      return answer_only(from, std::move(*before));
   const runtime_status status = loaded.live->starting
                                   ? runtime_status::pending
                                   : loaded.durable->record.status;
@@ -242,6 +240,12 @@ turn step_rewind(const durable_partition& durable, volatile_partition& live,
     return refuse(from, errc::not_failed,
                   "Instance \"" + request.id + "\" is " + to_string(status)
                     + "; only a failed one can be rewound.");
+  if (const auto* tree
+      = find_tree_above(durable.meta.rules, loaded.durable->record.place))
+    return refuse(from, errc::not_failed,
+                  "Instance \"" + request.id
+                    + "\" was not rewound: an ancestor of it in the tree of \""
+                    + tree->top.root + "\" was terminated just now.");
   if (auto full = full_for_rewind(request.id, *loaded.durable, request.reason);
       !full.empty())
     return refuse(from, errc::limit_exceeded, std::move(full));
@@ -249,9 +253,6 @@ turn step_rewind(const durable_partition& durable, volatile_partition& live,
     = rewind(durable, live, request.id, loaded, request.reason, history, now);
   management_answer answer;
   answer.id = request.id;
-  if (!request.request.empty())
-    out.writes.instances.front().requests.push_back(
-      {request.request, errc::ok, request.id, {}});
   add_answers(out, {from}, answer);
   return out;
 }
@@ -275,6 +276,13 @@ turn step_child_rewind(const durable_partition& durable,
   if (loaded.live->starting || !is_finished(loaded.durable->record.status))
     return mark_only(source); // the child reports its outcome when it finishes
   const instance_record& record = loaded.durable->record;
+  if (const auto* tree = find_tree_above(durable.meta.rules, record.place)) {
+    turn out = mark_only(source);
+    add_child_ended(
+      durable, out, link, true, "",
+      {"terminated", "\"" + id + "\" was terminated: " + tree->reason});
+    return out;
+  }
   if (record.status == runtime_status::failed) {
     if (auto full = full_for_rewind(id, *loaded.durable, request.reason);
         !full.empty()) {

@@ -26,7 +26,8 @@ void accept_start(volatile_partition& live, const instance_id& id,
   if (start.source)
     live.marks_pending[start.source->from].push_back(
       {start.source->sequence, id});
-  live.turn_waits.emplace_back(start.accepted_at, id);
+  start.since = live.now;
+  live.turn_waits.emplace_back(start.since, id);
   loaded.starting = std::move(start);
   make_runnable(live, loaded);
   ++live.counters.starts;
@@ -58,37 +59,55 @@ turn schedule_start(volatile_partition& live, const instance_id& id,
   answer.id = id;
   answer.execution = started.execution;
   answer.created = true;
-  draft.remember(start.request, answer);
+  record_answer(out, start.request, answer);
   out.writes.instances.push_back(std::move(draft).finish(now));
   add_answers(out, start.replies, answer);
   return out;
+}
+
+/// Adds a get-or-start request to a start that is not durable yet. A repeat of
+/// a request that was added before is not recorded again.
+turn join_start(arrived_start& first, const start_instance& start,
+                const request_identity& identity, reply_to from) {
+  joined_start joined{from, identity};
+  if (identity)
+    for (const joined_start& other : first.joined)
+      if (other.request.key == identity.key) {
+        if (other.request != identity)
+          return refuse_reused(from, start.id, start.request);
+        joined.request = {};
+        break;
+      }
+  first.joined.push_back(joined);
+  return {};
 }
 
 } // namespace
 
 turn step_start_instance(const durable_partition& durable,
                          volatile_partition& live, const start_instance& start,
-                         reply_to from, timestamp now) {
+                         const request_identity& identity, reply_to from,
+                         timestamp now) {
   if (const loaded_instance loaded = find(durable, live, start.id)) {
     if (loaded.live->starting) {
+      arrived_start& first = *loaded.live->starting;
       // If this is a repeat of the request that caused the start, both get the
       // same answer.
-      if (!start.request.empty()
-          && loaded.live->starting->request == start.request) {
-        loaded.live->starting->replies.push_back(from);
+      if (identity && first.request.key == identity.key) {
+        if (first.request != identity)
+          return refuse_reused(from, start.id, start.request);
+        first.replies.push_back(from);
         return {};
       }
       // The start in `loaded.live->starting` came first: this request joins it
       // or is refused because of it. In both cases the answer is sent when the
       // turn that contains the first start is durable.
-      auto& others = start.get_or_start ? loaded.live->starting->joined
-                                        : loaded.live->starting->refused;
-      others.push_back(from);
+      if (start.get_or_start)
+        return join_start(first, start, identity, from);
+      first.refused.push_back(from);
       return {};
     }
     if (loaded.durable) {
-      if (auto before = repeated_answer(*loaded.durable, start.request))
-        return answer_only(from, std::move(*before));
       const instance_record& record = loaded.durable->record;
       if (!is_finished(record.status)) {
         if (!start.get_or_start)
@@ -109,9 +128,10 @@ turn step_start_instance(const durable_partition& durable,
     return refuse(from, version.error().code, version.error().message);
 
   arrived_start accepted;
-  accepted.accepted_at = now;
+  accepted.accepted_at
+    = start_time_of(durable, start.id, durable.find(start.id), {}, now);
   accepted.replies.push_back(from);
-  accepted.request = start.request;
+  accepted.request = identity;
   execution_started started;
   started.name = start.name;
   started.version = *version;
@@ -120,7 +140,7 @@ turn step_start_instance(const durable_partition& durable,
   // If the scheduled time has passed, the start is an ordinary one.
   if (start.scheduled_at > now)
     started.scheduled_at = start.scheduled_at;
-  accepted.started = {now, std::move(started)};
+  accepted.started = {accepted.accepted_at, std::move(started)};
   if (start.scheduled_at > now)
     return schedule_start(live, start.id, std::move(accepted), now);
   accept_start(live, start.id, std::move(accepted));
@@ -140,6 +160,12 @@ turn step_child_start(const durable_partition& durable,
                     {std::move(type), std::move(why)});
     return out;
   };
+  if (const auto* tree = find_tree_above(durable.meta.rules, start.place))
+    return refused("terminated",
+                   "Sub-orchestration \"" + id + "\" of \"" + start.name
+                     + "\" was not started: an ancestor of it in the tree of "
+                       "\""
+                     + start.place.root + "\" was terminated: " + tree->reason);
   if (const loaded_instance loaded = find(durable, live, id))
     if (loaded.live->starting
         || (loaded.durable && !is_finished(loaded.durable->record.status)))
@@ -158,7 +184,8 @@ turn step_child_start(const durable_partition& durable,
   if (!version)
     return refused("unknown_orchestrator", version.error().message);
   arrived_start accepted;
-  accepted.accepted_at = now;
+  accepted.accepted_at
+    = start_time_of(durable, id, durable.find(id), start.place, now);
   accepted.place = start.place;
   accepted.source = source;
   execution_started started;
@@ -170,7 +197,7 @@ turn step_child_start(const durable_partition& durable,
   started.execution
     = next_execution(start.parent.execution + ":" + id, start.parent.sequence);
   started.parent = start.parent;
-  accepted.started = {now, std::move(started)};
+  accepted.started = {accepted.accepted_at, std::move(started)};
   accept_start(live, id, std::move(accepted));
   return {};
 }

@@ -47,7 +47,7 @@ void answer_message(turn_in_progress& t, arrived_message& message,
   answer.code = code;
   answer.message = why;
   answer.id = t.id;
-  t.draft.remember(message.request, answer);
+  record_answer(t.out, message.request, answer);
   add_answers(t.out, message.replies, answer);
   if (message.source)
     t.out.sources.push_back(*message.source);
@@ -107,35 +107,29 @@ void apply_decision(turn_in_progress& t, task_scheduled& x) {
   open_task task{task_kind::activity, x.name, {}, {}, 0, x.attempt};
   const task_sequence sequence = x.sequence;
   task.scheduled_event = t.draft.append(t.now, std::move(x));
+  item.scheduled_event = task.scheduled_event;
   t.draft.open(sequence, std::move(task));
   t.out.effects.push_back(activity_effect{std::move(item)});
   ++t.live.counters.activities;
 }
 
-// A timer has no effect: `apply` adds it to `volatile_partition::timers`; see
-// follow_timers.
+// A timer has no effect: the processor adds it to the timers in memory; see
+// follow_timers. A delay counts from the time of the turn.
 void apply_decision(turn_in_progress& t, timer_created& x) {
   open_task task{task_kind::timer, {}, x.fire_at, {}, 0, 1};
+  task.absolute = x.absolute;
+  if (!x.absolute)
+    task.due
+      = t.loaded.live->turn_elapsed + (x.fire_at - t.loaded.live->turn_now);
   const task_sequence sequence = x.sequence;
   task.scheduled_event = t.draft.append(t.now, std::move(x));
   t.draft.open(sequence, std::move(task));
 }
 
-/// Returns the place of a child of the instance.
-tree_place place_of_child(const instance_id& id,
-                          const instance_record& record) {
-  tree_place place = record.place;
-  if (place.root.empty()) {
-    place.root = id;
-    place.root_created_at = record.created_at;
-  }
-  ++place.depth;
-  return place;
-}
-
 void apply_decision(turn_in_progress& t,
                     sub_orchestration_instance_created& x) {
-  const instance_record& record = t.draft.record();
+  instance_record& record = t.draft.record();
+  record.children = child_starts::some;
   add_outbox(t.durable, t.out, x.instance,
              child_start{x.name, x.version, x.input,
                          parent_link{t.id, record.execution, x.sequence},
@@ -188,6 +182,8 @@ void discard_coroutine(turn_in_progress& t) {
 /// the code did not consume: events are refused, results are moved to the inbox
 /// if `keep_results`, and dropped otherwise.
 void refuse_undelivered(turn_in_progress& t, bool keep_results) {
+  if (t.loaded.live->arrived.empty())
+    return;
   const std::string why = "Instance \"" + t.id + "\" is "
                           + to_string(t.draft.record().status)
                           + "; it accepts no further requests.";
@@ -212,12 +208,12 @@ void complete(turn_in_progress& t, completed_result& result) {
   t.draft.close_all();
   drop_undelivered_results(t);
   instance_record& record = t.draft.record();
+  add_child_ended(t.durable, t.out, record, false, result.result, {});
   record.output_event = t.draft.append(
-    t.now,
-    execution_completed{completion_status::completed, result.result, {}});
+    t.now, execution_completed{
+             completion_status::completed, std::move(result.result), {}});
   t.set_status(runtime_status::completed);
   record.ended_at = t.now;
-  add_child_ended(t.durable, t.out, record, false, result.result, {});
   finish_turn(t);
   refuse_undelivered(t, false);
   discard_coroutine(t);
@@ -382,8 +378,10 @@ turn hold_instance(volatile_partition& live, const instance_id& id,
 
 } // namespace
 
-std::optional<orchestration_work_item>
-next_turn(const instance_id& id, loaded_instance loaded, timestamp now) {
+std::optional<orchestration_work_item> next_turn(const instance_id& id,
+                                                 loaded_instance loaded,
+                                                 timestamp now,
+                                                 elapsed_time elapsed) {
   if (loaded.live->turn_out || loaded.live->held_in_process)
     return std::nullopt;
   // A turn is due if the instance starts, if `turn_due` is set in its record
@@ -403,9 +401,15 @@ next_turn(const instance_id& id, loaded_instance loaded, timestamp now) {
   // not received.
   const inbox_sequence seen = loaded.live->warm ? loaded.live->delivered : 0;
   std::vector<delivery> deliveries;
+  // The wall clock may have been set back since the last turn.
+  timestamp turn_now = std::max(
+    now, loaded.live->starting ? loaded.live->starting->accepted_at
+                               : loaded.durable->record.last_updated_at);
   const auto offer = [&](inbox_sequence sequence, const history_event& event) {
     if (sequence <= seen)
       return;
+    if (const auto* fired = std::get_if<timer_fired>(&event.body))
+      turn_now = std::max(turn_now, fired->fire_at);
     due = due
           || (loaded.durable && !loaded.live->starting
               && loaded.durable->record.status != runtime_status::pending
@@ -424,7 +428,8 @@ next_turn(const instance_id& id, loaded_instance loaded, timestamp now) {
   orchestration_work_item item;
   item.instance = id;
   item.number = ++loaded.live->number;
-  item.now = now;
+  item.now = turn_now;
+  item.elapsed = elapsed;
   item.cold = !loaded.live->warm;
   if (loaded.live->starting) {
     item.history = {loaded.live->starting->started};
@@ -450,13 +455,14 @@ next_turn(const instance_id& id, loaded_instance loaded, timestamp now) {
   // until its outcome has arrived or is void.
   loaded.live->turn_out = true;
   loaded.live->stuck_reported = false;
-  loaded.live->turn_now = now;
+  loaded.live->turn_now = turn_now;
+  loaded.live->turn_elapsed = elapsed;
   loaded.live->warm = true;
   return item;
 }
 
 turn step_turn_completed(const durable_partition& durable,
-                         volatile_partition& live, turn_outcome outcome,
+                         volatile_partition& live, turn_outcome&& outcome,
                          timestamp now) {
   const loaded_instance loaded = find(durable, live, outcome.instance);
   if (!loaded || !loaded.live->turn_out
@@ -465,7 +471,7 @@ turn step_turn_completed(const durable_partition& durable,
                // purged while the turn was running
   loaded.live->turn_out = false;
   ++live.counters.orchestration_turns;
-  const instance_id id = outcome.instance;
+  const instance_id& id = outcome.instance;
   if (auto* held = std::get_if<held_result>(&outcome.result)) {
     if (!durable.config.nondeterminism_fails
         || held->reason.code != errc::nondeterministic)
@@ -473,21 +479,26 @@ turn step_turn_completed(const durable_partition& durable,
     outcome.result = failed_result{{"nondeterministic", held->reason.message}};
   }
 
+  if (!live.full_outboxes.empty())
+    if (auto waits = step_wait_for_outbox(durable, live, loaded, outcome, now))
+      return std::move(*waits);
+
   turn_in_progress t{durable,
                      live,
                      id,
                      loaded,
                      outcome,
-                     now,
+                     std::max(now, loaded.live->turn_now),
                      loaded.live->starting
                        ? instance_draft(id, *loaded.live->starting)
                        : instance_draft(id, *loaded.durable),
                      {},
                      loaded.live->starting.has_value()};
   t.suspended = t.draft.record().status == runtime_status::suspended;
-  // The turn has run, so the instance is not held any more.
-  t.draft.record().held.clear();
-  t.draft.append(loaded.live->turn_now, orchestrator_started{});
+  t.draft.append(
+    loaded.live->turn_now,
+    orchestrator_started{loaded.live->turn_now.time_since_epoch()
+                         - loaded.live->turn_elapsed.time_since_epoch()});
   if (loaded.live->starting)
     answer_start(t);
   else
@@ -529,13 +540,17 @@ turn step_turn_completed(const durable_partition& durable,
   }
   instance_record& record = t.draft.record();
   record.next_inbox = std::max(record.next_inbox, loaded.live->next_inbox);
+  // The turn has run, so the instance is not held any more, unless one of its
+  // activities has been held meanwhile.
+  if (!loaded.live->held_in_process || is_finished(record.status))
+    record.held.clear();
   record.turn_due
     = std::holds_alternative<continued_result>(outcome.result)
       || (!is_finished(record.status) && t.draft.has_deliverable());
   // The first turn answers the clients that wait for the start. The last turn
   // answers all waiting clients.
   add_wait_answers(live, t.out, id, is_finished(record.status));
-  t.out.writes.instances.push_back(std::move(t.draft).finish(now));
+  t.out.writes.instances.push_back(std::move(t.draft).finish(t.now));
   return std::move(t.out);
 }
 

@@ -57,25 +57,6 @@ turn mark_only(dedup_mark source) {
   return out;
 }
 
-std::optional<management_answer> repeated_answer(const stored_instance& stored,
-                                                 const request_id& request) {
-  if (request.empty())
-    return std::nullopt;
-  for (const request_record& known : stored.requests) {
-    if (known.id != request)
-      continue;
-    management_answer answer;
-    answer.code = known.code;
-    (known.code == errc::ok ? answer.id : answer.message) = known.detail;
-    // Only a recorded answer to a start contains an execution ID.
-    answer.execution = known.execution;
-    answer.created = !known.execution.empty();
-    answer.started = stored.record.status != runtime_status::pending;
-    return answer;
-  }
-  return std::nullopt;
-}
-
 void add_answers(turn& into, const std::vector<reply_to>& to,
                  const management_answer& answer) {
   for (const reply_to& one : to)
@@ -90,17 +71,22 @@ void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
   answer.execution = draft.record().execution;
   answer.created = true;
   answer.started = started;
-  draft.remember(start.request, answer);
+  record_answer(into, start.request, answer);
   add_answers(into, start.replies, answer);
   // A get-or-start request that joined this start gets the same instance, but
   // did not create it.
   answer.created = false;
-  add_answers(into, start.joined, answer);
-  answer.code = errc::already_exists;
-  answer.message = already_exists_text(id, runtime_status::pending);
-  answer.execution.clear();
-  answer.started = false;
-  add_answers(into, start.refused, answer);
+  for (const joined_start& each : start.joined) {
+    record_answer(into, each.request, answer);
+    add_answers(into, {each.from}, answer);
+  }
+  if (!start.refused.empty()) {
+    answer.code = errc::already_exists;
+    answer.message = already_exists_text(id, runtime_status::pending);
+    answer.execution.clear();
+    answer.started = false;
+    add_answers(into, start.refused, answer);
+  }
   if (start.source)
     into.sources.push_back(*start.source);
 }
@@ -161,6 +147,7 @@ void enqueue_message(volatile_partition& live, const instance_id& id,
   if (message.source)
     live.marks_pending[message.source->from].push_back(
       {message.source->sequence, id});
+  message.since = live.now;
   live.turn_waits.emplace_back(message.since, id);
   loaded.live->arrived.push_back(std::move(message));
   make_runnable(live, *loaded.live);
@@ -174,7 +161,7 @@ turn store_in_inbox(const instance_id& id, loaded_instance loaded,
   instance_draft draft(id, *loaded.durable);
   management_answer answer;
   answer.id = id;
-  draft.remember(message.request, answer);
+  record_answer(out, message.request, answer);
   draft.put_inbox(loaded.live->next_inbox++, std::move(message.event));
   // `turn_due` is not set for a pending instance, whose first turn runs at the
   // scheduled time, nor for a failed one, whose next turn runs after a rewind.

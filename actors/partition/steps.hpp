@@ -7,8 +7,9 @@
 ///
 /// Before a step runs, the caller loads the instance that the message
 /// concerns. If `find(durable, live, id)` is false, the step treats the
-/// instance as not existing. `now` is the time of the batch. Steps depend only
-/// on their arguments: they use no clock, no randomness and no I/O. Not
+/// instance as not existing. `now` is the wall-clock time of the batch, and
+/// `volatile_partition::now` its elapsed time. Steps depend only on their
+/// arguments: they use no clock, no randomness and no I/O. Not
 /// thread-safe.
 #pragma once
 
@@ -27,6 +28,28 @@ using persistence::event_send;
 using persistence::outbox_body;
 using persistence::runtime_status;
 
+// --- Requests with a request ID ---------------------------------------------
+
+/// Returns the hashes that identify the request; false if it has no request ID.
+/// The content does not include what a client chooses anew for each attempt.
+request_identity identity_of(const management_request& request);
+
+/// Answers a request whose key is recorded: with the recorded answer, or with
+/// errc::request_id_reused if the content is another one.
+turn step_repeat(const durable_partition& durable, volatile_partition& live,
+                 const management_request& request,
+                 const request_identity& identity,
+                 const persistence::request_row& known, reply_to from);
+
+/// Answers a request whose key is not recorded, if it must not be carried out:
+/// the answer was recorded by a program before format 3, or the bounds of
+/// recorded answers are reached. Empty means that it may be carried out.
+std::optional<turn> step_new_key(const durable_partition& durable,
+                                 volatile_partition& live,
+                                 const management_request& request,
+                                 const request_identity& identity,
+                                 reply_to from);
+
 // --- Starting ---------------------------------------------------------------
 
 /// Handles a client's start. The start is not durable yet: it waits for the
@@ -36,7 +59,8 @@ using persistence::runtime_status;
 /// for the name and version.
 turn step_start_instance(const durable_partition& durable,
                          volatile_partition& live, const start_instance& start,
-                         reply_to from, timestamp now);
+                         const request_identity& identity, reply_to from,
+                         timestamp now);
 
 /// Handles the start of a sub-orchestration. `source` is the sequence of the
 /// message from the parent's partition. A refusal is sent to the parent as a
@@ -53,7 +77,8 @@ turn step_child_start(const durable_partition& durable,
 /// errc::already_finished, or errc::limit_exceeded if the buffer is full.
 turn step_raise_event(const durable_partition& durable,
                       volatile_partition& live, const raise_event& event,
-                      reply_to from, timestamp now);
+                      const request_identity& identity, reply_to from,
+                      timestamp now);
 
 /// Handles an event that another orchestration sent. The event is dropped
 /// with a log line if no unfinished instance has the ID.
@@ -92,7 +117,10 @@ turn step_persist_pending(volatile_partition& live, const instance_id& id,
                           loaded_instance loaded, timestamp now);
 
 /// Terminates an unfinished instance. If a turn is running, its outcome is
-/// ignored when it arrives.
+/// ignored when it arrives. If the request is recursive, and the instance may
+/// have started sub-orchestrations, everything below it is terminated too, also
+/// below an instance that is finished. Answers errc::limit_exceeded if
+/// `ended_trees_max` trees of the partition are being terminated.
 turn step_terminate(const durable_partition& durable, volatile_partition& live,
                     const terminate_instance& request, reply_to from,
                     timestamp now);
@@ -103,6 +131,21 @@ turn step_child_terminate(const durable_partition& durable,
                           volatile_partition& live, const instance_id& id,
                           const child_terminate& request, dedup_mark source,
                           timestamp now);
+
+/// Terminates an unfinished instance, because it belongs to a terminated tree.
+turn step_end_member(const durable_partition& durable, volatile_partition& live,
+                     const instance_id& id, const std::string& reason,
+                     timestamp now);
+
+/// Holds the instance with the sentence: no turn of it is dispatched, until it
+/// is released or the process starts again.
+turn step_hold(const durable_partition& durable, volatile_partition& live,
+               const instance_id& id, const std::string& reason, timestamp now);
+
+/// Lets a held instance run again. Done if it is not held.
+turn step_release(const durable_partition& durable, volatile_partition& live,
+                  const release_instance_request& request, reply_to from,
+                  timestamp now);
 
 /// Suspends an unfinished instance: no further turn is dispatched. Answers
 /// errc::ok if it is suspended already, and errc::limit_exceeded if the history
@@ -116,6 +159,12 @@ turn step_suspend(const durable_partition& durable, volatile_partition& live,
 /// reason is always accepted.
 turn step_resume(const durable_partition& durable, volatile_partition& live,
                  const resume_instance& request, reply_to from, timestamp now);
+
+/// Stops an instance in memory whose rows are damaged: a running turn becomes
+/// void, no further turn is dispatched in this process, and the clients that
+/// wait for the instance get `reason`.
+turn step_set_aside(volatile_partition& live, const instance_id& id,
+                    loaded_instance loaded, const persistence::error& reason);
 
 /// Deletes a finished instance. Answers errc::not_finished otherwise.
 turn step_purge(const durable_partition& durable, volatile_partition& live,
@@ -142,20 +191,107 @@ turn step_child_rewind(const durable_partition& durable,
                        const std::vector<history_event>& history,
                        dedup_mark source, timestamp now);
 
+// --- Rules for many instances ------------------------------------------------
+
+/// Pauses an orchestrator by name or lets it run again, in this partition and,
+/// through the outbox, in all others. Done if that is so already. Answers
+/// errc::unknown_orchestrator if no code is registered for a name to pause, and
+/// errc::limit_exceeded if `paused_names_max` names are paused.
+turn step_pause(const durable_partition& durable,
+                const pause_orchestrator& request, reply_to from,
+                timestamp now);
+
+/// Handles a message of another partition about a rule.
+turn step_notice(const durable_partition& durable,
+                 const persistence::rule_notice& notice, dedup_mark source,
+                 timestamp now);
+
+/// Nothing of the tree is left in the partition `from`, which may be this one.
+/// Reports it to the tree's home. At home, when all partitions have reported,
+/// the rule is removed everywhere.
+turn step_tree_drained(const durable_partition& durable,
+                       const persistence::tree_top& top, partition_id from);
+
+/// Adds the rule and the messages that terminate everything below `top` in all
+/// partitions.
+void add_tree_end(const durable_partition& durable, turn& into,
+                  const persistence::tree_top& top, const std::string& reason,
+                  timestamp now);
+
+/// Returns the sentence of errc::limit_exceeded if `ended_trees_max` trees of
+/// the partition are being terminated; else an empty text.
+std::string full_of_trees_text(const durable_partition& durable,
+                               const instance_id& id);
+
+/// The sentence about a paused orchestrator in the list of stuck instances.
+std::string paused_text(const persistence::name_pause& rule);
+
+/// The same about a tree that some partitions have not ended yet.
+std::string unfinished_tree_text(const persistence::ended_tree& tree);
+
+/// False if the instance has never started a sub-orchestration.
+bool may_have_children(const instance_record& record);
+
+/// The instance and everything below it.
+persistence::tree_top top_of(const instance_id& id,
+                             const instance_record& record);
+
+/// The place of a child of the instance.
+tree_place place_of_child(const instance_id& id, const instance_record& record);
+
+/// The time at which a start is accepted: `now`, or a little later, so that the
+/// instance is distinguished from an earlier one with its ID whose children are
+/// being terminated. `before` is the instance that it replaces, or null.
+timestamp start_time_of(const durable_partition& durable, const instance_id& id,
+                        const stored_instance* before, const tree_place& place,
+                        timestamp now);
+
 // --- Turns ------------------------------------------------------------------
 
 /// Returns the next turn of the instance if one is due and none is running, and
 /// marks it as running. If the returned work item is cold and has an empty
-/// history, the caller must fill in the whole durable history.
-std::optional<orchestration_work_item>
-next_turn(const instance_id& id, loaded_instance loaded, timestamp now);
+/// history, the caller must fill in the whole durable history. The time of the
+/// turn is `now`, but not before an earlier turn of the instance nor before the
+/// time of a timer that has fired.
+std::optional<orchestration_work_item> next_turn(const instance_id& id,
+                                                 loaded_instance loaded,
+                                                 timestamp now,
+                                                 elapsed_time elapsed);
 
 /// Handles the outcome of a turn: its history, decisions and result become one
 /// turn of the partition. An outcome whose number is not that of the running
 /// turn is void and ignored.
 turn step_turn_completed(const durable_partition& durable,
-                         volatile_partition& live, turn_outcome outcome,
+                         volatile_partition& live, turn_outcome&& outcome,
                          timestamp now);
+
+// --- Waiting for space in an outbox -----------------------------------------
+
+/// The number of messages to a destination that it has not acknowledged.
+std::uint64_t unacknowledged(const durable_partition& durable,
+                             const volatile_partition& live, partition_id to);
+
+/// Notes that the outbox to a destination is full, if it is. Called when
+/// messages were added to it.
+void note_full_outbox(const durable_partition& durable,
+                      volatile_partition& live, partition_id to);
+
+/// If the outcome of a turn adds messages to a full outbox, or to one for which
+/// other turns wait, returns the turn that makes the instance wait: the outcome
+/// is dropped, the messages that it consumed enter the inbox, and the turn runs
+/// again later (`pop_outbox_waits`). Returns nothing if the outcome can be
+/// used.
+std::optional<turn> step_wait_for_outbox(const durable_partition& durable,
+                                         volatile_partition& live,
+                                         loaded_instance loaded,
+                                         const turn_outcome& outcome,
+                                         timestamp now);
+
+/// Removes and returns the instances whose turns need not wait any more: when
+/// an outbox is half empty, as many as fill it again, in the order in which
+/// they began to wait.
+std::vector<instance_id> pop_outbox_waits(const durable_partition& durable,
+                                          volatile_partition& live);
 
 // --- Shared by the steps ----------------------------------------------------
 
@@ -178,10 +314,21 @@ std::string full_history_text(const instance_id& id,
 /// partition and does nothing else.
 turn mark_only(dedup_mark source);
 
-/// Returns the recorded answer if the request was answered before. An empty
-/// request ID is never a repeat.
-std::optional<management_answer> repeated_answer(const stored_instance& stored,
-                                                 const request_id& request);
+/// Refuses a request whose request ID was used for another request to the
+/// instance.
+turn refuse_reused(reply_to to, const instance_id& id,
+                   const request_id& request);
+
+/// Records the answer in the turn, so that a repeat of the request gets it.
+/// Does nothing if the request has no ID. The processor adds the time and the
+/// window when it journals the turn.
+void record_answer(turn& into, const request_identity& request,
+                   const management_answer& answer);
+
+/// Records the answer to `from`, if the turn contains one that is not a
+/// refusal. Successes that change nothing are recorded too: the instance may
+/// have changed when the repeat arrives.
+void record_success(turn& into, const request_identity& request, reply_to from);
 
 /// Adds the answer for each non-empty entry of `to`.
 void add_answers(turn& into, const std::vector<reply_to>& to,

@@ -15,6 +15,7 @@ namespace perdura::actors {
 
 using persistence::dedup_mark;
 using persistence::log_level;
+using persistence::partition_id;
 using persistence::turn_writes;
 
 /// Answers a management request.
@@ -37,9 +38,10 @@ struct activity_effect {
   activity_work_item item;
 };
 
-/// Sends a message to the partition of another instance.
+/// Sends the messages to another partition, up to the sequence `last`.
 struct outbox_effect {
-  outbox_message message;
+  partition_id to{};
+  std::uint64_t last = 0;
 };
 
 /// Reports to another partition that its messages up to `sequence` are
@@ -47,6 +49,14 @@ struct outbox_effect {
 struct acknowledge_effect {
   partition_id to{};
   std::uint64_t sequence = 0;
+};
+
+/// States the numbers of the messages to and from another partition.
+struct statement_effect {
+  partition_id to{};
+  std::uint64_t mark = 0;
+  outbox_statement stated;
+  bool resends = false; ///< Then sends again what is not acknowledged.
 };
 
 /// Writes a line to the node's log.
@@ -57,8 +67,9 @@ struct log_effect {
 
 /// Everything that a turn does outside its partition; each kind is subject to
 /// the durability rule.
-using effect = std::variant<answer_effect, read_effect, activity_effect,
-                            outbox_effect, acknowledge_effect, log_effect>;
+using effect
+  = std::variant<answer_effect, read_effect, activity_effect, outbox_effect,
+                 acknowledge_effect, statement_effect, log_effect>;
 
 /// The result of a step.
 struct turn {
@@ -73,7 +84,7 @@ struct turn {
   bool writes_nothing() const {
     return writes.instances.empty() && writes.outbox.empty()
            && writes.outbox_acknowledged.empty() && writes.marks.empty()
-           && sources.empty();
+           && writes.rules.empty() && !writes.requests && sources.empty();
   }
 };
 

@@ -119,18 +119,29 @@ void follow_bytes(volatile_partition& live, const durable_partition& durable,
 
 void follow_timers(volatile_partition& live, const durable_partition& durable,
                    const turn_writes& writes) {
+  // A closed task states no scale; the other queue does not contain it.
+  const auto erase = [&](const due_task& task) {
+    live.timers.tasks.erase(task);
+    live.wall_timers.tasks.erase(task);
+  };
   for (const instance_write& write : writes.instances) {
     if (write.removed || write.reset)
       if (const stored_instance* before = durable.find(write.id))
         for (const auto& [sequence, task] : before->tasks)
           if (has_due_time(task.kind))
-            live.timers.erase({task.fire_at, write.id, sequence});
+            erase({due_of(task), write.id, sequence});
     for (const task_closed& task : write.tasks_closed)
       if (has_due_time(task.kind))
-        live.timers.erase({task.fire_at, write.id, task.sequence});
-    for (const auto& [sequence, task] : write.tasks_opened)
-      if (has_due_time(task.kind) && task.fire_at <= live.timers_until)
-        live.timers.insert({task.fire_at, write.id, sequence});
+        erase({task.fire_at, write.id, task.sequence});
+    for (const auto& [sequence, task] : write.tasks_opened) {
+      if (!has_due_time(task.kind))
+        continue;
+      timer_queue& queue = live.timers_of(scale_of(task));
+      if (due_of(task) <= queue.until)
+        queue.tasks.insert({due_of(task), write.id, sequence});
+      else if (scale_of(task) == time_scale::elapsed)
+        live.has_later_timers = true;
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include "actors/interface/partition_counters.hpp"
 #include "actors/partition/durable_partition.hpp"
 #include "actors/partition/idle_queue.hpp"
+#include "actors/partition/outbox_age.hpp"
 #include "actors/partition/turn.hpp"
 #include "persistence/views/partition_snapshot.hpp"
 
@@ -22,7 +23,9 @@
 namespace perdura::actors {
 
 using persistence::due_task;
+using persistence::elapsed_time;
 using persistence::journal_position;
+using persistence::request_identity;
 using persistence::tree_place;
 
 /// A message that an instance has received and that is not durable yet. It is
@@ -31,22 +34,29 @@ struct arrived_message {
   inbox_sequence sequence = 0; ///< Numbers the messages of one instance.
   history_event event;
   std::vector<reply_to> replies;    ///< Answered when the message is durable.
-  request_id request;               ///< Empty if the request has no ID.
+  request_identity request;         ///< False if the request has no ID.
   std::optional<dedup_mark> source; ///< Set if another partition sent it.
-  timestamp since{};                ///< When it arrived.
+  elapsed_time since{};             ///< Set by `enqueue_message`.
   bool in_turn = false; ///< The running turn has received the message.
+};
+
+/// A get-or-start request for an instance whose start is not durable yet.
+struct joined_start {
+  reply_to from;
+  request_identity request; ///< False if the request has no ID.
 };
 
 /// A start that is not durable yet. It is committed with the first turn of
 /// the instance, or alone after `turn_wait_max`.
 struct arrived_start {
-  history_event started; ///< Its body is execution_started.
-  tree_place place;      ///< Set for sub-orchestrations.
-  timestamp accepted_at{};
+  history_event started;            ///< Its body is execution_started.
+  tree_place place;                 ///< Set for sub-orchestrations.
+  timestamp accepted_at{};          ///< By the wall clock.
+  elapsed_time since{};             ///< The same moment.
   std::vector<reply_to> replies;    ///< The requests that caused the start.
-  std::vector<reply_to> joined;     ///< Later requests with get-or-start.
+  std::vector<joined_start> joined; ///< Later requests with get-or-start.
   std::vector<reply_to> refused;    ///< Later requests without get-or-start.
-  request_id request;               ///< Empty if the request has no ID.
+  request_identity request;         ///< False if the request has no ID.
   std::optional<dedup_mark> source; ///< Set if another partition sent it.
 };
 
@@ -62,10 +72,11 @@ struct live_instance {
   inbox_sequence next_inbox = 1;         ///< Number of the next message.
   /// Messages up to this number were given to the coroutine in memory.
   inbox_sequence delivered = 0;
-  turn_number number = 0;  ///< Number of the last turn that was dispatched.
-  timestamp turn_now{};    ///< `current_time()` of that turn.
-  timestamp touched{};     ///< Last time a message concerned the instance.
-  std::uint64_t bytes = 0; ///< As counted by `memory_bytes_of`.
+  turn_number number = 0;      ///< Number of the last turn that was dispatched.
+  timestamp turn_now{};        ///< `current_time()` of that turn.
+  elapsed_time turn_elapsed{}; ///< The elapsed time of that turn.
+  elapsed_time touched{};      ///< Last time a message concerned the instance.
+  std::uint64_t bytes = 0;     ///< As counted by `memory_bytes_of`.
   /// History of a new execution that has not run yet, so that its first turn
   /// need not read the history back from the journal.
   std::vector<history_event> first_history;
@@ -77,7 +88,10 @@ struct live_instance {
   /// dispatched until the process is restarted.
   bool held_in_process = false;
   bool queued = false; ///< The instance is in `volatile_partition::runnable`.
-  idle_entry idle;     ///< Its place in the queue of the eviction.
+  /// The instance has waited for space in an outbox: its turn may go before
+  /// those that still wait.
+  bool passes_outbox_waits = false;
+  idle_entry idle; ///< Its place in the queue of the eviction.
 
   /// True if the instance must stay in memory: a turn is running or due, or
   /// messages are not durable yet.
@@ -98,18 +112,48 @@ struct waiter {
   wait_for what = wait_for::finished;
 };
 
+/// The open timers and scheduled starts of one scale that are due until `until`
+/// and have not fired in this process. The journal contains all of them.
+struct timer_queue {
+  std::set<due_task> tasks;
+  timestamp until{};
+};
+
+/// An instance whose next turn waits for space in the outbox to a destination.
+struct outbox_wait {
+  instance_id instance;
+  std::uint64_t messages = 0; ///< That the turn would add, when it ran last.
+};
+
+/// A destination whose outbox has reached `partition_config::
+/// outbox_messages_max`, until it has space and no turn waits any more.
+struct full_outbox {
+  std::deque<outbox_wait> turns; ///< In the order in which they will run.
+  /// The last sequence when the turns that need wait no longer have added their
+  /// messages; 0 if there are no such turns.
+  std::uint64_t expected_last = 0;
+};
+
 /// The work in progress of one partition.
 struct volatile_partition {
+  /// The elapsed time of the current batch. The processor sets it before it
+  /// calls a step.
+  elapsed_time now{};
   /// The instances in memory. The addresses of the elements are stable.
   std::unordered_map<instance_id, live_instance> instances;
   std::uint64_t bytes = 0; ///< Sum over `instances`.
-  /// The open timers and scheduled starts due until `timers_until` that have
-  /// not fired in this process. The journal contains all of them.
-  std::set<due_task> timers;
-  timestamp timers_until{};
+  timer_queue timers;      ///< Due by the elapsed time.
+  timer_queue wall_timers; ///< Due by the wall clock.
+  /// False if no timer is open that is due after `timers.until`.
+  bool has_later_timers = false;
   /// Outbox sequences acknowledged by their destinations; the deletion of the
   /// rows is not journaled yet.
   std::map<partition_id, std::uint64_t> acknowledged;
+  /// The destinations with a full outbox; usually empty.
+  std::map<partition_id, full_outbox> full_outboxes;
+  /// The instances in `full_outboxes`, with the destination.
+  std::unordered_map<instance_id, partition_id> outbox_waits;
+  std::map<partition_id, outbox_age> outbox_ages;
   /// Last message sequence accepted per source partition, including messages
   /// in `marks_pending`. Never less than `durable_partition::marks`.
   std::map<partition_id, std::uint64_t> marks_accepted;
@@ -123,7 +167,7 @@ struct volatile_partition {
   /// Arrival time and instance of each start and message that was not durable
   /// on arrival, in order of arrival. An entry whose turn has run is removed
   /// only when it is at the front.
-  std::deque<std::pair<timestamp, instance_id>> turn_waits;
+  std::deque<std::pair<elapsed_time, instance_id>> turn_waits;
   partition_counters counters;
 
   /// Returns null if the instance is not in memory. The pointer is valid until
@@ -131,6 +175,11 @@ struct volatile_partition {
   live_instance* find(const instance_id& id) {
     const auto found = instances.find(id);
     return found == instances.end() ? nullptr : &found->second;
+  }
+
+  /// The timers and scheduled starts of a scale.
+  timer_queue& timers_of(persistence::time_scale scale) {
+    return scale == persistence::time_scale::elapsed ? timers : wall_timers;
   }
 
   /// Returns the instance, added to `instances` if it is not in memory.
@@ -175,8 +224,8 @@ void set_bytes(volatile_partition& live, live_instance& instance,
 void follow_bytes(volatile_partition& live, const durable_partition& durable,
                   const turn_writes& writes);
 
-/// Updates `timers` for the tasks that the turn opens and closes. To be called
-/// before the turn is applied to `durable`.
+/// Updates the timers for the tasks that the turn opens and closes. To be
+/// called before the turn is applied to `durable`.
 void follow_timers(volatile_partition& live, const durable_partition& durable,
                    const turn_writes& writes);
 

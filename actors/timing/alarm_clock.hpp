@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Alarms that call a function at a given time. One thread serves all
-/// partitions of a node. Setting an alarm takes two atomic accesses; the thread
-/// is woken only if no other alarm is earlier.
+/// Alarms that call a function at a given time, and at once when the wall clock
+/// is set. One thread serves all partitions of a node. Setting an alarm takes
+/// two atomic accesses; the thread is woken only if no other alarm is earlier.
 #pragma once
 
-#include <perdura/persistence/records/ids.hpp>
+#include "persistence/records/clock.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -18,6 +18,8 @@
 
 namespace perdura::actors {
 
+class wall_watch;
+
 /// Thread-safe, except that two threads must not set the same alarm at the same
 /// time.
 class alarm_clock {
@@ -26,8 +28,18 @@ public:
   /// call `add`.
   using callback = std::function<void()>;
 
-  /// Starts the thread.
-  alarm_clock();
+  /// Called on the alarm clock's thread with the step, negative if the wall
+  /// clock was set back. Must not block or throw.
+  using step_callback = std::function<void(persistence::duration step)>;
+
+  /// Starts the thread. At least once a second it compares the wall clock of
+  /// `time` with its boot clock. If the wall clock was set by at least 0.1 s,
+  /// it calls `on_step`, and then the callbacks of all alarms that are set:
+  /// the time for which they were set may have come. `time` must outlive the
+  /// alarm clock; `on_step` may be empty.
+  explicit alarm_clock(const persistence::clock& time
+                       = persistence::system_clock(),
+                       step_callback on_step = {});
 
   /// Calls `stop`.
   ~alarm_clock();
@@ -41,7 +53,9 @@ public:
   alarm& add(callback call);
 
   /// Sets the alarm: its callback is called once, after `from_now`. The time is
-  /// measured by the steady clock and rounded up to a multiple of 0.13 ms.
+  /// measured by the steady clock and rounded up to a multiple of 0.13 ms. It
+  /// may be called earlier if the wall clock is set, and later by the time for
+  /// which the machine was suspended.
   /// Replaces an earlier setting. A negative duration counts as zero.
   void set(alarm& one, persistence::duration from_now);
 
@@ -51,7 +65,10 @@ public:
 
 private:
   void run();
+  void check_wall(wall_watch& wall);
 
+  const persistence::clock& time_;
+  const step_callback on_step_;
   std::mutex mutex_; ///< Guards `alarms_`, `stopping_` and the thread's wait.
   std::condition_variable changed_;
   std::vector<std::unique_ptr<alarm>> alarms_;

@@ -7,6 +7,7 @@
 #include "client/api/started_wait.hpp"
 #include "persistence/process/guarded_call.hpp"
 
+#include <memory>
 #include <utility>
 
 namespace perdura::client {
@@ -65,7 +66,6 @@ struct request_submitter {
                             : actors::if_owner_unavailable::refuse);
   }
 
-private:
   /// Passes the work to the executor, or does it at once without one.
   static void run(const call_executor& on, const std::string& id,
                   std::function<void()> work) {
@@ -77,6 +77,48 @@ private:
       persistence::log_channel::client,
       [&] { return "The executor of a call for instance \"" + id + '"'; },
       [&] { on(std::move(work)); });
+  }
+};
+
+/// Sends the request to pause an orchestrator to one partition after another,
+/// until one can be reached. Kept by the callback of each request.
+struct pause_attempts : std::enable_shared_from_this<pause_attempts> {
+  // The partitions of this many IDs belong to several nodes.
+  static constexpr unsigned partitions_max = 16;
+
+  std::shared_ptr<actors::management_gateway> gateway;
+  call_executor executor;
+  actors::pause_orchestrator request;
+  async_client::done_callback done;
+  unsigned sent = 0;
+
+  /// True if another partition may accept the request. A request that two
+  /// partitions accept has the effect of one.
+  static bool may_help(persistence::errc code) {
+    switch (code) {
+    case persistence::errc::unavailable:
+    case persistence::errc::overloaded:
+    case persistence::errc::storage_damaged:
+    case persistence::errc::unknown_outcome:
+      return true;
+    default:
+      return false;
+    }
+  }
+
+  std::uint64_t send() {
+    auto next = request;
+    next.id = "@pause/" + std::to_string(sent++);
+    return gateway->submit(std::move(next), [self = shared_from_this()](
+                                              const management_answer& answer) {
+      if (may_help(answer.code) && self->sent < partitions_max) {
+        self->send();
+        return;
+      }
+      auto finish
+        = [self, answer] { call_done(answer.id, self->done, to_done(answer)); };
+      request_submitter::run(self->executor, answer.id, std::move(finish));
+    });
   }
 };
 
@@ -194,6 +236,24 @@ std::uint64_t async_client::control(control_operation kind,
     std::string(instance_id),
     [](const management_answer& answer) { return to_done(answer); },
     std::move(done));
+}
+
+std::uint64_t async_client::pause_orchestrator(std::string_view name,
+                                               bool is_paused,
+                                               std::string_view reason,
+                                               done_callback done) const {
+  auto request = pause_request(name, is_paused, reason);
+  if (!request)
+    return request_submitter{*gateway_, executor_, false}.submit(
+      result<actors::management_request>(request.error()), std::string(name),
+      [](const management_answer& answer) { return to_done(answer); },
+      std::move(done));
+  const auto attempts = std::make_shared<pause_attempts>();
+  attempts->gateway = gateway_;
+  attempts->executor = executor_;
+  attempts->request = std::move(*request);
+  attempts->done = std::move(done);
+  return attempts->send();
 }
 
 void async_client::cancel(std::uint64_t number) const {

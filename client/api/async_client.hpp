@@ -103,11 +103,17 @@ public:
                             done_callback done) const;
 
   /// Terminates, suspends, resumes, rewinds or purges an instance. A purge
-  /// ignores the reason and the request ID; only a terminate uses `recursive`.
+  /// ignores the reason; only a terminate uses `recursive`.
   std::uint64_t control(control_operation kind, std::string_view instance_id,
                         std::string_view reason, bool recursive,
                         const std::string& request_id,
                         done_callback done) const;
+
+  /// Pauses an orchestrator by name, or lets it run again. Any partition
+  /// accepts the request; if one cannot, others are tried, at most 16.
+  std::uint64_t pause_orchestrator(std::string_view name, bool is_paused,
+                                   std::string_view reason,
+                                   done_callback done) const;
 
   /// Ends the call with this number. Its callback is called with
   /// errc::cancelled, or with errc::unavailable if the request has not reached

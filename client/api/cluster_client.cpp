@@ -5,7 +5,7 @@ namespace perdura::client {
 
 result<std::unique_ptr<cluster_client>>
 cluster_client::connect(const cluster_client_config& config,
-                        std::chrono::milliseconds time_out) {
+                        persistence::wait_time time_out) {
   // The configuration gets no node name, so the process joins the cluster as a
   // client and owns no partitions.
   cluster::cluster_config cluster;
@@ -33,7 +33,7 @@ orchestration_client cluster_client::client() const {
 }
 
 result<void>
-cluster_client::wait_for_all_nodes(std::chrono::milliseconds time_out) const {
+cluster_client::wait_for_all_nodes(persistence::wait_time time_out) const {
   return gateway_->wait_until_reachable(time_out, true);
 }
 

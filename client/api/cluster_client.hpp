@@ -5,6 +5,7 @@
 
 #include <perdura/client/api/orchestration_client.hpp>
 #include <perdura/cluster/node/remote_gateway.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -36,6 +37,9 @@ struct cluster_client_config {
 /// Holds one connection to each node and reconnects as nodes fail and return.
 ///
 /// Thread-safe. One object serves all threads of a process.
+///
+/// A failure of Perdura's own code never ends the process of a client. Every
+/// call then returns errc::internal; close the object and connect again.
 class cluster_client {
 public:
   /// Connects, and blocks until the first node accepts requests or `time_out`
@@ -45,7 +49,7 @@ public:
   ///                                valid.
   static result<std::unique_ptr<cluster_client>>
   connect(const cluster_client_config& config,
-          std::chrono::milliseconds time_out = std::chrono::seconds(10));
+          persistence::wait_time time_out = std::chrono::seconds(10));
 
   /// A client for the instances of the cluster. It may be copied and kept
   /// after `close`, but then its calls return errc::shutting_down.
@@ -54,7 +58,7 @@ public:
   /// Blocks until every node that owns partitions accepts requests.
   /// @error errc::unavailable  A node did not accept requests within
   ///                           `time_out`; the sentence names these nodes.
-  result<void> wait_for_all_nodes(std::chrono::milliseconds time_out) const;
+  result<void> wait_for_all_nodes(persistence::wait_time time_out) const;
 
   /// Requests a report from every node and blocks until all have answered or
   /// failed. The entry of a node that cannot be reached has no report; its

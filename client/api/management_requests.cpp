@@ -12,11 +12,10 @@ using operation = control_operation;
 
 namespace {
 
-/// The request ID for the partition: "OPERATION/ID", with a random ID if the
-/// caller gave none.
+/// The request ID for the partition: "OPERATION/ID", or empty if the caller
+/// gave none.
 std::string make_request_id(const char* operation, const std::string& given) {
-  return operation
-         + ("/" + (given.empty() ? persistence::random_hex32() : given));
+  return given.empty() ? given : operation + ("/" + given);
 }
 
 } // namespace
@@ -42,8 +41,11 @@ result<actors::start_instance> start_request(std::string_view name,
   // A generated ID always passes this check.
   if (auto ok = persistence::check_instance_id(start.id); !ok)
     return ok.error();
-  if (auto ok = check_name(name, "orchestrator"); !ok)
-    return ok.error();
+  // A restart whose old instance is gone has no name; see
+  // `orchestration_client::restart`.
+  if (!options.is_restart || !name.empty())
+    if (auto ok = check_name(name, "orchestrator"); !ok)
+      return ok.error();
   if (auto ok = check_payload(input, "input of \"" + start.id + "\""); !ok)
     return ok.error();
   start.id_is_new = options.instance_id.empty() && options.request_id.empty();
@@ -56,7 +58,9 @@ result<actors::start_instance> start_request(std::string_view name,
     = persistence::ordered_hex32(persistence::system_clock().now());
   start.scheduled_at = options.scheduled_at;
   start.get_or_start = options.get_or_start;
-  start.request = make_request_id("start", options.request_id);
+  start.is_restart = options.is_restart;
+  start.request = make_request_id(options.is_restart ? "restart" : "start",
+                                  options.request_id);
   return start;
 }
 
@@ -105,11 +109,25 @@ control_request(operation kind, std::string_view instance_id,
   case operation::rewind:
     return actors::management_request(
       actors::rewind_instance{id, why, make_request_id("rewind", request_id)});
-  // A purge needs no request ID: a repeat finds no instance.
+  case operation::release:
+    return actors::management_request(actors::release_instance_request{
+      id, make_request_id("release", request_id)});
   case operation::purge:
     break;
   }
-  return actors::management_request(actors::purge_instance{id});
+  return actors::management_request(
+    actors::purge_instance{id, make_request_id("purge", request_id)});
+}
+
+result<actors::pause_orchestrator>
+pause_request(std::string_view name, bool is_paused, std::string_view reason) {
+  auto ok = check_name(name, "orchestrator");
+  if (ok)
+    ok = check_reason(reason);
+  if (!ok)
+    return ok.error();
+  return actors::pause_orchestrator{
+    {}, std::string(name), is_paused, std::string(reason)};
 }
 
 } // namespace perdura::client

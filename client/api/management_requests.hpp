@@ -2,11 +2,11 @@
 /// Checks the arguments of the client API and turns them into requests for the
 /// gateway.
 ///
-/// Every request except a purge gets a request ID: the ID of the caller, or a
-/// random one. The owner executes requests with the same ID only once, so the
-/// gateway may send a request again. The request ID begins with the kind of
-/// operation, so a start and an event for which the caller gives the same ID
-/// are two different requests.
+/// A request has the request ID of the caller, if the caller gives one. The
+/// owner executes requests with the same ID only once. The request ID begins
+/// with the kind of operation, so a start and an event for which the caller
+/// gives the same ID are two different requests. A gateway that may send a
+/// request twice adds an ID itself.
 ///
 /// All functions are thread-safe. They send nothing.
 #pragma once
@@ -45,13 +45,19 @@ result<actors::management_request> event_request(std::string_view instance_id,
                                                  const std::string& request_id);
 
 /// Makes the request to terminate, suspend, resume, rewind or purge an
-/// instance. A purge has no reason and no request ID, and only a terminate uses
-/// `recursive`.
+/// instance. A purge has no reason, and only a terminate uses `recursive`.
 /// @error errc::invalid_argument  The reason or the request ID is too long or
 ///                                not UTF-8.
 result<actors::management_request>
 control_request(control_operation kind, std::string_view instance_id,
                 std::string_view reason, bool recursive,
                 const std::string& request_id);
+
+/// Makes the request to pause an orchestrator by name, or to let it run again,
+/// without an ID.
+/// @error errc::invalid_name      `name` is not a valid function name.
+/// @error errc::invalid_argument  The reason is too long or not UTF-8.
+result<actors::pause_orchestrator>
+pause_request(std::string_view name, bool is_paused, std::string_view reason);
 
 } // namespace perdura::client

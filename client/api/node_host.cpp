@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/api/node_host.hpp"
 
-#include "actors/authoring/json_text_check.hpp"
 #include "client/http/http_client.hpp"
 #include "client/http/http_server.hpp"
 #include "client/http/ip_address.hpp"
@@ -9,8 +8,9 @@
 #include "client/http/management_api.hpp"
 #include "client/http/tls_context.hpp"
 #include "cluster/node/node.hpp"
+#include "persistence/process/process_end.hpp"
 #include "persistence/process/thread_start.hpp"
-#include <perdura/actors/authoring/management_payload.hpp>
+#include "persistence/process/work_notes.hpp"
 
 #include <atomic>
 #include <system_error>
@@ -172,6 +172,10 @@ node_host::start(node_host_config config,
     parts.url
       = scheme + authority_of(config.http.address, parts.server->port());
   }
+  if (config.mark_fatal_signals)
+    persistence::work_notes::mark_fatal_signals();
+  if (config.on_fatal)
+    persistence::set_on_fatal(std::move(config.on_fatal));
   // If this fails, the destructor of `host` closes the port.
   auto opened = cluster::node::open(config.node, std::move(functions));
   if (!opened)

@@ -39,6 +39,17 @@ struct node_host_config {
   /// older copy. The program must then stop the node, but not on the thread of
   /// this call. An exception is logged and counted. May be empty.
   std::function<void(const persistence::error&)> must_stop;
+  /// Called once before a failure of Perdura's own code (an exception) or of
+  /// the disk ends the process, with the sentence that is logged. The exit code
+  /// is then 70 or 74. Runs on a thread of its own; the process waits at most
+  /// 10 seconds for it. It may record or report the sentence, and must not call
+  /// Perdura. It is one function for the process: the newest node that sets it
+  /// decides. May be empty.
+  std::function<void(const std::string& sentence)> on_fatal;
+  /// Install handlers of the fatal signals, which note the orchestrator or the
+  /// activity whose code has received the signal, and then call the handlers
+  /// that were installed before. After three such ends, the code is held.
+  bool mark_fatal_signals = true;
   /// Called before each attempt of an activity, on the thread that runs the
   /// attempt. For tracing and for tests. An exception is logged and counted;
   /// the attempt is made. May be empty.

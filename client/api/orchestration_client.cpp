@@ -5,6 +5,8 @@
 #include "client/api/management_answers.hpp"
 #include "client/api/management_requests.hpp"
 #include "client/api/request_checks.hpp"
+#include "persistence/records/identity.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <algorithm>
 #include <future>
@@ -23,15 +25,18 @@ enum class effect_of_call : std::uint8_t { none, change };
 
 /// Makes a call of the core and blocks for its result. The thread on which the
 /// answer arrives only stores it and notifies this thread, which makes the
-/// result. When the time-out has elapsed, the call is cancelled, and the error
-/// is errc::unavailable if the request was never sent, errc::timed_out for a
-/// read, and errc::unknown_outcome for a change.
+/// result. A negative time-out is refused. When the time-out has elapsed, the
+/// call is cancelled, and the error is errc::unavailable if the request was
+/// never sent, errc::timed_out for a read, and errc::unknown_outcome for a
+/// change.
 /// @param call  Receives a core and a callback. Makes the call with both and
 ///              returns its number.
 template <class T, class Call>
 result<T> wait_for_result(const async_client& core,
                           std::string_view instance_id, effect_of_call effect,
                           milliseconds time_out, Call call) {
+  if (auto ok = check_time_out(time_out); !ok)
+    return ok.error();
   // The executor shares the promise with this function, which may return while
   // the executor is still inside `set_value`.
   auto promise = std::make_shared<std::promise<std::function<void()>>>();
@@ -42,8 +47,8 @@ result<T> wait_for_result(const async_client& core,
         promise->set_value(std::move(make_result));
       }),
            [&received](result<T> made) { received = std::move(made); });
-  const bool is_late
-    = answered.wait_for(time_out) == std::future_status::timeout;
+  const bool is_late = answered.wait_for(persistence::bounded_wait(time_out))
+                       == std::future_status::timeout;
   // The answer is then the one that the cancellation causes, or one that
   // arrived just before the cancellation.
   if (is_late)
@@ -133,8 +138,10 @@ orchestration_client::start_json(std::string_view name, std::string input,
   // time that remains after the first request.
   const auto began = steady_clock::now();
   const async_client core = waiting_core();
+  const milliseconds time_out
+    = std::min(options.time_out.value(), options_.deadline.value());
   const auto started = wait_for_result<started_instance>(
-    core, id, effect_of_call::change, options.time_out,
+    core, id, effect_of_call::change, time_out,
     [&](const async_client& each, async_client::started_callback done) {
       return each.start(name, std::move(input), chosen, std::move(done));
     });
@@ -151,7 +158,7 @@ orchestration_client::start_json(std::string_view name, std::string input,
   if (!options.until_running || started->has_run || scheduled)
     return id;
   const auto left
-    = options.time_out
+    = time_out
       - std::chrono::duration_cast<milliseconds>(steady_clock::now() - began);
   const auto running = wait_for_result<void>(
     core, id, effect_of_call::none, std::max(left, milliseconds(1)),
@@ -161,7 +168,7 @@ orchestration_client::start_json(std::string_view name, std::string input,
   if (running.code() == errc::timed_out)
     return error{errc::timed_out,
                  "Instance \"" + id + "\" did not begin to run within "
-                   + std::to_string(options.time_out.count())
+                   + std::to_string(time_out.count())
                    + " ms. Its start is durable; it will run."};
   // errc::not_found means that the instance has run, ended and been purged
   // since the first request.
@@ -192,7 +199,8 @@ result<std::optional<orchestration_status>>
 orchestration_client::get_status(std::string_view instance_id,
                                  const status_options& options) {
   auto status = wait_for_result<orchestration_status>(
-    waiting_core(), instance_id, effect_of_call::none, options_.deadline,
+    waiting_core(), instance_id, effect_of_call::none,
+    options_.deadline.value(),
     [&](const async_client& each, async_client::status_callback done) {
       return each.get_status(instance_id, options, std::move(done));
     });
@@ -207,6 +215,8 @@ result<status_page>
 orchestration_client::list_instances(const instance_filter& filter,
                                      const std::string& token) {
   if (auto ok = check_filter(filter); !ok)
+    return ok.error();
+  if (auto ok = check_time_out(options_.deadline); !ok)
     return ok.error();
   // The query includes all durable turns, so the page shows every change that
   // was acknowledged before the call.
@@ -269,6 +279,8 @@ orchestration_client::get_status_all(const instance_filter& filter,
 }
 
 result<std::array<std::uint64_t, 8>> orchestration_client::count_instances() {
+  if (auto ok = check_time_out(options_.deadline); !ok)
+    return ok.error();
   auto counted = gateway()->count(false, options_.deadline);
   if (!counted)
     return counted.error();
@@ -276,6 +288,8 @@ result<std::array<std::uint64_t, 8>> orchestration_client::count_instances() {
 }
 
 result<counted_instances> orchestration_client::count_reachable_instances() {
+  if (auto ok = check_time_out(options_.deadline); !ok)
+    return ok.error();
   auto counted = gateway()->count(true, options_.deadline);
   if (!counted)
     return counted.error();
@@ -288,7 +302,8 @@ result<void> orchestration_client::raise_event_json(
   std::string_view instance_id, std::string_view event_name, std::string data,
   const std::string& request_id) {
   return wait_for_result<void>(
-    waiting_core(), instance_id, effect_of_call::change, options_.deadline,
+    waiting_core(), instance_id, effect_of_call::change,
+    options_.deadline.value(),
     [&](const async_client& each, async_client::done_callback done) {
       return each.raise_event(instance_id, event_name, std::move(data),
                               request_id, std::move(done));
@@ -324,34 +339,75 @@ result<void> orchestration_client::rewind(std::string_view instance_id,
                           reason, false, request_id, options_.deadline);
 }
 
-result<std::string> orchestration_client::restart(std::string_view instance_id,
-                                                  bool new_instance_id) {
+result<void> orchestration_client::release(std::string_view instance_id,
+                                           const std::string& request_id) {
+  return wait_for_control(waiting_core(), operation::release, instance_id, {},
+                          false, request_id, options_.deadline);
+}
+
+result<void> orchestration_client::pause_orchestrator(std::string_view name,
+                                                      std::string_view reason) {
+  return wait_for_result<void>(
+    waiting_core(), name, effect_of_call::change, options_.deadline.value(),
+    [&](const async_client& each, async_client::done_callback done) {
+      return each.pause_orchestrator(name, true, reason, std::move(done));
+    });
+}
+
+result<void>
+orchestration_client::unpause_orchestrator(std::string_view name,
+                                           std::string_view reason) {
+  return wait_for_result<void>(
+    waiting_core(), name, effect_of_call::change, options_.deadline.value(),
+    [&](const async_client& each, async_client::done_callback done) {
+      return each.pause_orchestrator(name, false, reason, std::move(done));
+    });
+}
+
+result<std::string>
+orchestration_client::restart(std::string_view instance_id,
+                              bool new_instance_id,
+                              const std::string& request_id) {
+  start_options options;
+  options.is_restart = true;
+  // The restart returns when the start is durable.
+  options.until_running = false;
+  options.request_id = request_id;
+  if (!new_instance_id)
+    options.instance_id = instance_id;
+  else if (!request_id.empty())
+    // A repeat must find the new instance of the first request.
+    options.instance_id = persistence::hash_hex32(
+      "restart/" + std::string(instance_id) + '/' + request_id);
   // Sends two requests; the instance may change between them. `start_json`
   // refuses the start if the ID is kept and the instance is live.
   auto status = get_status(instance_id);
   if (!status)
     return status.error();
-  if (!*status)
+  if (!*status) {
+    // A repeat gets the first answer, although the old instance is gone. A new
+    // request is refused, because no orchestrator has an empty name.
+    if (!request_id.empty())
+      if (auto repeated = start_json("", "null", options);
+          repeated.code() != errc::unknown_orchestrator)
+        return repeated;
     return error{errc::not_found, "There is no instance \""
                                     + std::string(instance_id)
                                     + "\" to start again."};
-  start_options options;
+  }
   options.version = (*status)->version;
-  // The restart returns when the start is durable.
-  options.until_running = false;
-  if (!new_instance_id)
-    options.instance_id = instance_id;
   return start_json((*status)->name, std::move((*status)->input), options);
 }
 
-result<void> orchestration_client::purge(std::string_view instance_id) {
+result<void> orchestration_client::purge(std::string_view instance_id,
+                                         const std::string& request_id) {
   return wait_for_control(waiting_core(), operation::purge, instance_id, {},
-                          false, {}, options_.deadline);
+                          false, request_id, options_.deadline);
 }
 
 result<std::size_t>
 orchestration_client::purge_all(const instance_filter& filter,
-                                std::stop_token stop) {
+                                std::stop_token stop, std::size_t most) {
   instance_filter finished = filter;
   // Only the IDs are used, so the pages are as large as possible and contain no
   // inputs.
@@ -386,7 +442,7 @@ orchestration_client::purge_all(const instance_filter& filter,
       else if (done.code() != errc::not_found
                && done.code() != errc::not_finished)
         failed = done.error();
-      return !failed && !stop.stop_requested();
+      return !failed && purged < most && !stop.stop_requested();
     },
     stop);
   if (failed)
@@ -400,9 +456,9 @@ orchestration_client::purge_all(const instance_filter& filter,
 
 result<orchestration_status>
 orchestration_client::wait_for_completion(std::string_view instance_id,
-                                          milliseconds time_out) {
+                                          wait_time time_out) {
   auto ended = wait_for_result<orchestration_status>(
-    waiting_core(), instance_id, effect_of_call::none, time_out,
+    waiting_core(), instance_id, effect_of_call::none, time_out.value(),
     [&](const async_client& each, async_client::status_callback done) {
       return each.wait_until_ended(instance_id, std::move(done));
     });
@@ -416,8 +472,7 @@ orchestration_client::wait_for_completion(std::string_view instance_id,
 
 result<completion_or_check_status>
 orchestration_client::wait_for_completion_or_create_check_status(
-  std::string_view instance_id, std::chrono::milliseconds time_out,
-  std::chrono::milliseconds retry_interval) {
+  std::string_view instance_id, wait_time time_out, wait_time retry_interval) {
   // The parameters of the HTTP API are checked by the same rule.
   if (auto ok = check_wait(time_out, retry_interval); !ok)
     return ok.error();

@@ -14,6 +14,7 @@
 #include <perdura/client/api/orchestration_status.hpp>
 #include <perdura/client/api/request_options.hpp>
 #include <perdura/client/api/request_results.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <array>
 #include <chrono>
@@ -40,8 +41,15 @@ namespace perdura::client {
 /// @error errc::unknown_outcome  A change was sent, but its answer was lost or
 ///                               late. A repeat with the same request_id is
 ///                               safe.
+/// @error errc::request_id_reused  The request_id was used within the last 10
+///                               minutes for another request to the instance;
+///                               nothing was done.
+/// @error errc::overloaded       A limit of the node is reached, e.g. that of
+///                               recorded request IDs; nothing was done.
 /// @error errc::timed_out        A read was not answered before the deadline.
 /// @error errc::shutting_down    The node or the cluster client is closed.
+/// @error errc::invalid_argument The time-out or the deadline is negative;
+///                               nothing was sent.
 class orchestration_client {
 public:
   explicit orchestration_client(
@@ -165,9 +173,17 @@ public:
 
   /// Ends a live instance at once; `reason` becomes its output. Activities and
   /// sub-orchestrations that have been started run to completion.
-  /// @param recursive  Also terminate the sub-orchestrations.
+  /// @param recursive  Also terminate all sub-orchestrations below the
+  ///                   instance, and refuse those that are started later. The
+  ///                   instance itself may have ended. They have ended on all
+  ///                   nodes some milliseconds after the call, or when a node
+  ///                   that is away has returned.
   /// @error errc::not_found         No such instance.
-  /// @error errc::already_finished  The instance has ended.
+  /// @error errc::already_finished  The instance has ended, and the call is not
+  ///                                recursive or it has no sub-orchestrations.
+  /// @error errc::limit_exceeded    The sub-orchestrations of 64 other
+  ///                                instances of the partition are being
+  ///                                terminated.
   result<void> terminate(std::string_view instance_id, std::string_view reason,
                          bool recursive = false,
                          const std::string& request_id = {});
@@ -196,6 +212,29 @@ public:
                       std::string_view reason = {},
                       const std::string& request_id = {});
 
+  /// Lets a held instance run again: one whose code has ended the process of
+  /// its node again and again, or does not match its history. An instance that
+  /// is not held is not changed.
+  /// @error errc::not_found         No such instance.
+  /// @error errc::already_finished  The instance has ended.
+  result<void> release(std::string_view instance_id,
+                       const std::string& request_id = {});
+
+  /// Pauses all instances of an orchestrator, on all nodes: no turn of them
+  /// begins until `unpause_orchestrator`. They accept starts, events and other
+  /// requests, which wait; activities that have been scheduled run. The call
+  /// returns when one node has stored the pause; the others take it within
+  /// milliseconds, or when they return.
+  /// @param reason  Shown where paused orchestrators are listed.
+  /// @error errc::unknown_orchestrator  No code is registered for the name.
+  /// @error errc::limit_exceeded        256 orchestrators are paused.
+  result<void> pause_orchestrator(std::string_view name,
+                                  std::string_view reason = {});
+
+  /// Lets a paused orchestrator run again. No effect if it is not paused.
+  result<void> unpause_orchestrator(std::string_view name,
+                                    std::string_view reason = {});
+
   /// Starts an instance with the name, version and input of `instance_id` and
   /// returns the ID of the new instance when its start is durable.
   /// @param new_instance_id  If true, the new instance gets a generated ID. If
@@ -205,21 +244,26 @@ public:
   /// @error errc::already_exists  `new_instance_id` is false, and the instance
   ///                              is live.
   result<std::string> restart(std::string_view instance_id,
-                              bool new_instance_id = true);
+                              bool new_instance_id = true,
+                              const std::string& request_id = {});
 
   /// Deletes a finished instance and its history.
   /// @error errc::not_found     No such instance.
   /// @error errc::not_finished  The instance is live.
-  result<void> purge(std::string_view instance_id);
+  result<void> purge(std::string_view instance_id,
+                     const std::string& request_id = {});
 
   /// Deletes the finished instances that match and returns their number. Live
   /// instances are never deleted, even if the filter selects their status. If
   /// `stop` is requested while the instances of a page are being deleted, the
-  /// call returns the number of instances deleted so far.
+  /// call returns the number of instances deleted so far. `filter.top` has no
+  /// effect.
+  /// @param most  Deletes at most this number of instances.
   /// @error errc::cancelled  `stop` was requested before a page was read;
   ///                         instances may have been deleted.
   result<std::size_t> purge_all(const instance_filter& filter,
-                                std::stop_token stop = {});
+                                std::stop_token stop = {},
+                                std::size_t most = SIZE_MAX);
 
   // --- Waiting ---------------------------------------------------------------
 
@@ -231,9 +275,8 @@ public:
   /// @error errc::not_found  No such instance, or the instance was purged
   /// during
   ///                         the wait.
-  result<orchestration_status>
-  wait_for_completion(std::string_view instance_id,
-                      std::chrono::milliseconds time_out);
+  result<orchestration_status> wait_for_completion(std::string_view instance_id,
+                                                   wait_time time_out);
 
   /// Waits for the end of an instance; if it does not end within `time_out`,
   /// the result holds its management URLs.
@@ -243,9 +286,8 @@ public:
   /// @error errc::not_found         No such instance.
   /// @source Durable Functions, WaitForCompletionOrCreateCheckStatusResponse.
   result<completion_or_check_status> wait_for_completion_or_create_check_status(
-    std::string_view instance_id,
-    std::chrono::milliseconds time_out = std::chrono::seconds(10),
-    std::chrono::milliseconds retry_interval = std::chrono::seconds(1));
+    std::string_view instance_id, wait_time time_out = std::chrono::seconds(10),
+    wait_time retry_interval = std::chrono::seconds(1));
 
   /// The management URLs of an instance. They are empty if the node has no
   /// HTTP API.

@@ -491,6 +491,8 @@ std::string to_json(const orchestration_status& status) {
       std::string history;
       history_writer(history, status).write();
       object.raw("historyEvents", history);
+      // The name by which the Durable Functions client of npm reads it.
+      object.raw("history", history);
     }
   }
   return out;

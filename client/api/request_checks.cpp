@@ -81,6 +81,14 @@ result<void> check_filter(const instance_filter& filter) {
   return {};
 }
 
+result<void> check_time_out(std::chrono::milliseconds time_out) {
+  if (time_out < std::chrono::milliseconds(0))
+    return error{errc::invalid_argument,
+                 "A time-out may not be negative; this one is "
+                   + std::to_string(time_out.count()) + " ms."};
+  return {};
+}
+
 result<void> check_wait(std::chrono::milliseconds time_out,
                         std::chrono::milliseconds retry_interval) {
   using std::chrono::milliseconds;

@@ -38,8 +38,7 @@ result<void> check_payload(std::string_view text, const std::string& place);
 /// @error errc::invalid_argument  Longer than `reason_bytes_max`, or not UTF-8.
 result<void> check_reason(std::string_view reason);
 
-/// The largest size of a request ID. It is limited because the owner stores it
-/// with the instance.
+/// The largest size of a request ID.
 inline constexpr std::size_t request_id_bytes_max = 256;
 
 /// @error errc::invalid_argument  Longer than `request_id_bytes_max`, or not
@@ -49,6 +48,9 @@ result<void> check_request_id(const std::string& request);
 /// @error errc::invalid_argument  `top` is not 1 to 1,000, or `created_from`
 ///                                is after `created_to`.
 result<void> check_filter(const instance_filter& filter);
+
+/// @error errc::invalid_argument  The time-out is negative.
+result<void> check_time_out(std::chrono::milliseconds time_out);
 
 /// @error errc::invalid_argument  A value is negative, the time-out is longer
 ///                                than `wait_time_max`, or the interval is

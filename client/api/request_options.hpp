@@ -7,6 +7,7 @@
 #include <perdura/client/api/orchestration_status.hpp>
 #include <perdura/persistence/records/error.hpp>
 #include <perdura/persistence/records/ids.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -21,8 +22,10 @@ namespace perdura::client {
 using actors::json_text;
 using persistence::errc;
 using persistence::error;
+using persistence::point_in_time;
 using persistence::result;
 using persistence::timestamp;
+using persistence::wait_time;
 
 /// Options of one start.
 struct start_options {
@@ -34,21 +37,27 @@ struct start_options {
   std::string version;
   /// The time at which the instance begins to run; until then its status is
   /// Pending. The epoch (the default) means immediately.
-  timestamp scheduled_at{};
+  point_in_time scheduled_at{};
   /// If a live instance has this ID, return its ID instead of
   /// errc::already_exists.
   bool get_or_start = false;
   /// If true, the call returns when the instance has begun to run. If false, or
   /// if `scheduled_at` is set, the call returns when the start is durable.
   bool until_running = true;
-  /// Time-out of the whole call.
+  /// Time-out of the whole call; not negative. If `call_options::deadline` is
+  /// shorter, it applies instead.
   /// @source Azure Durable Functions, "Manage instances": 30 seconds.
-  std::chrono::milliseconds time_out{30'000};
-  /// Identifies the request: a repeat with the same ID is not executed again
-  /// and gets the result of the first request. At most 256 bytes; generated if
-  /// empty. If it is set and `instance_id` is empty, the instance ID is derived
-  /// from it.
+  wait_time time_out = std::chrono::milliseconds(30'000);
+  /// Identifies the request to the instance: for 10 minutes, a repeat with the
+  /// same ID is not executed again and gets the result of the first request. A
+  /// request with the same ID and other arguments gets errc::request_id_reused.
+  /// At most 256 bytes; empty means that each request is executed. If it is set
+  /// and `instance_id` is empty, the instance ID is derived from it.
   std::string request_id;
+  /// The start repeats an earlier instance; set by
+  /// `orchestration_client::restart`. A repeat with the same request ID may
+  /// have another name, version and input.
+  bool is_restart = false;
 };
 
 /// The arguments of one start, in the form of the output binding of Durable
@@ -80,8 +89,8 @@ struct status_options {
 
 /// Selects instances that match all of the given conditions.
 struct instance_filter {
-  std::optional<timestamp> created_from; ///< Inclusive.
-  std::optional<timestamp> created_to;   ///< Inclusive.
+  std::optional<point_in_time> created_from; ///< Inclusive.
+  std::optional<point_in_time> created_to;   ///< Inclusive.
   /// Any of these statuses. Empty means all.
   std::vector<runtime_status> statuses;
   std::string instance_id_prefix; ///< Empty means all.
@@ -102,14 +111,16 @@ enum class control_operation : std::uint8_t {
   resume,
   rewind,
   purge,
+  release,
 };
 
 /// Options of the blocking calls of a client. The calls that do not block
 /// ignore them, except that `orchestration_client::get_status_async` uses
 /// `wait_for_owner`.
 struct call_options {
-  /// Time-out of calls that have no time-out parameter of their own.
-  std::chrono::milliseconds deadline{60'000};
+  /// Time-out of calls that have no time-out parameter of their own, and the
+  /// longest time of a start; not negative.
+  wait_time deadline = std::chrono::milliseconds(60'000);
   /// If the node that owns the instance is unreachable, wait until the node is
   /// reachable or the deadline has passed. If this is false, the call fails at
   /// once with errc::unavailable.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/check_verb.hpp"
 
+#include "persistence/journal/rebuild_views.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +47,33 @@ int print_verification(const persistence::verification& found, terminal& io) {
          << (listed == 1 ? " problem" : " problems")
          << ". Nothing was changed; keep a copy of the directory.\n";
   return exit_instance_failed;
+}
+
+int rebuild_views_verb(const std::string& data_dir, terminal& io) {
+  const auto made = persistence::rebuild_views(data_dir);
+  if (!made) {
+    const int code = fail(io, made.error());
+    return made.code() == persistence::errc::storage_damaged
+             ? exit_instance_failed
+             : code;
+  }
+  io.out << "The indexes and counts of " << made->instances
+         << " instances were made anew; " << made->rows
+         << " rows were taken over, and " << made->repaired
+         << " of them were repaired. The old file is kept as "
+            "data.mdb.damaged.\n";
+  for (const std::string& loss : made->losses)
+    io.out << loss << '\n';
+  if (made->loss_count > made->losses.size())
+    io.out << made->loss_count - made->losses.size()
+           << " further losses are not listed.\n";
+  io.out << (made->loss_count == 0
+               ? std::string("Nothing was lost.")
+               : std::to_string(made->loss_count)
+                   + " rows or pages could not be restored.")
+         << '\n';
+  const int checked = check_verb(data_dir, io);
+  return made->loss_count == 0 ? checked : exit_instance_failed;
 }
 
 int check_verb(const std::string& data_dir, terminal& io) {

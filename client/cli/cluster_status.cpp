@@ -176,6 +176,16 @@ void print_warnings(std::string_view body,
       text += name_of(node) + " is not ready: "
               + without_terminal_escapes(json_text_member(reason, "message"))
               + '\n';
+  // Several nodes can refuse the same process, with the same sentence.
+  std::set<std::string> refused;
+  for (const std::string_view node : nodes)
+    for (const auto peer : json_items(json_member(node, "peers").value_or("")))
+      if (is_up(peer))
+        refused.insert(json_text_member(peer, "message"));
+  refused.erase("");
+  for (const std::string& sentence : refused)
+    text
+      += "A process is refused: " + without_terminal_escapes(sentence) + '\n';
   for (const auto each :
        json_items(json_member(body, "differingFunctions").value_or(""))) {
     const std::string function = json_unquoted(each);

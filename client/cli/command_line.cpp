@@ -8,6 +8,7 @@
 #include "client/cli/cluster_status.hpp"
 #include "client/cli/cluster_verbs.hpp"
 #include "client/cli/command_options.hpp"
+#include "client/cli/compact_verb.hpp"
 #include "client/cli/completion_script.hpp"
 #include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
@@ -16,9 +17,13 @@
 #include "client/cli/hub_verbs.hpp"
 #include "client/cli/node_connection.hpp"
 #include "client/cli/node_verbs.hpp"
+#include "client/cli/offline_terminate.hpp"
+#include "client/cli/pause_verbs.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "client/cli/start_verbs.hpp"
 #include "client/cli/tls_verbs.hpp"
+#include "client/cli/verb_examples.hpp"
+#include "client/cli/verb_suggestion.hpp"
 #include "persistence/process/build_info.hpp"
 
 #include <CLI/CLI.hpp>
@@ -33,59 +38,6 @@
 namespace perdura::client {
 
 namespace {
-
-/// The example at the end of each verb's help: the path of the verb, and the
-/// rest of the command line.
-constexpr std::pair<std::string_view, std::string_view> examples[] = {
-  {"dev", " --data-dir ./hub"},
-  {"serve", " --config configs/single-node.toml"},
-  {"cluster up", " --nodes 3 --data-dir ./cluster"},
-  {"cluster status", " --url http://127.0.0.1:7072 --partitions"},
-  {"hub create", " --data-dir ./hub --partitions 64"},
-  {"tls init", " --nodes node-1,node-2,node-3 --host ship.example"},
-  {"tls add", " node-4 --host ship.example"},
-  {"tls renew", " node-1"},
-  {"check", " --data-dir ./hub"},
-  {"config show", " --config node.toml --http :8080"},
-  {"config validate", " node.toml"},
-  {"start", " Approval --id order-17 --input '{\"sum\":5}'"},
-  {"run", " HelloSequence"},
-  {"get", " order-17 --watch"},
-  {"list", " --status Running,Failed --prefix order-"},
-  {"count", ""},
-  {"history", " order-17 --follow"},
-  {"urls", " order-17"},
-  {"raise-event", " order-17 Approval --data '{\"by\":\"me\"}'"},
-  {"terminate", " --prefix order- --reason 'no longer wanted' --dry-run"},
-  {"suspend", " order-17 --reason 'until Monday'"},
-  {"resume", " order-17"},
-  {"rewind", " --status Failed --name Ship --yes"},
-  {"restart", " order-17"},
-  {"purge", " --status Completed --created-to 2026-01-01"},
-  {"bench", " hello fan-out --rate 500,1000,2000 --svg hello.svg"},
-  {"completions", " bash > /etc/bash_completion.d/perdura"},
-};
-
-/// The arguments without an option directly before --help: an option with a
-/// value would take --help as its value. The argument "--OPTION=--help" has
-/// such a value.
-std::vector<const char*> without_option_before_help(int argc,
-                                                    const char* const* argv) {
-  std::vector<const char*> kept;
-  bool has_options = true; // Arguments after "--" are no options.
-  for (int i = 0; i < argc; ++i) {
-    const std::string_view each = argv[i];
-    const std::string_view before = kept.empty() ? "" : kept.back();
-    has_options = has_options && each != "--";
-    // "-o" is the only short option with a value.
-    if (has_options && (each == "--help" || each == "-h")
-        && (before == "-o" || before.starts_with("--"))
-        && before.find('=') == before.npos)
-      kept.pop_back();
-    kept.push_back(argv[i]);
-  }
-  return kept;
-}
 
 /// The parser and the options that it fills. Parsing a verb stores the action
 /// that the verb performs; run() calls the action after the whole command line
@@ -133,6 +85,7 @@ public:
     add_start_verbs();
     add_query_verbs();
     add_control_verbs();
+    add_key_options(app_, request_key_);
     add_bench_verb();
     add_completions_verb();
     add_examples();
@@ -144,8 +97,7 @@ public:
     try {
       app_.parse(static_cast<int>(arguments.size()), arguments.data());
     } catch (const CLI::ParseError& failure) {
-      // Help and version also arrive here, with exit code 0.
-      return app_.exit(failure, io_.out, io_.err) == 0 ? exit_ok : exit_usage;
+      return explain(app_, failure, arguments, io_) ? exit_ok : exit_usage;
     }
     return perform_action();
   }
@@ -202,7 +154,7 @@ private:
       auto key = read_key(key_file_);
       if (!key)
         return fail(io_, key.error());
-      node_connection node(*url, {std::move(*key), {ca_file_}});
+      node_connection node(*url, {std::move(*key), {ca_file_}, request_key_});
       return action(node);
     });
   }
@@ -212,28 +164,23 @@ private:
     return add_remote_verb(app_, name, help, std::move(action));
   }
 
-  /// `dev`, `serve`, `hub create` and `check`, which use a data directory.
+  /// `dev`, `serve`, `hub create`, `check` and `compact`: use a data directory.
   void add_node_verbs() {
     CLI::App* dev = add_verb(
       "dev",
       "Start a node with the sample orchestrators, run one of them, and "
       "keep the node running until Ctrl-C.",
       [this] { return dev_verb(node_, io_); });
-    add_listen_options(*dev, node_.configuration, "warning");
-    dev
-      ->add_option("--data-dir", node_.configuration.data_dir,
-                   "Keep the data in this directory. By default, a temporary "
-                   "directory is used and deleted at the end.")
-      ->type_name("DIR");
-    dev->add_flag("--once", node_.once,
-                  "Stop the node after the first result.");
-    add_hub_options(*dev, node_.configuration);
+    add_dev_options(*dev, node_.configuration, node_.once);
 
-    add_serve_options(*add_verb("serve", "Start a node on a data directory.",
-                                [this] { return serve_verb(node_, io_); }),
-                      node_.configuration);
+    CLI::App* serve = add_verb("serve", "Start a node on a data directory.",
+                               [this] { return serve_verb(node_, io_); });
+    add_serve_options(*serve, node_.configuration);
+    serve->add_flag("--paused", node_.paused,
+                    "Answer requests, but run no orchestrator and no activity, "
+                    "e.g. to terminate instances whose code ends the process.");
 
-    CLI::App* hub = app_.add_subcommand("hub", "Create task hubs.");
+    CLI::App* hub = app_.add_subcommand("hub", "Create or adopt task hubs.");
     hub->require_subcommand(1);
     CLI::App* create = add_verb(
       *hub, "create", "Create a task hub in a new or empty directory.",
@@ -245,17 +192,25 @@ private:
       ->type_name("DIR");
     add_hub_options(*create, node_.configuration);
 
+    add_adopt_options(
+      *add_verb(
+        *hub, "adopt",
+        "Let a restored or new directory replace the lost one of its node.",
+        [this] { return hub_adopt_verb(checked_dir_, accepts_loss_, io_); }),
+      checked_dir_, accepts_loss_);
     CLI::App* check = app_.add_subcommand(
       "check", "Check a data directory, or a copy of one, for damage. Nothing "
-               "is written. Exit code 1: damage was found; 2 or 4: the "
-               "directory cannot be read.");
-    check
-      ->add_option("--data-dir", checked_dir_,
-                   "Check this data directory, which holds a task hub.")
-      ->required()
-      ->type_name("DIR");
-    check->callback(
-      [this] { action_ = [this] { return check_verb(checked_dir_, io_); }; });
+               "is written without --rebuild-views. Exit code 1: damage was "
+               "found; 2 or 4: the directory cannot be read.");
+    add_check_options(*check, checked_dir_, rebuilds_views_);
+    check->callback([this] {
+      const auto run = rebuilds_views_ ? rebuild_views_verb : check_verb;
+      action_ = [this, run] { return run(checked_dir_, io_); };
+    });
+    add_compact_options(
+      *add_verb("compact", "Return free space in the files of a stopped node.",
+                [this] { return compact_verb(checked_dir_, io_); }),
+      checked_dir_);
   }
 
   /// `cluster up` and `cluster status`.
@@ -437,7 +392,9 @@ private:
           control_verb_options options = control_;
           options.verb = name;
           options.target = target_;
-          return control_verb(node, options, io_);
+          return offline_dir_.empty()
+                   ? control_verb(node, options, io_)
+                   : terminate_offline(offline_dir_, options, io_);
         });
     add_target_options(*added, target_);
     added
@@ -469,6 +426,11 @@ private:
                      "filter.")
       ->add_flag("--recursive", control_.recursive,
                  "Also terminate the sub-orchestrations of the instances.");
+    app_.get_subcommand("terminate")
+      ->add_option("--offline", offline_dir_,
+                   "Terminate the instance in this data directory, which no "
+                   "node uses.")
+      ->type_name("DIR");
     add_control_verb("suspend",
                      "Suspend an instance, or all instances that match a "
                      "filter.");
@@ -479,6 +441,35 @@ private:
     add_control_verb("rewind",
                      "Rewind a failed instance, or all failed instances that "
                      "match a filter. Their failed tasks run again.");
+
+    add_id_argument(add_remote_verb(
+      "release",
+      "Let an instance run again that is held because its code has ended the "
+      "process again and again, or does not match its history.",
+      [this](node_connection& node) {
+        control_verb_options options;
+        options.verb = "release";
+        options.target.id = id_;
+        return control_verb(node, options, io_);
+      }));
+
+    for (const char* name : {"pause", "unpause"})
+      add_pause_options(
+        *add_remote_verb(
+          name,
+          name == std::string_view("pause")
+            ? "Pause all instances of an orchestrator, on all nodes. They "
+              "accept requests and do not run."
+            : "Let the instances of a paused orchestrator run again.",
+          [this, name](node_connection& node) {
+            pause_.is_paused = name == std::string_view("pause");
+            return pause_verb(node, pause_, format_, io_);
+          }),
+        pause_);
+    add_remote_verb("paused", "List the paused orchestrators.",
+                    [this](node_connection& node) {
+                      return paused_verb(node, format_, io_);
+                    });
 
     CLI::App* restart = add_id_argument(add_remote_verb(
       "restart",
@@ -535,7 +526,7 @@ private:
 
   /// Adds the example below the help of each verb.
   void add_examples() {
-    for (const auto& [verb_path, example] : examples)
+    for (const auto& [verb_path, example] : verb_examples)
       find_verb(verb_path)->footer("Example: perdura " + std::string(verb_path)
                                    + std::string(example));
   }
@@ -561,7 +552,10 @@ private:
   std::string ca_file_;
   output_format format_ = output_format::table;
   node_verb_options node_;
-  std::string checked_dir_;
+  std::string checked_dir_; ///< For `check` and `hub adopt`.
+  bool accepts_loss_ = false;
+  std::string offline_dir_;
+  bool rebuilds_views_ = false;
   cluster_up_options cluster_;
   tls_init_options tls_;
   tls_name_options tls_name_;
@@ -569,8 +563,10 @@ private:
   list_verb_options list_;
   control_verb_options control_;
   control_target target_;
+  pause_verb_options pause_;
   bench_verb_options bench_;
   shell_kind shell_ = shell_kind::bash;
+  std::string request_key_;
   std::string id_;
   std::string event_;
   std::string data_;

@@ -55,6 +55,16 @@ void add_hub_options(CLI::App& to, configuration_flags& flags) {
     ->type_name("N");
 }
 
+void add_dev_options(CLI::App& to, configuration_flags& flags, bool& once) {
+  add_listen_options(to, flags, "warning");
+  to.add_option("--data-dir", flags.data_dir,
+                "Keep the data in this directory. By default, a temporary "
+                "directory is used and deleted at the end.")
+    ->type_name("DIR");
+  to.add_flag("--once", once, "Stop the node after the first result.");
+  add_hub_options(to, flags);
+}
+
 void add_serve_options(CLI::App& to, configuration_flags& flags) {
   add_config_option(to, flags);
   add_listen_options(to, flags, "info");
@@ -210,6 +220,26 @@ void add_start_options(CLI::App& to, start_verb_options& options) {
     ->type_name("FILE");
 }
 
+void add_check_options(CLI::App& to, std::string& data_dir,
+                       bool& rebuilds_views) {
+  to.add_option("--data-dir", data_dir,
+                "Check this data directory, which holds a task hub.")
+    ->required()
+    ->type_name("DIR");
+  to.add_flag("--rebuild-views", rebuilds_views,
+              "Make indexes and counts anew. The node must be stopped.");
+}
+
+void add_adopt_options(CLI::App& to, std::string& data_dir,
+                       bool& accepts_loss) {
+  to.add_option("directory", data_dir,
+                "The data directory; its node must be stopped.")
+    ->required()
+    ->type_name("DIR");
+  to.add_flag("--accept-loss", accepts_loss,
+              "Accept that data which the directory lacks is lost.");
+}
+
 void add_instance_id(CLI::App& to, std::string& id) {
   to.add_option("id", id, "The ID of the instance.")
     ->required()
@@ -260,11 +290,53 @@ void add_target_options(CLI::App& to, control_target& target) {
               "confirmation.");
 }
 
+void add_key_options(CLI::App& app, std::string& key) {
+  for (const char* verb :
+       {"start", "run", "raise-event", "terminate", "suspend", "resume",
+        "rewind", "restart", "release", "purge"})
+    app.get_subcommand(verb)
+      ->add_option("--key", key,
+                   "Identify the request by this text (at most 256 bytes). For "
+                   "10 minutes, a repeat with the same key is not carried out "
+                   "again and gets the first answer.")
+      ->check(not_empty())
+      ->type_name("KEY");
+}
+
+void add_pause_options(CLI::App& to, pause_verb_options& options) {
+  to.add_option("name", options.name, "The name of the orchestrator.")
+    ->required()
+    ->check(not_empty())
+    ->type_name("");
+  to.add_option("--reason", options.reason,
+                "Show this reason where paused orchestrators are listed, and "
+                "write it to the log.")
+    ->type_name("TEXT");
+}
+
 CLI::Option* add_partial_option(CLI::App& to, bool& partial) {
   return to.add_flag("--partial", partial,
                      "Omit the instances of nodes that cannot be reached, "
                      "and name the missing partitions. Without this option, "
                      "the command fails if a node cannot be reached.");
+}
+
+std::vector<const char*> without_option_before_help(int argc,
+                                                    const char* const* argv) {
+  std::vector<const char*> kept;
+  bool has_options = true; // Arguments after "--" are no options.
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view each = argv[i];
+    const std::string_view before = kept.empty() ? "" : kept.back();
+    has_options = has_options && each != "--";
+    // "-o" is the only short option with a value.
+    if (has_options && (each == "--help" || each == "-h")
+        && (before == "-o" || before.starts_with("--"))
+        && before.find('=') == before.npos)
+      kept.pop_back();
+    kept.push_back(argv[i]);
+  }
+  return kept;
 }
 
 } // namespace perdura::client

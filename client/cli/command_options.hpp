@@ -12,6 +12,7 @@
 #include "client/cli/cluster_verbs.hpp"
 #include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
+#include "client/cli/pause_verbs.hpp"
 #include "client/cli/query_verbs.hpp"
 #include "client/cli/start_verbs.hpp"
 #include "client/cli/tls_verbs.hpp"
@@ -63,6 +64,13 @@ void add_listen_options(CLI::App& to, configuration_flags& flags,
 void add_config_option(CLI::App& to, configuration_flags& flags);
 /// --task-hub and --partitions, which apply when a task hub is created.
 void add_hub_options(CLI::App& to, configuration_flags& flags);
+/// The argument and the option of `hub adopt`.
+void add_adopt_options(CLI::App& to, std::string& data_dir, bool& accepts_loss);
+/// The options of `check`.
+void add_check_options(CLI::App& to, std::string& data_dir,
+                       bool& rebuilds_views);
+/// The options of `dev`.
+void add_dev_options(CLI::App& to, configuration_flags& flags, bool& once);
 /// The options of `serve`, which are also those of `config show`.
 void add_serve_options(CLI::App& to, configuration_flags& flags);
 
@@ -86,8 +94,19 @@ void add_instance_id(CLI::App& to, std::string& id);
 void add_filter_options(CLI::App& to, filter_options& filter);
 /// An optional ID, the filter options, --dry-run and --yes.
 void add_target_options(CLI::App& to, control_target& target);
+/// --key of all verbs of `app` that change instances. An action runs after all
+/// options are parsed, so one text serves all verbs.
+void add_key_options(CLI::App& app, std::string& key);
+/// The argument and the options of `pause` and `unpause`.
+void add_pause_options(CLI::App& to, pause_verb_options& options);
 /// --partial. Returns the option, so that a verb can forbid it together with
 /// other options.
 CLI::Option* add_partial_option(CLI::App& to, bool& partial);
+
+/// The arguments without an option directly before --help: an option with a
+/// value would take --help as its value. The argument "--OPTION=--help" has
+/// such a value.
+std::vector<const char*> without_option_before_help(int argc,
+                                                    const char* const* argv);
 
 } // namespace perdura::client

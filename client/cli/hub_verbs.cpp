@@ -2,6 +2,8 @@
 #include "client/cli/hub_verbs.hpp"
 
 #include "cluster/node/hub_creation.hpp"
+#include "persistence/journal/adopt_hub.hpp"
+#include "persistence/records/clock.hpp"
 
 #include <unistd.h>
 
@@ -59,6 +61,36 @@ int hub_create_verb(const configuration_flags& flags, terminal& io) {
   }
   pairs.emplace_back("  Hub ID", hub->hub_id);
   print_pairs(io.out, pairs);
+  return exit_ok;
+}
+
+int hub_adopt_verb(const std::string& data_dir, bool accepts_loss,
+                   terminal& io) {
+  if (auto usable = check_access(data_dir); !usable)
+    return fail(io, usable.error());
+  if (!accepts_loss)
+    return fail(
+      io, {errc::invalid_argument,
+           "An adoption makes " + data_dir
+             + " the data directory of its node for all other nodes. What the "
+               "node has acknowledged and this directory lacks is lost for "
+               "good, and the directory that it replaces is refused from then "
+               "on. Nothing was changed; repeat the command with --accept-loss "
+               "to do it."});
+  const auto hub
+    = persistence::adopt_hub(data_dir, persistence::system_clock().now());
+  if (!hub)
+    return fail(io, hub.error());
+  io.out << "Adopted " << data_dir << ".\n";
+  std::vector<std::pair<std::string, std::string>> pairs;
+  if (!hub->node.empty())
+    pairs.emplace_back("  Node", hub->node);
+  pairs.emplace_back("  Hub ID", hub->hub_id);
+  pairs.emplace_back("  Directory ID", hub->directory_id);
+  print_pairs(io.out, pairs);
+  if (hub->nodes.size() > 1)
+    io.out << "Start the node, and all other nodes: it serves when it has been "
+              "connected with each of them.\n";
   return exit_ok;
 }
 

@@ -14,6 +14,11 @@ namespace perdura::client {
 /// Creates a task hub in the data directory, and prints its identity.
 int hub_create_verb(const configuration_flags& flags, terminal& io);
 
+/// Adopts a data directory; see persistence::adopt_hub. Without `accepts_loss`
+/// only explains what would happen.
+int hub_adopt_verb(const std::string& data_dir, bool accepts_loss,
+                   terminal& io);
+
 /// Checks that this process may use the data directory. Without this check, a
 /// directory that the process may not read would be reported as a directory
 /// without a task hub.

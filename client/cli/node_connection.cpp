@@ -5,6 +5,7 @@
 #include "client/http/access_keys.hpp"
 #include "cluster/node/management_urls.hpp"
 #include "persistence/records/text.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -147,6 +148,8 @@ result<http_reply> node_connection::call_api(std::string_view method,
   if (!body.empty())
     request.headers.push_back({"Content-Type", "application/json"});
   request.body = std::move(body);
+  if (!access_.request_id.empty() && method != "GET")
+    request.headers.push_back({"Idempotency-Key", access_.request_id});
   return send(std::move(request));
 }
 
@@ -183,7 +186,8 @@ result<std::string>
 node_connection::wait_for_end(const std::string& id,
                               std::chrono::milliseconds time_out,
                               const query_parameters& parameters) {
-  const auto end = std::chrono::steady_clock::now() + time_out;
+  const auto end
+    = std::chrono::steady_clock::now() + persistence::bounded_wait(time_out);
   while (true) {
     // The node responds when the instance has ended, or after `step` with
     // status 202. The remaining time is rounded up to whole seconds: with a

@@ -23,6 +23,9 @@ std::string to_query(const query_parameters& parameters);
 struct node_access {
   std::string key; ///< Sent as x-functions-key. Empty means no key.
   http_client_options http;
+  /// Sent as Idempotency-Key with each request that is not a read, if it is not
+  /// empty.
+  std::string request_id;
 };
 
 /// Reads the access key. The first line of the file that is neither blank nor a

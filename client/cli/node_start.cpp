@@ -92,9 +92,9 @@ void wait_for_admission(node_host& host, signal_watch& signals, terminal& io) {
   constexpr auto step = std::chrono::milliseconds(200);
   if (host.node().wait_for_peers(soon) || host.node().wait_until_admitted(step))
     return;
-  io.out << "The data directory is new; this node serves when another node of "
-            "the cluster has admitted it."
-         << std::endl;
+  for (const auto& reason : host.node().unready_reasons())
+    if (reason.code == "waiting_for_admission")
+      io.out << without_terminal_escapes(reason.message) << std::endl;
   // A first connection takes less time; after it, what is in the way is said,
   // and again when it changes.
   constexpr auto explain_after = std::chrono::seconds(3);

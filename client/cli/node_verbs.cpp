@@ -95,6 +95,8 @@ int serve(configuration values, bool is_dev, bool once, terminal& io) {
     if (auto opened = persistence::open_audit_file(values.log.audit_file);
         !opened)
       return fail(io, opened.error());
+  signals.limit_stalled_stop(config.node.stop_patience,
+                             config.node.disk_stall_time);
   auto functions = std::make_shared<actors::registry>();
   examples::add_samples(*functions);
   // Called on a thread of the node; see node_host_config.
@@ -141,6 +143,7 @@ int serve_verb(const node_verb_options& options, terminal& io) {
     return fail_with_problems(io, all);
   if (auto named = check_data_dir(all.values, "serve"); !named)
     return fail(io, named.error());
+  all.values.host.node.paused = options.paused;
   return serve(std::move(all.values), false, false, io);
 }
 

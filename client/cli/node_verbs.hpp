@@ -14,6 +14,8 @@ struct node_verb_options {
   /// Used only by `dev`: stop after the first result. The exit code then tells
   /// whether the orchestration completed.
   bool once = false;
+  /// Used only by `serve`: run no orchestrator and no activity.
+  bool paused = false;
 };
 
 /// Starts a node with the sample functions, runs HelloSequence, prints its

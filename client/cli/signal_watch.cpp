@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/signal_watch.hpp"
 
+#include "persistence/process/process_end.hpp"
+#include "persistence/process/sync_watch.hpp"
+
 #include <pthread.h>
 
 #include <csignal>
@@ -35,7 +38,9 @@ signal_watch::signal_watch() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   // A closed output pipe must not end the node.
   std::signal(SIGPIPE, SIG_IGN);
-  thread_ = std::thread([this] { watch(); });
+  thread_ = std::thread([this] {
+    persistence::run_thread_body("the watch over signals", [this] { watch(); });
+  });
 }
 
 signal_watch::~signal_watch() {
@@ -51,12 +56,37 @@ signal_watch::~signal_watch() {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+void signal_watch::limit_stalled_stop(
+  std::chrono::steady_clock::duration patience,
+  std::chrono::steady_clock::duration stall_time) {
+  const std::lock_guard lock(mutex_);
+  patience_ = patience;
+  stall_time_ = stall_time;
+}
+
+bool signal_watch::is_stop_stalled() {
+  const std::lock_guard lock(mutex_);
+  return requested_ && patience_ && !ending_
+         && std::chrono::steady_clock::now() - requested_at_ > *patience_
+         && persistence::sync_watch::of_process().longest() > stall_time_;
+}
+
 /// Runs on the watching thread until the destructor wakes it by SIGTERM.
 void signal_watch::watch() {
   const sigset_t set = watched_signals();
+  // Once a stop was requested, the thread looks from time to time whether the
+  // stop is stalled.
+  bool is_stopping = false;
   while (true) {
-    int signal = 0;
-    if (sigwait(&set, &signal) != 0)
+    constexpr timespec step{0, 200'000'000};
+    const int signal = is_stopping ? ::sigtimedwait(&set, nullptr, &step)
+                                   : ::sigwaitinfo(&set, nullptr);
+    if (is_stopping && is_stop_stalled())
+      persistence::end_stalled(
+        "The process ends although a write to the disk has not ended: a stop "
+        "was requested, and the disk does not answer. Everything acknowledged "
+        "so far is durable; check the disk and start the node again.");
+    if (signal < 0)
       continue;
     const std::lock_guard lock(mutex_);
     if (ending_)
@@ -69,7 +99,7 @@ void signal_watch::watch() {
       continue;
     if (requested_)
       std::_Exit(128 + signal); // Safe: committed data survives a kill.
-    requested_ = true;
+    requested_ = is_stopping = true;
     requested_at_ = now;
     changed_.notify_all();
   }

@@ -6,6 +6,7 @@
 #include "client/cli/query_verbs.hpp"
 #include "cluster/node/management_urls.hpp"
 #include "persistence/records/text.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -23,12 +24,11 @@ namespace {
 
 /// The time limit of the wait for the end of the instance.
 std::chrono::milliseconds time_out_of(const start_verb_options& options) {
-  // Ten years stand for "no limit". Unlike milliseconds::max(), this value can
-  // be added to a time without overflow.
+  using std::chrono::milliseconds;
   if (!options.time_out)
-    return std::chrono::hours(24 * 365 * 10);
-  return std::chrono::milliseconds(
-    static_cast<std::int64_t>(*options.time_out * 1000));
+    return milliseconds::max();
+  return persistence::saturated<milliseconds>(
+    std::chrono::duration<double>(*options.time_out));
 }
 
 /// Starts the instance. Returns the body of the response, a JSON object with

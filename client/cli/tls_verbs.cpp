@@ -108,19 +108,34 @@ result<std::vector<new_file>> make_files(const tls_init_options& options,
   return files;
 }
 
-/// @error errc::invalid_argument  A file to be created exists.
-result<void> check_absent(const std::vector<new_file>& files) {
+/// The files that exist. A symbolic link without a target exists, too.
+std::vector<fs::path> existing_of(const std::vector<new_file>& files) {
+  std::vector<fs::path> found;
   std::error_code ignored;
   for (const new_file& each : files)
-    // symlink_status also finds a symbolic link without a target.
     if (fs::exists(fs::symlink_status(each.path, ignored)))
-      return error{errc::invalid_argument,
-                   each.path.string()
-                     + " exists; nothing was created. Name another directory "
-                       "with --dir, or move the old certificates away. Nodes "
-                       "with new certificates do not trust nodes with old "
-                       "ones."};
-  return {};
+      found.push_back(each.path);
+  return found;
+}
+
+/// @error errc::invalid_argument  A file to be created exists.
+result<void> check_absent(const std::vector<new_file>& files) {
+  const std::vector<fs::path> existing = existing_of(files);
+  if (existing.empty())
+    return {};
+  std::string sentence
+    = existing.front().string()
+      + " exists; nothing was created. Name another directory with --dir, or "
+        "move the old certificates away. Nodes with new certificates do not "
+        "trust nodes with old ones.";
+  if (existing.size() < files.size()) {
+    sentence += " If an earlier \"perdura tls init\" was interrupted, remove "
+                "what it has left, and repeat the command:";
+    for (const fs::path& each : existing)
+      sentence += ' ' + each.string();
+    sentence += '.';
+  }
+  return error{errc::invalid_argument, std::move(sentence)};
 }
 
 /// Prints the settings by which a node uses its certificate.
@@ -245,13 +260,17 @@ int tls_add_verb(const tls_name_options& options, terminal& io) {
   const std::vector<new_file> files{
     {certificate_of(where, options.name), made->certificate, 0644},
     {key_of(where, options.name), made->key, 0600}};
-  std::error_code ignored;
-  for (const new_file& each : files)
-    if (fs::exists(fs::symlink_status(each.path, ignored)))
-      return fail(io, {errc::invalid_argument,
-                       each.path.string()
-                         + " exists; nothing was created. \"perdura tls renew "
-                         + options.name + "\" renews a certificate."});
+  const std::vector<fs::path> existing = existing_of(files);
+  if (!existing.empty())
+    return fail(io,
+                {errc::invalid_argument,
+                 existing.front().string() + " exists; nothing was created. "
+                   + (existing.size() == files.size()
+                        ? "\"perdura tls renew " + options.name
+                            + "\" renews a certificate."
+                        : "Its other file does not exist: an earlier "
+                          "\"perdura tls add\" was interrupted. Remove the "
+                          "file, and repeat the command.")});
   if (auto written = write_all(files); !written)
     return fail(io, written.error());
   const fs::path shown = shown_directory(options.directory);

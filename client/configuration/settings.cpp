@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/configuration/settings.hpp"
 
+#include "client/configuration/edit_distance.hpp"
 #include "cluster/placement/node_list.hpp"
 #include "persistence/records/text.hpp"
 
@@ -11,29 +12,6 @@
 namespace perdura::client {
 
 namespace {
-
-/// Edit distance: how many characters must be replaced, inserted, deleted, or
-/// swapped with their neighbour to turn `a` into `b`.
-std::size_t distance(std::string_view a, std::string_view b) {
-  // `cost[i][j]` is the distance between the first i characters of `a` and the
-  // first j of `b`.
-  // @source Damerau-Levenshtein distance, optimal string alignment.
-  std::vector<std::vector<std::size_t>> cost(
-    a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i)
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        cost[i][j] = i + j;
-        continue;
-      }
-      const std::size_t same = a[i - 1] == b[j - 1] ? 0 : 1;
-      cost[i][j] = std::min(
-        {cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + same});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-    }
-  return cost[a.size()][b.size()];
-}
 
 /// The setting whose value makes `cluster::listen_address_of` fail.
 std::string_view listen_setting(const cluster::cluster_config& of,
@@ -132,12 +110,12 @@ std::string_view nearest_setting(std::string_view path) {
     }
   };
   for (const setting& each : settings()) {
-    offer(each.section(), distance(path, each.section()));
-    offer(each.path, distance(path, each.path));
+    offer(each.section(), edit_distance(path, each.section()));
+    offer(each.path, edit_distance(path, each.path));
     // The right key in the wrong section counts like one wrong character.
-    offer(each.path, distance(key, each.key()) + 1);
+    offer(each.path, edit_distance(key, each.key()) + 1);
     if (!each.alias.empty())
-      offer(each.path, distance(key, each.alias) + 1);
+      offer(each.path, edit_distance(key, each.alias) + 1);
   }
   return best;
 }

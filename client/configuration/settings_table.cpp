@@ -150,10 +150,11 @@ void add_node(std::vector<setting>& to) {
     node_member(&node::data_dir)));
   to.push_back(bind_member(
     number("node.scheduler_threads", 0, 4096,
-           "Threads that run actors and orchestrators. 0 means two more "
-           "than there are CPU cores. An orchestrator that never awaits "
-           "occupies a thread; the node makes no progress while all "
-           "threads are occupied."),
+           "Orchestrators that run at the same time, each on a thread. 0 "
+           "means two more than there are CPU cores. An orchestrator that "
+           "never awaits occupies a thread; while all are occupied, no "
+           "orchestrator makes progress. Requests are answered by further "
+           "threads."),
     node_member(&node::scheduler_threads)));
   to.push_back(
     bind_member(time("node.turn_wait_max", duration(0),
@@ -282,6 +283,13 @@ void add_orchestrations(std::vector<setting>& to) {
     time("orchestrations.retention_interval", millisecond,
          "How often the node looks for finished instances to purge."),
     node_member(&node::retention_interval)));
+  to.push_back(bind_member(
+    time(
+      "orchestrations.retention_step_delay", duration(0),
+      "If the wall clock is set by more than 5 s, or the machine has started "
+      "again, purging follows the new time only after it has lasted this "
+      "long."),
+    node_member(&node::retention_step_delay)));
 }
 
 /// Sections [http] and [http.tls]. Access keys are not settings: only the name
@@ -362,27 +370,66 @@ void add_limits(std::vector<setting>& to) {
     number("limits.idle_instances_max", 0, count_max,
            "Idle instances that are kept in memory, over all partitions."),
     node_member(&node::idle_instances_max)));
+  to.push_back(bind_member(
+    size("limits.idle_instance_bytes_max", 0,
+         "Size of the unread events, results, open tasks and custom statuses "
+         "of the instances in memory, over all partitions. Above it, large "
+         "idle instances leave memory. Idle instances take at most twice this "
+         "size."),
+    node_member(&node::idle_instance_bytes_max)));
   to.push_back(bind_member(time("limits.idle_instance_time_max", duration(0),
                                 "How long an idle instance is kept in memory."),
                            node_member(&node::idle_instance_time_max)));
+  to.push_back(bind_member(
+    number("limits.request_keys_max", 0, count_max,
+           "Answers that each partition records for requests with an "
+           "Idempotency-Key (request_id), for 10 to 15 minutes. At the limit, "
+           "requests with a new key get 503; requests without one do not."),
+    node_member(&node::request_keys_max)));
+  to.push_back(bind_member(
+    size("limits.request_key_bytes_max", 0,
+         "Size on disk of the answers that request_keys_max counts, in each "
+         "partition. At the limit, requests with a new key get 503."),
+    node_member(&node::request_key_bytes_max)));
+  to.push_back(bind_member(
+    number("limits.outbox_messages_max", 1, count_max,
+           "Messages from one partition to another that are stored before "
+           "turns that would add more wait, e.g. while a node is away."),
+    node_member(&node::outbox_messages_max)));
   to.push_back(bind_member(
     size("limits.storage_bytes_max", 0,
          "Size of the stored data above which new instances and events are "
          "refused. 0 B means that only the free disk space limits them."),
     node_member(&node::storage_bytes_max)));
   to.push_back(bind_member(
-    // The maximum is 60 KiB, because Beast throws an exception for fields of 64
-    // KiB and more.
+    size("limits.disk_reserve", 0,
+         "Space on the disk that is kept for results and purges: when less is "
+         "left, new instances and events are refused. At most a sixteenth of "
+         "the disk, which counts as at least 8 MiB. 0 B means that the free "
+         "disk space is not checked."),
+    node_member(&node::disk_reserve)));
+  to.push_back(bind_member(
+    time("limits.disk_stall_time", millisecond,
+         "A write to the disk that takes longer is logged, and the node is not "
+         "ready until it has ended."),
+    node_member(&node::disk_stall_time)));
+  to.push_back(bind_member(
+    number("limits.scrub_percent", 0, 100,
+           "Share of one core, in percent, for the slow check of all stored "
+           "rows. 0 means no check."),
+    node_member(&node::scrub_percent)));
+  to.push_back(bind_member(
+    // The maximum is 60 KiB, because Beast throws an exception for fields of
+    // 64 KiB and more.
     size("limits.header_bytes_max", 256,
          "Size of the header of an HTTP request, including the request line. A "
          "larger header gets 431.",
          std::int64_t{60} * 1024),
     http_member(&http_api_config::header_bytes_max)));
-  to.push_back(bind_member(
-    number(
-      "limits.header_fields_max", 1, count_max,
-      "Header fields of an HTTP request. A request with more fields gets 431."),
-    http_member(&http_api_config::header_fields_max)));
+  to.push_back(bind_member(number("limits.header_fields_max", 1, count_max,
+                                  "Header fields of an HTTP request. A "
+                                  "request with more fields gets 431."),
+                           http_member(&http_api_config::header_fields_max)));
   to.push_back(bind_member(
     size("limits.uri_bytes_max", 64,
          "Size of path and query of an HTTP request. A longer URI gets 414."),

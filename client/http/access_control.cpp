@@ -102,6 +102,19 @@ std::string key_of(const http_request& request, const request_target& target) {
   return code->second;
 }
 
+/// Whether a part of a target holds "code=". Letters and the equals sign may be
+/// percent-encoded, and the name may follow other text.
+bool holds_code(std::string_view part) {
+  const std::string text = decode_parameter(part);
+  constexpr std::string_view name = "code=";
+  for (std::size_t at = 0; at + name.size() <= text.size(); ++at)
+    if (persistence::equal_ignoring_case(
+          std::string_view(text).substr(at, name.size()), name)
+        && (at == 0 || !persistence::is_letter_or_digit(text[at - 1])))
+      return true;
+  return false;
+}
+
 http_response forbidden(std::string sentence) {
   return to_response({errc::forbidden, std::move(sentence)});
 }
@@ -181,7 +194,9 @@ std::optional<http_response> access_control::admit(const http_request& request,
     }
   }
   // The same response for a missing and a wrong key, as in Durable Functions.
-  return http_response{401, {}};
+  // @source RFC 9110, section 15.5.2: the response names a scheme.
+  return http_response{
+    401, {}, {{"WWW-Authenticate", "Basic realm=\"perdura\""}}};
 }
 
 std::string redacted(std::string_view target) {
@@ -190,21 +205,21 @@ std::string redacted(std::string_view target) {
   if (const std::size_t scheme = target.find("://");
       !target.starts_with('/') && scheme != target.npos)
     target.remove_prefix(std::min(target.find('/', scheme + 3), target.size()));
+  // A caller may have put the key where it has no effect: into the path or the
+  // fragment.
+  constexpr std::string_view separators = "?&;#/";
   while (!target.empty()) {
-    const std::size_t equals
-      = target.substr(0, target.find_first_of("?&;")).find('=');
-    // The name `code` may be percent-encoded, and its value may hold a
-    // question mark.
+    // The value may hold a separator.
     const bool is_code
-      = equals != target.npos
-        && persistence::equal_ignoring_case(
-          percent_decode(target.substr(0, equals), true).value_or(""), "code");
+      = holds_code(target.substr(0, target.find_first_of(separators)));
     const std::size_t end
-      = is_code ? target.find('&') : target.find_first_of("?&;");
+      = is_code ? target.find('&') : target.find_first_of(separators);
     const std::string_view part = target.substr(0, end);
     // The name of the parameter is kept, so that the log shows that a key was
     // sent.
-    out += is_code && part.size() > equals + 1 ? "code=..." : part;
+    out += is_code && !persistence::equal_ignoring_case(part, "code=")
+             ? "code=..."
+             : part;
     if (end == target.npos)
       break;
     out += target[end];

@@ -7,6 +7,17 @@
 
 namespace perdura::client {
 
+namespace {
+
+/// True if the request gets a line in the audit log.
+bool is_audited(const route_match& route) {
+  return route.entry->is_audited
+         && persistence::is_logged(persistence::log_channel::audit,
+                                   persistence::log_level::info);
+}
+
+} // namespace
+
 // The times in the metrics begin here, when the request has been received and
 // admitted.
 api_call::api_call(std::shared_ptr<api_context> api, http_request received,
@@ -35,6 +46,8 @@ void api_call::respond(http_response response) const {
 // add a field or a line to the log.
 void api_call::add_audit_field(std::string_view name,
                                std::string_view value) const {
+  if (!is_audited(route))
+    return;
   const std::lock_guard lock(audit_mutex_);
   audit_fields_ += ' ';
   audit_fields_ += name;
@@ -68,8 +81,7 @@ void record_response(api_context& context, const http_request& request,
                      request.peer + ' ' + request.method + ' '
                        + redacted(request.target) + ' ' + std::to_string(status)
                        + ' ' + std::to_string(time_us) + " us");
-  if (!route.entry->is_audited
-      || !persistence::is_logged(log_channel::audit, log_level::info))
+  if (!is_audited(route))
     return;
   // The line has the form: ROUTE instance="…" by="…" from="…" status=CODE.
   // Empty fields are left out.

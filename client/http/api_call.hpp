@@ -193,6 +193,11 @@ void control_instance(const api_call_ptr& call, const std::string& id,
                       control_operation what);
 void get_instance_urls(const api_call_ptr& call, const std::string& id);
 
+/// Pauses an orchestrator by name, or lets it run again.
+void pause_orchestrator(const api_call_ptr& call, const std::string& name,
+                        bool is_paused);
+void list_paused(const api_call_ptr& call);
+
 void list_instances(const api_call_ptr& call);
 void purge_instances(const api_call_ptr& call);
 void count_instances(const api_call_ptr& call);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/http/blocking_call_pool.hpp"
 
+#include "persistence/process/process_end.hpp"
 #include "persistence/process/thread_start.hpp"
 
 #include <system_error>
@@ -43,7 +44,10 @@ bool blocking_call_pool::submit(std::function<void()> call) {
     // threads.
     if (idle_ < waiting_.size() && threads_.size() < threads_max_)
       try {
-        threads_.emplace_back([this] { work(); });
+        threads_.emplace_back([this] {
+          persistence::run_thread_body("a query of the HTTP API",
+                                       [this] { work(); });
+        });
       } catch (const std::system_error&) {
         persistence::note_refused_thread("queries of the HTTP API");
         // The threads that exist take the call. Without any the call fails.

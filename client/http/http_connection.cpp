@@ -4,6 +4,7 @@
 #include "actors/authoring/json_text_check.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/records/text.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -114,11 +115,17 @@ http_request head_of(const Message& message, std::size_t header_fields) {
   http_request request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
+  // The authority of the target replaces that of the Host header.
+  // @source RFC 9112, section 3.2.2.
+  const std::string_view authority = target_authority(request.target);
+  if (!authority.empty())
+    request.headers.push_back({"Host", std::string(authority)});
   for (const auto& field : message) {
-    if (request.headers.size() == header_fields)
+    if (header_fields-- == 0)
       break;
-    request.headers.push_back(
-      {std::string(field.name_string()), std::string(field.value())});
+    if (authority.empty() || field.name() != http::field::host)
+      request.headers.push_back(
+        {std::string(field.name_string()), std::string(field.value())});
   }
   return request;
 }
@@ -155,7 +162,7 @@ void http_connection::start() {
 
 void http_connection::set_phase(phase next, persistence::duration time_max) {
   set_phase(next);
-  deadline_ = since_ + time_max;
+  deadline_ = since_ + persistence::bounded_wait(time_max);
 }
 
 void http_connection::set_phase(phase next) {
@@ -365,7 +372,7 @@ void http_connection::park(std::uint64_t request,
     end_park(park_outcome::stopping);
     return;
   }
-  park_.timer.emplace(worker_.context, time_out);
+  park_.timer.emplace(worker_.context, persistence::bounded_wait(time_out));
   park_.timer->async_wait(
     [self = shared_from_this(), request](const error_code& failure) {
       // The timer may fire after the response, when the connection already
@@ -429,24 +436,14 @@ void http_connection::send(std::uint64_t request, http_response response) {
 }
 
 /// Responds to a request that the server cannot serve, and closes afterwards.
-void http_connection::refuse(int status, const char* code,
-                             std::string sentence) {
+void http_connection::refuse(int status, const char* code, std::string sentence,
+                             const std::vector<http_header>& headers) {
   if (worker_.server.refused)
     worker_.server.refused(status);
-  refuse_with(error_response(status, code, sentence));
-}
-
-/// Sends the response to a request that is not read any further, and closes
-/// afterwards.
-void http_connection::refuse_with(http_response response) {
-  request_.keep_alive = false;
-  request_.refused = true;
-  // The method may not have been parsed yet, so the response gets a body.
-  request_.head = false;
-  // Frees what has been received of the body.
-  input_.parser.reset();
-  bytes_.body.release();
-  write(std::move(response));
+  http_response response = error_response(status, code, sentence);
+  response.headers.insert(response.headers.end(), headers.begin(),
+                          headers.end());
+  refuse_with(std::move(response));
 }
 
 void http_connection::write(http_response response) {
@@ -454,8 +451,9 @@ void http_connection::write(http_response response) {
   // readers can receive large responses, but cannot hold a connection open
   // forever.
   set_phase(phase::writing,
-            worker_.server.config.idle_time_max
-              + std::chrono::seconds(response.body.size() >> 18U));
+            persistence::saturated_sum(
+              worker_.server.config.idle_time_max,
+              std::chrono::seconds(response.body.size() >> 18U)));
   // While the server stops, each response closes its connection.
   request_.keep_alive = request_.keep_alive && !worker_.stopping;
   const auto reason
@@ -542,7 +540,9 @@ void http_connection::check_deadline(steady_time now) {
     refuse(408, "timed_out", "The header was not received in time.");
     return;
   case phase::body:
-    refuse(408, "timed_out", "The body was not received in time.");
+    refuse(408, "timed_out",
+           "The body was not received in time: the caller was silent for "
+           "limits.idle_time_max, or sent less than 1 KiB/s.");
     return;
   default:
     close();

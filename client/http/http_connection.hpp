@@ -209,10 +209,13 @@ private:
   bool check_header();
   bool admit_body();
   bool charge_body();
+  void extend_body_time();
   http_request request_head() const;
   bool has_plain_transfer_coding();
+  bool has_plain_content_coding();
   void dispatch_request();
-  void refuse(int status, const char* code, std::string sentence);
+  void refuse(int status, const char* code, std::string sentence,
+              const std::vector<http_header>& headers = {});
   void refuse_with(http_response response);
   /// Refuses a request with the status code for an error of the parser.
   void refuse_parse(const boost::system::error_code& failure);
@@ -244,6 +247,7 @@ private:
   struct received_bytes {
     std::optional<parser_type> parser;
     bool header_checked = false;
+    steady_time body_began{}; ///< When the header was complete.
     /// The number of header fields. Trailer fields after a body do not count.
     std::size_t header_fields = 0;
     /// Bytes that have been read but not parsed: the next request, or the rest

@@ -4,15 +4,25 @@
 #include "client/http/http_connection.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/records/text.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <boost/beast/http/error.hpp>
 
+#include <algorithm>
 #include <exception>
 
 namespace perdura::client {
 
 namespace http = boost::beast::http;
 using boost::system::error_code;
+
+namespace {
+
+/// Bytes per second that the body of a request must have after the first idle
+/// time. A slower caller could hold a connection for ever.
+constexpr std::size_t body_rate_min = 1024;
+
+} // namespace
 
 /// Parses the bytes of the current request. When the request is complete, it
 /// goes to the handler; the bytes after it are kept for the next request.
@@ -29,12 +39,24 @@ void http_connection::parse(std::string_view bytes) {
     input_.header_checked = false;
     set_phase(phase::header, config.header_time_max);
   }
+  // @source RFC 9112, section 2.2: empty lines before a request are ignored.
+  if (!input_.parser->got_some()) {
+    while (bytes.starts_with("\r\n"))
+      bytes.remove_prefix(2);
+    if (bytes.empty() || bytes == "\r") {
+      input_.unread = std::string(bytes);
+      wait_readable();
+      return;
+    }
+  }
   // Each pass feeds the remaining bytes to the parser. The loop ends when the
   // request is complete or refused, or when the parser needs bytes that have
   // not been received.
   for (bool wants_more = false; !wants_more;) {
     if (!feed_parser(bytes, wants_more) || !charge_body())
       return;
+    if (state_ == phase::body)
+      extend_body_time();
     // Checked as soon as the header is complete, so that the body of a refused
     // request need not be received.
     if (input_.parser->is_header_done() && !input_.header_checked) {
@@ -117,7 +139,7 @@ bool http_connection::check_header() {
     refuse(400, "bad_request", "The request needs exactly one Host header.");
     return false;
   }
-  if (!has_plain_transfer_coding())
+  if (!has_plain_transfer_coding() || !has_plain_content_coding())
     return false;
   if (input_.parser->is_done())
     return true;
@@ -125,9 +147,12 @@ bool http_connection::check_header() {
     return false;
   // A new deadline: the body may take longer than the header.
   set_phase(phase::body, config.idle_time_max);
-  if (persistence::equal_ignoring_case({message[http::field::expect].data(),
-                                        message[http::field::expect].size()},
-                                       "100-continue")) {
+  input_.body_began = since_;
+  // @source RFC 9110, section 10.1.1: HTTP/1.0 has no interim response.
+  if (message.version() >= 11
+      && persistence::equal_ignoring_case({message[http::field::expect].data(),
+                                           message[http::field::expect].size()},
+                                          "100-continue")) {
     // If the socket does not accept these 25 bytes, it will not accept the
     // response either, and the write of the response reports the error.
     error_code ignored;
@@ -183,6 +208,18 @@ bool http_connection::charge_body() {
   return false;
 }
 
+/// The caller has sent a part of the body: it may be silent for the idle time
+/// again, as long as it keeps the minimum rate.
+void http_connection::extend_body_time() {
+  const persistence::duration idle = worker_.server.config.idle_time_max;
+  const std::chrono::seconds allowed(input_.parser->get().body().size()
+                                     / body_rate_min);
+  const steady_time began = input_.body_began;
+  set_phase(phase::body, idle);
+  deadline_
+    = std::min(deadline_, began + persistence::bounded_wait(idle) + allowed);
+}
+
 /// The only accepted transfer coding is "chunked", used once. With any other, a
 /// proxy and this server could disagree about where the body ends, which allows
 /// request smuggling. Returns false if the request was refused.
@@ -203,6 +240,36 @@ bool http_connection::has_plain_transfer_coding() {
     }
   }
   return true;
+}
+
+/// A body that is compressed would be stored as if it were JSON. Returns false
+/// if the request was refused.
+/// @source RFC 9110, sections 8.4 and 15.5.16.
+bool http_connection::has_plain_content_coding() {
+  for (const auto& field : input_.parser->get()) {
+    if (field.name() != http::field::content_encoding
+        || persistence::equal_ignoring_case(
+          {field.value().data(), field.value().size()}, "identity"))
+      continue;
+    refuse(415, "unsupported",
+           "Content-Encoding is not supported; send the body without it.",
+           {{"Accept-Encoding", "identity"}});
+    return false;
+  }
+  return true;
+}
+
+/// Sends the response to a request that is not read any further, and closes
+/// afterwards.
+void http_connection::refuse_with(http_response response) {
+  request_.keep_alive = false;
+  request_.refused = true;
+  // The method may not have been parsed yet, so the response gets a body.
+  request_.head = false;
+  // Frees what has been received of the body.
+  input_.parser.reset();
+  bytes_.body.release();
+  write(std::move(response));
 }
 
 void http_connection::refuse_parse(const error_code& failure) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -124,6 +125,118 @@ void add_node(page& out, const cluster::node_statistics& node) {
   }
   out.gauge("perdura_instances_live", "Instances in memory.",
             node.instances_live);
+  out.gauge("perdura_instances_live_bytes",
+            "Size of the unread events, results, open tasks and custom "
+            "statuses of the instances in memory "
+            "(limits.idle_instance_bytes_max).",
+            node.instances_live_bytes);
+  out.gauge("perdura_request_keys",
+            "Recorded answers to requests with a request ID "
+            "(limits.request_keys_max, for each partition).",
+            node.request_keys);
+  out.gauge("perdura_request_key_bytes",
+            "Size on disk of these answers (limits.request_key_bytes_max, for "
+            "each partition).",
+            node.request_key_bytes);
+  out.gauge("perdura_instances_damaged",
+            "Instances that cannot be used because stored rows are damaged, as "
+            "far as they were used.",
+            node.damage.instances);
+  out.gauge("perdura_quarantined_messages",
+            "Messages from other partitions that wait for the repair of a "
+            "damaged instance.",
+            node.damage.messages);
+  out.gauge("perdura_quarantined_bytes", "Size of these messages.",
+            node.damage.bytes);
+  out.gauge("perdura_quarantine_streams_waiting",
+            "Partitions whose messages wait because no more messages for "
+            "damaged instances can be stored.",
+            node.damage.streams_waiting);
+  out.gauge("perdura_message_streams_broken",
+            "Pairs of partitions whose messages have a gap that does not "
+            "close, or whose numbers are not consistent.",
+            node.damage.streams_broken);
+  out.gauge("perdura_instances_stuck",
+            "Instances that cannot continue; `perdura list --stuck` names "
+            "them.",
+            node.instances_stuck);
+  out.gauge("perdura_orchestrators_paused",
+            "Orchestrators that are paused by name on this node.",
+            node.orchestrators_paused);
+  out.gauge("perdura_trees_ending",
+            "Trees of sub-orchestrations that are being terminated: some "
+            "partition has not ended its part yet.",
+            node.trees_ending);
+  out.gauge("perdura_turns_running", "Orchestrators that run now.",
+            node.turns_running);
+  out.gauge("perdura_turns_waiting",
+            "Orchestrators that wait for a thread (node.scheduler_threads).",
+            node.turns_waiting);
+}
+
+// Destinations with more than this are left out, the ones with the youngest
+// messages first.
+constexpr std::size_t destinations_max = 100;
+
+/// The messages to other partitions.
+void add_outbox(page& out, const cluster::node_statistics& node) {
+  const actors::outbox_figures& outbox = node.outbox;
+  out.gauge("perdura_outbox_messages",
+            "Messages to other partitions that are not acknowledged.",
+            outbox.messages);
+  out.gauge("perdura_outbox_memory_messages",
+            "Those of them that are in memory; the others are on disk.",
+            outbox.memory_messages);
+  out.gauge("perdura_outbox_memory_bytes", "Size of the messages in memory.",
+            outbox.memory_bytes);
+  out.gauge("perdura_outbox_turns_waiting",
+            "Instances whose next turn waits because too many messages to a "
+            "partition are not acknowledged (limits.outbox_messages_max).",
+            outbox.turns_waiting);
+  auto oldest_first = outbox.destinations;
+  std::stable_sort(
+    oldest_first.begin(), oldest_first.end(),
+    [](const auto& one, const auto& two) { return one.oldest > two.oldest; });
+  if (oldest_first.size() > destinations_max)
+    oldest_first.resize(destinations_max);
+  const auto family = [&](const char* name, const char* help, auto value_of) {
+    out.family(name, MetricType::Gauge, help);
+    for (const actors::outbox_destination& each : oldest_first)
+      out.sample({{"partition", std::to_string(each.partition)}},
+                 value_of(each));
+  };
+  family("perdura_outbox_destination_messages",
+         "Messages that are not acknowledged, by destination; at most 100 "
+         "destinations, those with the oldest messages.",
+         [](const auto& each) { return each.messages; });
+  family("perdura_outbox_destination_oldest_seconds",
+         "How long the oldest of them has waited since this process began.",
+         [](const auto& each) {
+           return std::chrono::duration<double>(each.oldest).count();
+         });
+}
+
+/// The activities of the node, by name.
+void add_activities(page& out, const cluster::node_statistics& node) {
+  const auto family = [&](const char* name, const char* help, auto value_of) {
+    out.family(name, MetricType::Gauge, help);
+    for (const actors::activity_load& each : node.activities)
+      out.sample({{"name", each.name}}, value_of(each));
+  };
+  family("perdura_activities_running",
+         "Runs of activities, by name, including given-up ones.",
+         [](const auto& each) { return each.running; });
+  family("perdura_activities_given_up",
+         "Runs that have exceeded their time-out and still occupy a thread.",
+         [](const auto& each) { return each.given_up; });
+  family("perdura_activities_queued",
+         "Activities that wait for a thread or for the limit of their name.",
+         [](const auto& each) { return each.queued; });
+  family("perdura_activity_oldest_seconds",
+         "How long the oldest run of the name has lasted.",
+         [](const auto& each) {
+           return std::chrono::duration<double>(each.oldest).count();
+         });
 }
 
 /// The counters and histograms of the journal.
@@ -136,6 +249,31 @@ void add_journal(page& out, const cluster::node_statistics& node) {
     out.family(each.metric, MetricType::Histogram, each.help);
     out.histogram({}, node.*each.values, each.unit);
   }
+}
+
+/// The space of the data files and of the disk, and writes that hang.
+void add_storage(page& out, const cluster::node_statistics& node) {
+  const persistence::storage_space& space = node.storage;
+  out.gauge("perdura_storage_full",
+            "1 while new starts and events are refused for lack of space.",
+            space.full == persistence::full_cause::none ? 0 : 1);
+  out.gauge("perdura_storage_used_bytes",
+            "Size of the stored data, without free pages.", space.used);
+  out.gauge("perdura_storage_file_bytes",
+            "What the data files take from the disk.", space.files);
+  out.gauge("perdura_storage_file_free_bytes",
+            "Free pages inside the data files.", space.files_free);
+  out.gauge("perdura_disk_free_bytes",
+            "Space that is free on the disk of the data directory.",
+            space.disk_free);
+  out.gauge("perdura_disk_size_bytes",
+            "Size of the disk of the data directory.", space.disk_size);
+  out.gauge("perdura_disk_reserve_bytes",
+            "Space on the disk that is reserved now (limits.disk_reserve).",
+            space.reserve);
+  out.gauge("perdura_disk_write_seconds",
+            "How long the oldest write to the disk has been in progress.",
+            std::chrono::duration<double>(node.sync_time).count());
 }
 
 /// The metrics of the process, under the names that Prometheus defines.
@@ -164,6 +302,9 @@ void add_process_counters(page& out) {
   out.counter("perdura_thread_failures_total",
               "Threads that the system refused to create.",
               counters.thread_failures.load());
+  out.counter("perdura_wall_clock_steps_total",
+              "Times that the wall clock was set by at least 5 s.",
+              counters.wall_clock_steps.load());
   out.counter("perdura_cluster_connections_refused_total",
               "Connections to the cluster port that were closed because the "
               "peer is not a process of Perdura.",
@@ -196,7 +337,10 @@ std::string metrics_page(const http_metrics& http, const http_gauges& gauges,
       {{"status", std::string(to_string(static_cast<runtime_status>(i)))}},
       instances[i]);
   add_node(out, node);
+  add_outbox(out, node);
+  add_activities(out, node);
   add_journal(out, node);
+  add_storage(out, node);
   add_process(out);
   out.gauge("perdura_http_connections", "Open HTTP connections.",
             gauges.connections);

@@ -3,9 +3,11 @@
 
 #include "client/http/http_connection.hpp"
 #include "persistence/process/logging.hpp"
+#include "persistence/process/process_end.hpp"
 #include "persistence/process/thread_role.hpp"
 #include "persistence/process/thread_start.hpp"
 #include "persistence/records/clock.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -287,7 +289,8 @@ public:
       try {
         threads.emplace_back([&context = worker->context] {
           persistence::enter_thread_role("http");
-          context.run();
+          persistence::run_thread_body("a thread of the HTTP API",
+                                       [&context] { context.run(); });
         });
       } catch (const std::system_error&) {
         // A worker without a thread must get no connections.
@@ -352,7 +355,7 @@ public:
       // time a connection is removed.
       std::unique_lock lock(state.mutex);
       state.connection_closed.wait_for(
-        lock, state.config.stop_patience,
+        lock, persistence::bounded_wait(state.config.stop_patience),
         [this] { return state.connections_open.load() == 0; });
     }
     for (auto& worker : workers)

@@ -220,7 +220,6 @@ void raise_event(const api_call_ptr& call, const std::string& id,
 
 void control_instance(const api_call_ptr& call, const std::string& id,
                       control_operation what) {
-  // Only a terminate uses the parameter `recursive`.
   call->client().control(
     what, id, call->text("reason"), call->target.flag("recursive", false),
     call->request_id(), [call, what](const result<void>& done) {

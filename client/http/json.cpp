@@ -24,6 +24,10 @@ int status_code_of(errc code) {
   case errc::not_failed:
   case errc::not_finished:
     return 412;
+  // The key was used for a request with another content.
+  // @source IETF draft "The Idempotency-Key HTTP Header Field", section 2.7.
+  case errc::request_id_reused:
+    return 422;
   // The request itself is wrong; a repeat would fail too.
   case errc::unknown_orchestrator:
   case errc::unknown_activity:

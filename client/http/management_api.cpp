@@ -3,7 +3,12 @@
 
 #include "client/http/api_call.hpp"
 #include "client/http/openapi.hpp"
+#include "client/http/query_parameters.hpp"
 #include "persistence/records/clock.hpp"
+#include "persistence/records/text.hpp"
+
+#include <algorithm>
+#include <string>
 
 namespace perdura::client {
 
@@ -17,6 +22,30 @@ void get_readiness(const api_call_ptr& call) {
   const auto& ask = call->context->config.unready_reasons;
   call->respond(
     readiness_response(ask ? ask() : std::vector<cluster::unready_reason>{}));
+}
+
+/// Checks the parameters and headers of a request that changes something: it is
+/// not carried out in another way than its caller has meant it.
+result<void> check_change(const api_call& call) {
+  if (auto known = check_parameters(call.target); !known)
+    return known;
+  if (call.target.flag("recursive", false)
+      && call.route.entry->id != route_id::terminate)
+    return error{
+      errc::invalid_argument,
+      "The parameter recursive is possible for a terminate only. The "
+      "request was not carried out."};
+  const auto keys = std::count_if(
+    call.request.headers.begin(), call.request.headers.end(),
+    [](const http_header& each) {
+      return persistence::equal_ignoring_case(each.name, "Idempotency-Key");
+    });
+  if (keys > 1)
+    return error{errc::invalid_argument,
+                 "The request has " + std::to_string(keys)
+                   + " headers Idempotency-Key, and one is possible. The "
+                     "request was not carried out."};
+  return {};
 }
 
 /// Calls the function of the route. Every case answers the call, now or later;
@@ -63,6 +92,18 @@ void dispatch(const api_call_ptr& call, std::string body) {
     return;
   case route_id::purge_instance:
     control_instance(call, to.instance, operation::purge);
+    return;
+  case route_id::release:
+    control_instance(call, to.instance, operation::release);
+    return;
+  case route_id::pause:
+    pause_orchestrator(call, to.function, true);
+    return;
+  case route_id::unpause:
+    pause_orchestrator(call, to.function, false);
+    return;
+  case route_id::paused:
+    list_paused(call);
     return;
   case route_id::purge_instances:
     purge_instances(call);
@@ -126,7 +167,8 @@ std::optional<http_response> admit_request(api_context& context,
   if (!target) {
     refusal = to_response(
       {errc::invalid_argument,
-       "In the URL, a % is not followed by two hexadecimal digits."});
+       "In the path of the URL, a % is not followed by two hexadecimal "
+       "digits."});
   } else {
     to.target = std::move(*target);
     refusal = context.access_rules.admit(request, to.target, to.route,
@@ -172,11 +214,16 @@ void management_api::handle(http_request request, http_responder responder) {
   std::string body = std::move(request.body);
   // The function of the route answers the request through the responder of the
   // `api_call`.
-  dispatch(std::make_shared<const api_call>(
-             context_, std::move(request), std::move(admitted.target),
-             std::move(admitted.route), std::move(admitted.requester),
-             std::move(responder)),
-           std::move(body));
+  const auto call = std::make_shared<const api_call>(
+    context_, std::move(request), std::move(admitted.target),
+    std::move(admitted.route), std::move(admitted.requester),
+    std::move(responder));
+  if (call->route.entry->is_audited)
+    if (const auto checked = check_change(*call); !checked) {
+      call->fail(checked.error());
+      return;
+    }
+  dispatch(call, std::move(body));
 }
 
 void management_api::count_refused(int status) {

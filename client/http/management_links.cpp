@@ -3,6 +3,7 @@
 #include "client/http/api_call.hpp"
 #include "persistence/records/clock.hpp"
 #include "persistence/records/text.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 namespace perdura::client {
 
@@ -75,7 +76,8 @@ link_base_for(const std::shared_ptr<api_context>& context,
             return std::string();
           return context->access_rules.token(
             id, std::string_view(&operation, 1),
-            persistence::system_clock().now() + context->config.token_lifetime);
+            persistence::saturated_sum(persistence::system_clock().now(),
+                                       context->config.token_lifetime));
         };
   return base;
 }

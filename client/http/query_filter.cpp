@@ -2,6 +2,7 @@
 #include "client/http/query_filter.hpp"
 
 #include "client/http/http_message.hpp"
+#include "client/http/query_parameters.hpp"
 #include "persistence/records/text.hpp"
 
 #include <algorithm>
@@ -19,27 +20,15 @@ std::string text_of(const request_target& target, std::string_view parameter) {
 
 /// Sets `into` to the time in a parameter. If the parameter is missing, `into`
 /// stays empty.
-result<void> parse_time(const request_target& target, const char* parameter,
-                        std::optional<timestamp>& into) {
-  const std::string text = text_of(target, parameter);
-  if (text.empty())
-    return {};
-  timestamp time{};
-  if (!parse_iso(text, time)) {
-    // An offset such as "+01:00" that was sent without percent-encoding has
-    // been decoded to " 01:00".
-    std::string with_plus = text;
-    if (const auto blank = with_plus.rfind(' ');
-        blank != with_plus.npos && blank > 10)
-      with_plus[blank] = '+';
-    if (!parse_iso(with_plus, time))
-      return error{errc::invalid_argument, std::string(parameter)
-                                             + " is not an ISO 8601 time: \""
-                                             + text + "\"."};
-  }
+result<void> set_time(const request_target& target, const char* parameter,
+                      time_bound bound, std::optional<point_in_time>& into) {
+  auto time = parse_time(target, parameter, bound);
+  if (!time)
+    return time.error();
   // Some clients send the year 1 as createdTimeFrom for "no limit". The epoch
   // has the same effect, because no instance is older than the epoch.
-  into = std::max(time, timestamp{});
+  if (*time)
+    into = std::max(**time, timestamp{});
   return {};
 }
 
@@ -81,9 +70,13 @@ result<void> parse_statuses(const request_target& target,
 
 result<instance_filter> parse_filter(const request_target& target) {
   instance_filter filter;
-  if (auto ok = parse_time(target, "createdTimeFrom", filter.created_from); !ok)
+  if (auto ok = set_time(target, "createdTimeFrom", time_bound::begin,
+                         filter.created_from);
+      !ok)
     return ok.error();
-  if (auto ok = parse_time(target, "createdTimeTo", filter.created_to); !ok)
+  if (auto ok
+      = set_time(target, "createdTimeTo", time_bound::end, filter.created_to);
+      !ok)
     return ok.error();
   if (auto ok = parse_statuses(target, filter.statuses); !ok)
     return ok.error();

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/authoring/json_text_check.hpp"
 #include "actors/interface/management.hpp"
+#include "client/api/request_checks.hpp"
 #include "client/http/api_call.hpp"
 #include "client/http/query_filter.hpp"
+
+#include <limits>
 
 namespace perdura::client {
 
@@ -64,10 +67,18 @@ void purge_instances(const api_call_ptr& call) {
       400, "Please provide value for 'createdTimeFrom' parameter.");
     return;
   }
-  run_blocking(call, [call, wanted = std::move(*filter)] {
+  // Without `top` all matching instances are purged.
+  const std::size_t most = call->text("top").empty()
+                             ? std::numeric_limits<std::size_t>::max()
+                             : filter->top;
+  if (auto ok = check_filter(*filter); !ok) {
+    call->fail(ok.error());
+    return;
+  }
+  run_blocking(call, [call, wanted = std::move(*filter), most] {
     // Purges the instances one after the other; many instances take long. If a
     // purge fails, the instances that were purged before stay purged.
-    auto purged = call->context->blocking_client.purge_all(wanted);
+    auto purged = call->context->blocking_client.purge_all(wanted, {}, most);
     if (!purged)
       call->fail(purged.error());
     else if (*purged == 0)

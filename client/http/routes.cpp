@@ -49,6 +49,13 @@ constexpr std::array table{
         manage, 'p', true},
   route{route_id::purge_instances, webhook, "DELETE", "/instances", manage, 0,
         true},
+  route{route_id::release, webhook, "POST", "/instances/{instanceId}/release",
+        manage, 0, true},
+  route{route_id::pause, site, "POST",
+        "/perdura/orchestrators/{functionName}/pause", manage, 0, true},
+  route{route_id::unpause, site, "POST",
+        "/perdura/orchestrators/{functionName}/unpause", manage, 0, true},
+  route{route_id::paused, site, "GET", "/perdura/paused", read, 0, false},
   // Entities exist in Durable Functions only. These routes answer 501, so that
   // a client gets a clear error instead of 404.
   route{route_id::entities, webhook, "GET", "/entities", read, 0, false},
@@ -140,7 +147,8 @@ constexpr std::array<std::string_view, route_count> route_names{
   "unknown",        "start",          "start_bindings", "start_and_wait",
   "get_instance",   "list_instances", "raise_event",    "terminate",
   "suspend",        "resume",         "rewind",         "restart",
-  "purge",          "purge_many",     "entities",       "make_primary",
+  "purge",          "purge_many",     "release",        "pause",
+  "unpause",        "paused",         "entities",       "make_primary",
   "instance_urls",  "count",          "stuck",          "cluster",
   "client_binding", "openapi",        "metrics",        "healthz",
   "readyz",

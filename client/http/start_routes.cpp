@@ -2,30 +2,13 @@
 #include "client/api/request_checks.hpp"
 #include "client/api/started_wait.hpp"
 #include "client/http/api_call.hpp"
-
-#include <charconv>
-#include <cmath>
+#include "client/http/query_parameters.hpp"
 
 namespace perdura::client {
 
 namespace {
 
 using std::chrono::milliseconds;
-
-/// Parses seconds with decimals. No value if `text` is null, not a number, or
-/// beyond 1e9 seconds.
-std::optional<milliseconds> parse_seconds(const std::string* text) {
-  if (text == nullptr)
-    return std::nullopt;
-  double seconds = 0;
-  // The whole text must be a number: "2s" is not accepted.
-  const char* end = text->data() + text->size();
-  const auto [rest, failure] = std::from_chars(text->data(), end, seconds);
-  if (failure != std::errc() || rest != end || !std::isfinite(seconds)
-      || std::abs(seconds) > 1e9)
-    return std::nullopt;
-  return milliseconds(std::llround(seconds * 1000));
-}
 
 /// The options of a start from its query parameters and the Idempotency-Key.
 /// @error errc::invalid_argument  scheduledStartTime is not a time.
@@ -39,10 +22,10 @@ result<start_options> parse_start_options(const api_call& call,
   // promises.
   options.until_running = false;
   options.request_id = call.request_id();
-  const std::string at = call.text("scheduledStartTime");
-  if (!at.empty() && !parse_iso(at, options.scheduled_at))
-    return error{errc::invalid_argument,
-                 "scheduledStartTime is not an ISO 8601 time: \"" + at + "\"."};
+  const auto at = parse_time(call.target, "scheduledStartTime");
+  if (!at)
+    return at.error();
+  options.scheduled_at = at->value_or(options.scheduled_at);
   return options;
 }
 
@@ -217,14 +200,20 @@ bool check_wait_limit(const api_call_ptr& call) {
 }
 
 result<std::optional<wait_times>> parse_wait(const api_call& call) {
-  // As in Durable Functions, a wait needs both parameters.
-  const auto time_out = parse_seconds(call.target.find("timeout"));
-  const auto interval = parse_seconds(call.target.find("pollingInterval"));
-  if (!time_out || !interval)
-    return std::optional<wait_times>();
-  if (auto ok = check_wait(*time_out, *interval); !ok)
+  const auto time_out = parse_seconds(call.target, "timeout");
+  if (!time_out)
+    return time_out.error();
+  const auto interval = parse_seconds(call.target, "pollingInterval");
+  if (!interval)
+    return interval.error();
+  // As in Durable Functions, a wait needs both parameters. One alone has no
+  // effect, but its range is checked.
+  const bool waits = *time_out && *interval;
+  const milliseconds longest = time_out->value_or(wait_time_max);
+  if (auto ok = check_wait(longest, interval->value_or(milliseconds(0))); !ok)
     return ok.error();
-  return std::optional(wait_times{*time_out, *interval});
+  return waits ? std::optional(wait_times{**time_out, **interval})
+               : std::optional<wait_times>();
 }
 
 void start_orchestration(const api_call_ptr& call, const std::string& name,
@@ -240,22 +229,16 @@ void start_orchestration(const api_call_ptr& call, const std::string& name,
 void start_and_wait(const api_call_ptr& call, const std::string& name,
                     std::string body) {
   // The default values are those of the sample HttpSyncStart of Durable
-  // Functions. On this route the caller always waits, so a time-out that is not
-  // a number is refused. `parse_wait`, in contrast, ignores such a time-out.
+  // Functions.
   wait_times wait{std::chrono::seconds(30), std::chrono::seconds(1)};
   for (auto [parameter, time] : {std::pair("timeout", &wait.time_out),
                                  std::pair("retryInterval", &wait.interval)}) {
-    const std::string* text = call->target.find(parameter);
-    if (text == nullptr)
-      continue;
-    const auto parsed = parse_seconds(text);
+    const auto parsed = parse_seconds(call->target, parameter);
     if (!parsed) {
-      call->fail({errc::invalid_argument, std::string(parameter)
-                                            + " is not a number of seconds: \""
-                                            + *text + "\"."});
+      call->fail(parsed.error());
       return;
     }
-    *time = *parsed;
+    *time = parsed->value_or(*time);
   }
   // A time-out that is shorter than the default interval is valid.
   if (call->target.find("retryInterval") == nullptr)
@@ -294,7 +277,8 @@ void restart_orchestration(const api_call_ptr& call, const std::string& id) {
   // `restart` sends two requests and blocks for both.
   run_blocking(call, [call, id, times = *wait] {
     auto started = call->context->blocking_client.restart(
-      id, call->target.flag("restartWithNewInstanceId", true));
+      id, call->target.flag("restartWithNewInstanceId", true),
+      call->request_id());
     if (!started && started.code() == errc::not_found)
       call->respond_json(400,
                          to_json(started.error())); // As in Durable Functions.

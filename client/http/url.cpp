@@ -16,30 +16,57 @@ std::string_view split_front(std::string_view& text, char separator) {
   return part;
 }
 
+/// The byte that `%hh` at this position stands for; -1 if there is no such
+/// escape.
+int escaped_byte(std::string_view text, std::size_t at) {
+  if (text[at] != '%' || at + 2 >= text.size())
+    return -1;
+  // -1 if the character is not a hexadecimal digit.
+  const int high = persistence::hex_value(text[at + 1]);
+  const int low = persistence::hex_value(text[at + 2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 } // namespace
 
-std::optional<std::string> percent_decode(std::string_view text,
-                                          bool plus_is_blank) {
+std::optional<std::string> percent_decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_blank) {
-      out += ' ';
-    } else if (text[i] != '%') {
+    if (text[i] != '%') {
       out += text[i];
-    } else {
-      // -1 if the character is missing or not a hexadecimal digit.
-      const int high
-        = i + 2 < text.size() ? persistence::hex_value(text[i + 1]) : -1;
-      const int low
-        = i + 2 < text.size() ? persistence::hex_value(text[i + 2]) : -1;
-      if (high < 0 || low < 0)
-        return std::nullopt;
-      out += static_cast<char>(high * 16 + low);
-      i += 2;
+      continue;
     }
+    const int byte = escaped_byte(text, i);
+    if (byte < 0)
+      return std::nullopt;
+    out += static_cast<char>(byte);
+    i += 2;
   }
   return out;
+}
+
+std::string decode_parameter(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int byte = escaped_byte(text, i);
+    if (byte < 0) {
+      out += text[i] == '+' ? ' ' : text[i];
+      continue;
+    }
+    out += static_cast<char>(byte);
+    i += 2;
+  }
+  return out;
+}
+
+std::optional<bool> parse_flag(std::string_view value) {
+  if (value == "1" || persistence::equal_ignoring_case(value, "true"))
+    return true;
+  if (value == "0" || persistence::equal_ignoring_case(value, "false"))
+    return false;
+  return std::nullopt;
 }
 
 // A linear search suffices, because a request has few parameters.
@@ -50,14 +77,20 @@ const std::string* request_target::find(std::string_view name) const {
   return nullptr;
 }
 
-// Other values than true and false are ignored, as in Durable Functions.
+// Other values are ignored, as in Durable Functions; requests that change
+// something are checked before, by `check_parameters`.
 bool request_target::flag(std::string_view name, bool default_value) const {
   const std::string* value = find(name);
-  if (value != nullptr && persistence::equal_ignoring_case(*value, "true"))
-    return true;
-  if (value != nullptr && persistence::equal_ignoring_case(*value, "false"))
-    return false;
-  return default_value;
+  return value == nullptr ? default_value
+                          : parse_flag(*value).value_or(default_value);
+}
+
+std::string_view target_authority(std::string_view target) {
+  const std::size_t scheme = target.find("://");
+  if (target.starts_with('/') || scheme == target.npos)
+    return {};
+  const std::string_view rest = target.substr(scheme + 3);
+  return rest.substr(0, rest.find_first_of("/?#"));
 }
 
 std::optional<request_target> parse_target(std::string_view target) {
@@ -93,11 +126,8 @@ std::optional<request_target> parse_target(std::string_view target) {
     std::string_view parameter = split_front(target, '&');
     if (parameter.empty())
       continue;
-    const auto name = percent_decode(split_front(parameter, '='), true);
-    auto value = percent_decode(parameter, true);
-    if (!name || !value)
-      return std::nullopt;
-    out.query.emplace_back(*name, std::move(*value));
+    std::string name = decode_parameter(split_front(parameter, '='));
+    out.query.emplace_back(std::move(name), decode_parameter(parameter));
   }
   return out;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/node.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "cluster/node/hub_creation.hpp"
 #include "cluster/node/node_impl.hpp"
 #include "cluster/node/thread_budget.hpp"
 #include "cluster/transport/caf_transport.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/process/sync_watch.hpp"
 
 #include <utility>
 
@@ -22,6 +24,7 @@ node::open(node_config config,
   if (config.data_dir.empty())
     return error{errc::invalid_argument,
                  "A node needs a data directory (data_dir)."};
+  auto stalls = std::make_unique<stall_watch>(config.disk_stall_time);
   // Checks the identity of the hub before the journal is opened, so that a
   // directory of another hub or node is not changed.
   if (auto made = ensure_hub(config); !made)
@@ -29,6 +32,8 @@ node::open(node_config config,
   lmdb_journal_options options;
   options.directory = config.data_dir;
   options.disk_limits.storage_bytes_max = config.storage_bytes_max;
+  options.disk_limits.reserve_bytes = config.disk_reserve;
+  options.scrub.cpu_share = static_cast<double>(config.scrub_percent) / 100;
   auto store = open_lmdb_journal(std::move(options));
   if (!store)
     return store.error();
@@ -42,7 +47,7 @@ node::open(node_config config,
   config.scheduler_threads = *threads;
   // CAF reads its configuration when the actor system is constructed, so the
   // network modules are added before that.
-  auto system = std::make_unique<caf::actor_system_config>();
+  auto system = std::make_unique<actors::guarded_system_config>();
   if (!config.cluster.is_alone())
     if (auto ready = prepare_network(*system, config.cluster); !ready)
       return ready.error();
@@ -50,8 +55,8 @@ node::open(node_config config,
   node_settings settings;
   settings.config = std::move(config);
   settings.functions = std::move(functions);
-  made->impl_ = std::make_unique<impl>(std::move(settings), std::move(*store),
-                                       std::move(system));
+  made->impl_ = std::make_unique<impl>(std::move(settings), std::move(stalls),
+                                       std::move(*store), std::move(system));
   return made;
 }
 
@@ -100,7 +105,12 @@ const std::string& node::hub_id() const {
 }
 
 node_statistics node::statistics() const {
-  return impl_->hub().statistics();
+  node_statistics now = impl_->hub().statistics();
+  now.sync_time = sync_watch::of_process().longest();
+  now.activities = impl_->activities();
+  now.turns_running = impl_->turns().running();
+  now.turns_waiting = impl_->turns().waiting();
+  return now;
 }
 
 bool node::wait_for_peers(duration time_out) const {

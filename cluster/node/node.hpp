@@ -3,14 +3,17 @@
 /// partitions, activities, and connections to the other nodes.
 #pragma once
 
+#include <perdura/actors/activities/activity_load.hpp>
 #include <perdura/actors/interface/partition_counters.hpp>
 #include <perdura/cluster/node/node_config.hpp>
 #include <perdura/cluster/node/readiness.hpp>
 #include <perdura/cluster/transport/node_report.hpp>
 #include <perdura/persistence/journal/journal_statistics.hpp>
 #include <perdura/persistence/records/error.hpp>
+#include <perdura/persistence/stores/storage_space.hpp>
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,9 +33,37 @@ namespace perdura::cluster {
 struct node_statistics : actors::partition_counters,
                          persistence::journal_statistics {
   std::uint64_t instances_live = 0; ///< Instances in memory now.
+  /// The part of their size that node_config::idle_instance_bytes_max counts.
+  std::uint64_t instances_live_bytes = 0;
+
+  /// Recorded answers to requests with a request ID, and their size on disk.
+  std::uint64_t request_keys = 0;
+  std::uint64_t request_key_bytes = 0;
 
   /// Messages to other partitions that are not acknowledged yet.
-  std::uint64_t outbox_messages = 0;
+  actors::outbox_figures outbox;
+
+  persistence::storage_space storage; ///< The newest measurement.
+  /// How long the oldest write to the disk has been in progress.
+  std::chrono::steady_clock::duration sync_time{};
+
+  actors::damage_figures damage;
+  /// Instances in memory that cannot continue; see management_gateway::stuck.
+  std::uint64_t instances_stuck = 0;
+  /// Orchestrators that are paused by name in a partition of this node.
+  std::uint64_t orchestrators_paused = 0;
+  /// Trees of this node's instances whose termination has not reached all
+  /// partitions.
+  std::uint64_t trees_ending = 0;
+
+  /// Turns of orchestrators that run now, and turns that wait because
+  /// `scheduler_threads` of them run.
+  std::uint64_t turns_running = 0;
+  std::uint64_t turns_waiting = 0;
+
+  /// The activities of this node by name, at most
+  /// `actors::activity_names_max` entries, the one with the oldest run first.
+  std::vector<actors::activity_load> activities;
 };
 
 /// One node of a hub. Life cycle: `open`, then the setters, then `begin`, then
@@ -146,8 +177,10 @@ public:
   /// Why this node does not serve, or serves only in part; empty if it is
   /// ready. Never blocks. The node is not ready before the end of `begin` and
   /// after `stop`, while it waits for its admission, if its disk is full or has
-  /// not ended a write for `sync_time_max`, and if orchestrators that do not
-  /// await occupy all scheduler threads and no turn has begun for 5 seconds.
+  /// not ended a write for `sync_time_max`, if orchestrators that do not await
+  /// occupy all scheduler threads and no turn has begun for 5 seconds, and if
+  /// activities occupy all their threads, others are queued, and none has begun
+  /// or ended for 5 seconds.
   std::vector<unready_reason> unready_reasons() const;
 
   /// True if there is no such reason.

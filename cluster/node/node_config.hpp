@@ -64,11 +64,22 @@ struct node_config {
   /// 1 minute; at least 1 ms.
   persistence::duration retention_interval = std::chrono::minutes(1);
 
-  /// The number of threads that run actors and orchestrators. 0 to 4096.
-  /// Default: 0, which means the number of cores plus two. An orchestrator that
-  /// never awaits occupies one thread; because of the two additional threads
-  /// the node continues to run.
+  /// If the wall clock of the machine is set by more than 5 s, purging follows
+  /// the new time only after it has lasted this long, so that a clock that is
+  /// wrong for a while deletes nothing. After a restart of the machine the time
+  /// counts as new. Default: 1 hour; 0 or more.
+  persistence::duration retention_step_delay = std::chrono::hours(1);
+
+  /// The number of orchestrators that run at the same time, each on a thread. 0
+  /// to 4096. Default: 0, which means the number of cores plus two. An
+  /// orchestrator that never awaits occupies one thread for ever. Two further
+  /// threads, which run no orchestrators, serve requests in any case.
   std::size_t scheduler_threads = 0;
+
+  /// No orchestrator and no activity runs. Requests are answered; what they
+  /// cause runs after a start without this setting. For repairs: instances
+  /// whose code ends the process can be terminated. Default: false.
+  bool paused = false;
 
   /// The maximum number of activities that run at the same time on this node,
   /// each on a thread of its own. Default: 64; at least 1. Further activities
@@ -81,8 +92,28 @@ struct node_config {
   /// loaded and replayed at its next message.
   std::size_t idle_instances_max = 4096;
 
+  /// Bytes of unread events, results, open tasks and custom statuses of the
+  /// instances in memory. Above it, idle instances leave memory whose part is
+  /// greater than this size divided by `idle_instances_max`; so idle instances
+  /// take at most twice this size. Divided evenly between the node's
+  /// partitions. Default: 128 MiB; 0 or more.
+  std::uint64_t idle_instance_bytes_max = 128U << 20;
+
+  /// The largest number of answers that each partition records for requests
+  /// with a request ID, and their size on disk. An answer is kept for 10 to 15
+  /// minutes. At either bound, a request with a new request ID is refused with
+  /// errc::overloaded. Defaults: 1,000,000 and 64 MiB; 0 or more.
+  std::uint64_t request_keys_max = 1'000'000;
+  std::uint64_t request_key_bytes_max = 64U << 20;
+
   /// An idle instance leaves memory after this time. Default: 30 s.
   persistence::duration idle_instance_time_max = std::chrono::seconds(30);
+
+  /// The number of messages from one partition to another that are stored until
+  /// the other one acknowledges them. At this number, a turn that would add
+  /// more waits; nothing is lost. A single turn may exceed it by the number of
+  /// its decisions. Default: 10,000; at least 1.
+  std::size_t outbox_messages_max = 10'000;
 
   /// A message to an instance waits at most this long for the turn that it
   /// causes, so that message and turn are committed together. After this time
@@ -94,6 +125,20 @@ struct node_config {
   /// errc::storage_full. Default: 0, which means that only the free disk space
   /// limits them.
   std::uint64_t storage_bytes_max = 0;
+
+  /// Space on the disk, in bytes, that is kept for results, completions and
+  /// purges while starts and events are refused because the disk is full; at
+  /// most a sixteenth of the disk, which counts as at least 8 MiB. Default:
+  /// 64 MiB; 0 means that the free space of the disk is not checked.
+  std::uint64_t disk_reserve = std::uint64_t{64} << 20U;
+
+  /// A write to the disk that takes longer than this counts as stalled: the
+  /// node logs a line and is not ready. Default: 5 s.
+  persistence::duration disk_stall_time = std::chrono::seconds(5);
+
+  /// Share of one core, in percent, that the slow check of all stored rows may
+  /// use for each lane. Default: 1; 0 to 100, and 0 means no check.
+  std::size_t scrub_percent = 1;
 
   /// `node::stop` waits for running activities at most this long, and then for
   /// running turns at most this long again. Default: 10 s; 0 or more.

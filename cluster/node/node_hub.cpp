@@ -2,6 +2,7 @@
 #include "cluster/node/node_hub.hpp"
 
 #include "actors/activities/activity_pool.hpp"
+#include "actors/activities/stored_input.hpp"
 #include "actors/partition/status_reader.hpp"
 #include "cluster/node/node_rules.hpp"
 #include "cluster/node/partition_survey.hpp"
@@ -9,7 +10,6 @@
 #include "persistence/process/build_info.hpp"
 #include "persistence/process/guarded_call.hpp"
 #include "persistence/process/logging.hpp"
-#include "persistence/records/clock.hpp"
 #include <perdura/actors/authoring/registry.hpp>
 
 #include <mutex>
@@ -37,7 +37,9 @@ node_hub::node_hub(const node_settings& settings,
     partitions_(partitions),
     started_at_(system_clock().now()),
     view_(std::make_shared<cluster_view>(placement_of(journal_->hub()))),
-    answers_(std::make_shared<pending_requests>()) {
+    answers_(std::make_shared<pending_requests>()),
+    settled_(std::make_shared<actors::settled_clock>(
+      system_clock(), settings.config.retention_step_delay)) {
   access_->hub = this;
   scatter_gather_dependencies queries;
   queries.self = settings_.config.cluster.node;
@@ -113,7 +115,7 @@ result<node_query_answer> node_hub::run_local_query(hub_access& access,
   if (!hub.is_admitted())
     return error{errc::unavailable,
                  "Node \"" + hub.settings_.config.cluster.node
-                   + "\" waits until another node of the cluster admits it."};
+                   + "\" is not admitted: " + hub.why_not_admitted()};
   if (const auto* asked = std::get_if<instance_query>(&query)) {
     auto page = hub.journal_->query(hub.partitions_.owned(), *asked);
     if (!page)
@@ -139,7 +141,9 @@ node_report node_hub::report() const {
     about.partitions.push_back(index_of(each));
   if (auto counts = journal_->count(partitions_.owned()))
     about.counts.assign(counts->begin(), counts->end());
-  about.outbox_messages = partitions_.figures().outbox_messages;
+  const actors::partition_figures figures = partitions_.figures();
+  about.outbox_messages = figures.outbox.messages;
+  about.paused = paused_in(figures.paused);
   const logged_error newest = newest_error();
   about.last_error = newest.text;
   about.last_error_at = newest.at;
@@ -151,6 +155,9 @@ node_report node_hub::report() const {
                                         + entry->options().version);
   about.activities = settings_.functions->activity_names();
   about.stuck = partitions_.stuck();
+  if (settings_.stuck_code)
+    for (auto& each : settings_.stuck_code())
+      about.stuck.push_back(std::move(each));
   if (settings_.unready_reasons)
     for (const unready_reason& each : settings_.unready_reasons())
       about.unready.emplace_back(each.code, each.message);
@@ -168,9 +175,12 @@ result<status_counts> node_hub::count_local_instances() const {
 
 node_statistics node_hub::statistics() const {
   const std::shared_lock lock(access_->mutex);
-  return access_->hub != nullptr
-           ? statistics_of(partitions_.figures(), journal_->statistics())
-           : node_statistics{};
+  if (access_->hub == nullptr)
+    return {};
+  node_statistics now
+    = statistics_of(partitions_.figures(), journal_->statistics());
+  now.storage = journal_->space();
+  return now;
 }
 
 std::vector<reported_node> node_hub::reports() const {
@@ -179,32 +189,18 @@ std::vector<reported_node> node_hub::reports() const {
 
 // --- Admission ---------------------------------------------------------------
 
-bool node_hub::is_admitted() const {
-  return !peers_ || is_admitted_now_ || peers_->was_admitted()
-         || view_->owners().nodes.size() == 1;
-}
-
-// Without a cluster the node is always admitted, so `peers_` is not null below.
-bool node_hub::wait_until_admitted(duration time_out) const {
-  return is_admitted() || peers_->wait_until_admitted(time_out);
-}
-
 bool node_hub::wait_for_peers(duration time_out) const {
   std::vector<node_id> missing;
   return view_->wait_for_all(settings_.config.cluster.node, time_out, missing);
 }
 
-/// Called on the router's thread when a session with another process begins.
+/// Called on the router's thread when a session with another process begins:
+/// the other node accepts this node with its data directory.
 void node_hub::on_peer_connected(const peer_hello& hello) {
   view_->peer_connected(hello);
-  if (!peers_)
+  if (!admission_)
     return;
-  // The session shows that the other node accepts this node with its data
-  // directory: record the admission in the file `peers`. If the file cannot be
-  // written, this node serves, but needs another admission after a restart.
-  if (auto noted = peers_->record_admission(); !noted)
-    log(log_channel::cluster, log_level::error, noted.error().message);
-  is_admitted_now_ = true;
+  admission_->accept();
   gateway_->set_admitted();
 }
 
@@ -218,6 +214,15 @@ router_dependencies node_hub::router_callbacks() {
     = [this](const peer_hello& hello) { on_peer_connected(hello); };
   callbacks.peer_disconnected
     = [view = view_](const node_id& node) { view->peer_disconnected(node); };
+  callbacks.admission_assumed = [this] {
+    if (admission_)
+      admission_->assume();
+    gateway_->set_admitted();
+  };
+  callbacks.directory_refused = [this](const std::string& why) {
+    if (admission_)
+      admission_->refuse(why);
+  };
   callbacks.must_stop = [this](const error& why) {
     if (settings_.must_stop)
       guarded_call(
@@ -234,22 +239,16 @@ router_dependencies node_hub::router_callbacks() {
 }
 
 result<void> node_hub::open(caf::actor_system& system) {
-  if (!settings_.config.cluster.is_alone()) {
-    auto peers = peer_register::open(settings_.config.data_dir);
-    if (!peers)
-      return peers.error();
-    peers_ = std::move(*peers);
-  }
   router_config config
     = router_config_of(journal_->hub(), settings_.config.cluster);
   config.self.seed_compatible = settings_.config.compat_seed;
   config.self.url = settings_.url;
-  config.must_be_admitted
-    = peers_ && !peers_->was_admitted() && !config.peers.empty();
-  if (peers_)
-    config.admit = [peers = peers_.get()](const peer_hello& hello) {
-      return peers->admit(hello);
-    };
+  if (!settings_.config.cluster.is_alone()) {
+    auto admission = node_admission::open(settings_.config.data_dir, config);
+    if (!admission)
+      return admission.error();
+    admission_ = std::move(*admission);
+  }
   // The actor has a thread of its own (`detached`), because a query may read
   // many rows.
   local_queries_ = system.spawn<caf::detached>(
@@ -272,6 +271,7 @@ void node_hub::provide(actors::partition_dependencies& to) const {
   to.router = router_;
   to.local_answers = answers_;
   to.local_gateway_number = local_gateway_number;
+  to.settled = settled_;
 }
 
 void node_hub::provide(actors::activity_pool_dependencies& to) const {
@@ -279,6 +279,13 @@ void node_hub::provide(actors::activity_pool_dependencies& to) const {
   to.gateway = gateway_;
   to.payload_of = settings_.make_payload;
   to.observe = settings_.observe;
+  to.read_input = [access = access_](const actors::activity_work_item& item) {
+    return query_journal<std::string>(
+      *access,
+      [&](const state_reader& source, const std::vector<partition_id>&) {
+        return actors::stored_input(source, item);
+      });
+  };
 }
 
 void node_hub::connect_partitions() {
@@ -289,8 +296,12 @@ void node_hub::serve_partitions() {
   auto local = std::make_shared<local_partitions>();
   local->partition_count = journal_->hub().partition_count;
   local->by_id = partitions_.by_id();
-  local->read = [access = access_](partition_id partition,
-                                   const actors::get_status& asked) {
+  local->read = [access = access_, damaged = partitions_.damaged()](
+                  partition_id partition, const actors::get_status& asked) {
+    if (const auto found = damaged.find(partition); found != damaged.end())
+      return actors::answer_with(
+        asked.id,
+        result<std::shared_ptr<const actors::instance_status>>(found->second));
     return actors::answer_with(
       asked.id, query_journal<std::shared_ptr<const actors::instance_status>>(
                   *access, [&](const state_reader& source,
@@ -324,7 +335,7 @@ void node_hub::begin_retention(caf::actor_system& system) {
           return source.query(own, query);
         });
     },
-    std::shared_ptr<actors::management_gateway>(gateway_), &system_clock());
+    std::shared_ptr<actors::management_gateway>(gateway_), settled_);
 }
 
 // --- Stop --------------------------------------------------------------------

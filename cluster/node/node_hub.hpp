@@ -4,10 +4,10 @@
 /// over the instances, and their retention.
 #pragma once
 
+#include "cluster/node/node_admission.hpp"
 #include "cluster/node/node_settings.hpp"
 #include "cluster/node/partition_set.hpp"
 #include "cluster/node/retention_actor.hpp"
-#include "cluster/placement/peer_register.hpp"
 #include "cluster/routing/local_query_actor.hpp"
 #include "cluster/routing/node_gateway.hpp"
 #include "cluster/routing/router_actor.hpp"
@@ -15,9 +15,9 @@
 #include "cluster/transport/transport.hpp"
 #include "persistence/journal/journal.hpp"
 
-#include <atomic>
 #include <memory>
 #include <shared_mutex>
+#include <string>
 #include <vector>
 
 namespace perdura::actors {
@@ -86,6 +86,12 @@ public:
   /// Sets the transport of the router. Null means that no packet is sent.
   void set_transport(std::shared_ptr<transport> network);
 
+  /// See node_admission::wait_for_first_answer. Call after `set_transport`.
+  void wait_for_first_answer() const {
+    if (admission_)
+      admission_->wait_for_first_answer();
+  }
+
   /// Spawns the actor that purges finished instances, if a rule of the settings
   /// or of an orchestrator ever purges one.
   void begin_retention(caf::actor_system& system);
@@ -135,19 +141,27 @@ public:
   /// The report of each node that owns partitions; see `node::reports`.
   std::vector<reported_node> reports() const;
 
-  /// False while the data directory is new and no other node has admitted this
-  /// node. A node without a cluster, and the only node of a cluster, need no
-  /// admission.
-  bool is_admitted() const;
+  /// False while this node may not serve; see node_admission. A node without a
+  /// cluster needs no admission.
+  bool is_admitted() const {
+    return !admission_ || admission_->is_admitted();
+  }
 
-  /// True while the journal refuses new work because its disk is full.
-  bool is_disk_full() const {
-    return journal_->is_full();
+  /// Why `is_admitted` is false: a sentence.
+  std::string why_not_admitted() const {
+    return admission_ ? admission_->why_not() : std::string();
+  }
+
+  /// The newest measurement of the storage; does not wait for the disk.
+  persistence::storage_space storage() const {
+    return journal_->space();
   }
 
   /// Blocks until this node is admitted; false if that takes longer than
   /// `time_out`.
-  bool wait_until_admitted(persistence::duration time_out) const;
+  bool wait_until_admitted(persistence::duration time_out) const {
+    return !admission_ || admission_->wait(time_out);
+  }
 
   /// See `node::wait_for_peers`.
   bool wait_for_peers(persistence::duration time_out) const;
@@ -174,10 +188,7 @@ private:
   const partition_set& partitions_;
   const persistence::timestamp started_at_;
   const std::shared_ptr<cluster_view> view_;
-  std::unique_ptr<peer_register> peers_; ///< Null without a cluster.
-  /// Another node has admitted this one since the start, also if this could not
-  /// be recorded in `peers_`.
-  std::atomic<bool> is_admitted_now_{false};
+  std::unique_ptr<node_admission> admission_; ///< Null without a cluster.
   std::shared_ptr<pending_requests> answers_; ///< Those of `gateway_`.
   std::shared_ptr<scatter_gather_query> cluster_query_;
   std::shared_ptr<node_gateway> gateway_;
@@ -186,6 +197,8 @@ private:
   router_control_actor router_;
   local_query_actor local_queries_;
   retention_actor retention_;
+  /// The wall clock of the retention; shared with the partitions.
+  const std::shared_ptr<actors::settled_clock> settled_;
   const std::shared_ptr<hub_access> access_ = std::make_shared<hub_access>();
 };
 

@@ -4,6 +4,7 @@
 #include "cluster/node/node_rules.hpp"
 #include "cluster/placement/placement.hpp"
 #include "persistence/process/sync_watch.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <utility>
 
@@ -28,9 +29,10 @@ void keep_for_user_code(std::unique_ptr<node_parts> parts) {
 
 } // namespace
 
-node::impl::impl(node_settings settings, std::unique_ptr<journal> store,
+node::impl::impl(node_settings settings, std::unique_ptr<stall_watch> stalls,
+                 std::unique_ptr<journal> store,
                  std::unique_ptr<caf::actor_system_config> caf_config)
-  : parts_(std::make_unique<node_parts>()) {
+  : stalls_(std::move(stalls)), parts_(std::make_unique<node_parts>()) {
   parts_->settings = std::move(settings);
   node_config& config = parts_->settings.config;
   // The setting compat = "seed" implies that events that no instance waits for
@@ -38,6 +40,12 @@ node::impl::impl(node_settings settings, std::unique_ptr<journal> store,
   config.external_events_discard |= config.compat_seed;
   // Called by the hub, which no caller uses after `stop`.
   parts_->settings.unready_reasons = [this] { return unready_reasons(); };
+  parts_->settings.stuck_code = [this] {
+    auto found = actors::stuck_activities(parts_->process->activities());
+    for (auto& each : parts_->process->hung_turns())
+      found.push_back(std::move(each));
+    return found;
+  };
   parts_->process = std::make_unique<node_process>(config.scheduler_threads,
                                                    std::move(caf_config));
   parts_->partitions = std::make_unique<partition_set>(
@@ -56,7 +64,8 @@ node::impl::~impl() {
 // The order matters: partitions send messages through the router and submit
 // activities, so both exist first; the router knows all partitions before the
 // first recovery begins; other nodes may connect only when all partitions can
-// answer, so the network is opened last.
+// answer, so the network is opened last. A node that has restarted then waits
+// for another node, so that callers of `begin` can use it.
 result<void> node::impl::begin() {
   auto& [settings, process, partitions, hub] = *parts_;
   const node_config& config = settings.config;
@@ -69,8 +78,16 @@ result<void> node::impl::begin() {
   work.deliver = [to = partitions.get()](actors::activity_result result) {
     to->deliver(std::move(result));
   };
+  work.report_unread = [to = partitions.get()](actors::activity_unread item) {
+    to->report_unread(std::move(item));
+  };
   actors::activity_pool_options limits;
   limits.activities_max = config.activities_max;
+  process->open_guard(config.data_dir, limits);
+  work.hold = [to = partitions.get()](const actors::activity_work_item& item,
+                                      const std::string& why) {
+    to->hold(item.partition, {item.instance, why});
+  };
   process->open_activities(limits, std::move(work));
   actors::partition_dependencies dependencies;
   process->provide(dependencies);
@@ -88,6 +105,7 @@ result<void> node::impl::begin() {
     return network.error();
   if (*network)
     hub->set_transport(std::move(*network));
+  hub->wait_for_first_answer();
   hub->begin_retention(process->system());
   serving_ = true;
   return {};
@@ -107,7 +125,7 @@ std::vector<std::string> node::impl::stop() {
   if (std::exchange(stopped_, true))
     return {};
   auto& [settings, process, partitions, hub] = *parts_;
-  const duration patience = settings.config.stop_patience;
+  const duration patience = bounded_wait(settings.config.stop_patience);
   stopping_ = true;
   serving_ = false;
   hub->refuse_requests();
@@ -126,7 +144,12 @@ std::vector<std::string> node::impl::stop() {
     process->end(); // blocks until all actors have ended
   }
   hub->close_journal();
+  process->note_clean_end();
   return left;
+}
+
+std::vector<actors::activity_load> node::impl::activities() const {
+  return actors::loads_of(parts_->process->activities());
 }
 
 std::vector<unready_reason> node::impl::unready_reasons() const {
@@ -137,9 +160,18 @@ std::vector<unready_reason> node::impl::unready_reasons() const {
   facts.is_serving = serving_;
   // `begin` opens the hub before the node serves.
   facts.is_admitted = !facts.is_serving || parts_->hub->is_admitted();
-  facts.is_disk_full = parts_->hub->is_disk_full();
+  facts.storage = parts_->hub->storage();
+  if (!facts.is_admitted)
+    facts.why_not_admitted = parts_->hub->why_not_admitted();
+  if (facts.is_serving)
+    for (const auto& [id, damage] : parts_->partitions->damaged())
+      facts.damaged_partitions.push_back(
+        "partition " + std::to_string(index_of(id)) + ": " + damage.message);
   facts.has_no_thread = parts_->process->is_stuck();
+  facts.are_activities_blocked
+    = actors::is_blocked(parts_->process->activities());
   facts.sync_time = sync_watch::of_process().longest();
+  facts.sync_time_max = parts_->settings.config.disk_stall_time;
   return reasons_of(facts);
 }
 

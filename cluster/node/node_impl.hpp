@@ -8,6 +8,7 @@
 #include "cluster/node/node_process.hpp"
 #include "cluster/node/node_settings.hpp"
 #include "cluster/node/partition_set.hpp"
+#include "persistence/process/stall_watch.hpp"
 
 #include <atomic>
 #include <memory>
@@ -34,7 +35,10 @@ public:
   /// `store` is the open journal. `caf_config` already has the network modules
   /// if the node is part of a cluster. Starts the threads of the process; no
   /// partition runs before `begin`.
-  impl(node_settings settings, std::unique_ptr<persistence::journal> store,
+  /// `stalls` watches the writes to the disk since before the journal was
+  /// opened.
+  impl(node_settings settings, std::unique_ptr<persistence::stall_watch> stalls,
+       std::unique_ptr<persistence::journal> store,
        std::unique_ptr<caf::actor_system_config> caf_config);
 
   /// Calls `stop`. If user code still runs, the parts are not destroyed.
@@ -49,6 +53,13 @@ public:
   std::vector<std::string> stop();
   std::vector<unready_reason> unready_reasons() const;
 
+  const actors::turn_watch& turns() const {
+    return parts_->process->turns();
+  }
+
+  /// See `node_statistics::activities`.
+  std::vector<actors::activity_load> activities() const;
+
   /// To be changed only before `begin`.
   node_settings& settings() {
     return parts_->settings;
@@ -59,6 +70,7 @@ public:
   }
 
 private:
+  const std::unique_ptr<persistence::stall_watch> stalls_;
   std::unique_ptr<node_parts> parts_; ///< Null only in the destructor.
   std::atomic<bool> serving_{false};  ///< From the end of `begin` to `stop`.
   std::atomic<bool> stopping_{false}; ///< `stop` was called.

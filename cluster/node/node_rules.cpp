@@ -3,6 +3,7 @@
 
 #include "cluster/placement/partition_map.hpp"
 #include <perdura/actors/authoring/registry.hpp>
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -51,7 +52,9 @@ retention_rules retention_rules_of(const node_config& config,
                                    const actors::registry& functions) {
   retention_rules rules;
   rules.hub = config.retention;
-  rules.interval = config.retention_interval;
+  // With an interval of 0, the searches would follow without a pause.
+  rules.interval = std::max(bounded_wait(config.retention_interval),
+                            duration(std::chrono::milliseconds(1)));
   // As in `event_policies_of`: the newest version that sets a time counts.
   for (const auto* entry : functions.orchestrators())
     if (entry->options().retention)
@@ -77,10 +80,17 @@ partition_config_of(const node_config& config, std::size_t owned_count,
     return resolve_version(*functions, name, version);
   };
   made.nondeterminism_fails = config.nondeterminism_fails;
-  made.turn_wait_max = config.turn_wait_max;
+  made.paused = config.paused;
+  made.turn_wait_max = bounded_wait(config.turn_wait_max);
   made.idle_instances_max = std::max<std::size_t>(
     1, config.idle_instances_max / std::max<std::size_t>(1, owned_count));
-  made.idle_instance_time_max = config.idle_instance_time_max;
+  made.idle_instance_bytes_max
+    = config.idle_instance_bytes_max / std::max<std::size_t>(1, owned_count);
+  made.request_keys_max = config.request_keys_max;
+  made.request_key_bytes_max = config.request_key_bytes_max;
+  made.idle_instance_time_max = bounded_wait(config.idle_instance_time_max);
+  made.outbox_messages_max
+    = std::max<std::uint64_t>(1, config.outbox_messages_max);
   return made;
 }
 

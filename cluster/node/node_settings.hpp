@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace perdura::cluster {
@@ -32,6 +33,11 @@ struct node_settings {
   /// Why the node is not ready; see `node::unready_reasons`. Set by the node
   /// itself, for the report of the hub.
   std::function<std::vector<unready_reason>()> unready_reasons;
+
+  /// The activities that block others, and the turns that do not return; see
+  /// actors::stuck_activities and work_guard::hung_turns. Set by the node
+  /// itself, too.
+  std::function<std::vector<std::pair<std::string, std::string>>()> stuck_code;
 };
 
 } // namespace perdura::cluster

@@ -5,6 +5,7 @@
 #include "cluster/routing/router_config.hpp"
 
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -18,13 +19,18 @@ using namespace persistence;
 struct partition_set::readiness {
   std::mutex mutex;
   std::condition_variable changed;
-  std::size_t left = 0; ///< Partitions that have not reported.
-  bool ended = false;   ///< `end` was called: the others will not report.
-  result<void> outcome; ///< The first error.
+  std::size_t owned = 0; ///< Partitions of the set.
+  std::size_t left = 0;  ///< Partitions that have not reported.
+  bool ended = false;    ///< `end` was called: the others will not report.
+  result<void> outcome;  ///< The first error.
+  /// The partitions that damage keeps from serving, with the errors.
+  std::map<partition_id, error> damaged;
 
-  void report(result<void> one) {
+  void report(partition_id id, result<void> one) {
     const std::lock_guard lock(mutex);
-    if (!one && outcome)
+    if (one.code() == errc::storage_damaged)
+      damaged.emplace(id, one.error());
+    else if (!one && outcome)
       outcome = std::move(one);
     --left;
     changed.notify_all();
@@ -35,16 +41,19 @@ struct partition_set::readiness {
     changed.wait(lock, [this] { return left == 0 || ended; });
     if (left != 0 && outcome)
       return error{errc::shutting_down, stopping_sentence};
+    if (outcome && !damaged.empty() && damaged.size() == owned)
+      return damaged.begin()->second;
     return outcome;
   }
 };
 
 partition_set::partition_set(std::vector<partition_id> owned,
                              std::uint32_t partition_count)
-  : owned_(std::move(owned)),
+  : figures_(std::make_shared<known_figures>()),
+    owned_(std::move(owned)),
     partition_count_(partition_count),
     readiness_(std::make_shared<readiness>()) {
-  readiness_->left = owned_.size();
+  readiness_->owned = readiness_->left = owned_.size();
 }
 
 void partition_set::spawn(caf::actor_system& system,
@@ -55,8 +64,8 @@ void partition_set::spawn(caf::actor_system& system,
     actors::partition_config its = config;
     its.id = id;
     actors::partition_dependencies dependencies = shared;
-    dependencies.on_ready = [ready = readiness_](result<void> one) {
-      ready->report(std::move(one));
+    dependencies.on_ready = [ready = readiness_, id](result<void> one) {
+      ready->report(id, std::move(one));
     };
     actors_.push_back(system.spawn(actors::partition_behavior, std::move(its),
                                    std::move(dependencies)));
@@ -70,8 +79,22 @@ result<void> partition_set::recover() {
   return readiness_->wait();
 }
 
+std::map<partition_id, error> partition_set::damaged() const {
+  const std::lock_guard lock(readiness_->mutex);
+  return readiness_->damaged;
+}
+
 void partition_set::deliver(actors::activity_result result) const {
   caf::anon_send(by_id_[index_of(result.partition)], std::move(result));
+}
+
+void partition_set::report_unread(actors::activity_unread item) const {
+  caf::anon_send(by_id_[index_of(item.partition)], std::move(item));
+}
+
+void partition_set::hold(partition_id partition,
+                         actors::instance_hold instance) const {
+  caf::anon_send(by_id_[index_of(partition)], std::move(instance));
 }
 
 std::vector<std::pair<std::string, std::string>> partition_set::stuck() const {
@@ -79,7 +102,7 @@ std::vector<std::pair<std::string, std::string>> partition_set::stuck() const {
 }
 
 actors::partition_figures partition_set::figures() const {
-  return survey_figures(actors_);
+  return survey_figures(actors_, figures_);
 }
 
 void partition_set::end() {

@@ -8,12 +8,15 @@
 #include "persistence/records/ids.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace perdura::cluster {
+
+struct known_figures;
 
 /// The owned partitions of one hub.
 ///
@@ -45,10 +48,16 @@ public:
 
   /// Recovers all partitions at the same time. Blocks until each has reported
   /// that it serves or that it cannot recover; a partition that fails does not
-  /// keep the others from serving. Call once, after `spawn`.
+  /// keep the others from serving. Damage of some partitions is no error:
+  /// they refuse all requests; see `damaged`. Call once, after `spawn`.
   /// @error errc::shutting_down  `end` was called before all had reported.
-  /// @error the first error with which a partition fails to recover
+  /// @error errc::storage_damaged  No partition can be used.
+  /// @error the first other error with which a partition fails to recover
   persistence::result<void> recover();
+
+  /// The partitions that could not recover because stored rows are damaged.
+  /// Does not change after `recover`.
+  std::map<persistence::partition_id, persistence::error> damaged() const;
 
   /// The actors; the index is the partition_id. Null for the partitions of
   /// other nodes. Empty before `spawn` and after `release`.
@@ -59,6 +68,14 @@ public:
   /// Sends the result of an activity to the partition that waits for it; never
   /// blocks.
   void deliver(actors::activity_result result) const;
+
+  /// Tells the partition that the input of an activity cannot be read; never
+  /// blocks.
+  void report_unread(actors::activity_unread item) const;
+
+  /// Tells a partition that code of an instance must not run; never blocks.
+  void hold(persistence::partition_id partition,
+            actors::instance_hold instance) const;
 
   /// The instances that cannot continue; see survey_stuck. Blocks for at most
   /// two seconds, and must not be called on a scheduler thread.
@@ -78,6 +95,8 @@ public:
 private:
   struct readiness;
 
+  /// Kept alive by answers that arrive late.
+  const std::shared_ptr<known_figures> figures_;
   const std::vector<persistence::partition_id> owned_;
   const std::uint32_t partition_count_;
   std::vector<actors::partition_actor> actors_; ///< In the order of `owned_`.

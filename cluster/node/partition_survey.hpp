@@ -6,8 +6,11 @@
 
 #include "actors/interface/messages.hpp"
 #include "cluster/node/node.hpp"
+#include "cluster/transport/node_report.hpp"
 #include "persistence/journal/journal_statistics.hpp"
 
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +23,22 @@ namespace perdura::cluster {
 std::vector<std::pair<std::string, std::string>>
 survey_stuck(const std::vector<actors::partition_actor>& partitions);
 
-/// The sum of the figures of all partitions that answered in time.
+/// The newest figures of each partition, in the order of a list of partitions.
+struct known_figures {
+  std::mutex mutex; ///< Guards `of`.
+  std::vector<actors::partition_figures> of;
+};
+
+/// The sum of the figures of all partitions. Those that do not answer in time
+/// are included as they answered last, so that no counter falls; while a write
+/// to the disk hangs, the time is short. Updates `known`.
 actors::partition_figures
-survey_figures(const std::vector<actors::partition_actor>& partitions);
+survey_figures(const std::vector<actors::partition_actor>& partitions,
+               const std::shared_ptr<known_figures>& known);
+
+/// The paused orchestrators in the figures of all partitions, by name.
+std::vector<paused_name>
+paused_in(const std::vector<persistence::name_pause>& pauses);
 
 /// Combines the figures of the partitions and of the journal.
 node_statistics statistics_of(const actors::partition_figures& figures,

@@ -2,6 +2,7 @@
 #include "cluster/node/purge_search.hpp"
 
 #include "persistence/process/logging.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 namespace perdura::cluster {
 
@@ -13,10 +14,10 @@ purge_search::purge_search(
 void purge_search::begin(persistence::timestamp now) {
   submitted_ = 0;
   if (rules_.hub.count() > 0)
-    add_query("", now - rules_.hub);
+    add_query("", persistence::saturated_difference(now, rules_.hub));
   for (const auto& [name, kept] : rules_.by_name)
     if (kept.count() > 0)
-      add_query(name, now - kept);
+      add_query(name, persistence::saturated_difference(now, kept));
   advance();
 }
 

@@ -3,6 +3,8 @@
 /// report of the node and the command line show the same sentences.
 #pragma once
 
+#include <perdura/persistence/stores/storage_space.hpp>
+
 #include <chrono>
 #include <string>
 #include <vector>
@@ -23,16 +25,27 @@ struct readiness_facts {
   bool is_stopping = false; ///< `stop` was called.
   bool is_admitted = true;  ///< See `node::wait_until_admitted`.
 
+  /// Why `is_admitted` is false: a sentence with the remedy.
+  std::string why_not_admitted;
+
   /// Orchestrators that never await occupy all threads.
   bool has_no_thread = false;
-  bool is_disk_full = false; ///< The journal refuses new work.
 
-  /// How long the oldest write to the disk has been in progress.
+  /// Activities that do not return occupy all their threads, and others wait.
+  bool are_activities_blocked = false;
+
+  /// If `storage.full` is not `none`, the journal refuses new work.
+  persistence::storage_space storage;
+
+  /// The partitions that are not served because stored rows are damaged, each
+  /// with a sentence.
+  std::vector<std::string> damaged_partitions;
+
+  /// How long the oldest write to the disk has been in progress, and the time
+  /// after which a write counts as stalled (limits.disk_stall_time).
   std::chrono::steady_clock::duration sync_time{};
+  std::chrono::steady_clock::duration sync_time_max = std::chrono::seconds(5);
 };
-
-/// A write that takes longer than this counts as stalled.
-inline constexpr std::chrono::seconds sync_time_max{5};
 
 /// The reasons, the most important one first; empty if the node is ready.
 std::vector<unready_reason> reasons_of(const readiness_facts& facts);

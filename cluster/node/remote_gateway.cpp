@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/remote_gateway.hpp"
 
+#include "cluster/node/client_fault.hpp"
 #include "cluster/node/management_urls.hpp"
 #include "cluster/node/thread_budget.hpp"
 #include "cluster/placement/node_list.hpp"
 #include "cluster/placement/partition_map.hpp"
 #include "cluster/routing/node_gateway.hpp"
-#include "cluster/routing/router_actor.hpp"
 #include "cluster/routing/router_wiring.hpp"
-#include "cluster/routing/scatter_gather_query.hpp"
 #include "cluster/scheduling/actor_scheduler.hpp"
 #include "cluster/transport/caf_transport.hpp"
 
+#include <functional>
 #include <mutex>
 #include <shared_mutex>
 
@@ -37,8 +37,12 @@ public:
   /// `caf_config` already has the network modules. Starts the threads of the
   /// actor system.
   impl(cluster_config cluster,
-       std::unique_ptr<caf::actor_system_config> caf_config)
+       std::unique_ptr<actors::guarded_system_config> caf_config)
     : cluster_(std::move(cluster)), caf_config_(std::move(caf_config)) {
+    caf_config_->on_fault = [fault = fault_](const std::string& where,
+                                             const std::exception_ptr& cause) {
+      fault->report(where, cause);
+    };
     // Two threads suffice: a client runs no orchestrations, and callbacks must
     // not block.
     install_coalescing_scheduler(*caf_config_, 2);
@@ -62,6 +66,7 @@ public:
   std::shared_ptr<node_gateway> gateway_;
   std::shared_ptr<scatter_gather_query> cluster_query_;
   std::shared_ptr<cluster_view> view_ = std::make_shared<cluster_view>();
+  std::shared_ptr<client_fault> fault_ = std::make_shared<client_fault>();
 
 private:
   /// The gateway's access to the router. Shared with the gateway, which may
@@ -76,7 +81,7 @@ private:
   /// router must exist.
   void open_gateway();
 
-  std::unique_ptr<caf::actor_system_config> caf_config_;
+  std::unique_ptr<actors::guarded_system_config> caf_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<transport> transport_;
   std::shared_ptr<router_access> access_ = std::make_shared<router_access>();
@@ -128,6 +133,15 @@ void remote_gateway::impl::open_gateway() {
   };
   gateway_ = std::make_shared<node_gateway>(std::move(dependencies),
                                             std::move(pending));
+  fault_->set([access = access_, weak = std::weak_ptr<node_gateway>(gateway_)](
+                const std::string& why) {
+    {
+      const std::unique_lock lock(access->mutex);
+      access->router = nullptr;
+    }
+    if (const auto gateway = weak.lock())
+      gateway->close(why, errc::internal);
+  });
 }
 
 result<void>
@@ -205,7 +219,7 @@ remote_gateway::open(const cluster_config& cluster) {
                  "nodes is empty."};
   if (auto threads = check_client_threads(cluster); !threads)
     return threads.error();
-  auto system = std::make_unique<caf::actor_system_config>();
+  auto system = std::make_unique<actors::guarded_system_config>();
   if (auto ready = prepare_network(*system, cluster); !ready)
     return ready.error();
   std::unique_ptr<remote_gateway> made(new remote_gateway);
@@ -222,8 +236,13 @@ std::shared_ptr<actors::management_gateway> remote_gateway::gateway() const {
 result<void> remote_gateway::wait_until_reachable(duration time_out,
                                                   bool all) const {
   std::vector<node_id> missing;
-  if (all ? impl_->view_->wait_for_all({}, time_out, missing)
-          : impl_->view_->wait_for_any(time_out))
+  const bool is_reachable
+    = impl_->fault_->check()
+      && (all ? impl_->view_->wait_for_all({}, time_out, missing)
+              : impl_->view_->wait_for_any(time_out));
+  if (auto sound = impl_->fault_->check(); !sound)
+    return sound;
+  if (is_reachable)
     return {};
   std::string names;
   for (const node_id& node : missing)

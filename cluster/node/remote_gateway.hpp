@@ -20,6 +20,10 @@ namespace perdura::cluster {
 
 /// The connections of a client process to the nodes. Owns an actor system and
 /// its threads. Thread-safe.
+///
+/// An exception of Perdura's own code on one of these threads never ends the
+/// process: the gateway then answers every request with errc::internal, and a
+/// new one can be opened.
 class remote_gateway {
 public:
   /// Begins to connect to the nodes of `cluster.nodes`, and returns without

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/node/retention_actor.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "persistence/process/logging.hpp"
 
 #include <utility>
@@ -29,7 +30,8 @@ retention_actor::behavior_type retention_behavior(
   retention_actor::stateful_pointer<retention_actor_state> self,
   retention_rules rules, local_instance_query query,
   std::shared_ptr<actors::management_gateway> gateway,
-  const persistence::clock* time) {
+  std::shared_ptr<actors::settled_clock> time) {
+  actors::guard_actor(self, "the actor of the retention");
   self->state.rules = std::move(rules);
   // The gateway answers on another thread; the answer of a purge that is still
   // in flight when the actor ends has no receiver.
@@ -53,7 +55,8 @@ retention_actor::behavior_type retention_behavior(
     [=](purge_expired_now) {
       // Retention is measured by the wall clock, because the time at which an
       // instance ended is stored as a wall-clock time.
-      self->state.search->begin(time->now());
+      if (const auto now = time->now())
+        self->state.search->begin(*now);
       end_search(self);
     },
     [=](purge_answered) {

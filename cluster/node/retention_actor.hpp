@@ -3,9 +3,9 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
+#include "actors/timing/settled_clock.hpp"
 #include "cluster/node/purge_search.hpp"
 #include "cluster/node/retention_rules.hpp"
-#include "persistence/records/clock.hpp"
 
 #include <caf/all.hpp>
 
@@ -37,11 +37,12 @@ struct retention_actor_state {
 
 /// The behavior of the actor. Queries block, so the actor must be spawned with
 /// a thread of its own (caf::detached). `gateway` receives the purge requests;
-/// `time` supplies the wall-clock time and must outlive the actor.
+/// `time` supplies the settled time of the wall clock. While that time is not
+/// known, nothing is purged.
 retention_actor::behavior_type retention_behavior(
   retention_actor::stateful_pointer<retention_actor_state> self,
   retention_rules rules, local_instance_query query,
   std::shared_ptr<actors::management_gateway> gateway,
-  const persistence::clock* time);
+  std::shared_ptr<actors::settled_clock> time);
 
 } // namespace perdura::cluster

@@ -17,12 +17,15 @@ namespace {
 // scheduler: the monitor of the run queue and CAF's clock.
 constexpr std::size_t system_threads = 2;
 
+// The threads of a node's scheduler that run no turns (node_process).
+constexpr std::size_t scheduler_threads_reserved = 2;
+
 // The event loop of the network, CAF's manager of connections, and that of TLS.
 constexpr std::size_t network_threads = 3;
 
-// The alarms, the monitor of the activities, two activities, the queries of
-// other nodes, the retention, and two threads of the HTTP API.
-constexpr std::size_t node_threads = 8;
+// The alarms, the notes, the monitor of the activities, two activities, the
+// queries of other nodes, the retention, and two threads of the HTTP API.
+constexpr std::size_t node_threads = 9;
 
 /// Each node has a thread that probes its address.
 std::size_t network_threads_of(const cluster_config& cluster) {
@@ -41,7 +44,7 @@ result<std::size_t> scheduler_threads_of(const node_config& config) {
         ? config.scheduler_threads
         : std::max(1U, std::thread::hardware_concurrency()) + 2;
   const std::size_t others
-    = system_threads + node_threads
+    = system_threads + scheduler_threads_reserved + node_threads
       + (config.cluster.is_alone() ? 0 : network_threads_of(config.cluster));
   const std::size_t available = available_threads(wanted + others);
   if (available == wanted + others)

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/placement/peer_register.hpp"
 
-#include "persistence/process/write_all.hpp"
-
-#include <fcntl.h>
-#include <unistd.h>
+#include "persistence/process/replace_file.hpp"
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 namespace perdura::cluster {
 
@@ -18,34 +16,37 @@ using persistence::result;
 
 namespace {
 
-// The file is text: this header line, one line "NODE DIRECTORY_ID" for each
-// known node, and the line ". admitted" once another node has admitted this
-// one. An operator who gives up the data of a node removes the line of that
-// node from the files of the other nodes.
-constexpr std::string_view header_line = "perdura peers, format 1";
+// The file is text: this header line, one line for each known node, and the
+// line ". admitted" once another node has admitted this one. The line of a node
+// has its name, the ID of its directory, the number of its newest start, the
+// run of that start ("-" if it is empty) and the time of the adoption in
+// microseconds; in format 1, only the name and the ID.
+constexpr std::string_view header_line = "perdura peers, format 2";
+constexpr std::string_view header_line_1 = "perdura peers, format 1";
 constexpr std::string_view admitted_line = ". admitted";
 
-/// Creates or overwrites the file, durably. Returns 0 or an error number.
-int write_peers_file(const std::filesystem::path& file, std::string_view text) {
-  const int fd
-    = ::open(file.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return errno;
-  int code = persistence::write_all(fd, text).value();
-  if (code == 0 && ::fsync(fd) != 0)
-    code = errno;
-  ::close(fd);
-  return code;
+std::string line_of(const node_id& node, const known_peer& known) {
+  return node + ' ' + known.directory + ' ' + std::to_string(known.start_number)
+         + ' ' + (known.run.empty() ? "-" : known.run) + ' '
+         + std::to_string(known.adopted_at.time_since_epoch().count()) + '\n';
 }
 
-/// Makes the names in the directory durable. Returns 0 or an error number.
-int sync_peers_directory(const std::filesystem::path& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
-    return errno;
-  const int code = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  return code;
+/// False if the line does not have the form of the format.
+bool parse_line(const std::string& line, bool is_format_1, node_id& node,
+                known_peer& known) {
+  std::istringstream in(line);
+  if (!(in >> node >> known.directory))
+    return false;
+  if (!is_format_1) {
+    persistence::duration::rep adopted = 0;
+    if (!(in >> known.start_number >> known.run >> adopted))
+      return false;
+    if (known.run == "-")
+      known.run.clear();
+    known.adopted_at = persistence::timestamp(persistence::duration(adopted));
+  }
+  std::string rest;
+  return !(in >> rest);
 }
 
 } // namespace
@@ -73,22 +74,25 @@ peer_register::open(const std::filesystem::path& directory) {
                       "The file " + made->file_.string()
                         + " is damaged. It records the data directory of each "
                           "other node. If you remove the file, the directories "
-                          "are recorded anew when the nodes connect."};
+                          "are recorded anew when the nodes connect, and an "
+                          "older copy of one is not noticed until then."};
   std::string line;
   std::getline(in, line);
   if (in.bad()) // an error of the disk, or a directory
     return unreadable(std::strerror(errno));
-  if (line != header_line)
+  const bool is_format_1 = line == header_line_1;
+  if (line != header_line && !is_format_1)
     return damaged;
   while (std::getline(in, line)) {
     if (line == admitted_line) {
       made->was_admitted_ = true;
       continue;
     }
-    const std::size_t blank = line.find(' ');
-    if (blank == std::string::npos || blank == 0 || blank + 1 == line.size())
+    node_id node;
+    known_peer known;
+    if (!parse_line(line, is_format_1, node, known))
       return damaged;
-    made->directories_[line.substr(0, blank)] = line.substr(blank + 1);
+    made->known_[node] = std::move(known);
   }
   if (in.bad())
     return unreadable(std::strerror(errno));
@@ -97,24 +101,20 @@ peer_register::open(const std::filesystem::path& directory) {
 
 result<void> peer_register::admit(const peer_hello& hello) {
   const std::lock_guard lock(mutex_);
-  const auto known = directories_.find(hello.node);
-  if (known != directories_.end()) {
-    if (known->second == hello.directory)
-      return {};
-    return error{
-      errc::storage_foreign,
-      "Node \"" + hello.node
-        + "\" has connected with another data directory than before: "
-          "the data in its earlier directory would be missing. "
-          "Start it with its earlier directory, or restore that "
-          "from a backup."};
-  }
+  const auto found = known_.find(hello.node);
+  const bool is_known = found != known_.end();
+  auto next = continue_peer(is_known ? &found->second : nullptr, hello);
+  if (!next)
+    return next.error();
+  if (is_known && *next == found->second)
+    return {};
   // The record is durable before the node is admitted. Otherwise the node could
-  // connect with another directory after a crash of this process.
-  directories_[hello.node] = hello.directory;
+  // connect with an older directory after a crash of this process.
+  auto before = known_;
+  known_[hello.node] = std::move(*next);
   auto written = write(was_admitted_);
   if (!written)
-    directories_.erase(hello.node);
+    known_ = std::move(before);
   return written;
 }
 
@@ -127,36 +127,21 @@ result<void> peer_register::record_admission() {
   if (auto written = write(true); !written)
     return written;
   was_admitted_ = true;
-  changed_.notify_all();
   return {};
 }
 
-bool peer_register::wait_until_admitted(persistence::duration time_out) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time_out,
-                           [this] { return was_admitted_.load(); });
-}
-
-/// Replaces the file atomically and durably: writes a new file beside it, syncs
-/// the new file, renames it, and syncs the directory. The caller holds
-/// `mutex_`.
+/// Replaces the file atomically and durably. The caller holds `mutex_`.
 result<void> peer_register::write(bool is_admitted) const {
   std::string text(header_line);
   text += '\n';
-  for (const auto& [node, directory] : directories_)
-    text += node + ' ' + directory + '\n';
+  for (const auto& [node, known] : known_)
+    text += line_of(node, known);
   if (is_admitted)
     text += std::string(admitted_line) + '\n';
-  const std::filesystem::path beside = file_.string() + ".new";
-  int code = write_peers_file(beside, text);
-  if (code == 0 && ::rename(beside.c_str(), file_.c_str()) != 0)
-    code = errno;
-  if (code == 0)
-    code = sync_peers_directory(file_.parent_path());
-  if (code == 0)
-    return {};
-  return error{errc::storage_failed, "Cannot write " + file_.string() + ": "
-                                       + std::strerror(code) + "."};
+  if (const auto trouble = persistence::replace_file(file_, text))
+    return error{errc::storage_failed, "Cannot write " + file_.string() + ": "
+                                         + trouble.message() + "."};
+  return {};
 }
 
 } // namespace perdura::cluster

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Remembers the data directory of each other node in the file `peers` of this
-/// node's own data directory. A node that connects with another directory than
-/// before is refused: the data that it acknowledged would be missing, and its
-/// partitions would answer "not found" for existing instances.
+/// Remembers the data directory of each other node, and its newest start, in
+/// the file `peers` of this node's own data directory. A node that connects
+/// with another directory than before, or with an older copy of it, is refused:
+/// data that it has acknowledged would be missing, and its partitions would
+/// answer "not found" for existing instances.
+///
+/// The file is durable, because a node that has restarted must still refuse an
+/// older copy of another one. It is not part of the journal: it is written
+/// before the partitions have recovered, and once for each start of a node.
 #pragma once
 
-#include "cluster/placement/peer_hello.hpp"
+#include "cluster/placement/known_peer.hpp"
 
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -27,10 +31,10 @@ public:
   static persistence::result<std::unique_ptr<peer_register>>
   open(const std::filesystem::path& directory);
 
-  /// Checks that the node connects with the directory that is recorded for it.
-  /// The directory of a node that is not recorded yet is written to the file,
-  /// durably, before the call returns.
-  /// @error errc::storage_foreign  Another directory is recorded for the node.
+  /// Checks that the hello continues what is recorded for the node; see
+  /// `continue_peer`. A change is written to the file, durably, before the call
+  /// returns.
+  /// @error errc::storage_foreign  The hello does not continue the record.
   /// @error errc::storage_failed   The file cannot be written.
   persistence::result<void> admit(const peer_hello& hello);
 
@@ -39,10 +43,6 @@ public:
   bool was_admitted() const {
     return was_admitted_;
   }
-
-  /// Blocks until `was_admitted()` is true. Returns false if that takes longer
-  /// than `time_out`.
-  bool wait_until_admitted(persistence::duration time_out);
 
   /// Records, durably, that another node has admitted this one. `was_admitted`
   /// returns true once the record is durable.
@@ -56,9 +56,8 @@ private:
   persistence::result<void> write(bool is_admitted) const;
 
   std::filesystem::path file_;
-  std::mutex mutex_;                ///< Guards `directories_` and the file.
-  std::condition_variable changed_; ///< Signalled when `was_admitted_` changes.
-  std::map<node_id, std::string> directories_; ///< Directory IDs by node.
+  std::mutex mutex_; ///< Guards `known_` and the file.
+  std::map<node_id, known_peer> known_;
   std::atomic<bool> was_admitted_{false};
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cluster/placement/peer_hello.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <condition_variable>
 #include <map>
@@ -46,7 +47,7 @@ public:
   /// takes longer than `time_out`.
   bool wait_for_any(persistence::duration time_out) const {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, time_out,
+    return changed_.wait_for(lock, persistence::bounded_wait(time_out),
                              [&] { return !connected_.empty(); });
   }
 
@@ -56,7 +57,7 @@ public:
   bool wait_for_all(const node_id& self, persistence::duration time_out,
                     std::vector<node_id>& missing) const {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, time_out, [&] {
+    return changed_.wait_for(lock, persistence::bounded_wait(time_out), [&] {
       missing.clear();
       for (const node_id& node : owners_.nodes)
         if (node != self && !connected_.contains(node)

@@ -23,7 +23,7 @@ void incoming_requests::request(const peer_ptr& from, remote_request asked) {
     no.message = state_.is_admitted
                    ? "Node \"" + config_.self.node + "\" does not serve \"" + id
                        + "\" now; try again."
-                   : new_directory_sentence;
+                   : state_.why_not_admitted;
     sessions_.send(*from, no);
     return;
   }

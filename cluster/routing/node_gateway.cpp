@@ -2,6 +2,7 @@
 #include "cluster/routing/node_gateway.hpp"
 
 #include "cluster/placement/partition_map.hpp"
+#include "persistence/records/identity.hpp"
 
 #include <utility>
 
@@ -44,6 +45,22 @@ as_direct_status_read(const actors::management_request& request) {
 
 } // namespace
 
+namespace {
+
+/// Gives a change without a request ID one. A request with a token may be sent
+/// to its owner twice, and the owner must not carry it out twice.
+void add_request_id(actors::management_request& request) {
+  std::visit(
+    [](auto& x) {
+      if constexpr (requires { x.request; })
+        if (x.request.empty())
+          x.request = "gateway/" + persistence::random_hex32();
+    },
+    request);
+}
+
+} // namespace
+
 // There are three ways to handle a request. If a request asks for the status of
 // a local instance without its history, this function reads the status. Any
 // other request for a partition of this node is put into that partition's
@@ -70,6 +87,8 @@ std::uint64_t node_gateway::submit(actors::management_request request,
     = what == actors::if_owner_unavailable::wait && !owner
         ? std::make_shared<send_or_cancel_token>()
         : nullptr;
+  if (token)
+    add_request_id(request);
   const std::uint64_t number = pending_->add(id, std::move(done), token);
   if (number == 0)
     return 0; // the gateway is closed; `add` has called `done`
@@ -184,7 +203,7 @@ void node_gateway::set_admitted() {
   replaced = replace_routes();
 }
 
-void node_gateway::close(const std::string& why) {
+void node_gateway::close(const std::string& why, persistence::errc code) {
   {
     local_partitions_ptr local;
     std::shared_ptr<const routes> replaced;
@@ -193,7 +212,7 @@ void node_gateway::close(const std::string& why) {
     local.swap(local_);
     replaced = replace_routes();
   }
-  pending_->close(why);
+  pending_->close(why, code);
 }
 
 } // namespace perdura::cluster

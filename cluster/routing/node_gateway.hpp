@@ -73,8 +73,10 @@ public:
   void set_admitted();
 
   /// Called when the node stops. Pending and later requests are answered with
-  /// errc::shutting_down and the sentence `why`.
-  void close(const std::string& why);
+  /// the sentence `why` and the code: errc::shutting_down, or errc::internal
+  /// after a fault. A second call has no effect.
+  void close(const std::string& why,
+             persistence::errc code = persistence::errc::shutting_down);
 
 private:
   /// The destinations of requests at one moment.

@@ -16,7 +16,10 @@ node_router::node_router(router_config config, router_host& host)
     incoming_(config_, host_, state_, owners_, sessions_),
     mail_(host_, state_, owners_, sessions_),
     queries_(config_, host_, sessions_) {
-  state_.is_admitted = !config_.must_be_admitted;
+  state_.is_admitted
+    = !config_.must_be_admitted && config_.admission_wait == steady_time{};
+  state_.why_not_admitted
+    = config_.must_be_admitted ? new_directory_sentence : restarted_sentence;
 }
 
 void node_router::serve(bool serves) {
@@ -54,6 +57,27 @@ void node_router::route_message(actors::partition_message message,
 void node_router::route_acknowledgement(actors::partition_acknowledgement note,
                                         partition_id to) {
   mail_.route(note, to);
+}
+
+void node_router::end_inconsistent_session(
+  const actors::pair_disagreement& found, steady_time now) {
+  router_peer* const owner = owners_.owner_of(found.other);
+  // The statement may be of a session, or of a process, that has ended: another
+  // process may use another directory, or the adopted one.
+  if (owner == nullptr || !owner->link.is_up() || owner->hello.run != found.run)
+    return;
+  const std::string older
+    = found.this_is_older ? config_.self.node : owner->name;
+  const std::string sentence
+    = "Node \"" + older
+      + "\" runs on an older copy of its data directory: " + found.why
+      + ". Start it with its newest directory. If that is lost for good, run "
+        "`perdura hub adopt DIR --accept-loss` on this one: the cluster then "
+        "accepts it, without the data that it lacks.";
+  sessions_.exclude(
+    *owner, {errc::storage_foreign, sentence, !found.this_is_older}, now);
+  if (found.this_is_older)
+    host_.must_stop({errc::storage_foreign, sentence});
 }
 
 void node_router::query_peer(const node_id& node, node_query query,
@@ -116,6 +140,11 @@ void node_router::session_ended(const peer_ptr& with, const std::string& why) {
   queries_.session_ended(*with);
 }
 
+void node_router::directory_refused(const std::string& why) {
+  state_.why_not_admitted = why;
+  host_.directory_refused(why);
+}
+
 namespace {
 
 /// Combines functions into one with an overload for each.
@@ -151,8 +180,32 @@ void node_router::received(const peer_ptr& from, envelope what,
 // precise than the message of a time-out.
 void node_router::tick(steady_time now) {
   sessions_.tick(now);
+  assume_admission(now);
   outgoing_.tick(now);
   queries_.tick(now);
+}
+
+/// Ends the wait of a node that was admitted in an earlier start, if no other
+/// node is reachable. The wait begins with the first call, because before it
+/// the process has no network.
+void node_router::assume_admission(steady_time now) {
+  if (state_.is_admitted || state_.closing || config_.must_be_admitted)
+    return;
+  if (!admission_due_)
+    admission_due_ = now + config_.admission_wait;
+  if (now < *admission_due_ || sessions_.is_refused())
+    return;
+  state_.is_admitted = true;
+  host_.log(
+    log_level::warning,
+    "No other node of the cluster has been reachable for "
+      + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(
+                         config_.admission_wait)
+                         .count())
+      + " ms: this node serves its partitions without an answer of "
+        "another node about its data directory.");
+  host_.admission_assumed();
+  outgoing_.deliver_admitted();
 }
 
 steady_time node_router::wake_at() const {
@@ -180,8 +233,7 @@ std::vector<peer_report> node_router::peers(steady_time now,
     // `since` is on the monotonic clock; the report needs wall-clock time.
     if (one->since)
       report.since = wall - (now - *one->since);
-    if (!report.is_up)
-      report.why = one->unreachable_reason();
+    report.why = report.is_up ? one->refused : one->unreachable_reason();
     all.push_back(std::move(report));
   }
   return all;

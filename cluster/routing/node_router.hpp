@@ -25,6 +25,7 @@
 #include "cluster/routing/partition_mail.hpp"
 #include "cluster/routing/peer_sessions.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,13 @@ public:
                      persistence::partition_id to);
   void route_acknowledgement(actors::partition_acknowledgement note,
                              persistence::partition_id to);
+
+  /// Handles the finding of a local partition that this node, or the node with
+  /// which it has a session, runs on an older copy of its data directory. Ends
+  /// the session, and begins none with that process of the other node any more.
+  /// The node with the older copy must stop.
+  void end_inconsistent_session(const actors::pair_disagreement& found,
+                                steady_time now);
 
   /// Sends a query to another node. The result is passed to
   /// `router_host::peer_query_completed` with the same ticket.
@@ -153,12 +161,15 @@ public:
 private:
   void session_began(const peer_ptr& with) override;
   void session_ended(const peer_ptr& with, const std::string& why) override;
+  void directory_refused(const std::string& why) override;
   void received(const peer_ptr& from, envelope what, steady_time now) override;
+  void assume_admission(steady_time now);
 
   // The objects below hold references to those above them.
   const router_config config_;
   router_host& host_;
   serving_state state_;
+  std::optional<steady_time> admission_due_; ///< Set by the first `tick`.
   owner_table owners_;
   peer_sessions sessions_;
   outgoing_requests outgoing_;

@@ -96,7 +96,7 @@ void outgoing_requests::deliver_locally(management_inbound request,
   }
   if (state_.serves) {
     refuse(request.from, actors::instance_of(request.request),
-           errc::unavailable, new_directory_sentence);
+           errc::unavailable, state_.why_not_admitted);
     return;
   }
   refuse(request.from, actors::instance_of(request.request),

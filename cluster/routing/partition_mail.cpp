@@ -43,8 +43,8 @@ void partition_mail::route(actors::partition_acknowledgement note,
   // repeats it, and the receiver acknowledges the repetition.
   if (router_peer* owner = owners_.owner_of(to);
       owner != nullptr && owner->link.is_up())
-    sessions_.send(*owner,
-                   remote_acknowledgement{note.from, to, note.sequence});
+    sessions_.send(*owner, remote_acknowledgement{note.from, to, note.sequence,
+                                                  note.stated});
 }
 
 void partition_mail::received(const router_peer& from, remote_message message) {
@@ -55,9 +55,13 @@ void partition_mail::received(const router_peer& from, remote_message message) {
 
 void partition_mail::received(const router_peer& from,
                               const remote_acknowledgement& note) {
-  if (owners_.owns(note.to) && owners_.owner_of(note.from) == &from)
-    deliver(actors::partition_acknowledgement{note.from, note.sequence},
-            note.to);
+  if (!owners_.owns(note.to) || owners_.owner_of(note.from) != &from)
+    return;
+  actors::partition_acknowledgement local{note.from, note.sequence,
+                                          note.stated};
+  if (local.stated)
+    local.run = from.hello.run;
+  deliver(local, note.to);
 }
 
 } // namespace perdura::cluster

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/peer_sessions.hpp"
 
+#include "cluster/placement/known_peer.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -12,7 +14,13 @@ namespace {
 
 // The number of different refusals that are logged. The limit is needed because
 // an unauthenticated peer can cause any number of different refusals.
-constexpr std::size_t refusals_logged_max = 100;
+constexpr std::size_t different_refusals_max = 100;
+
+/// A refusal until the earlier process of a node has ended is not an error.
+log_level level_of(const peer_refusal& refusal) {
+  return refusal.code == errc::unavailable ? log_level::warning
+                                           : log_level::error;
+}
 
 } // namespace
 
@@ -85,8 +93,9 @@ void peer_sessions::receive_packet(path_id from, std::string_view bytes,
 
 /// Checks a hello in this order: its encoding, whether the peer may have the
 /// name in it (its certificate), whether the peer belongs to the same cluster,
-/// whether it is the node that is expected at this address, and whether it has
-/// the data directory that is recorded for it. If a check fails, the peer is
+/// whether it is the node that is expected at this address, whether another
+/// process with its name is connected, and whether it continues what is
+/// recorded for its data directory. If a check fails, the peer is
 /// refused and the later checks are left out. If all checks succeed, the link
 /// handles the hello.
 void peer_sessions::handle_hello(path_id from, const packet& what,
@@ -117,10 +126,22 @@ void peer_sessions::handle_hello(path_id from, const packet& what,
                 {fits.error().code, fits.error().message});
     return;
   }
+  if (router_peer* const named = find(hello->node);
+      named != nullptr && named->exclusion
+      && named->excluded_run == hello->run) {
+    refuse_peer(from, what, named, *named->exclusion);
+    return;
+  }
+  if (const auto rival = check_rival(*hello, now)) {
+    refuse_peer(from, what, find(hello->node), *rival);
+    return;
+  }
   if (!hello->node.empty() && config_.admit)
     if (auto known = config_.admit(*hello); !known) {
+      // If only the record of the node cannot be written, the node is sound.
       refuse_peer(from, what, at.get(),
-                  {known.error().code, known.error().message, true});
+                  {known.error().code, known.error().message,
+                   known.error().code == errc::storage_foreign});
       return;
     }
   if (!at) {
@@ -133,6 +154,40 @@ void peer_sessions::handle_hello(path_id from, const packet& what,
     owners_.set(hello->owners, hello->partition_count, nodes_);
   at->hello = *hello;
   apply_outcome(at, at->link.receive(what, now), now);
+}
+
+/// Refuses a hello with the name of a node with which there is a session, if
+/// it is from another process. After a restart of the node, its old session
+/// ends within `silence_max`, and the next hello is accepted. If instead a
+/// packet of the old process arrives later than that, both processes run, on
+/// two copies of one data directory: the second one must stop.
+std::optional<peer_refusal> peer_sessions::check_rival(const peer_hello& hello,
+                                                       steady_time now) {
+  router_peer* const known = find(hello.node);
+  if (known == nullptr || !known->link.is_up() || known->hello.run == hello.run)
+    return {};
+  // The process on another directory must stop at once.
+  if (known->hello.directory != hello.directory) {
+    const known_peer connected = continue_peer(nullptr, known->hello).value();
+    if (const auto next = continue_peer(&connected, hello); !next)
+      return peer_refusal{next.code(), next.error().message, true};
+  }
+  if (known->rival_run != hello.run) {
+    known->rival_run = hello.run;
+    known->rival_since = now;
+  }
+  const bool both_run = known->link.last_heard_at()
+                        > known->rival_since + config_.times.silence_max;
+  return peer_refusal{
+    both_run ? errc::storage_foreign : errc::unavailable,
+    "Node \"" + hello.node + "\" is connected from another process (start "
+      + std::to_string(known->hello.start_number)
+      + " of its data directory); this is start "
+      + std::to_string(hello.start_number)
+      + " of the same one or of a copy. If two copies are in use, keep the one "
+        "that is connected and remove the other; to move the node to the "
+        "copy, stop the node first.",
+    both_run};
 }
 
 /// Assigns a path that the other side has opened to its peer: a node of the
@@ -166,9 +221,9 @@ void peer_sessions::refuse_peer(path_id path, const packet& hello,
                                 router_peer* known, const peer_refusal& why) {
   if (known != nullptr)
     known->refused = why.why;
-  if (refusals_logged_.size() < refusals_logged_max
+  if (refusals_logged_.size() < different_refusals_max
       && refusals_logged_.insert(why.why).second)
-    host_.log(log_level::error, why.why);
+    host_.log(level_of(why), why.why);
   // A refusal belongs to no session of this side, so `from` is 0. `to` is the
   // session number of the refused hello.
   packet refusal;
@@ -178,6 +233,24 @@ void peer_sessions::refuse_peer(path_id path, const packet& hello,
   const std::string bytes = encode_refusal(why);
   refusal.bytes = bytes;
   host_.send(path, encode_packet(refusal));
+}
+
+void peer_sessions::exclude(router_peer& peer, peer_refusal why,
+                            steady_time now) {
+  // A refusal names the session of the hello that it answers; the other side
+  // compares it with its own number, which it gave in its hello.
+  packet hello;
+  hello.kind = packet_kind::hello;
+  hello.from = peer.link.remote_session();
+  if (peer.path)
+    refuse_peer(*peer.path, hello, &peer, why);
+  peer.refused = why.why;
+  peer.exclusion = std::move(why);
+  peer.excluded_run = peer.hello.run;
+  apply_outcome(nodes_.at(peer.name),
+                peer.link.reset("its data directory is not consistent with "
+                                "that of this node"),
+                now);
 }
 
 /// Handles a refusal that the other side has sent: ends the session, if there
@@ -195,9 +268,18 @@ void peer_sessions::handle_refusal(path_id from, const packet& what,
       + " refuses this one: " + refusal->why;
   // Hellos are repeated five times a second, and each is refused again. A
   // reason is therefore logged only when it is new.
-  if (at->refused != sentence)
-    host_.log(log_level::error, sentence);
+  const bool is_new = at->refused != sentence;
+  if (is_new)
+    host_.log(level_of(*refusal), sentence);
   at->refused = sentence;
+  // `unavailable` means that another process with the name of this node is
+  // connected; it may run on a copy of the directory.
+  if (!at->name.empty()
+      && (refusal->must_stop || refusal->code == errc::unavailable)) {
+    at->refuses_directory = true;
+    if (is_new)
+      listener_.directory_refused(sentence);
+  }
   apply_outcome(at, at->link.reset(refusal->why), now);
   // A client must not be able to stop this node.
   if (refusal->must_stop && !at->name.empty())
@@ -223,6 +305,8 @@ void peer_sessions::apply_outcome(const peer_ptr& at,
     at->since = now;
     at->why_down.clear();
     at->refused.clear();
+    at->refuses_directory = false;
+    at->rival_run.clear();
     listener_.session_began(at);
   }
   for (const std::string& bytes : outcome.messages) {
@@ -297,6 +381,12 @@ void peer_sessions::close(const std::string& why, steady_time now) {
   const auto clients = clients_; // a copy: each call removes its client
   for (const auto& [path, one] : clients)
     apply_outcome(one, one->link.path_closed(why), now);
+}
+
+bool peer_sessions::is_refused() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& one) {
+    return one.second->refuses_directory;
+  });
 }
 
 router_peer* peer_sessions::find(const node_id& node) const {

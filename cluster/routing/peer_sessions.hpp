@@ -10,6 +10,7 @@
 #include "cluster/transport/peer_certificate.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ public:
 
   /// The session has ended. Nothing that was sent in it arrives any more.
   virtual void session_ended(const peer_ptr& with, const std::string& why) = 0;
+
+  /// A node refuses the data directory of this one; `why` is a sentence.
+  virtual void directory_refused(const std::string& /*why*/) {}
 
   /// A message has arrived in the current session.
   virtual void received(const peer_ptr& from, envelope what, steady_time now)
@@ -52,6 +56,10 @@ public:
   /// Ends all sessions with the reason `why`.
   void close(const std::string& why, steady_time now);
 
+  /// Ends the session with a node, and refuses each further hello of the
+  /// process that runs it, with this refusal.
+  void exclude(router_peer& peer, peer_refusal why, steady_time now);
+
   /// Checks the time-outs of the links.
   void tick(steady_time now);
 
@@ -75,6 +83,10 @@ public:
     return nodes_;
   }
 
+  /// True if a node has refused the data directory of this one, and no session
+  /// with that node has begun since.
+  bool is_refused() const;
+
   /// Null if the node is not in the list.
   router_peer* find(const node_id& node) const;
 
@@ -82,6 +94,8 @@ private:
   void handle_hello(path_id from, const packet& what, steady_time now);
   void handle_refusal(path_id from, const packet& what, steady_time now);
   peer_ptr attach_peer(path_id from, const peer_hello& hello, steady_time now);
+  std::optional<peer_refusal> check_rival(const peer_hello& hello,
+                                          steady_time now);
   void refuse_peer(path_id path, const packet& hello, router_peer* known,
                    const peer_refusal& why);
   peer_ptr peer_on(path_id path) const;

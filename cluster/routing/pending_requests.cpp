@@ -3,6 +3,7 @@
 
 #include "persistence/process/guarded_call.hpp"
 
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -39,12 +40,17 @@ void call_guarded(const actors::instance_id& id,
     [&] { done(std::move(answer)); });
 }
 
-actors::management_answer shutting_down_answer(actors::instance_id id,
-                                               const std::string& why) {
+/// Without memory for the sentence, the answer has the code alone.
+actors::management_answer answer_of(const actors::instance_id& id,
+                                    const persistence::error& why) noexcept {
   actors::management_answer answer;
-  answer.code = persistence::errc::shutting_down;
-  answer.message = why;
-  answer.id = std::move(id);
+  answer.code = why.code;
+  try {
+    answer.message = why.message;
+    answer.id = id;
+  } catch (const std::bad_alloc&) {
+    answer.message.clear();
+  }
   return answer;
 }
 
@@ -86,7 +92,8 @@ std::uint64_t pending_requests::add(actors::instance_id id, callback done,
       return number;
     }
   }
-  call_back(id, std::move(done), shutting_down_answer(id, why_));
+  actors::management_answer refused = answer_of(id, closed_with_);
+  call_back(std::move(id), std::move(done), std::move(refused));
   return 0;
 }
 
@@ -110,13 +117,13 @@ void pending_requests::answer(actors::reply_to to,
 
 // A request that is added during the call either is in a shard that is not
 // closed yet, and is answered here, or is refused by `add`.
-void pending_requests::close(const std::string& why) {
+void pending_requests::close(const std::string& why, persistence::errc code) {
   {
     const std::lock_guard closing(close_mutex_);
     if (closed_)
       return;
+    closed_with_ = {code, why};
     closed_ = true;
-    why_ = why;
   }
   for (shard& part : shards_) {
     std::unordered_map<std::uint64_t, entry> left;
@@ -125,15 +132,17 @@ void pending_requests::close(const std::string& why) {
       part.closed = true;
       left.swap(part.entries);
     }
-    for (auto& [number, one] : left)
-      call_back(one.id, std::move(one.done), shutting_down_answer(one.id, why));
+    for (auto& [number, one] : left) {
+      actors::management_answer refused = answer_of(one.id, closed_with_);
+      call_back(std::move(one.id), std::move(one.done), std::move(refused));
+    }
   }
 }
 
 persistence::result<void> pending_requests::check_open() const {
   const std::lock_guard lock(close_mutex_);
   if (closed_)
-    return persistence::error{persistence::errc::shutting_down, why_};
+    return closed_with_;
   return {};
 }
 

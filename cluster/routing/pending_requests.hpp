@@ -36,7 +36,7 @@ public:
   using callback = actors::management_gateway::callback;
 
   /// Adds a request and returns its new number, never 0. After `close`, adds
-  /// nothing, calls `done` with errc::shutting_down and returns 0.
+  /// nothing, calls `done` with the error of `close` and returns 0.
   std::uint64_t add(actors::instance_id id, callback done,
                     send_or_cancel_ptr token = nullptr);
 
@@ -59,11 +59,13 @@ public:
   void answer(actors::reply_to to,
               actors::management_answer answer) noexcept override;
 
-  /// Answers all pending requests, and all later ones, with errc::shutting_down
-  /// and the sentence `why`. A second call has no effect.
-  void close(const std::string& why);
+  /// Answers all pending requests, and all later ones, with the code and the
+  /// sentence `why`. A second call has no effect. Only the copy of `why` may
+  /// throw: then nothing has changed.
+  void close(const std::string& why,
+             persistence::errc code = persistence::errc::shutting_down);
 
-  /// @error errc::shutting_down  `close` was called; the message is its `why`.
+  /// @error the error of `close`, if it was called
   persistence::result<void> check_open() const;
 
 private:
@@ -85,9 +87,9 @@ private:
   mutable std::mutex close_mutex_;     ///< Guards `closed_`.
   bool closed_ = false;                ///< `close` was called.
 
-  /// The argument of `close`. Written once, before the first shard is closed,
-  /// so a thread that has seen a closed shard may read it without a lock.
-  std::string why_;
+  /// The arguments of `close`. Written once, before the first shard is closed,
+  /// so a thread that has seen a closed shard may read them without a lock.
+  persistence::error closed_with_;
   std::array<shard, shard_count> shards_;
 };
 

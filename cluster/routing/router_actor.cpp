@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/routing/router_actor.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "cluster/transport/transport.hpp"
 #include "persistence/process/logging.hpp"
 #include "persistence/records/clock.hpp"
@@ -80,6 +81,11 @@ void router_actor_state::on_message(outbound_partition_message& x) {
 
 void router_actor_state::on_acknowledgement(const outbound_acknowledgement& x) {
   router_->route_acknowledgement(x.note, x.to);
+  request_flush();
+}
+
+void router_actor_state::on_disagreement(const outbound_disagreement& x) {
+  router_->end_inconsistent_session(x.found, now());
   request_flush();
 }
 
@@ -221,6 +227,16 @@ void router_actor_state::peer_disconnected(const node_id& node) {
     dependencies_.peer_disconnected(node);
 }
 
+void router_actor_state::admission_assumed() {
+  if (dependencies_.admission_assumed)
+    dependencies_.admission_assumed();
+}
+
+void router_actor_state::directory_refused(const std::string& why) {
+  if (dependencies_.directory_refused)
+    dependencies_.directory_refused(why);
+}
+
 void router_actor_state::log(persistence::log_level level,
                              const std::string& text) {
   persistence::log(persistence::log_channel::cluster, level, text);
@@ -229,6 +245,7 @@ void router_actor_state::log(persistence::log_level level,
 router_control_actor::behavior_type
 router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
                 router_config config, router_dependencies dependencies) {
+  guard_actor(self, "the router");
   auto* state = &self->state;
   state->begin(self, std::move(config), std::move(dependencies));
   return {
@@ -240,6 +257,7 @@ router_behavior(router_control_actor::stateful_pointer<router_actor_state> self,
     [=](flush_batch) { state->on_flush(); },
     [=](outbound_partition_message& x) { state->on_message(x); },
     [=](outbound_acknowledgement& x) { state->on_acknowledgement(x); },
+    [=](const outbound_disagreement& x) { state->on_disagreement(x); },
     [=](deferrable_request& x) {
       state->on_request(x.request, std::move(x.token));
     },

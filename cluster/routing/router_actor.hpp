@@ -145,6 +145,8 @@ struct router_dependencies {
   std::function<void(const persistence::error&)> must_stop;
   std::function<void(const peer_hello&)> peer_connected;
   std::function<void(const node_id&)> peer_disconnected;
+  std::function<void()> admission_assumed;
+  std::function<void(const std::string&)> directory_refused;
 };
 
 /// The state of the router actor: passes each message to the node_router, and
@@ -163,6 +165,7 @@ public:
   void on_reply(actors::management_reply& x);
   void on_message(actors::outbound_partition_message& x);
   void on_acknowledgement(const actors::outbound_acknowledgement& x);
+  void on_disagreement(const actors::outbound_disagreement& x);
   void on_partitions(partitions_ready& x);
   void on_partitions_released();
   void on_transport(transport_ready& x);
@@ -189,6 +192,8 @@ public:
   void must_stop(const persistence::error& why) override;
   void peer_connected(const peer_hello& hello) override;
   void peer_disconnected(const node_id& node) override;
+  void admission_assumed() override;
+  void directory_refused(const std::string& why) override;
   void log(persistence::log_level level, const std::string& text) override;
 
   std::unordered_map<std::uint64_t, std::shared_ptr<actors::answer_sink>>

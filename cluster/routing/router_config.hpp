@@ -6,6 +6,7 @@
 #include "cluster/transport/peer_link.hpp"
 
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace perdura::cluster {
@@ -19,6 +20,12 @@ inline constexpr const char* new_directory_sentence
   = "This node's data directory is new. The node serves requests only after "
     "another node of the cluster has admitted it, because the directory may "
     "have replaced one that held data. Try again when the other nodes are up.";
+
+/// The message of errc::unavailable while a node that was admitted in an
+/// earlier start waits for the other nodes.
+inline constexpr const char* restarted_sentence
+  = "This node has just started and waits until another node of the cluster "
+    "accepts its data directory, or until none is reachable; try again.";
 
 /// The message of errc::shutting_down after `node_router::close`.
 inline constexpr const char* stopping_sentence
@@ -45,6 +52,12 @@ struct router_config {
   /// only after a session with another node has begun.
   bool must_be_admitted = false;
 
+  /// If this node was admitted in an earlier start: how long it waits for
+  /// another node to accept it, before it serves on its own. If a node refuses
+  /// its data directory, it waits without a limit, because another copy of the
+  /// directory may be in use. 0 means that it does not wait.
+  steady_time admission_wait{};
+
   link_times times;
 
   /// A request that another node has not answered after this time fails. This
@@ -55,8 +68,9 @@ struct router_config {
   std::function<std::uint64_t()> random;
 
   /// Called for each node whose hello has passed check_hello. If it returns an
-  /// error, the node is refused and must stop, because it used another data
-  /// directory before. May be null.
+  /// error, the node is refused. With errc::storage_foreign it must also stop,
+  /// because its data directory does not continue the one that it used before.
+  /// May be null.
   std::function<persistence::result<void>(const peer_hello&)> admit;
 };
 
@@ -66,6 +80,9 @@ struct serving_state {
   bool has_served = false; ///< `serves` is true or has been true.
   bool closing = false;    ///< `node_router::close` was called.
   bool is_admitted = true; ///< Another node has admitted this one.
+
+  /// Why `is_admitted` is false: a sentence for callers.
+  std::string why_not_admitted;
 };
 
 } // namespace perdura::cluster

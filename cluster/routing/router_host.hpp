@@ -57,6 +57,14 @@ public:
   /// The session with a node has ended.
   virtual void peer_disconnected(const node_id&) {}
 
+  /// This node serves from now on, although no other node has admitted it in
+  /// this start: none was reachable. See router_config::admission_wait.
+  virtual void admission_assumed() {}
+
+  /// Another node refuses the data directory of this one; `why` is a sentence
+  /// with the remedy. Called when the sentence is new.
+  virtual void directory_refused(const std::string& /*why*/) {}
+
   /// Writes a line to the log of the process.
   virtual void log(persistence::log_level level, const std::string& text) = 0;
 };

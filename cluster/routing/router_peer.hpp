@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cluster/placement/peer_hello.hpp"
+#include "cluster/transport/envelope.hpp"
 #include "cluster/transport/packet.hpp"
 #include "cluster/transport/peer_link.hpp"
 
@@ -38,8 +39,22 @@ struct router_peer {
   std::string why_down; ///< Why the last session ended.
 
   /// Why this side refused the peer's last hello, or why the peer refused the
-  /// last hello of this side. Empty once a session has begun.
+  /// last hello of this side. Empty once a session has begun; in a session, why
+  /// the hello of another process with the name of the peer was refused.
   std::string refused;
+
+  /// The peer has refused a hello of this side because of this side's data
+  /// directory, and no session has begun since.
+  bool refuses_directory = false;
+
+  /// The process that has sent a hello with the name of this node while there
+  /// is a session with another process, and when its first one arrived.
+  std::string rival_run;
+  steady_time rival_since{};
+
+  /// The refusal of all hellos with `excluded_run`; see peer_sessions::exclude.
+  std::optional<peer_refusal> exclusion;
+  std::string excluded_run;
   bool is_queued_for_flush = false; ///< `peer_sessions` will flush the peer.
   std::vector<persistence::partition_id> partitions; ///< Owned by this peer.
 

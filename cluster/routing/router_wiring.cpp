@@ -4,6 +4,7 @@
 #include "cluster/placement/partition_map.hpp"
 #include "persistence/records/identity.hpp"
 #include "persistence/records/records.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <chrono>
 #include <future>
@@ -24,9 +25,10 @@ namespace {
 router_config base_router_config(const cluster_config& cluster) {
   router_config made;
   made.partition_of = partition_of;
-  made.times.heartbeat_interval = cluster.heartbeat_interval;
-  made.times.silence_max = cluster.silence_max;
-  made.request_time_max = cluster.request_time_max;
+  made.times.heartbeat_interval
+    = persistence::bounded_wait(cluster.heartbeat_interval);
+  made.times.silence_max = persistence::bounded_wait(cluster.silence_max);
+  made.request_time_max = persistence::bounded_wait(cluster.request_time_max);
   made.random = random_session_number;
   return made;
 }
@@ -41,6 +43,7 @@ router_config router_config_of(const persistence::hub_identity& hub,
   made.self.owners = placement_of(hub);
   made.self.node = cluster.node;
   made.self.directory = hub.directory_id;
+  made.self.adopted_at = hub.adopted_at;
   made.self.task_hub = hub.name;
   // The peers are the nodes of the stored placement. A node that was added to
   // the configured list later owns no partition, and is not a peer.

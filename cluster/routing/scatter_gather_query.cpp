@@ -2,6 +2,7 @@
 #include "cluster/routing/scatter_gather_query.hpp"
 
 #include "cluster/routing/page_merge.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <condition_variable>
 #include <mutex>
@@ -80,7 +81,7 @@ scatter_gather_query::query_all(const node_query& query,
   // The lock is held to the end of the function, so that a late answer cannot
   // change `answers` while the result is copied.
   std::unique_lock lock(collected->mutex);
-  collected->changed.wait_for(lock, time_out,
+  collected->changed.wait_for(lock, bounded_wait(time_out),
                               [&] { return collected->left == 0; });
   std::vector<node_answer> all;
   for (std::size_t i = 0; i < nodes.size(); ++i) {

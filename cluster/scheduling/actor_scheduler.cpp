@@ -1,128 +1,161 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/scheduling/actor_scheduler.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "cluster/scheduling/run_queue.hpp"
 #include "persistence/process/thread_role.hpp"
 
 #include <caf/actor_system_config.hpp>
-#include <caf/policy/unprofiled.hpp>
-#include <caf/scheduler/coordinator.hpp>
+#include <caf/detail/thread_safe_actor_clock.hpp>
+#include <caf/logger.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
 #include <caf/scoped_execution_unit.hpp>
 
 #include <algorithm>
+#include <deque>
+#include <exception>
 #include <limits>
 #include <thread>
-#include <utility>
 
 namespace perdura::cluster {
 
 namespace {
 
-/// The scheduling policy that CAF's coordinator template calls. Every job of
-/// the actor system goes through one `run_queue`. CAF prescribes the names of
-/// the functions; `d(x)` returns the data that the policy keeps for the
-/// coordinator or worker `x`.
-class coalescing_policy : public caf::policy::unprofiled {
+/// Runs a part of the body of a thread. An exception that leaves it is a fault
+/// of the actor system.
+template <class F>
+void run_guarded(caf::actor_system& host, const char* where, F f) noexcept {
+  try {
+    f();
+  } catch (...) {
+    actors::report_fault(host, where, std::current_exception());
+  }
+}
+
+/// One worker thread of an actor system. A job that a worker creates while it
+/// runs another job goes to the end of the queue: before the job runs, more
+/// messages may arrive for the actor that the job resumes, and the actor
+/// handles all of them as one batch.
+class queue_worker final : public caf::execution_unit {
 public:
-  struct coordinator_data {
-    explicit coordinator_data(caf::scheduler::abstract_coordinator*) {}
+  /// `number` is the worker's number in the queue.
+  queue_worker(caf::actor_system& system, run_queue& queue, std::size_t number)
+    : execution_unit(&system), queue_(queue), number_(number) {}
 
-    run_queue queue;
-  };
-
-  struct worker_data {
-    explicit worker_data(caf::scheduler::abstract_coordinator*) {}
-
-    bool has_role = false; ///< `enter_thread_role` has been called.
-  };
-
-  /// A job from a thread that is no worker.
-  template <class Coordinator>
-  void central_enqueue(Coordinator* self, caf::resumable* job) {
-    d(self).queue.push(job);
+  void exec_later(caf::resumable* job) override {
+    queue_.push(job);
   }
 
-  /// A job that another thread gives to this worker. All workers share one
-  /// queue, so the job may run on any of them.
-  template <class Worker>
-  void external_enqueue(Worker* self, caf::resumable* job) {
-    d(self->parent()).queue.push(job);
-  }
-
-  /// A job that a worker creates while it runs another job. CAF's own policy
-  /// runs the new job before older jobs. Here the new job goes to the end of
-  /// the queue: before the job runs, more messages may arrive for the actor
-  /// that the job resumes, and the actor handles all of them as one batch.
-  template <class Worker>
-  void internal_enqueue(Worker* self, caf::resumable* job) {
-    d(self->parent()).queue.push(job);
-  }
-
-  /// A job that has used up its share of messages and is not finished.
-  template <class Worker>
-  void resume_job_later(Worker* self, caf::resumable* job) {
-    d(self->parent()).queue.push(job);
-  }
-
-  /// The next job of a worker; sleeps until there is one.
-  template <class Worker>
-  caf::resumable* dequeue(Worker* self) {
-    // `dequeue` is the first function that runs on the worker's own thread.
-    if (!std::exchange(d(self).has_role, true))
+  /// Starts the thread. Each actor handles at most `messages_max` messages
+  /// before the next job runs.
+  void start(std::size_t messages_max) {
+    thread_ = std::thread([this, messages_max] {
       persistence::enter_thread_role("actors");
-    return d(self->parent()).queue.pop(self->id());
+      system().thread_started();
+      run_guarded(system(), "a thread of the scheduler",
+                  [this, messages_max] { run(messages_max); });
+      system().thread_terminates();
+    });
   }
 
-  /// Called on the worker's thread before the thread ends.
-  template <class Worker>
-  void before_shutdown(Worker* self) {
-    d(self->parent()).queue.retire_worker(self->id());
+  void join() {
+    thread_.join();
   }
 
-  // Workers hold no jobs of their own: all jobs are in the shared queue.
-  template <class Worker, class F>
-  void foreach_resumable(Worker*, F) {}
-
-  /// Called after the worker threads have ended; runs the jobs that are still
-  /// queued. The clean-up function that CAF 0.17.6 passes is not called: it
-  /// leaks one reference for each actor that it wakes.
-  template <class Coordinator, class F>
-  void foreach_central_resumable(Coordinator* self, F) {
-    caf::scoped_execution_unit here(&self->system());
-    while (caf::resumable* job = d(self).queue.try_pop()) {
-      // The actor may handle any number of messages in this run. CAF adds
-      // one reference for a queued job; that reference is released here after
-      // the last run of the job.
-      const auto how
-        = job->resume(&here, std::numeric_limits<std::size_t>::max());
+private:
+  // CAF's own worker also tells CAF's logger which actor runs. Perdura does not
+  // use that logger, and finding the actor of a job costs more than 1,000
+  // instructions. When an actor is spawned, CAF sets the logger of the calling
+  // thread; without one, actors do not report to it when they run.
+  void run(std::size_t messages_max) {
+    while (caf::resumable* job = queue_.pop(number_)) {
+      if (caf::logger::current_logger() != nullptr)
+        caf::logger::set_current_actor_system(nullptr);
+      const auto how = job->resume(this, messages_max);
       if (how == caf::resumable::resume_later)
-        d(self).queue.push(job);
+        queue_.push(job);
       else
         caf::intrusive_ptr_release(job);
     }
+    queue_.retire_worker(number_);
   }
+
+  run_queue& queue_;
+  std::size_t number_;
+  std::thread thread_;
 };
 
-/// CAF's scheduler module with the policy above. Opens the queue before the
-/// workers start, and closes it after they have ended.
-class coalescing_coordinator final
-  : public caf::scheduler::coordinator<coalescing_policy> {
+/// The scheduler of an actor system: worker threads over one `run_queue`, and
+/// CAF's thread for time-outs and delayed messages.
+class queue_coordinator final : public caf::scheduler::abstract_coordinator {
 public:
-  using coordinator::coordinator;
+  using abstract_coordinator::abstract_coordinator;
+
+  void enqueue(caf::resumable* job) override {
+    queue_.push(job);
+  }
+
+  caf::detail::thread_safe_actor_clock& clock() noexcept override {
+    return clock_;
+  }
 
 protected:
   void start() override {
     run_queue_limits limits;
     limits.threads = num_workers();
     limits.busy_max = std::max(1U, std::thread::hardware_concurrency());
-    data().queue.open(limits);
-    coordinator::start();
+    queue_.open(limits, [&host = system()](const std::exception_ptr& cause) {
+      actors::report_fault(host, "the monitor of the scheduler", cause);
+    });
+    for (std::size_t i = 0; i < limits.threads; ++i)
+      workers_.emplace_back(system(), queue_, i);
+    for (queue_worker& one : workers_)
+      one.start(max_throughput());
+    clock_thread_ = std::thread([this] {
+      persistence::enter_thread_role("caf.clock");
+      system().thread_started();
+      run_guarded(system(), "the clock of the actors",
+                  [this] { clock_.run_dispatch_loop(); });
+      system().thread_terminates();
+    });
+    abstract_coordinator::start();
   }
 
   void stop() override {
-    coordinator::stop();
-    data().queue.close();
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+      queue_.push(nullptr);
+    for (queue_worker& one : workers_)
+      one.join();
+    stop_actors();
+    run_remaining_jobs();
+    clock_.cancel_dispatch_loop();
+    clock_thread_.join();
+    queue_.close();
   }
+
+private:
+  /// Runs the jobs that are still queued after the workers have ended. CAF's
+  /// own clean-up function is not used: in CAF 0.17.6 it leaks one reference
+  /// for each actor that it wakes.
+  void run_remaining_jobs() {
+    caf::scoped_execution_unit here(&system());
+    while (caf::resumable* job = queue_.try_pop()) {
+      // The actor may handle any number of messages in this run. CAF adds
+      // one reference for a queued job; that reference is released here after
+      // the last run of the job.
+      const auto how
+        = job->resume(&here, std::numeric_limits<std::size_t>::max());
+      if (how == caf::resumable::resume_later)
+        queue_.push(job);
+      else
+        caf::intrusive_ptr_release(job);
+    }
+  }
+
+  run_queue queue_;
+  caf::detail::thread_safe_actor_clock clock_;
+  std::deque<queue_worker> workers_; // the threads keep their addresses
+  std::thread clock_thread_;
 };
 
 } // namespace
@@ -133,7 +166,7 @@ void install_coalescing_scheduler(caf::actor_system_config& system,
   system.set("scheduler.max-threads", threads);
   system.module_factories.emplace_back(
     [](caf::actor_system& made) -> caf::actor_system::module* {
-      return new coalescing_coordinator(made);
+      return new queue_coordinator(made);
     });
 }
 

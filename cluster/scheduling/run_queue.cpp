@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/scheduling/run_queue.hpp"
 
+#include "persistence/process/process_end.hpp"
 #include "persistence/process/thread_role.hpp"
 
 #include <algorithm>
@@ -66,7 +67,7 @@ run_queue::~run_queue() {
   close();
 }
 
-void run_queue::open(const run_queue_limits& limits) {
+void run_queue::open(const run_queue_limits& limits, fault_handler on_fault) {
   limits_ = limits;
   workers_ = std::make_unique<worker[]>(limits.threads);
   parked_.reserve(limits.threads);
@@ -74,7 +75,17 @@ void run_queue::open(const run_queue_limits& limits) {
   awake_ = limits.threads;
   for (std::size_t i = 0; i < limits.threads; ++i)
     workers_[i].is_running = true;
-  monitor_thread_ = std::thread([this] { run_monitor(); });
+  monitor_thread_ = std::thread([this, on_fault = std::move(on_fault)] {
+    persistence::run_thread_body("the monitor of the scheduler", [&] {
+      try {
+        run_monitor();
+      } catch (...) {
+        if (!on_fault)
+          throw;
+        on_fault(std::current_exception());
+      }
+    });
+  });
 }
 
 void run_queue::close() {

@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -58,8 +60,10 @@ struct run_queue_limits {
 };
 
 /// The queue and its worker threads' states. The threads themselves belong to
-/// CAF. Thread-safe. Each pushed job is returned by exactly one `pop` or
-/// `try_pop`. The queue neither adds nor releases references to jobs.
+/// the scheduler (`actor_scheduler`). Thread-safe. Each pushed job is returned
+/// by exactly one `pop` or `try_pop`; a null pointer is a job like any other,
+/// with which the scheduler ends a worker. The queue neither adds nor releases
+/// references to jobs.
 class run_queue {
 public:
   run_queue() = default;
@@ -68,8 +72,12 @@ public:
   run_queue(const run_queue&) = delete;
   run_queue& operator=(const run_queue&) = delete;
 
+  /// Called with an exception that has left the monitor thread.
+  using fault_handler = std::function<void(const std::exception_ptr&)>;
+
   /// Starts the monitor thread. Called once, before the first `push` and `pop`.
-  void open(const run_queue_limits& limits);
+  /// Without `on_fault`, a fault of the monitor ends the process.
+  void open(const run_queue_limits& limits, fault_handler on_fault = {});
 
   /// Ends the monitor thread. Called after the last `pop`; idempotent.
   void close();

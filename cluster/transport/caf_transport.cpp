@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/caf_transport.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "cluster/transport/middleman.hpp"
 #include "cluster/transport/tls_network.hpp"
+#include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -120,6 +122,7 @@ bool accepts_connections(const node_address& at) {
 
 /// An actor that probes one address. It blocks, so it is spawned detached.
 caf::behavior prober(caf::event_based_actor* self, node_address address) {
+  actors::guard_actor(self, "the probe of an address");
   return {
     [self, address = std::move(address)](const probe& x) {
       const auto asker = caf::actor_cast<caf::actor>(self->current_sender());
@@ -317,6 +320,7 @@ caf::behavior endpoint_behavior(endpoint_actor* self,
                                 std::shared_ptr<connection_table> connections,
                                 const std::vector<listed_node>& nodes,
                                 transport_listener listener, bool tls) {
+  actors::guard_actor(self, "the endpoint of the network");
   const auto it = std::make_shared<endpoint>(
     self, std::move(network), std::move(connections), std::move(listener), tls);
   self->set_down_handler(
@@ -407,10 +411,11 @@ result<void> prepare_network(caf::actor_system_config& system,
                              const cluster_config& cluster) {
   // CAF's heartbeats are off by default. Without heartbeats CAF never notices
   // that the process of a peer is frozen.
-  system.set("middleman.heartbeat-interval",
-             caf::timespan(cluster.heartbeat_interval));
+  system.set(
+    "middleman.heartbeat-interval",
+    caf::timespan(persistence::bounded_wait(cluster.heartbeat_interval)));
   system.set("middleman.connection-timeout",
-             caf::timespan(cluster.silence_max));
+             caf::timespan(persistence::bounded_wait(cluster.silence_max)));
   // With 0 workers CAF decodes messages on the thread that reads its sockets. A
   // packet is only bytes, so it costs more to pass it to another thread than to
   // decode it.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
+#include "actors/interface/work_item.hpp"
 #include "cluster/placement/peer_hello.hpp"
 #include "cluster/transport/node_report.hpp"
 
@@ -100,11 +101,13 @@ struct remote_acknowledgement {
   persistence::partition_id from{};
   persistence::partition_id to{};
   std::uint64_t sequence = 0;
+  /// See actors::partition_acknowledgement.
+  std::optional<actors::outbox_statement> stated = std::nullopt;
 };
 
 template <class I>
 auto inspect(I& f, remote_acknowledgement& x) {
-  return f(x.from, x.to, x.sequence);
+  return f(x.from, x.to, x.sequence, x.stated);
 }
 
 /// The caller of a request no longer waits for the answer.

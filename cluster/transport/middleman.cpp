@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/middleman.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "cluster/transport/connection_guard.hpp"
 #include "cluster/transport/port_rules.hpp"
 #include "persistence/process/logging.hpp"
@@ -27,7 +28,7 @@ namespace {
 
 /// The number of refused connections that are logged. Further ones are only
 /// counted: a peer that is not authenticated can cause any number.
-constexpr std::uint64_t refusals_logged_max = 100;
+constexpr std::uint64_t refused_lines_max = 100;
 
 /// The certificates of the connected processes, by the number that CAF has
 /// given to the process. Written by the broker, read by any thread.
@@ -63,7 +64,9 @@ class patched_broker final : public caf::io::basp_broker,
                              public connection_guard {
 public:
   explicit patched_broker(caf::actor_config& config)
-    : basp_broker(config), rules_(system()) {}
+    : basp_broker(config), rules_(system()) {
+    actors::guard_actor(this, "the broker of the network");
+  }
 
   /// Checks what arrives before CAF allocates or decodes it.
   bool accepts(caf::io::connection_handle from, const char* bytes,
@@ -144,7 +147,7 @@ private:
   void log_refusal(caf::io::connection_handle from, const std::string& why) {
     auto& refused
       = persistence::counters_of_process().refused_cluster_connections;
-    if (refused.fetch_add(1) >= refusals_logged_max)
+    if (refused.fetch_add(1) >= refused_lines_max)
       return;
     persistence::log(persistence::log_channel::cluster,
                      persistence::log_level::warning,
@@ -170,6 +173,19 @@ private:
 class patched_multiplexer final : public caf::io::network::default_multiplexer {
 public:
   using default_multiplexer::default_multiplexer;
+
+  /// The body of the network's thread. If the rule of the system does not end
+  /// the process, the loop goes on, so that its connections can be closed.
+  void run() override {
+    for (;;) {
+      try {
+        return default_multiplexer::run();
+      } catch (...) {
+        actors::report_fault(system(), "the thread of the network",
+                             std::current_exception());
+      }
+    }
+  }
 
   caf::io::scribe_ptr new_scribe(caf::io::network::native_socket fd) override {
     set_tcp_user_timeout(system(), fd);

@@ -18,12 +18,27 @@ struct peer_report {
   bool is_up = false; ///< There is a session with the node.
   /// When the last session began or ended; 0 if there has been none.
   persistence::timestamp since{};
-  std::string why; ///< Why the node is down; empty if it is up.
+  /// Why the node is down. If it is up: why another process with its name was
+  /// refused; empty if there was none in this session.
+  std::string why;
 };
 
 template <class I>
 auto inspect(I& f, peer_report& x) {
   return f(x.node, x.is_up, x.since, x.why);
+}
+
+/// An orchestrator that is paused in partitions of a node.
+struct paused_name {
+  std::string name;
+  persistence::timestamp since{}; ///< When it was requested.
+  std::string reason;             ///< May be empty.
+  std::uint32_t partitions = 0;   ///< Partitions of the node that have it.
+};
+
+template <class I>
+auto inspect(I& f, paused_name& x) {
+  return f(x.name, x.since, x.reason, x.partitions);
 }
 
 /// The state of one node at the time of the query. Reports are sent between
@@ -54,13 +69,17 @@ struct node_report {
   /// Why the node is not ready, each with its code and a sentence. A node of an
   /// earlier version sends none.
   std::vector<std::pair<std::string, std::string>> unready;
+
+  /// The paused orchestrators, in order of name. A node of an earlier version
+  /// sends none.
+  std::vector<paused_name> paused;
 };
 
 template <class I>
 auto inspect(I& f, node_report& x) {
   return f(x.node, x.version, x.url, x.started_at, x.partitions, x.counts,
            x.outbox_messages, x.last_error, x.last_error_at, x.orchestrators,
-           x.activities, x.peers, x.stuck, x.unready);
+           x.activities, x.peers, x.stuck, x.unready, x.paused);
 }
 
 /// A node of the placement with its report, or the reason why there is none.

@@ -98,10 +98,21 @@ public:
     return up_;
   }
 
+  /// When the last packet of the current session arrived. Defined while there
+  /// is a session.
+  steady_time last_heard_at() const {
+    return last_heard_at_;
+  }
+
   /// This side's number of the current session, or of the next one if the link
   /// is down. It changes whenever a session ends.
   std::uint64_t session() const {
     return local_session_;
+  }
+
+  /// The other side's number of the session; 0 if it is not known.
+  std::uint64_t remote_session() const {
+    return remote_session_;
   }
 
   /// True if more than `unacknowledged_bytes_max` bytes are not acknowledged.

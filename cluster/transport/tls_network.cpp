@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster/transport/tls_network.hpp"
 
+#include "actors/interface/actor_faults.hpp"
 #include "cluster/transport/connection_guard.hpp"
 #include "cluster/transport/middleman.hpp"
 #include "cluster/transport/peer_tls_session.hpp"
@@ -200,7 +201,10 @@ public:
 /// TLS sockets.
 class tls_network final : public caf::io::middleman_actor_impl {
 public:
-  using middleman_actor_impl::middleman_actor_impl;
+  tls_network(caf::actor_config& config, caf::actor broker)
+    : middleman_actor_impl(config, std::move(broker)) {
+    actors::guard_actor(this, "the TLS network");
+  }
 
   const char* name() const override {
     return "tls_network";

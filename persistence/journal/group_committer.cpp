@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/group_committer.hpp"
 
-#include "persistence/process/logging.hpp"
+#include "persistence/process/process_end.hpp"
+#include "persistence/process/space_wait.hpp"
 #include "persistence/process/thread_role.hpp"
 #include "persistence/records/checksum.hpp"
 #include "persistence/records/codec.hpp"
 #include "persistence/records/keys.hpp"
+#include "persistence/views/views_load.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -45,7 +47,19 @@ error damaged_record(journal_position position, std::uint32_t lane,
               "backup"};
 }
 
+/// The sequences of the partitions in the views.
+turn_queue::sequence_map stored_sequences(const row_reader& rows) {
+  turn_queue::sequence_map sequences;
+  for (const auto& [partition, meta] : read_partition_metas(rows))
+    sequences[partition] = meta.sequence;
+  return sequences;
+}
+
 } // namespace
+
+std::uint64_t hub_digest(const hub_identity& hub) {
+  return std::max<std::uint64_t>(checksum_of(hub.hub_id), 1);
+}
 
 std::string encode_journal_record(const journal_record& record) {
   std::string bytes;
@@ -110,6 +124,7 @@ result<void> group_committer::recover() {
 result<void> group_committer::recover_tail() {
   const journal_position applied = views_.applied();
   journal_position reached = applied;
+  turn_queue::sequence_map sequences = stored_sequences(*views_.rows().read());
   const auto newest = log_.last();
   if (!newest && applied > 0)
     return damaged_record(applied, options_.lane, "the journal is empty");
@@ -134,6 +149,11 @@ result<void> group_committer::recover_tail() {
     if (!record)
       return record.error();
     reached += record->count;
+    // An interrupted flush may have stored a later sequence already.
+    for (const partition_turns& group : record->partitions) {
+      partition_sequence& last = sequences[index_of(group.partition)];
+      last = std::max(last, group.first_sequence + group.turns.size() - 1);
+    }
     if (const auto added = add_to_views(std::move(*record)); !added)
       return added;
     if (views_.current_backlog().bytes > recovery_bytes_max)
@@ -152,7 +172,7 @@ result<void> group_committer::recover_tail() {
   }
   // New turns get the positions after the last one in the journal.
   durable_ = reached;
-  queue_.start_after(reached);
+  queue_.start_after(reached, std::move(sequences));
   return {};
 }
 
@@ -235,6 +255,7 @@ group_committer::build_records(std::vector<queued_turn>& batch,
     record = {};
     record.format = record_format;
     record.lane = options_.lane;
+    record.hub = options_.hub;
     record.first = first;
     groups.clear();
     size = 0;
@@ -358,17 +379,23 @@ void group_committer::trim() {
     write({}, static_cast<std::size_t>(-1));
 }
 
-/// Appends and syncs records and deletes old ones. A failed sync cannot be
+/// Appends and syncs records and deletes old ones. If the disk has no space,
+/// nothing was written, and the write waits for space. A failed sync cannot be
 /// repeated: the kernel may have dropped the pages that it failed to write.
-/// Therefore any storage error here ends the process.
+/// Therefore any other storage error here ends the process.
 void group_committer::write(const std::vector<record_log::record>& records,
                             std::size_t trim_max) {
-  try {
-    log_.append(records, views_.applied(), trim_max);
-  } catch (const storage_exception& e) {
-    end_process("the journal could not be written: " + e.reason().message
-                + "; everything acknowledged so far is durable, and the next "
-                  "start recovers it");
+  for (space_wait space("the journal");;) {
+    try {
+      log_.append(records, views_.applied(), trim_max);
+      return;
+    } catch (const storage_exception& e) {
+      if (e.reason().code != errc::storage_full)
+        end_process("the journal could not be written: " + e.reason().message
+                    + "; everything acknowledged so far is durable, and the "
+                      "next start recovers it");
+      space.wait(e.reason().message);
+    }
   }
 }
 
@@ -376,7 +403,8 @@ void group_committer::write(const std::vector<record_log::record>& records,
 
 void group_committer::start() {
   if (!options_.manual)
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread(
+      [this] { run_thread_body("the journal thread", [this] { run(); }); });
 }
 
 /// The loop of the committer thread. After the queue was stopped, it commits
@@ -413,6 +441,9 @@ journal_statistics group_committer::statistics() const {
           .views_commits = 0,
           .turns = counters_.turns,
           .journal_bytes = counters_.bytes,
+          .rows_scrubbed = 0,
+          .scrub_passes = 0,
+          .rows_damaged = 0,
           .commit_turns = counters_.commit_turns.now(),
           .commit_time_us = counters_.commit_time_us.now()};
 }

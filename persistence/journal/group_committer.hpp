@@ -35,6 +35,9 @@ inline constexpr std::size_t journal_record_bytes_max = 1U << 20U;
 /// journal.
 inline constexpr std::size_t trim_records_max = 256;
 
+/// A digest of the hub's ID; never 0.
+std::uint64_t hub_digest(const hub_identity& hub);
+
 /// Returns the stored form of a record: the encoded record and its checksum.
 std::string encode_journal_record(const journal_record& record);
 
@@ -66,6 +69,7 @@ class group_committer {
 public:
   struct options {
     std::uint32_t lane = 0;
+    std::uint64_t hub = 0; ///< See journal_record::hub.
     /// If true, no thread is started, and the owner calls `commit`.
     bool manual = false;
     /// If true, each record is decoded again after it was written, and the
@@ -128,6 +132,11 @@ public:
 
   /// The counters since construction. `views_commits` is 0.
   journal_statistics statistics() const;
+
+  /// journal_statistics::journal_bytes.
+  std::uint64_t committed_bytes() const {
+    return counters_.bytes;
+  }
 
 private:
   /// The part of `journal_statistics` that concerns the commits of a lane.

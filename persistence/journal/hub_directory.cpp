@@ -2,6 +2,8 @@
 #include "persistence/journal/hub_directory.hpp"
 
 #include "persistence/journal/directory_lock.hpp"
+#include "persistence/process/replace_file.hpp"
+#include "persistence/process/sync_watch.hpp"
 #include "persistence/process/write_all.hpp"
 #include "persistence/records/checksum.hpp"
 #include "persistence/records/codec.hpp"
@@ -47,6 +49,7 @@ error failed(const std::string& doing, int code) {
 /// Syncs a file or a directory. After the sync of a directory, its new entries
 /// survive a power failure.
 result<void> sync_path(const fs::path& path) {
+  const sync_watch::running watched(sync_watch::of_process());
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return failed("opening " + path.string(), errno);
@@ -236,6 +239,9 @@ private:
       return failed("reading " + marker().string(), code);
     const auto marked = parse_hub_text(directory_, text);
     // The first write of the marker was interrupted: nothing else exists yet.
+    // After a power failure the file can have its size without all of its
+    // bytes, and zeros in their place.
+    text.erase(text.find_last_not_of('\0') + 1);
     const bool is_begin
       = text.starts_with(hub_file_head) || hub_file_head.starts_with(text);
     if (!marked && !(is_begin && names->size() == 1))
@@ -472,24 +478,30 @@ result<hub_file> read_hub_file(const fs::path& directory) {
   return parse_hub_text(directory, text);
 }
 
-// The file is written beside the old one and renamed, so that after a crash
-// there is always a complete file `hub`.
+// After a crash there is always a complete file `hub`.
 result<void> raise_hub_format(const fs::path& directory,
                               const hub_identity& hub) {
-  const fs::path beside = directory / "hub.new";
-  const int fd
-    = ::open(beside.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return failed("creating " + beside.string(), errno);
-  int code = write_all(fd, hub_text(hub)).value();
-  if (code == 0 && ::fsync(fd) != 0)
-    code = errno;
-  ::close(fd);
+  if (const auto trouble = replace_file(directory / "hub", hub_text(hub)))
+    return failed("writing " + (directory / "hub").string(), trouble.value());
+  return {};
+}
+
+std::string encode_hub_file(const hub_identity& hub) {
+  return hub_text(hub);
+}
+
+result<std::optional<hub_file>> read_hub_file_named(const fs::path& directory,
+                                                    const std::string& name) {
+  std::string text;
+  const int code = read_whole(directory / name, text);
+  if (code == ENOENT)
+    return std::optional<hub_file>();
   if (code != 0)
-    return failed("writing " + beside.string(), code);
-  if (::rename(beside.c_str(), (directory / "hub").c_str()) != 0)
-    return failed("moving " + beside.string() + " into place", errno);
-  return sync_path(directory);
+    return failed("reading " + (directory / name).string(), code);
+  auto found = parse_hub_text(directory, text);
+  if (!found)
+    return found.error();
+  return std::optional<hub_file>(std::move(*found));
 }
 
 result<hub_identity> read_hub(const fs::path& directory) {

@@ -4,6 +4,7 @@
 ///   DIR/            mode 0700
 ///     hub           format number and identity
 ///     hub.creating  the same content, until the creation is complete
+///     hub.adopting  the new identity, until an adoption is complete
 ///     lock          see directory_lock.hpp
 ///     reserve       preallocated file, see disk_guard.hpp
 ///     lane-0/journal/data.mdb
@@ -17,6 +18,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <string>
 
 namespace perdura::persistence {
 
@@ -25,8 +28,12 @@ namespace perdura::persistence {
 /// 1: the first release.
 /// 2: the journals have a header (see `journal_header`); records of instances
 ///    and starts of sub-orchestrations contain the place in the tree.
+/// 3: timers with a delay are due by the elapsed time of their partition, whose
+///    anchor is in `partition_meta`; the value of a row of `table::due` is the
+///    scale of its time. The timers of an older directory are due when as much
+///    time has passed as the wall clock shows at the first start.
 /// Opening the journal of an older directory raises its number.
-inline constexpr std::uint32_t storage_format = 2;
+inline constexpr std::uint32_t storage_format = 3;
 inline constexpr std::uint32_t storage_format_oldest = 1;
 
 /// The content of the file `hub`.
@@ -79,6 +86,19 @@ result<hub_file> read_hub_file(const std::filesystem::path& directory);
 /// @error errc::storage_failed  A system call failed.
 result<void> raise_hub_format(const std::filesystem::path& directory,
                               const hub_identity& hub);
+
+/// The content of the file `hub`, and of the file `hub.adopting` (see
+/// adopt_hub.hpp).
+std::string encode_hub_file(const hub_identity& hub);
+
+/// Reads a file with such a content in the directory; no value if there is
+/// none.
+/// @error errc::storage_format   The file has an unknown format number.
+/// @error errc::storage_damaged  The file cannot be read as it was written.
+/// @error errc::storage_failed   The file exists but cannot be opened.
+result<std::optional<hub_file>>
+read_hub_file_named(const std::filesystem::path& directory,
+                    const std::string& name);
 
 /// Each function returns the path of one LMDB environment of a lane, its
 /// journal or its views. `directory` is the data directory.

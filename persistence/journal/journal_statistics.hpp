@@ -16,6 +16,9 @@ struct journal_statistics {
   std::uint64_t views_commits = 0; ///< Synced transactions of the views.
   std::uint64_t turns = 0;         ///< Turns committed to the journal.
   std::uint64_t journal_bytes = 0; ///< Bytes of the journal records written.
+  std::uint64_t rows_scrubbed = 0; ///< Rows that the slow check has read.
+  std::uint64_t scrub_passes = 0;  ///< Passes of this check over all rows.
+  std::uint64_t rows_damaged = 0;  ///< Damaged rows that it has found.
   histogram commit_turns;          ///< Turns in each commit.
   histogram commit_time_us;        ///< Microseconds to write and sync a commit.
 };
@@ -36,6 +39,12 @@ inline constexpr auto journal_counter_table = std::to_array<journal_counter>({
    "Turns committed to the journal."},
   {&journal_statistics::journal_bytes, "perdura_journal_bytes_total",
    "Bytes of journal records written."},
+  {&journal_statistics::rows_scrubbed, "perdura_scrubbed_rows_total",
+   "Stored rows that the slow check has read."},
+  {&journal_statistics::scrub_passes, "perdura_scrub_passes_total",
+   "Passes of the slow check over all stored rows of a lane."},
+  {&journal_statistics::rows_damaged, "perdura_damaged_rows_total",
+   "Damaged rows that the slow check has found; the log names them."},
 });
 
 /// A histogram and its metric in /metrics.

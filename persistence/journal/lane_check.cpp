@@ -4,6 +4,7 @@
 #include "persistence/journal/group_committer.hpp"
 #include "persistence/stores/lmdb_file.hpp"
 #include "persistence/views/rows.hpp"
+#include "persistence/views/views_load.hpp"
 
 #include <map>
 
@@ -75,6 +76,20 @@ storage_exception belongs_to_other(const std::string& what, std::uint32_t lane,
        + ", or to another directory of it; put the original files back"});
 }
 
+} // namespace
+
+void check_record_owner(const journal_record& record, const hub_identity& hub,
+                        std::uint32_t lane) {
+  if (record.hub != 0 && record.hub != hub_digest(hub))
+    throw storage_exception(
+      {errc::storage_foreign,
+       "the journal record at position " + std::to_string(record.first)
+         + " of lane " + std::to_string(lane) + " was written for another hub "
+         + "than " + hub.hub_id + "; put the original files back"});
+}
+
+namespace {
+
 /// The sequences of the turns of one partition in a part of the journal.
 struct sequence_range {
   partition_sequence first = 0;
@@ -82,10 +97,12 @@ struct sequence_range {
 };
 
 /// Adds the turns of a record.
-/// @throws storage_exception  A partition does not belong to the lane.
+/// @throws storage_exception  The record is of another hub, or a partition does
+///                            not belong to the lane.
 void add_sequences(const journal_record& record, const hub_identity& hub,
                    std::uint32_t lane,
                    std::map<std::uint32_t, sequence_range>& ranges) {
+  check_record_owner(record, hub, lane);
   for (const partition_turns& group : record.partitions) {
     const std::uint32_t partition = index_of(group.partition);
     if (partition >= hub.partition_count || partition % hub.lane_count != lane)
@@ -175,10 +192,12 @@ void check_sequences(const record_log& log, const row_reader& rows,
   }
   // The views have the last turn that they contain or, if a flush was
   // interrupted, one of the turns that it wrote.
+  const partition_metas known = read_partition_metas(rows);
   for (const auto& [partition, range] : ranges) {
-    const auto meta = get_row<partition_meta>(
-      rows, table::partitions, partition_key(partition_id(partition)));
-    const partition_sequence stored = meta ? meta->sequence : 0;
+    const auto meta = known.find(partition);
+    if (meta == known.end())
+      continue; // The row is damaged, so the partition is not served.
+    const partition_sequence stored = meta->second.sequence;
     if (stored > range.last
         || (is_flushed ? stored != range.last : stored + 1 < range.first))
       throw storage_exception(

@@ -37,6 +37,12 @@ void check_views_owner(const row_reader& rows, const hub_file& hub,
 bool check_journal_owner(const lmdb_log& log, const hub_file& hub,
                          std::uint32_t lane);
 
+/// Checks that a record was written for this hub. Records that were written
+/// before format 3 do not state it.
+/// @throws storage_exception  errc::storage_foreign.
+void check_record_owner(const journal_record& record, const hub_identity& hub,
+                        std::uint32_t lane);
+
 /// Checks that the partitions in the journal are those of the lane, and that
 /// their turns continue those in the views. Damaged records are left to the
 /// recovery, which reports them.

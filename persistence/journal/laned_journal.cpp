@@ -4,6 +4,7 @@
 #include "persistence/process/logging.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 
 namespace perdura::persistence {
@@ -15,15 +16,22 @@ struct laned_journal::lane {
   std::unique_ptr<record_log> log;
   views lane_views;
   views_writer writer;
+  views_scrubber scrubber;
   group_committer committer;
 
-  lane(std::uint32_t number, const options& settings, store s,
-       const std::shared_ptr<crash_switch>& crash,
+  lane(std::uint32_t number, std::uint64_t hub, const options& settings,
+       store s, const std::shared_ptr<crash_switch>& crash,
        std::function<void()> measure)
     : log(std::move(s.log)),
       lane_views(std::move(s.rows), crash, settings.limits.slice_instances_min),
       writer(lane_views, settings.limits, std::move(measure)),
+      scrubber(lane_views.rows(), settings.scrub,
+               [](const std::string& sentence) {
+                 persistence::log(log_channel::persistence, log_level::error,
+                                  sentence);
+               }),
       committer({.lane = number,
+                 .hub = hub,
                  .manual = settings.manual,
                  .decode_after_commit = settings.decode_after_commit},
                 *log, lane_views, crash) {
@@ -38,17 +46,37 @@ laned_journal::laned_journal(hub_identity hub, options settings,
   : hub_(std::move(hub)),
     options_(std::move(settings)),
     crash_(std::move(crash)) {
-  const auto measure = [this] {
-    if (options_.measure_full)
-      full_ = options_.measure_full();
-  };
-  // The lanes keep copies of `measure`, which refers to `*this`. This is safe,
-  // because a journal is neither copied nor moved.
+  // The lanes keep functions that refer to `*this`. This is safe, because a
+  // journal is neither copied nor moved.
   std::uint32_t number = 0;
   for (store& s : stores)
-    lanes_.push_back(std::make_unique<lane>(number++, options_, std::move(s),
-                                            crash_, measure));
+    lanes_.push_back(std::make_unique<lane>(number++, hub_digest(hub_),
+                                            options_, std::move(s), crash_,
+                                            [this] { measure(); }));
   measure();
+}
+
+/// Measures the storage. If another thread does so, its result is enough.
+void laned_journal::measure() {
+  const std::unique_lock measuring(measure_mutex_, std::try_to_lock);
+  if (!options_.measure || !measuring)
+    return;
+  if (options_.found_no_space)
+    *options_.found_no_space = false;
+  const std::uint64_t committed = committed_bytes();
+  std::vector<file_space> stores;
+  std::uint64_t pending = 0;
+  for (const auto& each : lanes_) {
+    stores.push_back(each->log->space());
+    stores.push_back(each->lane_views.rows().space());
+    pending += each->lane_views.current_backlog().bytes;
+  }
+  const storage_space now = options_.measure(stores, pending);
+  const std::lock_guard lock(space_mutex_);
+  space_ = now;
+  full_ = now.full != full_cause::none;
+  constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+  full_at_ = committed + std::min(now.headroom, most - committed);
 }
 
 laned_journal::~laned_journal() {
@@ -76,6 +104,7 @@ result<void> laned_journal::open() {
     if (each->lane_views.current_backlog().bytes > 0)
       each->writer.notify_added();
     each->committer.start();
+    each->scrubber.start();
   }
   return {};
 }
@@ -128,14 +157,42 @@ laned_journal::history(partition_id partition, const instance_id& id,
   return lane_of(partition).lane_views.history(partition, id, first, count_max);
 }
 
+std::vector<damaged_instance>
+laned_journal::set_aside(partition_id partition) const {
+  return lane_of(partition).lane_views.set_aside(partition);
+}
+
+std::size_t laned_journal::set_aside_count(partition_id partition) const {
+  return lane_of(partition).lane_views.set_aside_count();
+}
+
+result<std::optional<request_row>>
+laned_journal::read_request(partition_id partition,
+                            const std::vector<request_window>& windows,
+                            const hash128& key) const {
+  return lane_of(partition).lane_views.read_request(partition, windows, key);
+}
+
 result<partition_snapshot> laned_journal::load(partition_id partition) {
   return lane_of(partition).lane_views.load(partition);
 }
 
-result<std::vector<due_task>> laned_journal::due(partition_id partition,
-                                                 timestamp after,
-                                                 timestamp until) const {
-  return lane_of(partition).lane_views.due(partition, after, until);
+result<outbox_page> laned_journal::outbox(partition_id partition,
+                                          partition_id to, std::uint64_t first,
+                                          std::uint64_t last,
+                                          std::size_t bytes_max) const {
+  return lane_of(partition).lane_views.outbox(partition, to, first, last,
+                                              bytes_max);
+}
+
+result<due_range> laned_journal::due(partition_id partition, time_scale scale,
+                                     timestamp after, timestamp until) const {
+  return lane_of(partition).lane_views.due(partition, scale, after, until);
+}
+
+result<instance_page> laned_journal::page(partition_id partition,
+                                          const instance_query& query) const {
+  return this->query({partition}, query);
 }
 
 // --- Functions that combine the results of several lanes ---------------------
@@ -154,12 +211,6 @@ laned_journal::query(const std::vector<partition_id>& partitions,
       return parsed.error();
     after = std::move(*parsed);
   }
-  // The order of rows and positions: (created_at, id).
-  const auto row_key = [](const instance_row& row) {
-    return std::tie(row.record.created_at, row.id);
-  };
-  const auto position_key
-    = [](const page_position& at) { return std::tie(at.created_at, at.id); };
   instance_page page;
   // The earliest position at which a lane ended its page. Beyond it, rows of
   // that lane may be missing, so the merged page must end there.
@@ -171,9 +222,7 @@ laned_journal::query(const std::vector<partition_id>& partitions,
     auto part = lanes_[i]->lane_views.query(shares[i], query, after);
     if (!part)
       return part.error();
-    if (part->stopped_at
-        && (!stopped_at
-            || position_key(*part->stopped_at) < position_key(*stopped_at)))
+    if (part->stopped_at && (!stopped_at || *part->stopped_at < *stopped_at))
       stopped_at = part->stopped_at;
     std::move(part->rows.begin(), part->rows.end(),
               std::back_inserter(page.rows));
@@ -181,17 +230,10 @@ laned_journal::query(const std::vector<partition_id>& partitions,
   // Each lane has returned its first `top` rows in order; the merged page
   // keeps the first `top` of all.
   if (lanes_.size() > 1) {
-    std::sort(
+    std::stable_sort(
       page.rows.begin(), page.rows.end(),
-      [&](const auto& a, const auto& b) { return row_key(a) < row_key(b); });
-    if (stopped_at)
-      std::erase_if(page.rows, [&](const instance_row& row) {
-        return row_key(row) > position_key(*stopped_at);
-      });
-    if (page.rows.size() > query.top) {
-      page.rows.resize(query.top);
-      stopped_at = {page.rows.back().record.created_at, page.rows.back().id};
-    }
+      [](const auto& a, const auto& b) { return place_of(a) < place_of(b); });
+    cut_page(page.rows, query.top, stopped_at);
   }
   // Without `stopped_at`, every lane has returned all its remaining rows.
   if (stopped_at)
@@ -215,8 +257,29 @@ laned_journal::count(const std::vector<partition_id>& partitions) const {
   return counts;
 }
 
+/// The size of all records that this process has committed.
+std::uint64_t laned_journal::committed_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& each : lanes_)
+    sum += each->committer.committed_bytes();
+  return sum;
+}
+
+/// Between two measurements, the disk counts as full when the records since the
+/// last one may have filled it: a fast client needs less than a second.
 bool laned_journal::is_full() const {
-  return full_;
+  return full_ || committed_bytes() > full_at_
+         || (options_.found_no_space
+             && options_.found_no_space->load(std::memory_order_relaxed));
+}
+
+storage_space laned_journal::space() const {
+  const bool is_refused = is_full();
+  const std::lock_guard lock(space_mutex_);
+  storage_space now = space_;
+  if (is_refused && now.full == full_cause::none)
+    now.full = full_cause::disk;
+  return now;
 }
 
 journal_statistics laned_journal::statistics() const {
@@ -227,6 +290,9 @@ journal_statistics laned_journal::statistics() const {
     sum.views_commits += each->lane_views.commits();
     sum.turns += of_lane.turns;
     sum.journal_bytes += of_lane.journal_bytes;
+    sum.rows_scrubbed += each->scrubber.rows();
+    sum.scrub_passes += each->scrubber.passes();
+    sum.rows_damaged += each->scrubber.damaged();
     sum.commit_turns += of_lane.commit_turns;
     sum.commit_time_us += of_lane.commit_time_us;
   }
@@ -239,6 +305,7 @@ void laned_journal::close() {
   closed_ = true;
   // The committer stops first, so that the last flush includes all turns.
   for (const auto& each : lanes_) {
+    each->scrubber.stop();
     each->committer.stop();
     each->writer.stop();
     if (crashed())
@@ -271,8 +338,7 @@ void laned_journal::flush_views(bool trim) {
     if (trim)
       each->committer.trim();
   }
-  if (options_.measure_full)
-    full_ = options_.measure_full();
+  measure();
 }
 
 bool laned_journal::crashed() const {

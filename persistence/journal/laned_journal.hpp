@@ -6,9 +6,12 @@
 
 #include "persistence/journal/group_committer.hpp"
 #include "persistence/journal/manual_journal.hpp"
+#include "persistence/views/views_scrub.hpp"
 #include "persistence/views/views_writer.hpp"
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace perdura::persistence {
@@ -23,10 +26,17 @@ public:
     bool manual = false;
     bool decode_after_commit = false; ///< See `group_committer::options`.
     views_writer::limits limits;
-    /// Measures whether the storage is full, for `is_full`. Called in the
-    /// constructor, after each flush and periodically, from any lane's
-    /// threads. If empty, the storage is never full.
-    std::function<bool()> measure_full;
+    views_scrubber::limits scrub;
+    /// Measures the storage, for `is_full` and `space`. Gets the space of all
+    /// stores, and the bytes of durable turns that the views have not written.
+    /// Called in the constructor, after each flush and periodically, from any
+    /// lane's threads. If empty, the storage is never full.
+    std::function<storage_space(const std::vector<file_space>& stores,
+                                std::uint64_t pending)>
+      measure;
+    /// Set to true by a write that has found no space on the disk; the storage
+    /// then counts as full until the next measurement. May be null.
+    std::shared_ptr<std::atomic<bool>> found_no_space;
   };
 
   /// The stores of one lane.
@@ -61,14 +71,27 @@ public:
   result<std::vector<history_event>>
   history(partition_id partition, const instance_id& id, event_index first,
           std::size_t count_max) const override;
+  std::vector<damaged_instance>
+  set_aside(partition_id partition) const override;
+  std::size_t set_aside_count(partition_id partition) const override;
+  result<std::optional<request_row>>
+  read_request(partition_id partition,
+               const std::vector<request_window>& windows,
+               const hash128& key) const override;
   result<partition_snapshot> load(partition_id partition) override;
-  result<std::vector<due_task>> due(partition_id partition, timestamp after,
-                                    timestamp until) const override;
+  result<outbox_page> outbox(partition_id partition, partition_id to,
+                             std::uint64_t first, std::uint64_t last,
+                             std::size_t bytes_max) const override;
+  result<due_range> due(partition_id partition, time_scale scale,
+                        timestamp after, timestamp until) const override;
+  result<instance_page> page(partition_id partition,
+                             const instance_query& query) const override;
   result<instance_page> query(const std::vector<partition_id>& partitions,
                               const instance_query& query) const override;
   result<status_counts>
   count(const std::vector<partition_id>& partitions) const override;
   bool is_full() const override;
+  storage_space space() const override;
   journal_statistics statistics() const override;
   void close() override;
 
@@ -79,6 +102,8 @@ public:
 private:
   struct lane;
 
+  void measure();
+  std::uint64_t committed_bytes() const;
   lane& lane_of(partition_id partition) const;
   std::vector<std::vector<partition_id>>
   by_lane(const std::vector<partition_id>& partitions) const;
@@ -86,7 +111,12 @@ private:
   const hub_identity hub_;
   const options options_;
   std::shared_ptr<crash_switch> crash_;
+  std::mutex measure_mutex_; ///< Held during a measurement.
   std::atomic<bool> full_{false};
+  /// As `committed_bytes`: beyond it, the disk may be full.
+  std::atomic<std::uint64_t> full_at_{static_cast<std::uint64_t>(-1)};
+  mutable std::mutex space_mutex_; ///< Guards `space_`.
+  storage_space space_;
   bool opened_ = false;
   bool closed_ = false;
   std::vector<std::unique_ptr<lane>> lanes_;

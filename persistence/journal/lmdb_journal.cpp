@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/lmdb_journal.hpp"
 
+#include "persistence/journal/adopt_hub.hpp"
 #include "persistence/journal/lane_check.hpp"
 #include "persistence/journal/laned_journal.hpp"
-#include "persistence/process/logging.hpp"
+#include "persistence/process/process_end.hpp"
 #include "persistence/stores/file_watch.hpp"
 #include "persistence/views/rows.hpp"
+
+#include <atomic>
 
 namespace perdura::persistence {
 
@@ -44,6 +47,10 @@ public:
     return log_->bytes_used();
   }
 
+  file_space space() const override {
+    return log_->space();
+  }
+
 private:
   std::unique_ptr<lmdb_log> log_;
   std::unique_ptr<file_watch> watch_;
@@ -60,14 +67,20 @@ struct lane_stores {
 /// together.
 /// @throws storage_exception  They are damaged or belong to another hub.
 lane_stores open_stores(const lmdb_journal_options& options,
-                        const hub_file& hub, std::uint32_t lane) {
+                        const hub_file& hub, std::uint32_t lane,
+                        const space_release& release) {
+  const bool is_older = hub.format != storage_format;
   const fs::path& directory = options.directory;
   check_newest_states(directory, lane);
   lane_stores stores;
-  stores.rows = std::make_unique<lmdb_rows>(views_directory(directory, lane),
-                                            false, options.map_bytes.views);
-  stores.log = std::make_unique<lmdb_log>(journal_directory(directory, lane),
-                                          false, options.map_bytes.journal);
+  const fs::path views = views_directory(directory, lane);
+  stores.rows
+    = is_older ? lmdb_rows::open_older(views, options.map_bytes.views, release)
+               : std::make_unique<lmdb_rows>(views, false,
+                                             options.map_bytes.views, release);
+  stores.log
+    = std::make_unique<lmdb_log>(journal_directory(directory, lane), false,
+                                 options.map_bytes.journal, release);
   const auto reader = stores.rows->read();
   check_views_owner(*reader, hub, lane);
   stores.has_header = check_journal_owner(*stores.log, hub, lane);
@@ -76,14 +89,16 @@ lane_stores open_stores(const lmdb_journal_options& options,
 }
 
 /// Raises the format of a directory of an older format. A journal first gets
-/// its header, because without one it is refused in the new format. The rows
-/// need no conversion: fields that are missing get their default values. The
+/// its header, because without one it is refused in the new format. Tables that
+/// the format lacks are created when a lane is opened. The rows need no
+/// conversion: fields that are missing get their default values. The
 /// file `hub` follows the lanes: if this is interrupted, the next opening
 /// continues.
 /// @throws storage_exception  A lane is damaged, or a write failed.
-result<void> raise_format(const lmdb_journal_options& options, hub_file& hub) {
+result<void> raise_format(const lmdb_journal_options& options, hub_file& hub,
+                          const space_release& release) {
   for (std::uint32_t lane = 0; lane < hub.hub.lane_count; ++lane) {
-    const lane_stores stores = open_stores(options, hub, lane);
+    const lane_stores stores = open_stores(options, hub, lane, release);
     if (!stores.has_header)
       stores.log->write_header(encode_journal_header({lane, hub.hub}));
     const auto writer = stores.rows->write();
@@ -91,7 +106,10 @@ result<void> raise_format(const lmdb_journal_options& options, hub_file& hub) {
                                   std::uint64_t{storage_format});
     writer->commit();
   }
-  if (const auto raised = raise_hub_format(options.directory, hub.hub); !raised)
+  auto raised = raise_hub_format(options.directory, hub.hub);
+  if (!raised && release())
+    raised = raise_hub_format(options.directory, hub.hub);
+  if (!raised)
     return raised;
   hub.format = storage_format;
   return {};
@@ -100,8 +118,9 @@ result<void> raise_format(const lmdb_journal_options& options, hub_file& hub) {
 /// Opens a lane for the journal.
 /// @throws storage_exception  As open_stores.
 laned_journal::store open_lane(const lmdb_journal_options& options,
-                               const hub_file& hub, std::uint32_t lane) {
-  lane_stores stores = open_stores(options, hub, lane);
+                               const hub_file& hub, std::uint32_t lane,
+                               const space_release& release) {
+  lane_stores stores = open_stores(options, hub, lane, release);
   const fs::path& directory = options.directory;
   const fs::path journal_path = journal_directory(directory, lane);
   const fs::path views_path = views_directory(directory, lane);
@@ -156,37 +175,36 @@ open_lmdb_journal(lmdb_journal_options options) {
   auto lock = directory_lock::acquire(options.directory);
   if (!lock)
     return lock.error();
+  if (const auto complete = check_no_adoption(options.directory); !complete)
+    return complete.error();
+  // A write that finds no space on the disk, also while the stores are opened,
+  // gets that of the reserve.
+  const auto guard
+    = std::make_shared<disk_guard>(options.directory, options.disk_limits);
+  const auto found_no_space = std::make_shared<std::atomic<bool>>(false);
+  const space_release release = [guard, found_no_space] {
+    *found_no_space = true;
+    return guard->release_for_write();
+  };
   std::vector<laned_journal::store> stores;
   try {
     if (file->format != storage_format)
-      if (const auto raised = raise_format(options, *file); !raised)
+      if (const auto raised = raise_format(options, *file, release); !raised)
         return raised.error();
     for (std::uint32_t lane = 0; lane < hub->lane_count; ++lane)
-      stores.push_back(open_lane(options, *file, lane));
+      stores.push_back(open_lane(options, *file, lane, release));
   } catch (const storage_exception& e) {
     return e.reason();
   }
-  // `used` keeps pointers to the stores. They stay valid: the stores are not
-  // moved in memory when the journal takes ownership of them, and `used` is
-  // called only while the journal exists.
-  const auto used = [parts = [&] {
-    std::vector<std::pair<const record_log*, const row_store*>> all;
-    for (const laned_journal::store& s : stores)
-      all.emplace_back(s.log.get(), s.rows.get());
-    return all;
-  }()] {
-    std::uint64_t bytes = 0;
-    for (const auto& [log, rows] : parts)
-      bytes += log->bytes_used() + rows->bytes_used();
-    return bytes;
-  };
   laned_journal::options settings;
   settings.manual = options.manual;
   settings.limits = options.views;
-  settings.measure_full = [guard = std::make_shared<disk_guard>(
-                             options.directory, options.disk_limits, used)] {
-    return guard->measure();
-  };
+  settings.scrub = options.scrub;
+  settings.found_no_space = found_no_space;
+  settings.measure
+    = [guard](const std::vector<file_space>& each, std::uint64_t pending) {
+        return guard->measure(each, pending);
+      };
   auto journal = std::make_unique<locked_journal>(
     std::move(*lock), *hub, std::move(settings), std::move(stores),
     std::make_shared<crash_switch>(std::move(options.crash)));

@@ -9,6 +9,7 @@
 #include "persistence/process/crash_switch.hpp"
 #include "persistence/stores/disk_guard.hpp"
 #include "persistence/stores/lmdb_store.hpp"
+#include "persistence/views/views_scrub.hpp"
 #include "persistence/views/views_writer.hpp"
 
 #include <chrono>
@@ -27,9 +28,9 @@ struct lmdb_journal_options {
   /// The lane count that the hub must have; empty accepts any count.
   std::optional<std::uint32_t> lane_count;
   lmdb_map_sizes map_bytes; ///< For each lane.
-  disk_guard::limits disk_limits{.storage_bytes_max = 0,
-                                 .reserve_bytes = 64ULL << 20U};
+  disk_guard::limits disk_limits;
   views_writer::limits views;
+  views_scrubber::limits scrub;
 
   /// How often removed files are looked for; the journal's own file is looked
   /// at in each commit.
@@ -54,6 +55,8 @@ struct lmdb_journal_options {
 /// @error errc::storage_foreign  The hub or the lane count is not the expected
 ///                               one, or the journal or the views of a lane
 ///                               belong to another hub or lane.
+/// @error errc::storage_full     The disk has no space for what the opening
+///                               must write, even without the reserve.
 /// @error errc::storage_failed   LMDB or a system call reported an error.
 result<std::unique_ptr<manual_journal>>
 open_lmdb_journal(lmdb_journal_options options);

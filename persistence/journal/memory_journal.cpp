@@ -105,11 +105,15 @@ open_memory_journal(std::shared_ptr<memory_disk> disk,
   // Small slices, so that an injected crash can happen between two slices.
   settings.limits.slice_instances_min = 2;
   if (options.storage_bytes_max > 0)
-    settings.measure_full = [disk, most = options.storage_bytes_max] {
-      std::uint64_t used = 0;
-      for (std::uint32_t i = 0; i < disk->hub().lane_count; ++i)
-        used += disk->at(i).log.bytes_used() + disk->at(i).rows.bytes_used();
-      return used > most;
+    settings.measure = [most = options.storage_bytes_max](
+                         const std::vector<file_space>& each, std::uint64_t) {
+      storage_space now;
+      for (const file_space& one : each)
+        now.used += one.used;
+      now.used_max = most;
+      if (now.used > most)
+        now.full = full_cause::limit;
+      return now;
     };
   auto journal = std::make_unique<laned_journal>(
     disk->hub(), std::move(settings), std::move(stores),

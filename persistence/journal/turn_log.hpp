@@ -4,6 +4,7 @@
 #pragma once
 
 #include "persistence/records/turn_writes.hpp"
+#include <perdura/persistence/stores/storage_space.hpp>
 
 #include <functional>
 #include <optional>
@@ -70,11 +71,15 @@ public:
   /// lane contains no turn.
   virtual journal_position durable(partition_id partition) const = 0;
 
-  /// True while the storage is above its limit or its disk reserve has been
-  /// released. Turns are still accepted: the caller refuses new starts and
-  /// events with errc::storage_full, and goes on with results, completions,
-  /// terminate and purge.
+  /// True while the storage is above its limit or the disk is full. Turns are
+  /// still accepted: the caller refuses new starts and events with
+  /// errc::storage_full, and goes on with results, completions, terminate and
+  /// purge.
   virtual bool is_full() const = 0;
+
+  /// The newest measurement of the storage. Does not measure, and does not wait
+  /// for the disk.
+  virtual storage_space space() const = 0;
 };
 
 } // namespace perdura::persistence

@@ -8,9 +8,10 @@
 
 namespace perdura::persistence {
 
-void turn_queue::start_after(journal_position last) {
+void turn_queue::start_after(journal_position last, sequence_map sequences) {
   std::lock_guard lock(mutex_);
   last_assigned_ = last;
+  sequences_ = std::move(sequences);
 }
 
 journal_position turn_queue::append(turn_writes&& turn) {
@@ -25,7 +26,7 @@ journal_position turn_queue::append(turn_writes&& turn) {
   // a gap as a lost turn. A turn with another sequence than the next one is a
   // defect of the caller.
   partition_sequence& sequence = sequences_[index_of(item.turn.partition)];
-  if (sequence != 0 && item.turn.sequence != sequence + 1)
+  if (item.turn.sequence != sequence + 1)
     throw std::logic_error(
       "partition " + std::to_string(index_of(item.turn.partition))
       + " queued turn " + std::to_string(item.turn.sequence) + " after "

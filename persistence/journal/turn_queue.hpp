@@ -25,8 +25,13 @@ struct queued_turn {
 /// Thread-safe. The queue itself is bounded by its callers.
 class turn_queue {
 public:
-  /// The next turn gets the position `last` + 1. Called once, after recovery.
-  void start_after(journal_position last);
+  /// The sequence of the last turn of each partition.
+  using sequence_map = std::unordered_map<std::uint32_t, partition_sequence>;
+
+  /// The next turn gets the position `last` + 1, and the next turn of a
+  /// partition must follow its sequence in `sequences`. Called once, after
+  /// recovery.
+  void start_after(journal_position last, sequence_map sequences);
 
   /// Encodes and queues a turn; see `turn_log::append`.
   /// @throws std::logic_error  The sequence does not follow the previous one of
@@ -60,9 +65,8 @@ private:
   std::condition_variable filled_;
   std::vector<queued_turn> turns_;
   journal_position last_assigned_ = 0; ///< Position of the last queued turn.
-  /// For each partition, the sequence of its last queued turn.
-  std::unordered_map<std::uint32_t, partition_sequence> sequences_;
-  bool idle_ = false; ///< The committer thread sleeps in `wait`.
+  sequence_map sequences_; ///< The sequences of the turns queued last.
+  bool idle_ = false;      ///< The committer thread sleeps in `wait`.
   std::atomic<bool> stopping_{false};
 };
 

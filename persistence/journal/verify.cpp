@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/journal/verify.hpp"
 
+#include "persistence/journal/adopt_hub.hpp"
 #include "persistence/journal/directory_lock.hpp"
 #include "persistence/journal/group_committer.hpp"
 #include "persistence/journal/lane_check.hpp"
 #include "persistence/stores/lmdb_page_walk.hpp"
 #include "persistence/views/rows.hpp"
+#include "persistence/views/set_aside.hpp"
 
 #include <map>
 #include <set>
@@ -36,7 +38,9 @@ public:
     walk_outbox();
     check_all<std::uint64_t>(table::outbox_heads);
     check_all<std::uint64_t>(table::marks);
+    walk_requests();
     walk_partitions();
+    walk_set_aside();
   }
 
 private:
@@ -163,7 +167,7 @@ private:
     if (task.kind == task_kind::activity)
       activities_.insert(activity_key(partition_, id_, sequence));
     else if (has_due_time(task.kind))
-      due_.insert(due_key(partition_, task.fire_at, id_, sequence));
+      due_.insert(due_key(partition_, due_of(task), id_, sequence));
   }
 
   /// Compares an index table without values with the expected keys.
@@ -221,6 +225,23 @@ private:
     });
   }
 
+  /// Checks the answers to requests and the sizes of their windows. The
+  /// numbers are not compared: a flush that was interrupted has written rows
+  /// and not the size, and the next one writes the rest.
+  void walk_requests() {
+    for_all(table::requests, [&](std::string_view key, std::string_view row) {
+      if (key.size() != request_row_key({}, 0, {}).size())
+        return problem(table::requests, key, "has a key of an unknown layout");
+      decode_row<request_row>(table::requests, key, row);
+    });
+    constexpr table t = table::request_counts;
+    for_all(t, [&](std::string_view key, std::string_view row) {
+      if (decode_row<request_count>(t, key, row).window
+          != parse_request_window(key))
+        problem(t, key, "has the number of another window");
+    });
+  }
+
   /// Checks that each partition of the lane, and no other, has its row.
   void walk_partitions() {
     std::set<std::string> expected;
@@ -234,6 +255,22 @@ private:
     });
     for (const std::string& key : expected)
       problem(table::partitions, key, "is missing");
+  }
+
+  /// Reports the instances that are set aside, and checks their changes.
+  void walk_set_aside() {
+    std::set<instance_id> known;
+    for_all(table::meta, [&](std::string_view key, std::string_view row) {
+      if (!key.starts_with(set_aside_prefix()))
+        return;
+      const auto owner = parse_set_aside_key(key);
+      if (!owner)
+        return problem(table::meta, key, "has a key of an unknown layout");
+      decode_row<instance_write>(table::meta, key, row);
+      if (known.insert(owner->second).second)
+        problem("instance \"" + readable(owner->second)
+                + "\" is set aside until its rows are repaired");
+    });
   }
 
   const row_reader& rows_;
@@ -257,10 +294,31 @@ private:
   std::uint64_t history_reached_ = 0;
 };
 
+void add_problem(verification& found, const std::string& sentence) {
+  if (found.problems.size() < problems_max)
+    found.problems.push_back(sentence);
+}
+
+/// Runs a check; false, with the sentence listed, if it throws.
+template <class F>
+bool passes(verification& found, F check) {
+  try {
+    check();
+    return true;
+  } catch (const storage_exception& e) {
+    if (e.reason().code == errc::storage_failed
+        || e.reason().code == errc::storage_in_use)
+      throw; // The environment cannot be examined.
+    add_problem(found, e.reason().message);
+    return false;
+  }
+}
+
 /// Checks the journal of one lane and, unless a node is writing to both, that
 /// its views are not ahead of it.
 void verify_journal(const record_log& log, const row_reader& rows,
-                    std::uint32_t lane, verification& found) {
+                    const hub_identity& hub, std::uint32_t lane,
+                    verification& found) {
   const auto problem = [&](const std::string& sentence) {
     if (found.problems.size() < problems_max)
       found.problems.push_back(sentence);
@@ -286,6 +344,7 @@ void verify_journal(const record_log& log, const row_reader& rows,
       problem(record.error().message);
       continue;
     }
+    passes(found, [&] { check_record_owner(*record, hub, lane); });
     next = stored->first + record->count;
     for (const partition_turns& group : record->partitions) {
       partition_sequence& sequence = sequences[index_of(group.partition)];
@@ -307,26 +366,6 @@ void verify_journal(const record_log& log, const row_reader& rows,
           && ((next != 0 && *applied >= next) || (next == 0 && *applied != 0))))
     problem("the views of lane " + std::to_string(lane)
             + " contain later positions than the journal");
-}
-
-void add_problem(verification& found, const std::string& sentence) {
-  if (found.problems.size() < problems_max)
-    found.problems.push_back(sentence);
-}
-
-/// Runs a check; false, with the sentence listed, if it throws.
-template <class F>
-bool passes(verification& found, F check) {
-  try {
-    check();
-    return true;
-  } catch (const storage_exception& e) {
-    if (e.reason().code == errc::storage_failed
-        || e.reason().code == errc::storage_in_use)
-      throw; // The environment cannot be examined.
-    add_problem(found, e.reason().message);
-    return false;
-  }
 }
 
 /// Walks the pages of a state; throws the number of defects as one error.
@@ -417,9 +456,12 @@ void verify_lane(const std::filesystem::path& directory, const hub_file& hub,
   log->freeze();
   const auto reader = rows->read();
   passes(found, [&] { check_views_owner(*reader, hub, lane); });
+  if (hub.format == storage_format && !rows->has_all_tables())
+    add_problem(found, "a table of the views of lane " + std::to_string(lane)
+                         + " is missing");
   passes(found, [&] { check_journal_owner(*log, hub, lane); });
   verifier(*reader, hub.hub, lane, found).run();
-  passes(found, [&] { verify_journal(*log, *reader, lane, found); });
+  passes(found, [&] { verify_journal(*log, *reader, hub.hub, lane, found); });
   if (!found.is_in_use) {
     passes(found, [&] { check_newest_states(directory, lane); });
     passes(found, [&] { check_sequences(*log, *reader, hub.hub, lane); });
@@ -433,6 +475,8 @@ result<verification> verify_hub(const std::filesystem::path& directory,
   const auto hub = read_hub_file(directory);
   if (!hub)
     return hub.error();
+  if (const auto complete = check_no_adoption(directory); !complete)
+    return complete.error();
   verification found;
   const auto lock
     = directory_lock::acquire(directory, directory_lock::use::reading);

@@ -13,7 +13,6 @@
 
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,10 +20,6 @@
 namespace perdura::persistence {
 
 namespace {
-
-// The number of EX_IOERR in sysexits.h. A supervisor can distinguish a storage
-// error from a crash by this exit code.
-constexpr int exit_code_storage = 74;
 
 /// The lowest level that is written.
 std::atomic<log_level>& threshold() {
@@ -174,13 +169,10 @@ void log(log_channel channel, log_level level, std::string_view text) {
     logger_of(channel).log(to_spdlog(level), "{}", escaped(text));
 }
 
-// std::_Exit runs no destructors and no exit handlers, so the line is flushed
-// here.
-void end_process(std::string_view reason) {
-  logger_of(log_channel::persistence)
-    .log(spdlog::level::critical, "{}", escaped(reason));
-  logger_of(log_channel::persistence).flush();
-  std::_Exit(exit_code_storage);
+void log_last_line(std::string_view text) {
+  spdlog::logger& logger = logger_of(log_channel::persistence);
+  logger.log(spdlog::level::critical, "{}", escaped(text));
+  logger.flush();
 }
 
 } // namespace perdura::persistence

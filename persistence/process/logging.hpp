@@ -53,10 +53,8 @@ struct logged_error {
 /// The newest line at the level `error`, even if the log level is `off`.
 logged_error newest_error();
 
-/// Writes the reason to stderr and ends the process at once with exit code 74,
-/// without running destructors. Used after a failed sync: the state in memory
-/// may then differ from the state on disk, and the next start recovers from
-/// the disk.
-[[noreturn]] void end_process(std::string_view reason);
+/// Writes the line with which the process ends, whatever the log level is, and
+/// flushes it; see process_end.hpp.
+void log_last_line(std::string_view text);
 
 } // namespace perdura::persistence

@@ -16,6 +16,9 @@ struct process_counters {
   /// Threads that the system has refused to create.
   std::atomic<std::uint64_t> thread_failures{0};
 
+  /// Times that the wall clock was set by at least 5 s.
+  std::atomic<std::uint64_t> wall_clock_steps{0};
+
   /// Connections to the cluster port that were closed, because the peer sent
   /// something that no process of Perdura sends.
   std::atomic<std::uint64_t> refused_cluster_connections{0};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The wall clock as an interface, so that tests and the simulation can
-/// replace it. clock.cpp is the only reader of the system clock.
+/// The clocks of the machine as an interface, so that tests and the simulation
+/// can replace them. clock.cpp is the only reader of the system clock.
 #pragma once
 
-#include <perdura/persistence/records/ids.hpp>
+#include "persistence/records/time_scales.hpp"
+
+#include <string>
 
 namespace perdura::persistence {
 
@@ -13,12 +15,19 @@ public:
   virtual ~clock() = default;
 
   /// The current time of the wall clock, UTC. It may decrease between two
-  /// calls. A caller that needs times which never decrease uses the greatest
-  /// time that it has read so far.
+  /// calls. Intervals are measured by `since_boot`.
   virtual timestamp now() const = 0;
+
+  /// The current time of the boot clock. It never decreases.
+  virtual boot_time since_boot() const = 0;
+
+  /// Identifies the run of the machine that `since_boot` counts from: two
+  /// processes with the same ID read the same boot clock. Empty if the system
+  /// does not state it. At most 80 bytes; it does not change.
+  virtual const std::string& boot_id() const = 0;
 };
 
-/// The machine's clock. Valid until the process ends; thread-safe.
+/// The machine's clocks. Valid until the process ends; thread-safe.
 const clock& system_clock();
 
 } // namespace perdura::persistence

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <optional>
@@ -85,19 +86,52 @@ bool is_value_of(std::int64_t number) {
 
 // --- Writing -----------------------------------------------------------------
 
-/// The output stream that msgpack::packer requires.
-struct appender {
-  std::string& out;
+/// The output stream that msgpack::packer requires. It collects the small
+/// writes of the packer, most of which have one to nine bytes, in a block and
+/// appends whole blocks to `out`; the destructor appends the rest.
+class appender {
+public:
+  explicit appender(std::string& out) : out_(out) {}
+
+  ~appender() {
+    flush();
+  }
+
+  appender(const appender&) = delete;
+  appender& operator=(const appender&) = delete;
 
   void write(const char* data, std::size_t size) {
-    out.append(data, size);
+    if (size > sizeof(block_) - used_)
+      return write_through(data, size);
+    // Most writes have one byte, for which memcpy is a call that does not pay.
+    if (size == 1)
+      block_[used_] = *data;
+    else
+      std::memcpy(block_ + used_, data, size);
+    used_ += size;
   }
+
+private:
+  [[gnu::noinline]] void write_through(const char* data, std::size_t size) {
+    flush();
+    out_.append(data, size);
+  }
+
+  void flush() {
+    out_.append(block_, used_);
+    used_ = 0;
+  }
+
+  std::string& out_;
+  std::size_t used_ = 0;
+  char block_[512];
 };
 
 /// Encodes records. A writer is passed to `inspect` as its first argument.
+/// `out` is complete when the writer has been destroyed.
 class writer {
 public:
-  explicit writer(std::string& out) : sink_{out}, packer_(sink_) {}
+  explicit writer(std::string& out) : sink_(out), packer_(sink_) {}
 
   /// Writes a record as an array. Called by `inspect` with all fields.
   template <class... Ts>

@@ -26,6 +26,8 @@ std::string_view to_string(errc code) {
     return "unknown_orchestrator";
   case errc::unknown_activity:
     return "unknown_activity";
+  case errc::request_id_reused:
+    return "request_id_reused";
   case errc::invalid_instance_id:
     return "invalid_instance_id";
   case errc::invalid_name:
@@ -102,6 +104,8 @@ std::string_view sentence_of(errc code) {
     return "No orchestrator of this name is registered.";
   case errc::unknown_activity:
     return "No activity of this name is registered.";
+  case errc::request_id_reused:
+    return "The request ID was used for another request to the instance.";
   case errc::invalid_instance_id:
     return "An instance ID is 1 to 256 bytes of UTF-8 without / \\ # ?, "
            "control characters or a leading @.";

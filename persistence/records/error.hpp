@@ -16,8 +16,8 @@
 
 namespace perdura::persistence {
 
-/// The numbers are stored in request records on disk and sent between nodes.
-/// New codes get new numbers; an existing code is never renumbered.
+/// The numbers are stored with the answers to requests on disk and sent between
+/// nodes. New codes get new numbers; an existing code is never renumbered.
 enum class errc : std::uint16_t {
   ok = 0,
 
@@ -30,6 +30,8 @@ enum class errc : std::uint16_t {
   not_finished = 5,         ///< Only a finished instance can be purged.
   unknown_orchestrator = 6, ///< No orchestrator of this name is registered.
   unknown_activity = 7,     ///< No activity of this name is registered.
+  /// The request ID was used for another request to the instance.
+  request_id_reused = 8,
 
   // The request is not valid; repeating it cannot succeed.
   invalid_instance_id = 20, ///< See `check_instance_id`.

@@ -43,6 +43,10 @@ auto inspect(Inspector& f, parent_link& x) {
 /// A turn begins. The time of this event is what `current_time()` returns in
 /// the turn.
 struct orchestrator_started {
+  /// The time of this event minus the elapsed time of the partition. Changes
+  /// when the wall clock is set. Since format 3; 0 in older histories.
+  duration ahead{0};
+
   bool operator==(const orchestrator_started&) const = default;
 };
 
@@ -94,6 +98,9 @@ struct task_failed {
 struct timer_created {
   task_sequence sequence = 0;
   timestamp fire_at{};
+  /// The code gave a time and no delay, so the timer follows the wall clock.
+  /// Since format 3.
+  bool absolute = false;
 
   bool operator==(const timer_created&) const = default;
 };
@@ -258,8 +265,8 @@ struct history_event {
 // One field list for each type, in the order on disk. New fields are appended;
 // the codec reads a missing field as its default.
 template <class I>
-auto inspect(I& f, orchestrator_started&) {
-  return f();
+auto inspect(I& f, orchestrator_started& x) {
+  return f(x.ahead);
 }
 
 template <class I>
@@ -286,7 +293,7 @@ auto inspect(I& f, task_failed& x) {
 
 template <class I>
 auto inspect(I& f, timer_created& x) {
-  return f(x.sequence, x.fire_at);
+  return f(x.sequence, x.fire_at, x.absolute);
 }
 
 template <class I>

@@ -45,13 +45,15 @@ struct journal_record {
   journal_position first = 0;
   std::uint64_t count = 0; ///< Turns in all of `partitions`; at least 1.
   std::vector<partition_turns> partitions;
+  /// `hub_digest` of the hub. Since format 3; 0 in older records.
+  std::uint64_t hub = 0;
 
   bool operator==(const journal_record&) const = default;
 };
 
 template <class I>
 auto inspect(I& f, journal_record& x) {
-  return f(x.format, x.lane, x.first, x.count, x.partitions);
+  return f(x.format, x.lane, x.first, x.count, x.partitions, x.hub);
 }
 
 /// The row before the first record of a lane's journal, written when the hub is

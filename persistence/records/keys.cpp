@@ -9,9 +9,10 @@ namespace {
 
 // Indexed by the number of the table.
 constexpr std::array<const char*, table_count> table_names{
-  "meta",       "partitions",   "instances",  "due",
-  "activities", "turns_due",    "by_created", "by_status",
-  "outbox",     "outbox_heads", "marks",      "counts",
+  "meta",       "partitions",     "instances",  "due",
+  "activities", "turns_due",      "by_created", "by_status",
+  "outbox",     "outbox_heads",   "marks",      "counts",
+  "requests",   "request_counts",
 };
 
 constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63U;
@@ -142,6 +143,28 @@ std::string turn_due_key(partition_id partition, const instance_id& id) {
   std::string key = begin_key(partition, id.size() + 2);
   key += id;
   return key;
+}
+
+std::string request_row_key(partition_id partition, request_window window,
+                            const hash128& key) {
+  std::string bytes = begin_key(partition, 22);
+  put<4>(bytes, window);
+  put<8>(bytes, key.high);
+  put<8>(bytes, key.low);
+  return bytes;
+}
+
+std::string request_window_key(partition_id partition, request_window window) {
+  std::string key = begin_key(partition, 6);
+  put<4>(key, window);
+  return key;
+}
+
+std::optional<request_window> parse_request_window(std::string_view key) {
+  if (key.size() < 6)
+    return std::nullopt;
+  key.remove_prefix(2);
+  return static_cast<request_window>(consume<4>(key));
 }
 
 std::string created_key(partition_id partition, timestamp created_at,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "persistence/records/records.hpp"
+#include "persistence/records/request_rows.hpp"
 
 #include <array>
 #include <cstdint>
@@ -21,7 +22,7 @@ enum class table : std::uint8_t {
   meta = 0,       ///< name → format, hub, lane or applied position
   partitions = 1, ///< partition → partition_meta
   instances = 2, ///< partition | id | 0 | kind | number → the instance's rows
-  due = 3,       ///< partition | fire_at | id | 0 | task → 1
+  due = 3,       ///< partition | due time | id | 0 | task → time_scale
   activities = 4, ///< partition | id | 0 | task → 1
   turns_due = 5,  ///< partition | id → 1
   by_created = 6, ///< partition | created_at | id → orchestrator's name
@@ -31,9 +32,15 @@ enum class table : std::uint8_t {
   outbox_heads = 9, ///< partition | to → last sequence assigned
   marks = 10,       ///< partition | from → last sequence accepted
   counts = 11,      ///< partition | status → number of instances
+  requests = 12, ///< partition | window | key → request_row; since format 3
+  /// partition | window → request_count; since format 3
+  request_counts = 13,
 };
 
-inline constexpr std::size_t table_count = 12;
+inline constexpr std::size_t table_count = 14;
+
+/// The tables with numbers below this exist in all formats.
+inline constexpr std::size_t table_count_oldest = 12;
 
 /// The name under which the table is stored.
 const char* name_of(table t);
@@ -45,7 +52,7 @@ const char* name_of(table t);
 enum class row_kind : std::uint8_t {
   record = 1,        ///< instance_record
   custom_status = 2, ///< JSON text; no row if the custom status is null
-  requests = 3,      ///< list of request_record
+  requests = 3,      ///< list of request_record, of programs before format 3
   task = 4,          ///< open_task; the number is its task_sequence
   inbox = 5,         ///< inbox_message; the number is its inbox_sequence
   history = 6,       ///< list of events; the number is the first event_index
@@ -56,8 +63,12 @@ enum class row_kind : std::uint8_t {
 inline constexpr std::size_t key_size_max = 511;
 
 /// Maximum number of partitions of a hub: keys contain the partition in two
-/// bytes.
-inline constexpr std::uint32_t partition_count_max = 65536;
+/// bytes, and the last number is `quarantine_partition`.
+inline constexpr std::uint32_t partition_count_max = 65535;
+
+/// The destination in the outbox under which a partition keeps the messages
+/// that it has received for damaged instances. No partition has this number.
+inline constexpr partition_id quarantine_partition{65535};
 
 // --- Building keys -----------------------------------------------------------
 
@@ -69,6 +80,9 @@ std::string pair_key(partition_id partition, partition_id other);
 std::string outbox_key(partition_id from, partition_id to,
                        std::uint64_t sequence);
 std::string count_key(partition_id partition, runtime_status status);
+std::string request_row_key(partition_id partition, request_window window,
+                            const hash128& key);
+std::string request_window_key(partition_id partition, request_window window);
 
 /// The prefix of all keys of an instance in `table::instances`. No key of
 /// another instance has this prefix, because a 0 byte ends the ID and an ID
@@ -121,6 +135,9 @@ struct due_key_parts {
 };
 
 std::optional<due_key_parts> parse_due_key(std::string_view key);
+
+/// The window in a key of `table::requests` or `table::request_counts`.
+std::optional<request_window> parse_request_window(std::string_view key);
 
 struct activity_key_parts {
   instance_id id;

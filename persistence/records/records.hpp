@@ -10,7 +10,9 @@
 #include "persistence/records/error.hpp"
 #include "persistence/records/history_event.hpp"
 #include "persistence/records/ids.hpp"
+#include "persistence/records/partition_rules.hpp"
 #include "persistence/records/runtime_status.hpp"
+#include "persistence/records/time_scales.hpp"
 
 #include <map>
 #include <optional>
@@ -20,24 +22,12 @@
 
 namespace perdura::persistence {
 
-/// The place of an instance in a tree of sub-orchestrations. An instance keeps
-/// it when it continues as new.
-struct tree_place {
-  /// The instance at the top of the tree. Empty if the instance has no parent,
-  /// or was started by a program that did not record the place.
-  instance_id root;
-  /// When the start of the root was accepted. With the ID it names one root:
-  /// an instance that is started again under the ID has another time.
-  timestamp root_created_at{};
-  std::uint32_t depth = 0; ///< Number of ancestors.
-
-  bool operator==(const tree_place&) const = default;
+/// Whether an instance has started sub-orchestrations. Stored by number.
+enum class child_starts : std::uint8_t {
+  unknown = 0, ///< The instance was started before format 3.
+  none = 1,
+  some = 2, ///< In any execution since its start.
 };
-
-template <class I>
-auto inspect(I& f, tree_place& x) {
-  return f(x.root, x.root_created_at, x.depth);
-}
 
 /// The main row of an instance. Each turn writes the whole record, whose size
 /// does not grow with the history.
@@ -65,7 +55,8 @@ struct instance_record {
   /// the history or that the orchestrator is not registered. Empty if the
   /// instance is not held.
   std::string held;
-  tree_place place; ///< Since format 2.
+  tree_place place;                              ///< Since format 2.
+  child_starts children = child_starts::unknown; ///< Since format 3.
 
   bool operator==(const instance_record&) const = default;
 };
@@ -76,7 +67,7 @@ auto inspect(I& f, instance_record& x) {
            x.created_at, x.last_updated_at, x.ended_at, x.scheduled_at,
            x.parent, x.history_count, x.history_bytes, x.output_event,
            x.next_sequence, x.next_inbox, x.generation, x.turn_due, x.held,
-           x.place);
+           x.place, x.children);
 }
 
 /// Stored by number. Append new kinds; never renumber.
@@ -97,18 +88,43 @@ constexpr bool has_due_time(task_kind kind) {
 struct open_task {
   task_kind kind = task_kind::activity;
   std::string name; ///< The name of the activity, child orchestrator or event.
-  timestamp fire_at{}; ///< Set for timers and scheduled starts only.
-  instance_id child;   ///< Set for sub-orchestrations only.
+  /// Set for timers and scheduled starts only: the time that the history
+  /// states.
+  timestamp fire_at{};
+  instance_id child; ///< Set for sub-orchestrations only.
   /// The history event that scheduled the task and contains its input.
   event_index scheduled_event = 0;
   std::uint32_t attempt = 1; ///< Counted from 1.
+  /// When a timer with a delay is due. Since format 3; the epoch means that an
+  /// older program has created the timer, which is due when the elapsed time is
+  /// `fire_at`.
+  elapsed_time due{};
+  /// The timer has a time and no delay: it is due when the wall clock shows
+  /// `fire_at`. Since format 3.
+  bool absolute = false;
 
   bool operator==(const open_task&) const = default;
 };
 
+/// The scale on which a timer or a scheduled start is due.
+constexpr time_scale scale_of(const open_task& task) {
+  return task.absolute || task.kind == task_kind::scheduled_start
+           ? time_scale::wall
+           : time_scale::elapsed;
+}
+
+/// The time, on its scale, at which a timer or a scheduled start is due. The
+/// epoch for any other task.
+constexpr timestamp due_of(const open_task& task) {
+  return scale_of(task) == time_scale::elapsed && task.due != elapsed_time{}
+           ? timestamp(task.due.time_since_epoch())
+           : task.fire_at;
+}
+
 template <class I>
 auto inspect(I& f, open_task& x) {
-  return f(x.kind, x.name, x.fire_at, x.child, x.scheduled_event, x.attempt);
+  return f(x.kind, x.name, x.fire_at, x.child, x.scheduled_event, x.attempt,
+           x.due, x.absolute);
 }
 
 /// A message that is stored before a turn delivers it: an external event for
@@ -125,8 +141,8 @@ auto inspect(I& f, inbox_message& x) {
   return f(x.event);
 }
 
-/// The answer to a client's request, kept so that a repeat with the same
-/// request ID gets the same answer.
+/// The answer to a client's request, as programs before format 3 recorded it
+/// with the instance. Newer programs record answers as `request_row`.
 struct request_record {
   request_id id;
   errc code = errc::ok;
@@ -148,15 +164,16 @@ struct stored_instance {
   std::string custom_status = "null"; ///< JSON text.
   std::map<task_sequence, open_task> tasks;
   std::map<inbox_sequence, inbox_message> inbox;
-  /// The newest `requests_kept_max` answers, oldest first.
+  /// The answers that programs before format 3 have recorded, at most
+  /// `requests_kept_max`, oldest first. They take effect for
+  /// `request_key_time` after partition_meta::requests_since.
   std::vector<request_record> requests;
 
   bool operator==(const stored_instance&) const = default;
 };
 
-/// Maximum number of answers that are kept for each instance. A request that is
-/// repeated after at least this many other requests to the instance is carried
-/// out again.
+/// Maximum number of answers that programs before format 3 kept for each
+/// instance.
 inline constexpr std::size_t requests_kept_max = 128;
 
 // --- Messages from one partition to another ---------------------------------
@@ -192,7 +209,8 @@ struct child_rewind {
   bool operator==(const child_rewind&) const = default;
 };
 
-/// Terminates a child, because its parent was terminated.
+/// Terminates a child, because its parent was terminated. Reaches children
+/// whose place in the tree is not known; a `rule_notice` reaches the others.
 struct child_terminate {
   std::string reason;
   parent_link parent;
@@ -236,7 +254,7 @@ auto inspect(I& f, event_send& x) {
 /// The index of a type in this list is stored on disk as its tag. New types
 /// are appended; the order never changes.
 using outbox_body = std::variant<child_start, child_ended, child_rewind,
-                                 child_terminate, event_send>;
+                                 child_terminate, event_send, rule_notice>;
 
 /// A message to another partition, stored by the source until the destination
 /// has acknowledged it.
@@ -244,6 +262,8 @@ struct outbox_message {
   partition_id to{};
   /// Numbered from 1 without gaps, for each pair of source and destination.
   std::uint64_t sequence = 0;
+  /// The instance that the message concerns; empty in a rule_notice, which is
+  /// for the partition.
   instance_id to_instance;
   outbox_body body;
 
@@ -289,22 +309,36 @@ auto inspect(I& f, outbox_mark& x) {
 
 /// The incarnation of a partition and the state after its last turn.
 struct partition_meta {
-  /// 32 random hexadecimal digits, written when the hub is created.
+  /// 32 random hexadecimal digits, written when the hub is created, and anew
+  /// when the directory is adopted.
   std::string incarnation;
   owner_epoch epoch = 0;           ///< Epoch of the last turn.
   partition_sequence sequence = 0; ///< Sequence of the last turn.
-  timestamp now{};                 ///< Time of the last turn; never decreases.
+  timestamp now{};                 ///< Wall-clock time of the last turn.
+  /// The newest anchor of the partition's elapsed time. Since format 3; empty
+  /// if no turn had one.
+  std::optional<time_anchor> anchor;
+  /// From when on answers to requests are recorded as `request_row`. Since
+  /// format 3; empty if no program of this format has served the partition.
+  std::optional<elapsed_time> requests_since;
+  /// The partitions with which this incarnation has not agreed on the numbers
+  /// of messages yet; filled by an adoption. A turn with a mark of a partition
+  /// removes it. Since format 3.
+  std::vector<partition_id> unmatched;
+  partition_rules rules; ///< Since format 3.
 
   bool operator==(const partition_meta&) const = default;
 };
 
 template <class I>
 auto inspect(I& f, partition_meta& x) {
-  return f(x.incarnation, x.epoch, x.sequence, x.now);
+  return f(x.incarnation, x.epoch, x.sequence, x.now, x.anchor,
+           x.requests_since, x.unmatched, x.rules);
 }
 
 /// Identifies the hub that a data directory stores, and the node to which the
-/// directory belongs. It does not change after the creation of the hub.
+/// directory belongs. After the creation of the hub, only an adoption changes
+/// it.
 struct hub_identity {
   std::string hub_id; ///< 32 random hexadecimal digits.
   std::string name;   ///< The task hub's name, e.g. "perdura".
@@ -318,9 +352,14 @@ struct hub_identity {
   /// the index in `nodes` of its owner.
   std::vector<std::string> nodes;
   std::vector<std::uint32_t> owners;
-  /// 32 random hexadecimal digits. A directory that replaces a lost one of the
-  /// same node and hub has another ID, so that peers detect the loss.
+  /// 32 random hexadecimal digits, new at creation and at adoption. A directory
+  /// that replaces a lost one of the same node and hub has another ID, so that
+  /// peers detect the loss.
   std::string directory_id;
+  /// When the directory was adopted (`adopt_hub`); the epoch if it was not.
+  /// Peers accept the directory in place of one that was adopted earlier. Since
+  /// format 3.
+  timestamp adopted_at{};
 
   bool operator==(const hub_identity&) const = default;
 };
@@ -328,7 +367,7 @@ struct hub_identity {
 template <class I>
 auto inspect(I& f, hub_identity& x) {
   return f(x.hub_id, x.name, x.partition_count, x.lane_count, x.created_at,
-           x.node, x.nodes, x.owners, x.directory_id);
+           x.node, x.nodes, x.owners, x.directory_id, x.adopted_at);
 }
 
 } // namespace perdura::persistence

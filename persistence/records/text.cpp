@@ -99,10 +99,12 @@ void append_hex(std::string& text, unsigned char byte) {
 }
 
 std::string to_hex(std::string_view bytes) {
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const char byte : bytes)
-    append_hex(text, static_cast<unsigned char>(byte));
+  std::string text(2 * bytes.size(), '0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    text[2 * i] = hex_digit(byte >> 4U);
+    text[2 * i + 1] = hex_digit(byte);
+  }
   return text;
 }
 

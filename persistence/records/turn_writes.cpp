@@ -17,6 +17,18 @@ void erase_superseded(Items& items, const Removed& removed, Key key_of_removed,
                       const Items& put) {
   if (items.empty() || (removed.empty() && put.empty()))
     return;
+  // Most writes change few rows: comparing each pair then costs less than
+  // sorting the keys.
+  if (removed.size() + put.size() <= 8) {
+    std::erase_if(items, [&](const auto& x) {
+      return std::any_of(
+               removed.begin(), removed.end(),
+               [&](const auto& y) { return key_of_removed(y) == x.first; })
+             || std::any_of(put.begin(), put.end(),
+                            [&](const auto& y) { return y.first == x.first; });
+    });
+    return;
+  }
   std::vector<std::uint64_t> superseded;
   superseded.reserve(removed.size() + put.size());
   for (const auto& x : removed)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "persistence/records/records.hpp"
+#include "persistence/records/request_rows.hpp"
 
 #include <optional>
 #include <utility>
@@ -21,7 +22,7 @@ namespace perdura::persistence {
 struct task_closed {
   task_sequence sequence = 0;
   task_kind kind = task_kind::activity;
-  timestamp fire_at{}; ///< Set for timers and scheduled starts only.
+  timestamp fire_at{}; ///< The time at which it was due, as `due_of`.
 
   bool operator==(const task_closed&) const = default;
 };
@@ -57,7 +58,8 @@ struct instance_write {
   /// Inbox messages that were delivered, and that are therefore deleted.
   std::vector<inbox_sequence> inbox_removed;
   std::vector<std::pair<inbox_sequence, inbox_message>> inbox_put;
-  /// Answers that are kept, in case a request is repeated.
+  /// Answers that a program before format 3 has recorded. Newer programs use
+  /// turn_writes::requests.
   std::vector<request_record> requests;
 
   bool operator==(const instance_write&) const = default;
@@ -83,6 +85,11 @@ struct turn_writes {
   /// Messages up to that one are deleted from the outbox.
   std::vector<outbox_mark> outbox_acknowledged;
   std::vector<dedup_mark> marks; ///< Messages accepted from other partitions.
+  /// A new anchor of the partition's elapsed time. Since format 3.
+  std::optional<time_anchor> anchor;
+  /// Answers to requests, and their deletion. Since format 3.
+  std::optional<request_changes> requests;
+  std::vector<rule_change> rules; ///< Applied in order. Since format 3.
 
   bool operator==(const turn_writes&) const = default;
 };
@@ -90,7 +97,7 @@ struct turn_writes {
 template <class I>
 auto inspect(I& f, turn_writes& x) {
   return f(x.partition, x.epoch, x.sequence, x.now, x.instances, x.outbox,
-           x.outbox_acknowledged, x.marks);
+           x.outbox_acknowledged, x.marks, x.anchor, x.requests, x.rules);
 }
 
 // All functions below are pure and thread-safe.

@@ -1,21 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Detects that a data directory is full before LMDB fails to write.
+/// Detects that a data directory is full before a write to it fails.
 #pragma once
+
+#include "persistence/stores/row_store.hpp"
+#include <perdura/persistence/stores/storage_space.hpp>
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <vector>
 
 namespace perdura::persistence {
 
-/// Keeps a preallocated file, the reserve, in the data directory. When the
-/// free space of the disk is less than the reserve's size, the guard truncates
-/// the file and reports the storage as full, so that new work is refused. The
-/// space freed in this way is left for results, completions, terminate and
-/// purge. When twice the reserve's size is free again, the guard allocates
-/// the reserve again. The storage counts as full for as long as the reserve
-/// is not allocated.
+/// A measurement of a file system, in bytes.
+struct disk_space {
+  std::uint64_t available = 0; ///< For a process without privileges.
+  std::uint64_t size = 0;
+};
+
+/// The facts that decide whether new work is refused. All sizes are in bytes.
+struct space_facts {
+  std::vector<file_space> stores;
+  /// Durable turns that the views have not written yet.
+  std::uint64_t pending = 0;
+  disk_space disk;
+  std::uint64_t held = 0;        ///< Now taken by the reserve.
+  std::uint64_t reserve_max = 0; ///< Size of a complete reserve.
+  bool was_full = false;         ///< The last decision was that it is full.
+};
+
+struct space_decision {
+  bool is_full = false;
+  std::uint64_t hold = 0; ///< New size of the reserve; `held` if unchanged.
+  /// storage_space::headroom.
+  std::uint64_t headroom = static_cast<std::uint64_t>(-1);
+};
+
+/// Decides whether the disk counts as full, and how large the reserve is to be.
+///
+/// Each store needs its share of the space that is kept for results,
+/// completions and purges, and the stores of the views need what the pending
+/// turns will take. Free pages in a store's own file count for it; the rest
+/// must be free on the disk. The disk becomes full when less than
+/// `reserve_max` is there beside the reserve, and the reserve is then released.
+/// It is no longer full when twice `reserve_max` is there. With a single
+/// threshold, the state would alternate while the free space is near it.
+space_decision decide_space(const space_facts& facts);
+
+/// The size of a complete reserve: `wanted`, but at most a sixteenth of the
+/// disk; the sixteenth counts as at least 8 MiB.
+std::uint64_t reserve_size(std::uint64_t wanted, std::uint64_t disk_size);
+
+/// Keeps a preallocated file, the reserve, in the data directory, and releases
+/// its space when the disk is full. New work is then refused, and the space is
+/// left for results, completions, terminate and purge. See `decide_space`.
 ///
 /// Thread-safe.
 class disk_guard {
@@ -23,35 +62,38 @@ public:
   struct limits {
     /// Bytes that the stores may use; 0 means no limit.
     std::uint64_t storage_bytes_max = 0;
-    /// Size of the reserve; 0 means no reserve, and the free space of the
-    /// disk is not checked.
-    std::uint64_t reserve_bytes = 0;
+    /// Wanted size of the reserve; see `reserve_size`. 0 means no reserve, and
+    /// the free space of the disk is not checked.
+    std::uint64_t reserve_bytes = 64ULL << 20U;
   };
 
-  /// `used` returns the bytes that the stores use. `free` returns the bytes
-  /// that are free on the disk; if `free` is an empty function, the guard
-  /// queries the file system of `directory`. Only tests pass `free`. `measure`
-  /// calls both functions on the thread of its caller.
+  /// `disk` measures the file system; if it is an empty function, the guard
+  /// queries the file system of `directory`. Only tests pass `disk`.
   disk_guard(std::filesystem::path directory, limits settings,
-             std::function<std::uint64_t()> used,
-             std::function<std::uint64_t()> free = {});
+             std::function<disk_space()> disk = {});
 
-  /// Measures again, and allocates or releases the reserve if necessary.
-  /// @return True if the storage is full.
-  bool measure();
+  /// Measures again, and changes the reserve if necessary. Calls `disk` on the
+  /// thread of its caller. `pending` is that of `space_facts`.
+  storage_space measure(const std::vector<file_space>& stores,
+                        std::uint64_t pending);
+
+  /// Releases the reserve for a write that finds no space. The storage counts
+  /// as full until a measurement decides otherwise.
+  /// @return True if space was released.
+  bool release_for_write();
 
 private:
   // The caller of these functions holds `mutex_`.
-  bool reserve();
-  void release();
+  void hold(std::uint64_t bytes);
+  void report(const storage_space& now);
 
   const std::filesystem::path file_; ///< Path of the reserve.
   const limits limits_;
-  std::function<std::uint64_t()> used_;
-  std::function<std::uint64_t()> free_;
+  std::function<disk_space()> disk_;
   std::mutex mutex_; // Guards the members below.
-  bool reserved_ = false;
-  bool full_ = false; ///< Result of the last measurement.
+  std::uint64_t held_ = 0;
+  bool is_disk_full_ = false;
+  full_cause reported_ = full_cause::none; ///< In the log.
 };
 
 } // namespace perdura::persistence

@@ -3,14 +3,18 @@
 
 #include "persistence/process/logging.hpp"
 #include "persistence/process/sync_watch.hpp"
-#include "persistence/stores/lmdb_page_walk.hpp"
+#include "persistence/stores/lmdb_failure.hpp"
+#include "persistence/stores/lmdb_opening.hpp"
+#include <perdura/persistence/stores/storage_space.hpp>
 
 #include <lmdb.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <mutex>
-#include <set>
+#include <limits>
 
 namespace perdura::persistence {
 
@@ -20,60 +24,17 @@ namespace {
 // a slot of 64 bytes in the lock file.
 constexpr unsigned readers_max = 1022;
 
+// The handle of a table that a file of an older format does not have.
+constexpr unsigned missing_table = static_cast<unsigned>(-1);
+// Size of the lock file: a head, and the slots.
+constexpr std::size_t lock_file_bytes = std::size_t{64} * (readers_max + 2);
+
 // `perdura check` reads beside a running node. If it is killed, its read
 // transaction would keep pages from being reused, until the node's next start.
 // Every so many write transactions, the slots of dead processes are freed.
 constexpr std::uint64_t writes_per_reader_check = 256;
 
-// A sound file may end up to this many pages before the last page in use,
-// because LMDB does not write pages that were allocated and freed within one
-// transaction. Before the file is mapped, it is extended to this many pages
-// after the last page in use. If a damaged size makes LMDB read these pages, it
-// reads zeros and does not access memory beyond the end of the file.
-constexpr std::uint64_t loose_pages_max = 64;
-
-// Sizes, byte offsets and values of the fields in the head of a page.
-constexpr std::size_t page_head_size = 16;
-constexpr std::size_t page_flags_at = 10;
-constexpr std::size_t page_count_at = 12; // Only in overflow pages.
-constexpr std::uint16_t overflow_flag = 0x04;
-
-/// Reads a number in the byte order of the machine, as LMDB stores it.
-template <class T>
-T read_at(const char* bytes, std::size_t offset) {
-  T value{};
-  std::memcpy(&value, bytes + offset, sizeof(T));
-  return value;
-}
-
-/// Throws the storage_exception for an error code of LMDB. `doing` names the
-/// operation that failed.
-[[noreturn]] void fail(const std::filesystem::path& directory, int code,
-                       const char* doing) {
-  const std::string place = "the store in " + directory.string();
-  switch (code) {
-  case MDB_CORRUPTED:
-  case MDB_PAGE_NOTFOUND:
-  case MDB_PANIC:
-  case MDB_INVALID:
-  case MDB_CURSOR_FULL:
-  case MDB_BAD_TXN:
-  case MDB_INCOMPATIBLE:
-    throw storage_exception(
-      {errc::storage_damaged,
-       place + " is damaged (" + doing + ": " + mdb_strerror(code)
-         + "); stop the node, keep a copy of the data directory, run "
-           "`perdura check`, and restore it from a backup"});
-  case MDB_VERSION_MISMATCH:
-    throw storage_exception(
-      {errc::storage_format,
-       place + " was written by another version of LMDB"});
-  default:
-    throw storage_exception(
-      {errc::storage_failed,
-       place + " cannot be used (" + doing + ": " + mdb_strerror(code) + ")"});
-  }
-}
+constexpr std::size_t page_head_size = 16; // In bytes.
 
 // LMDB calls this function if an assertion about its page structure fails. The
 // exception passes through LMDB's C functions. That is safe, because they own
@@ -95,81 +56,6 @@ std::string_view to_view(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
 
-/// The environments that this process has open, by process ID and canonical
-/// path: a child process has its parent's list, but not its locks. LMDB does
-/// not detect that one process opens an environment twice, and closing one of
-/// the two would release the file locks of both.
-class open_registry {
-public:
-  static open_registry& instance() {
-    static open_registry registry;
-    return registry;
-  }
-
-  /// Adds an environment. Returns false if it is registered already.
-  bool enter(const std::string& name) {
-    std::lock_guard lock(mutex_);
-    return names_.insert(name).second;
-  }
-
-  void leave(const std::string& name) {
-    std::lock_guard lock(mutex_);
-    names_.erase(name);
-  }
-
-private:
-  std::mutex mutex_;
-  std::set<std::string> names_;
-};
-
-/// True if `bytes` lie within one page or one sequence of overflow pages. A
-/// damaged size or offset in a page could point beyond the mapped file, and
-/// reading there would end the process.
-bool lies_within_page(std::string_view bytes, std::size_t page_size) {
-  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-  const std::uintptr_t offset = address % page_size;
-  if (offset + bytes.size() <= page_size)
-    return true;
-  const char* page = bytes.data() - offset;
-  return offset == page_head_size
-         && read_at<std::uint16_t>(page, page_flags_at) == overflow_flag
-         && bytes.size() + page_head_size
-              <= std::size_t{read_at<std::uint32_t>(page, page_count_at)}
-                   * page_size;
-}
-
-/// Extends the file as described at `loose_pages_max`.
-void extend_file(const lmdb_file& file) {
-  const lmdb_meta& meta = file.newest();
-  const std::uint64_t length
-    = (meta.last_page + 1 + loose_pages_max) * meta.page_size;
-  if (file.size() < length
-      && ::truncate(file.path().c_str(), static_cast<off_t>(length)) != 0)
-    log(log_channel::persistence, log_level::warning,
-        "the file " + file.path().string() + " could not be extended");
-}
-
-/// Opens a data file for the checks before LMDB maps it.
-result<std::unique_ptr<lmdb_file>>
-open_checked(const std::filesystem::path& path) {
-  auto file = lmdb_file::open(path);
-  if (!file)
-    return file;
-  const lmdb_meta& meta = (*file)->newest();
-  const std::uint64_t pages = (*file)->size() / meta.page_size;
-  if (pages + loose_pages_max < meta.last_page + 1)
-    return (*file)->damaged("it has " + std::to_string(pages)
-                            + " pages and should have "
-                            + std::to_string(meta.last_page + 1));
-  const auto walked = walk_lmdb_pages(
-    **file, meta,
-    meta.last_page < lmdb_pages_read_at_open_max ? lmdb_walk_depth::pages
-                                                 : lmdb_walk_depth::branches);
-  if (!walked.defects.empty())
-    return (*file)->damaged(walked.defects.front());
-  return file;
-}
-
 } // namespace
 
 // --- The environment ---------------------------------------------------------
@@ -178,15 +64,20 @@ lmdb_env::lmdb_env(const options& settings) : directory_(settings.directory) {
   const auto file = directory_ / "data.mdb";
   std::unique_ptr<lmdb_file> checked;
   if (!settings.create && !settings.read_only) {
-    auto sound = open_checked(file);
+    std::vector<std::string> misordered;
+    auto sound = open_checked_file(file, &misordered);
     if (!sound)
       throw storage_exception(sound.error());
     checked = std::move(*sound);
+    for (unsigned i = 0; i < settings.tables.size(); ++i)
+      if (std::find(misordered.begin(), misordered.end(), settings.tables[i])
+          != misordered.end())
+        misordered_.push_back(i);
   }
   std::error_code ignored;
   registered_ = std::to_string(::getpid()) + ' '
                 + std::filesystem::canonical(directory_, ignored).string();
-  if (!open_registry::instance().enter(registered_))
+  if (!enter_open_environments(registered_))
     throw storage_exception(
       {errc::storage_in_use, "the store in " + directory_.string()
                                + " is open in this process already"});
@@ -202,30 +93,38 @@ lmdb_env::lmdb_env(const options& settings) : directory_(settings.directory) {
   } catch (...) {
     if (env_)
       mdb_env_close(env_);
-    open_registry::instance().leave(registered_);
+    leave_open_environments(registered_);
     throw;
   }
 }
 
 lmdb_env::~lmdb_env() {
   mdb_env_close(env_);
-  open_registry::instance().leave(registered_);
+  leave_open_environments(registered_);
 }
 
 void lmdb_env::open(const options& settings) {
   if (const int rc = mdb_env_create(&env_))
-    fail(directory_, rc, "creating the environment");
+    fail_lmdb(directory_, rc, "creating the environment");
   mdb_env_set_assert(env_, on_assert);
   mdb_env_set_maxreaders(env_, readers_max);
   mdb_env_set_maxdbs(env_, static_cast<unsigned>(settings.tables.size()) + 1);
   if (const int rc = mdb_env_set_mapsize(env_, settings.map_bytes))
-    fail(directory_, rc, "setting the size of the memory map");
+    fail_lmdb(directory_, rc, "setting the size of the memory map");
   // The durability rule forbids MDB_NOSYNC, MDB_NOMETASYNC and MDB_WRITEMAP.
   const unsigned flags = MDB_NOTLS
                          | (settings.read_only ? unsigned{MDB_RDONLY} : 0U)
                          | (settings.unlocked ? unsigned{MDB_NOLOCK} : 0U);
+  if (!settings.read_only && !settings.unlocked) {
+    const auto lock_file = directory_ / "lock.mdb";
+    const auto allocate
+      = [&] { return allocate_mapped_file(lock_file, lock_file_bytes); };
+    if (!allocate()
+        && !(settings.release_space && settings.release_space() && allocate()))
+      throw no_space(directory_, lock_file_bytes);
+  }
   if (const int rc = mdb_env_open(env_, directory_.c_str(), flags, 0600))
-    fail(directory_, rc, "opening the environment");
+    fail_lmdb(directory_, rc, "opening the environment");
   if (settings.read_only) {
     MDB_stat sizes{};
     mdb_env_stat(env_, &sizes);
@@ -244,13 +143,16 @@ void lmdb_env::open(const options& settings) {
   MDB_stat stat{};
   mdb_env_stat(env_, &stat);
   page_size_ = stat.ms_psize;
+  mdb_filehandle_t file{};
+  if (mdb_env_get_fd(env_, &file) == 0)
+    growth_.emplace(file, settings.release_space);
 }
 
 /// Calls `settings.inspect` within a read transaction.
 void lmdb_env::inspect(const options& settings) {
   MDB_txn* txn = nullptr;
   if (const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn))
-    fail(directory_, rc, "beginning a transaction");
+    fail_lmdb(directory_, rc, "beginning a transaction");
   try {
     settings.inspect(mdb_txn_id(txn));
   } catch (...) {
@@ -262,15 +164,21 @@ void lmdb_env::inspect(const options& settings) {
 
 void lmdb_env::open_tables(const options& settings) {
   MDB_txn* txn = nullptr;
-  const unsigned read_only = settings.create ? 0 : MDB_RDONLY;
+  const unsigned read_only
+    = settings.create || settings.adds_tables ? 0 : MDB_RDONLY;
   if (const int rc = mdb_txn_begin(env_, nullptr, read_only, &txn))
-    fail(directory_, rc, "beginning a transaction");
-  const auto open_one = [&](const char* name) {
+    fail_lmdb(directory_, rc, "beginning a transaction");
+  const auto open_one = [&](const char* name, bool is_required) {
     MDB_dbi dbi = 0;
     unsigned flags = 0;
-    int rc
-      = mdb_dbi_open(txn, name, name && settings.create ? MDB_CREATE : 0, &dbi);
-    // Every hub has all tables, so a missing table is damage.
+    const bool creates
+      = settings.create || (settings.adds_tables && !is_required);
+    int rc = mdb_dbi_open(txn, name, name && creates ? MDB_CREATE : 0, &dbi);
+    if (rc == MDB_NOTFOUND && settings.read_only && !is_required) {
+      tables_.push_back(missing_table);
+      return;
+    }
+    // Every hub of this format has all tables, so a missing table is damage.
     if (rc == MDB_NOTFOUND)
       rc = MDB_CORRUPTED;
     if (rc == 0)
@@ -281,18 +189,23 @@ void lmdb_env::open_tables(const options& settings) {
       rc = MDB_CORRUPTED;
     if (rc != 0) {
       mdb_txn_abort(txn);
-      fail(directory_, rc, "opening a table");
+      fail_lmdb(directory_, rc, "opening a table");
     }
     tables_.push_back(dbi);
   };
   if (settings.tables.empty())
-    open_one(nullptr);
-  for (const std::string& name : settings.tables)
-    open_one(name.c_str());
+    open_one(nullptr, true);
+  for (std::size_t i = 0; i < settings.tables.size(); ++i)
+    open_one(settings.tables[i].c_str(), i < settings.tables_required);
   // A read transaction is committed too: only then do the table handles stay
   // open after it.
   if (const int rc = mdb_txn_commit(txn))
-    fail(directory_, rc, "opening the tables");
+    fail_lmdb(directory_, rc, "opening the tables");
+}
+
+bool lmdb_env::has_all_tables() const {
+  return std::find(tables_.begin(), tables_.end(), missing_table)
+         == tables_.end();
 }
 
 void lmdb_env::release_dead_readers() const {
@@ -303,19 +216,15 @@ void lmdb_env::release_dead_readers() const {
   }
 }
 
-std::uint64_t lmdb_env::bytes_used() const {
-  MDB_txn* txn = nullptr;
-  if (const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn))
-    fail(directory_, rc, "beginning a transaction");
-  std::uint64_t pages = 0;
-  for (unsigned dbi : tables_) {
-    MDB_stat stat{};
-    if (mdb_stat(txn, dbi, &stat) == 0)
-      pages
-        += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-  }
-  mdb_txn_abort(txn);
-  return pages * page_size_;
+void lmdb_env::copy_compacted(const std::filesystem::path& directory) const {
+  const int rc = mdb_env_copy2(env_, directory.c_str(), MDB_CP_COMPACT);
+  if (rc == ENOSPC || rc == EDQUOT)
+    throw storage_exception(
+      {errc::storage_full, "the disk has no space for a compacted copy of "
+                             + directory_.string()
+                             + "; free space on the disk"});
+  if (rc != 0)
+    fail_lmdb(directory_, rc, "copying");
 }
 
 // --- Transactions ------------------------------------------------------------
@@ -326,7 +235,7 @@ lmdb_transaction::lmdb_transaction(const lmdb_env& env, mode m)
   if (m == mode::write)
     env_.release_dead_readers();
   if (const int rc = mdb_txn_begin(env_.env_, nullptr, flags, &txn_))
-    fail(env_.directory_, rc, "beginning a transaction");
+    fail_lmdb(env_.directory_, rc, "beginning a transaction");
 }
 
 lmdb_transaction::~lmdb_transaction() {
@@ -336,71 +245,112 @@ lmdb_transaction::~lmdb_transaction() {
 
 std::optional<std::string_view>
 lmdb_transaction::get(unsigned table_number, std::string_view key) const {
+  if (env_.tables_[table_number] == missing_table)
+    return {};
   MDB_val k = to_val(key);
   MDB_val v{};
   const int rc = mdb_get(txn_, env_.tables_[table_number], &k, &v);
   if (rc == MDB_NOTFOUND)
     return {};
   if (rc != 0)
-    fail(env_.directory_, rc, "reading");
+    fail_lmdb(env_.directory_, rc, "reading");
   // In a write transaction, changed pages lie outside the map, so their
   // addresses cannot be checked in this way.
   if (mode_ == mode::read && !lies_within_page(to_view(v), env_.page_size_))
-    fail(env_.directory_, MDB_CORRUPTED, "reading");
+    fail_lmdb(env_.directory_, MDB_CORRUPTED, "reading");
   return to_view(v);
 }
 
 void lmdb_transaction::put(unsigned table_number, std::string_view key,
                            std::string_view value) {
+  count_write(key.size(), value.size());
   MDB_val k = to_val(key);
   MDB_val v = to_val(value);
   if (const int rc = mdb_put(txn_, env_.tables_[table_number], &k, &v, 0))
-    fail(env_.directory_, rc, "writing");
+    fail_lmdb(env_.directory_, rc, "writing");
 }
 
 void lmdb_transaction::append(unsigned table_number, std::string_view key,
                               std::string_view value) {
+  count_write(key.size(), value.size());
   MDB_val k = to_val(key);
   MDB_val v = to_val(value);
   if (const int rc
       = mdb_put(txn_, env_.tables_[table_number], &k, &v, MDB_APPEND))
-    fail(env_.directory_, rc, "appending");
+    fail_lmdb(env_.directory_, rc, "appending");
 }
 
 void lmdb_transaction::erase(unsigned table_number, std::string_view key) {
+  count_write(key.size(), 0);
   MDB_val k = to_val(key);
   const int rc = mdb_del(txn_, env_.tables_[table_number], &k, nullptr);
   if (rc != 0 && rc != MDB_NOTFOUND)
-    fail(env_.directory_, rc, "erasing");
+    fail_lmdb(env_.directory_, rc, "erasing");
+}
+
+/// Counts a row. A page has at least two rows, so a value of more than half a
+/// page gets pages of its own.
+void lmdb_transaction::count_write(std::size_t key_size,
+                                   std::size_t value_size) {
+  constexpr std::size_t row_head_size = 16; // with its entry in the page
+  ++writes_;
+  const std::size_t size = key_size + value_size + row_head_size;
+  if (size < env_.page_size_ / 2 - page_head_size) {
+    small_bytes_ += size;
+    return;
+  }
+  const std::uint64_t pages
+    = (value_size + page_head_size) / env_.page_size_ + 1;
+  large_pages_ += pages;
+  largest_ = std::max(largest_, pages);
 }
 
 // LMDB frees the transaction even if the commit fails, so it must not be
 // aborted afterwards.
 void lmdb_transaction::commit() {
   const sync_watch::running watched(sync_watch::of_process());
+  // Each row changes a leaf page, and every eighth of them a branch page. A
+  // page that is divided is half full.
+  if (writes_ > 0)
+    env_.prepare_growth(
+      txn_, {writes_ + writes_ / 8,
+             2 * small_bytes_ / env_.page_size_ + large_pages_, largest_});
+  const std::size_t txnid = mdb_txn_id(txn_);
   const int rc = mdb_txn_commit(txn_);
   txn_ = nullptr;
-  if (rc != 0)
-    throw storage_exception({errc::storage_failed, "the store in "
-                                                     + env_.directory_.string()
-                                                     + " could not be synced ("
-                                                     + mdb_strerror(rc) + ")"});
+  if (rc == 0)
+    return;
+  mdb_filehandle_t file{};
+  const bool is_restored
+    = mode_ == mode::read
+      || (mdb_env_get_fd(env_.env_, &file) == 0
+          && restore_lmdb_meta(file, env_.page_size_, txnid));
+  throw storage_exception(
+    {errc::storage_failed,
+     "the store in " + env_.directory_.string() + " could not be synced ("
+       + mdb_strerror(rc) + ")"
+       + (is_restored ? "" : ", and its meta page could not be restored")});
 }
 
 // --- Cursors -----------------------------------------------------------------
 
 lmdb_cursor::lmdb_cursor(const lmdb_transaction& txn, unsigned table_number)
   : txn_(txn) {
+  if (txn.env_.tables_[table_number] == missing_table)
+    return; // `move` finds no row
   if (const int rc
       = mdb_cursor_open(txn.txn_, txn.env_.tables_[table_number], &cursor_))
-    fail(txn.env_.directory_, rc, "moving a cursor");
+    fail_lmdb(txn.env_.directory_, rc, "moving a cursor");
 }
 
 lmdb_cursor::~lmdb_cursor() {
-  mdb_cursor_close(cursor_);
+  if (cursor_ != nullptr)
+    mdb_cursor_close(cursor_);
 }
 
 bool lmdb_cursor::move(int operation, std::string_view key) {
+  if (cursor_ == nullptr)
+    return false;
   MDB_val k = to_val(key);
   MDB_val v{};
   const int rc
@@ -408,7 +358,7 @@ bool lmdb_cursor::move(int operation, std::string_view key) {
   if (rc == MDB_NOTFOUND)
     return false;
   if (rc != 0)
-    fail(txn_.env_.directory_, rc, "moving a cursor");
+    fail_lmdb(txn_.env_.directory_, rc, "moving a cursor");
   key_ = to_view(k);
   value_ = to_view(v);
   // As in `lmdb_transaction::get`, addresses can be checked only in a read
@@ -418,7 +368,7 @@ bool lmdb_cursor::move(int operation, std::string_view key) {
       || (txn_.mode_ == lmdb_transaction::mode::read
           && (!lies_within_page(key_, page_size)
               || !lies_within_page(value_, page_size))))
-    fail(txn_.env_.directory_, MDB_CORRUPTED, "moving a cursor");
+    fail_lmdb(txn_.env_.directory_, MDB_CORRUPTED, "moving a cursor");
   return true;
 }
 
@@ -445,6 +395,15 @@ bool lmdb_cursor::last() {
 
 bool lmdb_cursor::next() {
   return move(MDB_NEXT);
+}
+
+void lmdb_cursor::erase() {
+  if (const int rc = mdb_cursor_del(cursor_, 0))
+    fail_lmdb(txn_.env_.directory_, rc, "erasing");
+}
+
+bool lmdb_cursor::previous() {
+  return move(MDB_PREV);
 }
 
 } // namespace perdura::persistence

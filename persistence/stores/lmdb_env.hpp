@@ -4,6 +4,7 @@
 /// functions report errors of LMDB as `storage_exception`.
 #pragma once
 
+#include "persistence/stores/file_growth.hpp"
 #include "persistence/stores/row_store.hpp"
 
 #include <atomic>
@@ -38,6 +39,11 @@ public:
     /// If true, the data file and the tables are created if they do not exist.
     /// If false, a missing file or table is an error.
     bool create = false;
+    /// The tables from this number on may be missing in a file of an older
+    /// format. If `adds_tables` is set, they are created; if `read_only` is
+    /// set, they are read as empty tables.
+    std::size_t tables_required = static_cast<std::size_t>(-1);
+    bool adds_tables = false;
     /// If true, nothing is written or checked, and the file is not extended.
     /// The caller checks the pages in `inspect`.
     bool read_only = false;
@@ -46,7 +52,11 @@ public:
     bool unlocked = false;
     /// Called before the tables are opened, within a read transaction whose
     /// number it gets. If it throws, the environment is not opened.
-    std::function<void(std::uint64_t txnid)> inspect;
+    std::function<void(std::uint64_t txnid)> inspect = {};
+    /// Called if the disk has no space for a commit or for the lock file.
+    /// Returns true if it has released some; the attempt is then repeated. May
+    /// be empty.
+    std::function<bool()> release_space = {};
   };
 
   /// Opens the environment with LMDB's default sync flags, so that a commit
@@ -61,6 +71,8 @@ public:
   ///                            is too short, or a table is missing.
   ///                            errc::storage_format if another LMDB version
   ///                            wrote the file.
+  ///                            errc::storage_full if the disk has no space
+  ///                            for the lock file.
   ///                            errc::storage_failed for other errors.
   explicit lmdb_env(const options& settings);
   ~lmdb_env();
@@ -68,14 +80,46 @@ public:
   lmdb_env(const lmdb_env&) = delete;
   lmdb_env& operator=(const lmdb_env&) = delete;
 
+  /// False if a table is missing; see `options::tables_required`.
+  bool has_all_tables() const;
+
+  /// The tables with keys that were not in order when the environment was
+  /// opened; see lmdb_walk_result::misordered.
+  const std::vector<unsigned>& misordered() const {
+    return misordered_;
+  }
+
   /// Bytes in the pages of all tables. Free pages do not count.
   std::uint64_t bytes_used() const;
+
+  /// The space of the data file. `takes_pending` is false.
+  file_space space() const;
+
+  /// Copies the tables without the free pages into a new environment in
+  /// `directory`, which must exist and be empty. The copy is not synced.
+  /// @throws storage_exception  errc::storage_full or errc::storage_failed.
+  void copy_compacted(const std::filesystem::path& directory) const;
 
 private:
   friend class lmdb_transaction;
   friend class lmdb_cursor;
 
+  /// Upper limit of the pages that a write transaction takes from the file.
+  struct page_demand {
+    std::uint64_t changed = 0;  ///< Copies of pages that exist.
+    std::uint64_t added = 0;    ///< Further pages.
+    std::uint64_t adjacent = 0; ///< Pages of the largest value.
+  };
+
+  /// Pages that a write transaction may use again.
+  struct free_pages {
+    std::uint64_t count = 0;
+    std::uint64_t adjacent = 0; ///< The longest sequence of them.
+  };
+
   void open(const options& settings);
+  void prepare_growth(MDB_txn* txn, page_demand demand) const;
+  free_pages reusable_pages() const;
   void inspect(const options& settings);
   void release_dead_readers() const;
   void open_tables(const options& settings);
@@ -84,8 +128,11 @@ private:
   std::string registered_; ///< Name under which this object is registered.
   MDB_env* env_ = nullptr;
   std::size_t page_size_ = 4096;
-  std::vector<unsigned> tables_; ///< LMDB's handles, by table number.
+  std::vector<unsigned> misordered_; ///< Table numbers.
+  std::vector<unsigned> tables_;     ///< LMDB's handles, by table number.
   mutable std::atomic<std::uint64_t> writes_{0}; ///< Write transactions.
+  /// Used within write transactions only. Empty if the file is read only.
+  mutable std::optional<file_growth> growth_;
 };
 
 class lmdb_cursor;
@@ -120,16 +167,28 @@ public:
   void erase(unsigned table_number, std::string_view key);
 
   /// Commits and syncs; returns when all changes are durable.
-  /// @throws storage_exception  errc::storage_failed. The caller must end the
-  ///                            process: a failed sync cannot be repeated.
+  /// @throws storage_exception  errc::storage_full if the disk has no space.
+  ///                            Nothing was written; a new transaction may be
+  ///                            tried later.
+  ///                            errc::storage_failed otherwise. The caller must
+  ///                            end the process: a failed sync cannot be
+  ///                            repeated.
   void commit();
 
 private:
   friend class lmdb_cursor;
 
+  void count_write(std::size_t key_size, std::size_t value_size);
+
   const lmdb_env& env_;
   const mode mode_;
   MDB_txn* txn_ = nullptr;
+
+  // The writes so far; see `lmdb_env::prepare_growth`.
+  std::uint64_t writes_ = 0;      ///< Calls of put, append and erase.
+  std::uint64_t small_bytes_ = 0; ///< Rows that share pages.
+  std::uint64_t large_pages_ = 0; ///< Pages of values that have their own.
+  std::uint64_t largest_ = 0;     ///< Pages of the largest of them.
 };
 
 /// A cursor over one table. It must not outlive its transaction.
@@ -146,6 +205,11 @@ public:
   bool first();
   bool last();
   bool next() override;
+  bool previous() override;
+
+  /// Removes the current row; in a write transaction. `next` then moves to the
+  /// row after it.
+  void erase();
 
   std::string_view key() const override {
     return key_;

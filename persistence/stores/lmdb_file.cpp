@@ -43,6 +43,10 @@ constexpr std::size_t last_page_at = 136;
 constexpr std::size_t txnid_at = 144;
 constexpr std::size_t meta_end = 152;
 constexpr std::uint32_t meta_magic = 0xBEEFC0DE;
+
+// Beside a node that commits, the meta pages are read at most so many times
+// more.
+constexpr int meta_reads_max = 1'000;
 constexpr std::uint32_t lmdb_version = 1;
 constexpr std::uint16_t free_tree_flags = 0x08; // Keys are integers.
 
@@ -279,8 +283,32 @@ std::uint32_t lmdb_file::version_of_both() const {
                                                                  : lmdb_version;
 }
 
-/// LMDB writes its two meta pages alternately: transaction n writes page n mod
-/// 2. Their numbers therefore differ by one; both are 0 in a new file.
+/// Reads both meta pages. LMDB writes them alternately: transaction n writes
+/// page n mod 2. Their numbers therefore differ by one; both are 0 in a new
+/// file.
+result<void> lmdb_file::read_both_metas() {
+  const auto first = read_meta(0, 0);
+  if (!first)
+    return first.error();
+  const auto second = read_meta(1, first->page_size);
+  if (!second)
+    return second.error();
+  const bool is_second = second->txnid > first->txnid;
+  newest_ = is_second ? *second : *first;
+  older_ = is_second ? *first : *second;
+  const bool is_new = newest_.txnid == 0;
+  if (!is_new
+      && (first->txnid % 2 != 0 || second->txnid % 2 != 1
+          || newest_.txnid - older_.txnid != 1))
+    return damaged("the transaction numbers of its meta pages, "
+                   + std::to_string(first->txnid) + " and "
+                   + std::to_string(second->txnid) + ", are not consecutive");
+  return {};
+}
+
+/// A node that uses the file may commit between the reads of the two pages.
+/// Pages that do not fit together are therefore damaged only if the same is
+/// read twice.
 result<void> lmdb_file::read_metas() {
   if (const std::uint32_t version = version_of_both(); version != lmdb_version)
     return error{errc::storage_format,
@@ -288,25 +316,14 @@ result<void> lmdb_file::read_metas() {
                    + " was written by another version of LMDB (data format "
                    + std::to_string(version) + "; this program reads "
                    + std::to_string(lmdb_version) + ")"};
-  const auto first = read_meta(0, 0);
-  if (!first)
-    return first.error();
-  const auto second = read_meta(1, first->page_size);
-  if (!second)
-    return second.error();
-  const bool is_new = first->txnid == 0 && second->txnid == 0;
-  if (!is_new
-      && (first->txnid % 2 != 0 || second->txnid % 2 != 1
-          || std::max(first->txnid, second->txnid)
-                 - std::min(first->txnid, second->txnid)
-               != 1))
-    return damaged("the transaction numbers of its meta pages, "
-                   + std::to_string(first->txnid) + " and "
-                   + std::to_string(second->txnid) + ", are not consecutive");
-  const bool is_second = second->txnid > first->txnid;
-  newest_ = is_second ? *second : *first;
-  older_ = is_second ? *first : *second;
-  return {};
+  result<void> read = read_both_metas();
+  for (int again = 0; !read && again < meta_reads_max; ++again) {
+    const std::string before = read.error().message;
+    read = read_both_metas();
+    if (!read && read.error().message == before)
+      break;
+  }
+  return read;
 }
 
 /// Descends from the root to the leaf that contains `key` or, if `key` is
@@ -387,6 +404,47 @@ bool is_unused_lmdb_file(const std::filesystem::path& path,
   }
   ::close(fd);
   return is_unused;
+}
+
+// The next commit writes the same page, so the copy is the older state only
+// until then. Two metas of a new file have the number 0.
+bool restore_lmdb_meta(int file, std::uint64_t page_size, std::uint64_t txnid) {
+  const std::uint64_t durable = txnid - 1;
+  std::array<char, meta_end> head{};
+  if (::pread(file, head.data(), head.size(),
+              static_cast<off_t>(durable % 2 * page_size))
+      != static_cast<ssize_t>(head.size()))
+    return false;
+  const std::string_view bytes(head.data(), head.size());
+  if (number_in<std::uint32_t>(bytes, magic_at) != meta_magic
+      || number_in<std::uint64_t>(bytes, txnid_at) != durable)
+    return true;
+  const std::uint64_t number = txnid % 2;
+  const std::uint64_t before = durable == 0 ? 0 : durable - 1;
+  std::memcpy(head.data() + number_at, &number, sizeof number);
+  std::memcpy(head.data() + txnid_at, &before, sizeof before);
+  return ::pwrite(file, head.data(), head.size(),
+                  static_cast<off_t>(number * page_size))
+           == static_cast<ssize_t>(head.size())
+         && ::fdatasync(file) == 0;
+}
+
+bool lies_within_page(std::string_view bytes, std::size_t page_size) {
+  // Byte offsets and values of the fields in the head of a page.
+  constexpr std::size_t head_size = 16;
+  constexpr std::size_t flags_at = 10;
+  constexpr std::size_t count_at = 12; // Only in overflow pages.
+  constexpr std::uint16_t overflow_flag = 0x04;
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const std::uintptr_t offset = address % page_size;
+  if (offset + bytes.size() <= page_size)
+    return true;
+  const std::string_view page(bytes.data() - offset, head_size);
+  return offset == head_size
+         && number_in<std::uint16_t>(page, flags_at) == overflow_flag
+         && bytes.size() + head_size
+              <= std::size_t{number_in<std::uint32_t>(page, count_at)}
+                   * page_size;
 }
 
 } // namespace perdura::persistence

@@ -126,6 +126,7 @@ private:
 
   std::uint32_t version_of_both() const;
   result<void> read_metas();
+  result<void> read_both_metas();
   result<lmdb_meta> read_meta(std::uint64_t number,
                               std::uint64_t page_size) const;
   result<void> descend(const lmdb_tree& tree, const std::string_view* key,
@@ -142,5 +143,19 @@ private:
 /// belongs to a later transaction than `txnid_max`.
 bool is_unused_lmdb_file(const std::filesystem::path& path,
                          std::uint64_t txnid_max);
+
+/// Makes a data file usable after the commit of transaction `txnid` has failed
+/// in this process. LMDB then leaves a meta page that mixes two states. It gets
+/// the state of the transaction before, which is durable, with the number of
+/// the one before that. Does nothing if the other meta page does not have this
+/// state.
+/// @param file  A descriptor that may be written to.
+/// @return False if a write or the sync has failed.
+bool restore_lmdb_meta(int file, std::uint64_t page_size, std::uint64_t txnid);
+
+/// True if `bytes`, which LMDB has mapped, lie within one page or one sequence
+/// of overflow pages. A damaged size or offset in a page could point beyond the
+/// mapped file, and reading there would end the process.
+bool lies_within_page(std::string_view bytes, std::size_t page_size);
 
 } // namespace perdura::persistence

@@ -52,6 +52,7 @@ private:
     std::string name;
     bool reads_leaves = true;
     lmdb_tree counted{};
+    bool is_misordered = false; ///< See lmdb_walk_result::misordered.
   };
 
   /// The keys that a page may contain: at or after `from`, and before `to`.
@@ -86,7 +87,9 @@ private:
     return true;
   }
 
-  void walk(const lmdb_tree& tree, tree_kind kind, const std::string& name) {
+  /// `table_name` is the key of a named table in the main table.
+  void walk(const lmdb_tree& tree, tree_kind kind, const std::string& name,
+            std::string_view table_name = {}) {
     progress p{tree, kind, name,
                kind != tree_kind::table || depth_ != lmdb_walk_depth::branches};
     if (kind == tree_kind::main && depth_ == lmdb_walk_depth::branches
@@ -94,6 +97,8 @@ private:
       p.reads_leaves = false;
     if (tree.root != lmdb_no_page)
       visit(p, tree.root, 1, {});
+    if (p.is_misordered)
+      found_.misordered.push_back(std::string(table_name));
     const lmdb_tree& counted = p.counted;
     overflow_pages_stored_ += tree.overflow_pages;
     if (counted.branch_pages != tree.branch_pages
@@ -130,6 +135,13 @@ private:
     for (std::size_t i = is_leaf ? 0 : 1; i < rows.size() && checks_order; ++i)
       if (!is_in_order(p.kind, rows, i, range, is_leaf))
         return page_defect(number, "its keys are not in order");
+    if (is_leaf && !checks_order && is_misplaced(p.kind, rows, range))
+      return page_defect(
+        number, "several of its keys do not belong to it; a page above it is "
+                "damaged");
+    if (is_leaf && !checks_order && !p.is_misordered)
+      for (std::size_t i = 0; i < rows.size() && !p.is_misordered; ++i)
+        p.is_misordered = !is_in_order(p.kind, rows, i, range, true);
     if (is_leaf)
       return visit_rows(p, number, rows);
     std::vector<std::string> keys;
@@ -162,6 +174,20 @@ private:
       return false;
     return (range.from == nullptr || !is_less(kind, key, *range.from))
            && (range.to == nullptr || is_less(kind, key, *range.to));
+  }
+
+  /// True if more than one key of a leaf page lies outside of `range`, so that
+  /// the range is wrong. If it is only one, that key may be the damaged one,
+  /// which concerns one row.
+  static bool is_misplaced(tree_kind kind, const std::vector<lmdb_node>& rows,
+                           key_range range) {
+    const std::size_t n = rows.size();
+    return n > 1
+           && ((range.from != nullptr && is_less(kind, rows[0].key, *range.from)
+                && is_less(kind, rows[1].key, *range.from))
+               || (range.to != nullptr
+                   && !is_less(kind, rows[n - 1].key, *range.to)
+                   && !is_less(kind, rows[n - 2].key, *range.to)));
   }
 
   void visit_rows(progress& p, std::uint64_t number,
@@ -215,7 +241,7 @@ private:
     if (tree.flags != 0 || tree.depth > 32
         || (tree.root == lmdb_no_page) != (tree.depth == 0))
       return page_defect(number, "the root of " + name + " is not valid");
-    walk(tree, tree_kind::table, name);
+    walk(tree, tree_kind::table, name, row.key);
   }
 
   /// Marks the pages of one list: a count, then the numbers in falling order.

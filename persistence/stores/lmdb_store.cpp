@@ -65,6 +65,24 @@ public:
     txn_.erase(number_of_table(t), key);
   }
 
+  std::size_t correct_keys(table t, const key_correction& right_key) override {
+    // The rows are removed at the cursor: a search for a damaged key would miss
+    // them, and a row is put only when no damaged key is left.
+    std::vector<std::pair<std::string, std::string>> moved;
+    {
+      lmdb_cursor cursor(txn_, number_of_table(t));
+      for (bool more = cursor.first(); more; more = cursor.next())
+        if (auto key = right_key(cursor)) {
+          moved.emplace_back(std::move(*key), cursor.value());
+          cursor.erase();
+        }
+    }
+    for (const auto& [key, value] : moved)
+      if (!txn_.get(number_of_table(t), key))
+        txn_.put(number_of_table(t), key, value);
+    return moved.size();
+  }
+
   void commit() override {
     txn_.commit();
   }
@@ -88,17 +106,35 @@ journal_position position_of(const lmdb_cursor& cursor) {
 } // namespace
 
 lmdb_rows::lmdb_rows(const std::filesystem::path& directory, bool create,
-                     std::uint64_t map_bytes)
-  : env_({directory, map_bytes, lmdb_table_names(), create}) {}
+                     std::uint64_t map_bytes, space_release release)
+  : env_({.directory = directory,
+          .map_bytes = map_bytes,
+          .tables = lmdb_table_names(),
+          .create = create,
+          .release_space = std::move(release)}) {}
 
 lmdb_rows::lmdb_rows(const std::filesystem::path& directory,
                      lmdb_reading reading, std::uint64_t map_bytes)
   : env_({.directory = directory,
           .map_bytes = map_bytes,
           .tables = lmdb_table_names(),
+          .tables_required = table_count_oldest,
           .read_only = true,
           .unlocked = !reading.is_shared,
           .inspect = std::move(reading.inspect)}) {}
+
+std::unique_ptr<lmdb_rows>
+lmdb_rows::open_older(const std::filesystem::path& directory,
+                      std::uint64_t map_bytes, space_release release) {
+  lmdb_env::options settings;
+  settings.directory = directory;
+  settings.map_bytes = map_bytes;
+  settings.tables = lmdb_table_names();
+  settings.tables_required = table_count_oldest;
+  settings.adds_tables = true;
+  settings.release_space = std::move(release);
+  return std::unique_ptr<lmdb_rows>(new lmdb_rows(settings));
+}
 
 std::unique_ptr<row_reader> lmdb_rows::read() const {
   return std::make_unique<lmdb_reader>(env_);
@@ -108,13 +144,30 @@ std::unique_ptr<row_writer> lmdb_rows::write() {
   return std::make_unique<lmdb_writer>(env_);
 }
 
+std::vector<table> lmdb_rows::misordered() const {
+  std::vector<table> found;
+  for (const unsigned each : env_.misordered())
+    found.push_back(static_cast<table>(each));
+  return found;
+}
+
 std::uint64_t lmdb_rows::bytes_used() const {
   return env_.bytes_used();
 }
 
+file_space lmdb_rows::space() const {
+  file_space found = env_.space();
+  found.takes_pending = true;
+  return found;
+}
+
 lmdb_log::lmdb_log(const std::filesystem::path& directory, bool create,
-                   std::uint64_t map_bytes)
-  : env_({directory, map_bytes, {}, create}) {}
+                   std::uint64_t map_bytes, space_release release)
+  : env_({.directory = directory,
+          .map_bytes = map_bytes,
+          .tables = {},
+          .create = create,
+          .release_space = std::move(release)}) {}
 
 lmdb_log::lmdb_log(const std::filesystem::path& directory, lmdb_reading reading,
                    std::uint64_t map_bytes)
@@ -216,6 +269,10 @@ std::optional<record_log::record> lmdb_log::last() const {
 
 std::uint64_t lmdb_log::bytes_used() const {
   return env_.bytes_used();
+}
+
+file_space lmdb_log::space() const {
+  return env_.space();
 }
 
 } // namespace perdura::persistence

@@ -23,6 +23,10 @@ struct lmdb_map_sizes {
   std::uint64_t views = views_map_bytes;
 };
 
+/// Releases space on the disk for a store that finds none; see
+/// `lmdb_env::options::release_space`.
+using space_release = std::function<bool()>;
+
 /// Opens an environment for reading only: nothing in the directory is written,
 /// and nothing is checked except what `inspect` checks.
 struct lmdb_reading {
@@ -38,17 +42,39 @@ class lmdb_rows : public row_store {
 public:
   /// @throws storage_exception  As the constructor of `lmdb_env`.
   lmdb_rows(const std::filesystem::path& directory, bool create,
-            std::uint64_t map_bytes = views_map_bytes);
+            std::uint64_t map_bytes = views_map_bytes,
+            space_release release = {});
   lmdb_rows(const std::filesystem::path& directory, lmdb_reading reading,
             std::uint64_t map_bytes);
+
+  /// Opens a file of an older format and creates the tables that it lacks.
+  /// @throws storage_exception  As the constructor of `lmdb_env`.
+  static std::unique_ptr<lmdb_rows>
+  open_older(const std::filesystem::path& directory, std::uint64_t map_bytes,
+             space_release release);
+
+  /// False if a table is missing, as in a file of an older format that was
+  /// opened for reading.
+  bool has_all_tables() const {
+    return env_.has_all_tables();
+  }
 
   std::unique_ptr<row_reader> read() const override;
 
   /// Reads in this transaction see the rows as they were when it began.
   std::unique_ptr<row_writer> write() override;
+  std::vector<table> misordered() const override;
   std::uint64_t bytes_used() const override;
+  file_space space() const override;
+
+  /// See `lmdb_env::copy_compacted`.
+  void copy_compacted(const std::filesystem::path& directory) const {
+    env_.copy_compacted(directory);
+  }
 
 private:
+  explicit lmdb_rows(const lmdb_env::options& settings) : env_(settings) {}
+
   lmdb_env env_;
 };
 
@@ -60,7 +86,8 @@ class lmdb_log : public record_log {
 public:
   /// @throws storage_exception  As the constructor of `lmdb_env`.
   lmdb_log(const std::filesystem::path& directory, bool create,
-           std::uint64_t map_bytes = journal_map_bytes);
+           std::uint64_t map_bytes = journal_map_bytes,
+           space_release release = {});
   lmdb_log(const std::filesystem::path& directory, lmdb_reading reading,
            std::uint64_t map_bytes);
 
@@ -80,6 +107,12 @@ public:
   std::optional<record> read(journal_position from) const override;
   std::optional<record> last() const override;
   std::uint64_t bytes_used() const override;
+  file_space space() const override;
+
+  /// See `lmdb_env::copy_compacted`.
+  void copy_compacted(const std::filesystem::path& directory) const {
+    env_.copy_compacted(directory);
+  }
 
 private:
   bool trim(lmdb_transaction& txn, journal_position trim_to,

@@ -34,6 +34,14 @@ public:
     return at_ != rows_.end();
   }
 
+  bool previous() override {
+    if (at_ == rows_.begin())
+      at_ = rows_.end();
+    else if (at_ != rows_.end())
+      --at_;
+    return at_ != rows_.end();
+  }
+
   std::string_view key() const override {
     return at_->first;
   }

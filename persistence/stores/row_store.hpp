@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,16 @@
 #include <vector>
 
 namespace perdura::persistence {
+
+/// The space of one store's file, in bytes.
+struct file_space {
+  std::uint64_t used = 0; ///< In the pages of all tables.
+  std::uint64_t file = 0; ///< Taken from the disk.
+  /// Pages of the file that the store may write without taking more from the
+  /// disk.
+  std::uint64_t free = 0;
+  bool takes_pending = false; ///< The store is one of the views.
+};
 
 /// An error of the store. It is thrown only below the public functions of
 /// `views` and `journal`, which catch it and return a `result`. With
@@ -56,6 +67,10 @@ public:
   /// Moves to the row after the current one.
   virtual bool next() = 0;
 
+  /// Moves to the row before the current one. Unlike `seek_before`, it compares
+  /// no keys.
+  virtual bool previous() = 0;
+
   /// Key and value of the current row. Both stay valid until the next move or
   /// the next change in the same transaction.
   virtual std::string_view key() const = 0;
@@ -90,6 +105,19 @@ public:
   /// Removes a row if it exists.
   virtual void erase(table t, std::string_view key) = 0;
 
+  /// Returns the right key of a row; empty if it has it already.
+  using key_correction
+    = std::function<std::optional<std::string>(const row_cursor&)>;
+
+  /// Calls the function for each row of a table, and moves the rows with a
+  /// wrong key to their places, where they replace none.
+  /// A store that keeps its keys in order by construction moves none.
+  /// @return The number of rows that were moved.
+  virtual std::size_t correct_keys(table /*t*/,
+                                   const key_correction& /*right_key*/) {
+    return 0;
+  }
+
   /// Makes the changes durable; returns after the sync. The object must not
   /// be used afterwards.
   virtual void commit() = 0;
@@ -108,8 +136,19 @@ public:
   /// ends on the same thread.
   virtual std::unique_ptr<row_writer> write() = 0;
 
+  /// The tables whose keys were not in order when the store was opened: keys in
+  /// them are damaged, and a search can miss rows.
+  virtual std::vector<table> misordered() const {
+    return {};
+  }
+
   /// Bytes in use; free pages inside the store's file do not count.
   virtual std::uint64_t bytes_used() const = 0;
+
+  /// The space of the store's file. A store without a file has no free pages.
+  virtual file_space space() const {
+    return {bytes_used(), 0, 0, true};
+  }
 };
 
 /// The records of one lane's journal, in the order of their positions. One
@@ -138,6 +177,11 @@ public:
 
   /// Bytes in use; free pages inside the store's file do not count.
   virtual std::uint64_t bytes_used() const = 0;
+
+  /// As `row_store::space`.
+  virtual file_space space() const {
+    return {bytes_used(), 0, 0, false};
+  }
 };
 
 } // namespace perdura::persistence

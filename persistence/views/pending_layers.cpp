@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace perdura::persistence {
 
@@ -79,6 +80,14 @@ pending_layers::merge_partition(partition_id partition) const {
     merge(merged.copies.back(), instance_write(*write));
   }
   merged.writes.resize(kept);
+  merged.requests.reserve(merged.head->requests.rows.size());
+  for (const auto& request : merged.head->requests.rows)
+    merged.requests.push_back(&request);
+  std::sort(merged.requests.begin(), merged.requests.end(),
+            [](const auto* a, const auto* b) {
+              return std::tie(a->second.window, a->first)
+                     < std::tie(b->second.window, b->first);
+            });
   return merged;
 }
 

@@ -54,6 +54,9 @@ public:
     std::vector<const instance_write*> writes;
     /// Everything but the instances. Points into a layer or to `head_copy`.
     const pending_partition* head = nullptr;
+    /// The answers of `head` in the order of their rows.
+    std::vector<const std::pair<const hash128, pending_requests::entry>*>
+      requests;
 
     std::deque<instance_write> copies;
     std::unique_ptr<pending_partition> head_copy;

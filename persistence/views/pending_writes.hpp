@@ -7,9 +7,24 @@
 #include "persistence/records/turn_writes.hpp"
 
 #include <map>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 namespace perdura::persistence {
+
+/// The answers to requests that merged turns record, and their deletion.
+struct pending_requests {
+  struct entry {
+    request_window window = 0;
+    request_row row;
+  };
+
+  std::unordered_map<hash128, entry, hash128_index> rows; ///< By key.
+  request_windows windows;           ///< Those in which rows were added.
+  request_window removed_before = 0; ///< Windows below are deleted.
+  std::optional<elapsed_time> since; ///< See partition_meta::requests_since.
+};
 
 /// The merged turns of one partition.
 struct pending_partition {
@@ -18,6 +33,8 @@ struct pending_partition {
   partition_sequence sequence = 0;
   timestamp now{};
 
+  std::optional<time_anchor> anchor; ///< The newest one, if a turn had one.
+  std::vector<rule_change> rules;    ///< In the order of their turns.
   std::unordered_map<instance_id, instance_write> instances;
   /// Messages that are not acknowledged, by destination and sequence.
   std::map<std::pair<std::uint32_t, std::uint64_t>, outbox_message> outbox;
@@ -27,6 +44,7 @@ struct pending_partition {
   std::map<std::uint32_t, std::uint64_t> outbox_heads;
   /// The last sequence accepted, by source partition.
   std::map<std::uint32_t, std::uint64_t> marks;
+  pending_requests requests;
 };
 
 /// Merges everything except the instances of `newer` into `into`. The turns of
@@ -63,6 +81,11 @@ public:
   /// The writes to a partition; null if there are none. Valid until the next
   /// `add`.
   const pending_partition* find(partition_id partition) const;
+
+  /// The answer that a turn has recorded under the key, in any window; null if
+  /// there is none. Valid until the next `add`.
+  const request_row* find_request(partition_id partition,
+                                  const hash128& key) const;
 
   /// The merged write of an instance; null if no turn has changed it. Valid
   /// until the next `add`.

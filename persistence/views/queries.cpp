@@ -57,4 +57,28 @@ result<page_position> parse_token(const std::string& token) {
   return position;
 }
 
+void cut_page(std::vector<instance_row>& rows, std::size_t top,
+              std::optional<page_position>& complete) {
+  std::size_t count = 0;
+  std::size_t end = 0;
+  std::optional<page_position> last;
+  for (; end < rows.size(); ++end) {
+    const page_position place = place_of(rows[end]);
+    if (complete && place > *complete)
+      break;
+    if (!rows[end].place.empty())
+      continue;
+    if (count == top) {
+      complete = last;
+      break;
+    }
+    ++count;
+    last = place;
+  }
+  // Rows without a place of their own that belong to a later instance.
+  while (end > 0 && complete && place_of(rows[end - 1]) > *complete)
+    --end;
+  rows.resize(end);
+}
+
 } // namespace perdura::persistence

@@ -31,6 +31,56 @@ std::string_view checked_payload(table t, std::string_view key,
   return payload;
 }
 
+bool is_sound(const row_cursor& cursor, table t) {
+  try {
+    checked_payload(t, cursor.key(), cursor.value());
+    return true;
+  } catch (const storage_exception& e) {
+    if (e.reason().code != errc::storage_damaged)
+      throw;
+    return false;
+  }
+}
+
+std::optional<std::string> key_before_damage(const row_cursor& cursor,
+                                             table t) {
+  const std::string_view value = cursor.value();
+  if (value.size() < checksum_size)
+    return std::nullopt;
+  const std::uint64_t stored = read_checksum(value);
+  std::string key(cursor.key());
+  for (std::size_t bit = 0; bit < 8 * key.size(); ++bit) {
+    const auto flip = [&] {
+      key[bit / 8] = static_cast<char>(key[bit / 8] ^ (1U << bit % 8));
+    };
+    flip();
+    if (row_checksum(static_cast<std::uint8_t>(t), key,
+                     value.substr(checksum_size))
+        == stored)
+      return key;
+    flip();
+  }
+  return std::nullopt;
+}
+
+bool seek_behind_sound(row_cursor& cursor, table t, const std::string& begin) {
+  bool more = cursor.seek_before(begin);
+  while (more && (cursor.key() >= begin || !is_sound(cursor, t)))
+    more = cursor.previous();
+  return more ? cursor.next() : cursor.seek({});
+}
+
+bool has_row(const row_reader& rows, table t, const std::string& key) {
+  if (rows.get(t, key))
+    return true;
+  const auto cursor = rows.walk(t);
+  for (bool more = seek_behind_sound(*cursor, t, key); more;
+       more = cursor->next())
+    if (cursor->key() == key || (cursor->key() > key && is_sound(*cursor, t)))
+      return cursor->key() == key;
+  return false;
+}
+
 void typed_row_writer::put_with_checksum(table t, std::string_view key) {
   const std::string_view payload
     = std::string_view(buffer_).substr(checksum_size);

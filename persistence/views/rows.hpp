@@ -88,14 +88,35 @@ private:
   std::string buffer_; ///< Space for the checksum, then the encoded value.
 };
 
-/// Calls `visit(key, row)` for all rows whose key begins with `prefix`.
+/// True if the checksum of the cursor's row matches.
+bool is_sound(const row_cursor& cursor, table t);
+
+/// If one flipped bit of the key makes the checksum of the cursor's row match,
+/// returns the key without the flip. Empty if the value is damaged, or more
+/// than one bit of the key.
+std::optional<std::string> key_before_damage(const row_cursor& cursor, table t);
+
+/// Moves behind the last sound row that is before `begin`; false if no row
+/// follows. A search compares keys, so a damaged key can lead it before or
+/// behind the right row. Only the keys of sound rows decide here.
+bool seek_behind_sound(row_cursor& cursor, table t, const std::string& begin);
+
+/// True if the table has the row, also if a damaged key beside it misleads the
+/// search.
+bool has_row(const row_reader& rows, table t, const std::string& key);
+
+/// Calls `visit(key, row)` for all rows whose key begins with `prefix`. A
+/// damaged key beside them hides none.
 template <class Visit>
 void for_each_row(const row_reader& rows, table t, const std::string& prefix,
                   Visit visit) {
   const auto cursor = rows.walk(t);
-  for (bool more = cursor->seek(prefix);
-       more && cursor->key().starts_with(prefix); more = cursor->next())
-    visit(cursor->key(), cursor->value());
+  for (bool more = seek_behind_sound(*cursor, t, prefix); more;
+       more = cursor->next())
+    if (cursor->key().starts_with(prefix))
+      visit(cursor->key(), cursor->value());
+    else if (cursor->key() > prefix && is_sound(*cursor, t))
+      return;
 }
 
 // Keys of `table::meta`.

@@ -2,6 +2,11 @@
 #include "persistence/views/views.hpp"
 
 #include "persistence/process/logging.hpp"
+#include "persistence/process/process_end.hpp"
+#include "persistence/process/space_wait.hpp"
+#include "persistence/views/instance_rows.hpp"
+#include "persistence/views/outbox_rows.hpp"
+#include "persistence/views/request_search.hpp"
 #include "persistence/views/rows.hpp"
 #include "persistence/views/views_flush.hpp"
 
@@ -23,125 +28,11 @@ auto guarded(F work) -> result<decltype(work())> {
   }
 }
 
-/// Moves to the first row whose key is at or after `prefix`; false if there is
-/// none. A damaged key in a page can make LMDB's binary search miss a row that
-/// exists. In that case the rows before and after the result are not in order,
-/// which this function detects.
-/// @throws storage_exception  The rows are not in order.
-bool seek_checked(row_cursor& cursor, const std::string& prefix) {
-  const bool has_before = cursor.seek_before(prefix);
-  if (has_before && cursor.key() >= prefix)
-    throw_damaged(table::instances, cursor.key(), "it is out of order");
-  const bool found = has_before ? cursor.next() : cursor.seek(prefix);
-  if (found && cursor.key() < prefix)
-    throw_damaged(table::instances, cursor.key(), "it is out of order");
-  return found;
-}
-
-/// Checks the order of the rows around a key that was not found.
-void confirm_absent(const row_reader& rows, const std::string& prefix) {
-  seek_checked(*rows.walk(table::instances), prefix);
-}
-
-/// Reads the state of an instance from the rows; empty if it does not exist.
-/// @throws storage_exception  A row is damaged or missing.
-std::optional<stored_instance> read_instance(const row_reader& rows,
-                                             partition_id partition,
-                                             const instance_id& id) {
-  std::optional<stored_instance> state;
-  const std::string prefix = instance_prefix(partition, id);
-  const auto cursor = rows.walk(table::instances);
-  // The record is the first row of an instance, and the history is last.
-  bool has_history = false;
-  std::string last_key;
-  for (bool more = seek_checked(*cursor, prefix);
-       more && cursor->key().starts_with(prefix); more = cursor->next()) {
-    const std::string_view key = cursor->key();
-    const std::string_view row = cursor->value();
-    last_key = key;
-    const auto kind = static_cast<row_kind>(
-      key.size() > prefix.size() ? key[prefix.size()] : 0);
-    if (!state) {
-      if (kind != row_kind::record)
-        throw_damaged(table::instances, key, "its instance has no record");
-      state.emplace();
-    }
-    if (kind == row_kind::history) {
-      has_history = true;
-      break;
-    }
-    const std::uint64_t number = number_of(key).value_or(0);
-    switch (kind) {
-    case row_kind::record:
-      state->record = decode_row<instance_record>(table::instances, key, row);
-      break;
-    case row_kind::custom_status:
-      state->custom_status
-        = decode_row<std::string>(table::instances, key, row);
-      break;
-    case row_kind::requests:
-      state->requests
-        = decode_row<std::vector<request_record>>(table::instances, key, row);
-      break;
-    case row_kind::task:
-      state->tasks.emplace(static_cast<task_sequence>(number),
-                           decode_row<open_task>(table::instances, key, row));
-      break;
-    case row_kind::inbox:
-      state->inbox.emplace(
-        number, decode_row<inbox_message>(table::instances, key, row));
-      break;
-    default:
-      throw_damaged(table::instances, key, "its kind is unknown");
-    }
-  }
-  // The history rows are the last rows of an instance. If the walk has not
-  // reached them, a damaged key may have ended it early.
-  if (state && !has_history
-      && (state->record.history_count > 0
-          || !cursor->seek_before(after_prefix(prefix))
-          || cursor->key() != last_key))
-    throw_damaged(table::instances, last_key, "the rows after it are missing");
-  // A damaged key can make the search from the front miss all rows. The search
-  // from behind takes another way through the pages.
-  if (!state && cursor->seek_before(after_prefix(prefix))
-      && cursor->key().starts_with(prefix))
-    throw_damaged(table::instances, cursor->key(), "it is out of order");
-  return state;
-}
-
-/// Reads events from the rows, and checks that the rows contain as many events
-/// as the record of the instance states.
-std::vector<history_event> read_whole_history(const row_reader& rows,
-                                              partition_id partition,
-                                              const instance_id& id,
-                                              event_index first,
-                                              std::size_t count_max) {
-  auto events = read_history(rows, partition, id, first, count_max);
-  const std::string key = instance_key(partition, id, row_kind::record);
-  const auto record = get_row<instance_record>(rows, table::instances, key);
-  if (!record) {
-    if (!events.empty())
-      throw_damaged(table::instances, key, "its instance has no record");
-    confirm_absent(rows, key);
-  } else if (record->history_count > first
-             && events.size() < std::min<std::size_t>(
-                  count_max, record->history_count - first)) {
-    throw_damaged(table::instances, key,
-                  "history events that it counts are missing");
-  }
-  return events;
-}
-
 /// True if the write replaces the instance, so that the result of applying it
 /// does not depend on the rows or on earlier writes.
 bool supersedes_rows(const instance_write& write) {
   return write.removed && write.record;
 }
-
-} // namespace
-
-namespace {
 
 // `views` merges two neighbouring sealed layers into one when there are more
 // layers than the first number, unless the newer one changes more instances
@@ -168,11 +59,12 @@ class views::whole_snapshot {
 public:
   explicit whole_snapshot(const views& of) : views_(of) {
     const std::lock_guard lock(of.mutex_);
-    std::vector<pending_layers::layer> layers = of.flushing_;
+    std::vector<pending_layers::layer> layers = of.flushing_.layers;
     layers.insert(layers.end(), of.sealed_.begin(), of.sealed_.end());
     if (!of.active_->empty())
       layers.emplace_back(of.active_);
     pending_ = pending_layers(std::move(layers));
+    set_aside_ = of.set_aside_;
     rows_ = of.rows_->read();
   }
 
@@ -201,9 +93,14 @@ public:
     return pending_;
   }
 
+  const set_aside_instances& set_aside() const {
+    return *set_aside_;
+  }
+
 private:
   const views& views_;
   pending_layers pending_;
+  std::shared_ptr<const set_aside_instances> set_aside_;
   std::unique_ptr<row_reader> rows_;
 };
 
@@ -224,9 +121,39 @@ result<void> views::open() {
     return error{errc::storage_damaged,
                  "the views do not contain the position that they have "
                  "reached"};
+  auto partitions
+    = guarded([&] { return read_partition_metas(*rows_->read()); });
+  if (!partitions)
+    return partitions.error();
+  stored_.partitions = std::move(*partitions);
+  auto left = guarded([&] { return apply_set_aside(*rows_); });
+  if (!left)
+    return left.error();
   std::lock_guard lock(mutex_);
   applied_ = active_last_ = **applied;
+  keep_set_aside(*left);
   return {};
+}
+
+/// The caller holds `mutex_`.
+void views::keep_set_aside(const set_aside_instances& instances) {
+  if (instances.size() == set_aside_->size())
+    return; // Instances are only added.
+  for (const auto& [owner, reason] : instances)
+    if (!set_aside_->contains(owner))
+      log(log_channel::persistence, log_level::error,
+          "instance \"" + owner.second + "\" is set aside: " + reason.message);
+  set_aside_ = std::make_shared<const set_aside_instances>(instances);
+  set_aside_count_ = instances.size();
+}
+
+std::vector<damaged_instance> views::set_aside(partition_id partition) const {
+  std::lock_guard lock(mutex_);
+  std::vector<damaged_instance> found;
+  for (auto it = set_aside_->lower_bound({index_of(partition), {}});
+       it != set_aside_->end() && it->first.first == index_of(partition); ++it)
+    found.push_back({it->first.second, it->second.message});
+  return found;
 }
 
 void views::add(journal_position last, std::vector<sized_turn>&& turns) {
@@ -275,20 +202,22 @@ result<void> views::flush_one() {
     return error{errc::shutting_down, "the journal has crashed"};
   pending_layers generation;
   journal_position last = 0;
+  std::shared_ptr<const set_aside_instances> known;
   {
     std::lock_guard lock(mutex_);
     // `flushing_` is set here only if an earlier flush has failed.
-    if (flushing_.empty()) {
+    if (flushing_.layers.empty()) {
       if (active_->empty() && sealed_.empty())
         return {};
-      flushing_.assign(sealed_.begin(), sealed_.end());
+      flushing_.layers.assign(sealed_.begin(), sealed_.end());
       sealed_.clear();
-      flushing_.emplace_back(
+      flushing_.layers.emplace_back(
         std::exchange(active_, std::make_shared<pending_writes>()));
-      flushing_last_ = active_last_;
+      flushing_.last = active_last_;
     }
-    generation = pending_layers(flushing_);
-    last = flushing_last_;
+    generation = pending_layers(flushing_.layers);
+    last = flushing_.last;
+    known = set_aside_;
   }
   // Each slice has fixed costs: it waits for the disk twice and writes the
   // pages that every slice changes. The slices are therefore larger if there
@@ -296,23 +225,17 @@ result<void> views::flush_one() {
   const std::size_t slice
     = std::clamp(generation.instance_count() / 16, slice_instances_min_,
                  slice_instances_min_ * 8);
-  views_flush work(generation, last);
+  if (auto corrected = correct_keys(); !corrected)
+    return corrected;
+  views_flush work(generation, last, *known, stored_.partitions);
   for (bool whole = false; !whole;) {
     const std::uint64_t n = commits_ + 1;
     if (crash_->crashes_at(crash_point::before_views_commit, n))
       return error{errc::shutting_down, "the journal has crashed"};
-    try {
-      const auto rows = rows_->write();
-      whole = work.slice(*rows, slice);
-      rows->commit();
-    } catch (const storage_exception& e) {
-      // A failed sync cannot be repeated, and a full map cannot be enlarged
-      // while it is in use. The process therefore ends, and its next start
-      // recovers the views from the journal.
-      if (e.reason().code == errc::storage_failed)
-        end_process("the views could not be written: " + e.reason().message);
-      return e.reason();
-    }
+    auto written = write_slice(work, slice);
+    if (!written)
+      return written.error();
+    whole = *written;
     commits_ = n;
     if (crash_->crashes_at(crash_point::after_views_commit, n))
       return error{errc::shutting_down, "the journal has crashed"};
@@ -321,11 +244,88 @@ result<void> views::flush_one() {
   // or begins its read transaction after the last commit of this flush.
   {
     std::lock_guard lock(mutex_);
-    flushing_.clear();
+    flushing_.layers.clear();
     applied_ = last;
+    keep_set_aside(work.set_aside());
   }
   capacity_freed_.notify_all();
   return {};
+}
+
+/// Before the first flush: moves rows whose keys have a flipped bit to their
+/// places. LMDB compares keys, so it would write a new row beside such a key to
+/// a wrong place, where later searches miss the one or the other.
+result<void> views::correct_keys() {
+  if (stored_.has_corrected_keys)
+    return {};
+  const std::vector<table> tables = rows_->misordered();
+  const auto correct = [&] {
+    const auto rows = rows_->write();
+    for (const table t : tables) {
+      const std::size_t count
+        = rows->correct_keys(t, [t](const row_cursor& row) {
+            return is_sound(row, t) ? std::nullopt : key_before_damage(row, t);
+          });
+      log(log_channel::persistence, log_level::warning,
+          "in table " + std::string(name_of(t)) + ", " + std::to_string(count)
+            + " rows with a damaged key were moved to their places");
+    }
+    rows->commit();
+    return true;
+  };
+  result<bool> done = true;
+  for (space_wait space("the views"); !tables.empty();
+       space.wait(done.error().message)) {
+    done = guarded(correct);
+    if (done.code() != errc::storage_full)
+      break;
+  }
+  stored_.has_corrected_keys = static_cast<bool>(done);
+  if (done)
+    return {};
+  if (done.code() == errc::storage_failed)
+    end_process("the views could not be written: " + done.error().message);
+  return done.error();
+}
+
+/// Writes a slice in one transaction. If it meets damaged instances, it sets
+/// them aside and writes the slice again without them. If the disk has no
+/// space for it, it writes fewer instances; if there is none for one instance,
+/// it waits.
+/// @return True if this was the last slice.
+result<bool> views::write_slice(views_flush& work, std::size_t instances_max) {
+  for (space_wait space("the views");;) {
+    error failed;
+    try {
+      const auto rows = rows_->write();
+      const bool whole = work.slice(*rows, instances_max);
+      rows->commit();
+      work.note_commit();
+      return whole;
+    } catch (const storage_exception& e) {
+      failed = e.reason();
+    }
+    if (failed.code == errc::storage_full) {
+      work.repeat_slice();
+      if (instances_max == 1)
+        space.wait(failed.message);
+      instances_max = std::max<std::size_t>(instances_max / 8, 1);
+      continue;
+    }
+    // A failed sync cannot be repeated, and a full map cannot be enlarged while
+    // it is in use. The process therefore ends, and its next start recovers the
+    // views from the journal.
+    if (failed.code == errc::storage_failed)
+      end_process("the views could not be written: " + failed.message);
+    if (failed.code != errc::storage_damaged)
+      return failed;
+    const auto repeats = guarded(
+      [&] { return work.set_aside_damaged(*rows_->read(), instances_max); });
+    if (!repeats)
+      return repeats.error();
+    if (!*repeats)
+      return failed;
+  }
 }
 
 journal_position views::applied() const {
@@ -350,7 +350,7 @@ views::backlog views::backlog_in_memory() const {
 
 /// The caller holds `mutex_`.
 bool views::is_below(std::size_t bytes_max) const {
-  return flushing_.empty() || backlog_in_memory().bytes < bytes_max;
+  return flushing_.layers.empty() || backlog_in_memory().bytes < bytes_max;
 }
 
 bool views::has_capacity(std::size_t bytes_max) const {
@@ -366,10 +366,14 @@ void views::await_capacity(std::size_t bytes_max,
 
 /// Copies what memory contains for the instance and begins a read transaction,
 /// both under the mutex, so that no turn is missed or seen only in part.
+/// @throws storage_exception  The instance is set aside.
 views::instance_snapshot views::take_snapshot(partition_id partition,
                                               const instance_id& id,
                                               bool with_history) const {
   std::lock_guard lock(mutex_);
+  if (const auto damaged = set_aside_->find({index_of(partition), id});
+      damaged != set_aside_->end())
+    throw storage_exception(damaged->second);
   instance_snapshot snapshot;
   bool needs_rows = true;
   // Collects from the newest layer to the oldest, and stops at a write that
@@ -388,9 +392,10 @@ views::instance_snapshot views::take_snapshot(partition_id partition,
   collect(*active_, false);
   for (auto each = sealed_.rbegin(); each != sealed_.rend(); ++each)
     collect(**each, false);
-  if (!flushing_.empty() && needs_rows) {
-    snapshot.flushing = pending_layers(flushing_);
-    for (auto each = flushing_.rbegin(); each != flushing_.rend(); ++each)
+  if (!flushing_.layers.empty() && needs_rows) {
+    snapshot.flushing = pending_layers(flushing_.layers);
+    for (auto each = flushing_.layers.rbegin(); each != flushing_.layers.rend();
+         ++each)
       collect(**each, true);
   }
   std::reverse(snapshot.writes.begin(), snapshot.writes.end());
@@ -428,51 +433,52 @@ result<std::vector<history_event>> views::history(partition_id partition,
   });
 }
 
-result<partition_snapshot> views::load(partition_id partition) {
-  if (const auto flushed = flush(); !flushed)
-    return flushed.error();
-  return guarded([&] {
-    const auto rows = rows_->read();
-    const std::string prefix = partition_key(partition);
-    partition_snapshot snapshot;
-    snapshot.meta = get_row<partition_meta>(*rows, table::partitions, prefix)
-                      .value_or(partition_meta{});
-    for_each_row(*rows, table::outbox, prefix, [&](auto key, auto row) {
-      snapshot.outbox.push_back(
-        decode_row<outbox_message>(table::outbox, key, row));
-    });
-    // Returns the second partition of a key that `pair_key` has built.
-    const auto other = [](std::string_view key) {
-      return partition_id(
-        static_cast<std::uint32_t>(static_cast<unsigned char>(key[2]) << 8U)
-        | static_cast<unsigned char>(key[3]));
-    };
-    for_each_row(*rows, table::outbox_heads, prefix, [&](auto key, auto row) {
-      const auto sequence
-        = decode_row<std::uint64_t>(table::outbox_heads, key, row);
-      snapshot.outbox_marks.push_back({other(key), sequence});
-    });
-    for_each_row(*rows, table::marks, prefix, [&](auto key, auto row) {
-      const auto sequence = decode_row<std::uint64_t>(table::marks, key, row);
-      snapshot.marks.push_back({other(key), sequence});
-    });
-    for_each_row(*rows, table::turns_due, prefix, [&](auto key, auto) {
-      snapshot.turns_due.emplace_back(key.substr(prefix.size()));
-    });
-    for_each_row(*rows, table::activities, prefix, [&](auto key, auto) {
-      if (auto key_parts = parse_activity_key(key))
-        snapshot.activities.emplace_back(std::move(key_parts->id),
-                                         key_parts->sequence);
-    });
-    return snapshot;
+result<std::optional<request_row>>
+views::read_request(partition_id partition,
+                    const std::vector<request_window>& windows,
+                    const hash128& key) const {
+  return guarded([&]() -> std::optional<request_row> {
+    std::unique_ptr<row_reader> rows;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const request_row* row = active_->find_request(partition, key))
+        return *row;
+      for (auto each = sealed_.rbegin(); each != sealed_.rend(); ++each)
+        if (const request_row* row = (*each)->find_request(partition, key))
+          return *row;
+      for (auto each = flushing_.layers.rbegin();
+           each != flushing_.layers.rend(); ++each)
+        if (const request_row* row = (*each)->find_request(partition, key))
+          return *row;
+      if (windows.empty())
+        return std::nullopt;
+      rows = rows_->read();
+    }
+    return find_request(*rows, partition, windows, key);
   });
 }
 
-result<std::vector<due_task>>
-views::due(partition_id partition, timestamp after, timestamp until) const {
+result<partition_snapshot> views::load(partition_id partition) {
+  if (const auto flushed = flush(); !flushed)
+    return flushed.error();
+  return guarded([&] { return load_partition(*rows_->read(), partition); });
+}
+
+result<outbox_page> views::outbox(partition_id partition, partition_id to,
+                                  std::uint64_t first, std::uint64_t last,
+                                  std::size_t bytes_max) const {
   return guarded([&] {
     const whole_snapshot now(*this);
-    return find_due(now.rows(), now.pending(), partition, after, until);
+    return read_outbox(now.rows(), now.pending(), partition, {to, first, last},
+                       bytes_max);
+  });
+}
+
+result<due_range> views::due(partition_id partition, time_scale scale,
+                             timestamp after, timestamp until) const {
+  return guarded([&] {
+    const whole_snapshot now(*this);
+    return find_due(now.rows(), now.pending(), partition, scale, after, until);
   });
 }
 
@@ -482,7 +488,8 @@ views::query(const std::vector<partition_id>& partitions,
              const std::optional<page_position>& after) const {
   return guarded([&] {
     const whole_snapshot now(*this);
-    return scan(now.rows(), now.pending(), partitions, query, after);
+    return scan({now.rows(), now.pending(), now.set_aside()}, partitions, query,
+                after);
   });
 }
 

@@ -19,6 +19,8 @@
 #include "persistence/stores/row_store.hpp"
 #include "persistence/views/partition_snapshot.hpp"
 #include "persistence/views/pending_writes.hpp"
+#include "persistence/views/set_aside.hpp"
+#include "persistence/views/views_load.hpp"
 #include "persistence/views/views_query.hpp"
 
 #include <condition_variable>
@@ -26,6 +28,8 @@
 #include <mutex>
 
 namespace perdura::persistence {
+
+class views_flush;
 
 /// Thread-safe, except that `open` is called once, before any other function,
 /// and that `add` is called by one thread at a time.
@@ -55,7 +59,8 @@ public:
   views(std::unique_ptr<row_store> rows, std::shared_ptr<crash_switch> crash,
         std::size_t slice_instances_min);
 
-  /// Reads the applied position from the store; see `applied`.
+  /// Reads the applied position from the store; see `applied`. Applies the
+  /// changes that were set aside, if the rows are readable again.
   /// @error errc::storage_damaged  The position is missing or damaged.
   /// @error errc::storage_format   Its row has another format version.
   result<void> open();
@@ -66,8 +71,10 @@ public:
 
   /// Writes to the rows everything that was added before the call. Each slice
   /// of the flush is one synced transaction. If nothing was added, there is no
-  /// transaction. Only one flush runs at a time; others wait for it.
-  /// @error errc::storage_damaged  A row that had to be read is damaged.
+  /// transaction. Only one flush runs at a time; others wait for it. An
+  /// instance whose rows are damaged is set aside; see set_aside.hpp.
+  /// @error errc::storage_damaged  A row that had to be read and that belongs
+  ///                               to no instance is damaged.
   /// @error errc::shutting_down    The journal has crashed (tests only).
   result<void> flush();
 
@@ -99,7 +106,7 @@ public:
     return *rows_;
   }
 
-  // The interfaces `state_reader` and `query_source` document the next six
+  // The interfaces `state_reader` and `query_source` document the next nine
   // functions. They combine the rows with the turns in memory, except `load`,
   // which flushes first: a partition calls it once, before it serves.
 
@@ -109,9 +116,22 @@ public:
                                              const instance_id& id,
                                              event_index first,
                                              std::size_t count_max) const;
+  result<std::optional<request_row>>
+  read_request(partition_id partition,
+               const std::vector<request_window>& windows,
+               const hash128& key) const;
+  std::vector<damaged_instance> set_aside(partition_id partition) const;
+
+  std::size_t set_aside_count() const {
+    return set_aside_count_;
+  }
+
   result<partition_snapshot> load(partition_id partition);
-  result<std::vector<due_task>> due(partition_id partition, timestamp after,
-                                    timestamp until) const;
+  result<outbox_page> outbox(partition_id partition, partition_id to,
+                             std::uint64_t first, std::uint64_t last,
+                             std::size_t bytes_max) const;
+  result<due_range> due(partition_id partition, time_scale scale,
+                        timestamp after, timestamp until) const;
   /// `after` is the position at which the previous page ended.
   result<scanned_page> query(const std::vector<partition_id>& partitions,
                              const instance_query& query,
@@ -120,13 +140,30 @@ public:
   count(const std::vector<partition_id>& partitions) const;
 
 private:
+  result<void> correct_keys();
+
   struct instance_snapshot;
   class whole_snapshot;
   using layer = std::shared_ptr<pending_writes>;
 
+  /// Facts about the rows that a flush needs.
+  struct stored_rows {
+    partition_metas partitions;
+    bool has_corrected_keys = false; ///< Set when `correct_keys` has run.
+  };
+
+  struct flushing_turns {
+    /// Oldest first. Immutable, so readers may keep them after releasing the
+    /// mutex.
+    std::vector<pending_layers::layer> layers;
+    journal_position last = 0; ///< Last position in `layers`.
+  };
+
   instance_snapshot take_snapshot(partition_id partition, const instance_id& id,
                                   bool with_history) const;
+  void keep_set_aside(const set_aside_instances& instances);
   result<void> flush_one();
+  result<bool> write_slice(views_flush& work, std::size_t instances_max);
   bool is_below(std::size_t bytes_max) const;
   backlog backlog_in_memory() const;
   void seal_active();
@@ -137,6 +174,7 @@ private:
   std::atomic<std::uint64_t> commits_{0};
 
   std::mutex flush_mutex_; // Held during a flush. Taken before `mutex_`.
+  stored_rows stored_;     ///< Guarded by `flush_mutex_`.
 
   // Guards the members below. A read holds this mutex while it begins its read
   // transaction and copies the turns in memory, so that no flush can end
@@ -149,12 +187,14 @@ private:
   journal_position active_last_ = 0; ///< Last position that was added.
   /// Former `active_` layers, oldest first.
   std::vector<layer> sealed_;
-  /// The turns that the running flush writes, oldest first. Empty if no flush
-  /// is running and none has failed. Immutable, so readers may keep them after
-  /// releasing the mutex.
-  std::vector<pending_layers::layer> flushing_;
-  journal_position flushing_last_ = 0; ///< Last position in `flushing_`.
-  journal_position applied_ = 0;       ///< See `applied`.
+  /// The turns that the running flush writes. No layers if no flush is running
+  /// and none has failed.
+  flushing_turns flushing_;
+  journal_position applied_ = 0; ///< See `applied`.
+  /// Never null; replaced as a whole.
+  std::shared_ptr<const set_aside_instances> set_aside_
+    = std::make_shared<const set_aside_instances>();
+  std::atomic<std::size_t> set_aside_count_{0}; ///< Its size.
 };
 
 } // namespace perdura::persistence

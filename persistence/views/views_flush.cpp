@@ -2,6 +2,7 @@
 #include "persistence/views/views_flush.hpp"
 
 #include "persistence/views/rows.hpp"
+#include "persistence/views/views_query.hpp"
 
 #include <algorithm>
 
@@ -9,10 +10,14 @@ namespace perdura::persistence {
 
 namespace {
 
+// The work of a slice is limited in units: an instance has this many, and a
+// row of an answer to a request has one.
+constexpr std::size_t units_per_instance = 8;
+
 /// Writes the changes of one slice into the tables. For each partition, the
 /// caller calls `begin`, then `apply_instance` for each instance of the slice,
-/// then `apply_counts`. If later slices contain no instance of the partition,
-/// it also calls `apply_head`.
+/// then `apply_counts`, then `apply_request` and `remove_requests`. If later
+/// slices contain nothing else of the partition, it also calls `apply_head`.
 class updater {
 public:
   explicit updater(row_writer& rows) : rows_(rows), put_(rows) {}
@@ -21,6 +26,7 @@ public:
   void begin(partition_id partition) {
     partition_ = partition;
     count_changes_ = {};
+    counts_ = {};
   }
 
   /// Writes the changes of one instance, in the order that `instance_write`
@@ -29,6 +35,10 @@ public:
     const std::string key
       = instance_key(partition_, write.id, row_kind::record);
     const auto old = get_row<instance_record>(rows_, table::instances, key);
+    // A write that continues an instance does not contain its whole history.
+    if (!old && write.record && !write.removed
+        && write.record->history_count != write.history.size())
+      throw_damaged(table::instances, key, "it is missing");
     if (write.removed) {
       if (old)
         erase_rows(write.id, row_kind::record, row_kind::history);
@@ -48,7 +58,7 @@ public:
     // first.
     const bool has_old_rows = old && !write.removed;
     apply_custom_status(write, has_old_rows);
-    apply_requests(write, has_old_rows);
+    apply_older_requests(write, has_old_rows);
     apply_tasks(write, has_old_rows && !write.reset);
     apply_inbox(write, has_old_rows);
     apply_history(write.id, write.history_first, write.history);
@@ -60,32 +70,88 @@ public:
     for (std::size_t status = 0; status < count_changes_.size(); ++status) {
       if (count_changes_[status] == 0)
         continue;
-      const std::string key
-        = count_key(partition_, static_cast<runtime_status>(status));
-      const auto old = get_row<std::uint64_t>(rows_, table::counts, key);
-      put_.put(table::counts, key,
-               old.value_or(0)
+      put_.put(table::counts,
+               count_key(partition_, static_cast<runtime_status>(status)),
+               counts_[status].value_or(0)
                  + static_cast<std::uint64_t>(count_changes_[status]));
     }
   }
 
-  /// Writes the outbox, the marks and the `partition_meta` of a partition,
-  /// after the last of its instances.
-  void apply_head(const pending_partition& pending) {
+  /// Writes the answer to a request.
+  void apply_request(const hash128& key, const pending_requests::entry& entry) {
+    put_.put(table::requests, request_row_key(partition_, entry.window, key),
+             entry.row);
+  }
+
+  /// Deletes at most `rows_max` answers of windows below `window`. No row of
+  /// this slice is among them.
+  /// @return True if none is left.
+  bool remove_requests(request_window window, std::size_t rows_max) {
+    if (window == 0)
+      return true;
+    std::vector<std::string> keys;
+    bool more = false;
+    {
+      const std::string end = request_window_key(partition_, window);
+      const auto cursor = rows_.walk(table::requests);
+      more = cursor->seek(partition_key(partition_));
+      for (; more && keys.size() < rows_max; more = cursor->next())
+        if (cursor->key() < end)
+          keys.emplace_back(cursor->key());
+        else if (is_sound(*cursor, table::requests))
+          break; // a damaged key hides no row behind it
+      more = more && keys.size() == rows_max;
+    }
+    for (const std::string& key : keys)
+      rows_.erase(table::requests, key);
+    return !more;
+  }
+
+  /// Writes the outbox, the marks, the sizes of the windows and the
+  /// `partition_meta` of a partition, after the last of its instances. The row
+  /// of the partition is not read: if it is damaged while the node runs, it is
+  /// written anew.
+  /// @param known    What the rows of the partitions state.
+  /// @param changed  Gets the new row.
+  void apply_head(const pending_partition& pending,
+                  const partition_metas& known, partition_metas& changed) {
     apply_outbox(pending);
+    apply_request_windows(pending.requests);
     for (const auto& [from, sequence] : pending.marks)
       put_.put(table::marks, pair_key(partition_, partition_id(from)),
                sequence);
-    partition_meta meta = get_row<partition_meta>(rows_, table::partitions,
-                                                  partition_key(partition_))
-                            .value_or(partition_meta{});
+    const auto own = known.find(index_of(partition_));
+    if (own == known.end())
+      return;
+    partition_meta& meta
+      = changed.insert_or_assign(own->first, own->second).first->second;
     meta.epoch = pending.epoch;
     meta.sequence = pending.sequence;
     meta.now = pending.now;
+    if (pending.anchor)
+      meta.anchor = pending.anchor;
+    if (pending.requests.since)
+      meta.requests_since = pending.requests.since;
+    if (!meta.unmatched.empty()) {
+      raise_heads(pending);
+      std::erase_if(meta.unmatched, [&](partition_id other) {
+        return pending.marks.contains(index_of(other));
+      });
+    }
+    for (const rule_change& each : pending.rules)
+      persistence::apply(meta.rules, each);
     put_.put(table::partitions, partition_key(partition_), meta);
   }
 
 private:
+  /// Reads a count before the first change of its instances. If its row is
+  /// damaged, it is restored from the index, as the index is before the change.
+  void read_count(runtime_status status) {
+    auto& count = counts_.at(static_cast<std::size_t>(status));
+    if (!count)
+      count = stored_count(rows_, partition_, status);
+  }
+
   // In the following functions, `has_old_rows` is false if the instance had no
   // rows before this write, or if its rows of the function's kind are already
   // erased. The function then reads and erases no rows.
@@ -102,8 +168,9 @@ private:
       rows_.erase(table::instances, key);
   }
 
-  /// Merges the new request records with the stored ones, in one row.
-  void apply_requests(const instance_write& write, bool has_old_rows) {
+  /// Merges the answers that a program before format 3 has recorded with the
+  /// stored ones, in one row.
+  void apply_older_requests(const instance_write& write, bool has_old_rows) {
     if (write.requests.empty())
       return;
     const std::string key
@@ -187,6 +254,7 @@ private:
       rows_.erase(table::by_created,
                   created_key(partition_, old->created_at, id));
     if (old && !same_status) {
+      read_count(old->status);
       rows_.erase(table::by_status,
                   status_key(partition_, old->status, old->created_at, id));
       --count_changes_.at(static_cast<std::size_t>(old->status));
@@ -195,6 +263,7 @@ private:
       put_.put(table::by_created, created_key(partition_, now->created_at, id),
                now->name);
     if (now && !same_status) {
+      read_count(now->status);
       put_.put(table::by_status,
                status_key(partition_, now->status, now->created_at, id),
                now->name);
@@ -213,8 +282,8 @@ private:
   void put_index(const instance_id& id, task_sequence sequence,
                  const open_task& task) {
     if (has_due_time(task.kind))
-      put_.put(table::due, due_key(partition_, task.fire_at, id, sequence),
-               std::uint64_t{1});
+      put_.put(table::due, due_key(partition_, due_of(task), id, sequence),
+               static_cast<std::uint64_t>(scale_of(task)));
     else if (task.kind == task_kind::activity)
       put_.put(table::activities, activity_key(partition_, id, sequence),
                std::uint64_t{1});
@@ -224,7 +293,7 @@ private:
   void erase_index(const instance_id& id, task_sequence sequence,
                    const open_task& task) {
     if (has_due_time(task.kind))
-      rows_.erase(table::due, due_key(partition_, task.fire_at, id, sequence));
+      rows_.erase(table::due, due_key(partition_, due_of(task), id, sequence));
     else if (task.kind == task_kind::activity)
       rows_.erase(table::activities, activity_key(partition_, id, sequence));
   }
@@ -278,34 +347,117 @@ private:
                sequence);
   }
 
+  /// Writes the sizes of the windows and erases those of deleted windows.
+  void apply_request_windows(const pending_requests& requests) {
+    if (requests.removed_before > 0) {
+      std::vector<std::string> keys;
+      {
+        const std::string end
+          = request_window_key(partition_, requests.removed_before);
+        const auto cursor = rows_.walk(table::request_counts);
+        for (bool more = cursor->seek(partition_key(partition_));
+             more && cursor->key() < end; more = cursor->next())
+          keys.emplace_back(cursor->key());
+      }
+      for (const std::string& key : keys)
+        rows_.erase(table::request_counts, key);
+    }
+    for (const request_count& count : requests.windows)
+      put_.put(table::request_counts,
+               request_window_key(partition_, count.window), count);
+  }
+
+  /// Writes the heads of an adopted partition that takes over acknowledgements
+  /// of messages that it does not know.
+  void raise_heads(const pending_partition& pending) {
+    for (const auto& [to, sequence] : pending.outbox_acknowledged) {
+      // The same flush may have written a later head, which a read of the store
+      // need not show yet.
+      const auto written = pending.outbox_heads.find(to);
+      if (written != pending.outbox_heads.end() && written->second >= sequence)
+        continue;
+      const std::string key = pair_key(partition_, partition_id(to));
+      if (get_row<std::uint64_t>(rows_, table::outbox_heads, key).value_or(0)
+          < sequence)
+        put_.put(table::outbox_heads, key, sequence);
+    }
+  }
+
   row_writer& rows_;
   typed_row_writer put_;
   partition_id partition_{};
   /// Changes of the counts of `partition_` in this slice, by status.
   std::array<std::int64_t, 8> count_changes_{};
+  /// The stored counts before this slice, as far as it changes them.
+  std::array<std::optional<std::uint64_t>, 8> counts_;
+};
+
+/// Reads like a writer and writes nothing.
+class writer_without_writes : public row_writer {
+public:
+  explicit writer_without_writes(const row_reader& rows) : rows_(rows) {}
+
+  std::optional<std::string_view> get(table t,
+                                      std::string_view key) const override {
+    return rows_.get(t, key);
+  }
+
+  std::unique_ptr<row_cursor> walk(table t) const override {
+    return rows_.walk(t);
+  }
+
+  void put(table, std::string_view, std::string_view) override {}
+
+  void erase(table, std::string_view) override {}
+
+  void commit() override {}
+
+private:
+  const row_reader& rows_;
 };
 
 } // namespace
 
-views_flush::views_flush(pending_layers pending, journal_position applied)
+views_flush::views_flush(pending_layers pending, journal_position applied,
+                         set_aside_instances set_aside, partition_metas& known)
   : pending_(std::move(pending)),
     partitions_(pending_.partitions()),
-    applied_(applied) {
+    applied_(applied),
+    set_aside_(std::move(set_aside)),
+    known_(known) {
   merge_next();
 }
 
 bool views_flush::slice(row_writer& rows, std::size_t instances_max) {
-  // `instances_max` counts the instances of all partitions of the slice.
+  // The units of all partitions of the slice.
+  std::size_t units = instances_max * units_per_instance;
+  begin_ = {next_, applied_writes_, applied_requests_};
+  changed_.clear();
   updater update(rows);
   while (next_ != partitions_.size()) {
     update.begin(current_.partition);
-    for (; applied_writes_ < current_.writes.size() && instances_max > 0;
-         --instances_max)
-      update.apply_instance(*current_.writes[applied_writes_++]);
+    for (; applied_writes_ < current_.writes.size() && units > 0;
+         units -= std::min(units, units_per_instance)) {
+      const instance_write& write = *current_.writes[applied_writes_++];
+      if (is_set_aside(write.id))
+        typed_row_writer(rows).put(
+          table::meta, set_aside_key(current_.partition, write.id, applied_),
+          write);
+      else
+        update.apply_instance(write);
+    }
     update.apply_counts();
     if (applied_writes_ < current_.writes.size())
       return false;
-    update.apply_head(*current_.head);
+    for (; applied_requests_ < current_.requests.size() && units > 0; --units) {
+      const auto& [key, entry] = *current_.requests[applied_requests_++];
+      update.apply_request(key, entry);
+    }
+    if (applied_requests_ < current_.requests.size()
+        || !update.remove_requests(current_.head->requests.removed_before,
+                                   units))
+      return false;
+    update.apply_head(*current_.head, known_, changed_);
     ++next_;
     merge_next();
   }
@@ -314,10 +466,67 @@ bool views_flush::slice(row_writer& rows, std::size_t instances_max) {
   return true;
 }
 
+bool views_flush::is_set_aside(const instance_id& id) const {
+  return !set_aside_.empty()
+         && set_aside_.contains({index_of(current_.partition), id});
+}
+
+void views_flush::note_commit() {
+  for (auto& [partition, meta] : changed_)
+    known_.insert_or_assign(partition, std::move(meta));
+  changed_.clear();
+}
+
+void views_flush::repeat_slice() {
+  next_ = begin_.partition;
+  merge_next();
+  applied_writes_ = begin_.writes;
+  applied_requests_ = begin_.requests;
+}
+
+bool views_flush::set_aside_damaged(const row_reader& rows,
+                                    std::size_t instances_max) {
+  repeat_slice();
+  const std::size_t before = set_aside_.size();
+  writer_without_writes nothing(rows);
+  updater update(nothing);
+  while (next_ != partitions_.size() && instances_max > 0) {
+    update.begin(current_.partition);
+    for (; applied_writes_ < current_.writes.size() && instances_max > 0;
+         --instances_max) {
+      const instance_write& write = *current_.writes[applied_writes_++];
+      if (is_set_aside(write.id))
+        continue;
+      try {
+        update.apply_instance(write);
+      } catch (const storage_exception& e) {
+        if (e.reason().code != errc::storage_damaged)
+          throw;
+        set_aside_[{index_of(current_.partition), write.id}] = e.reason();
+      }
+    }
+    if (applied_writes_ < current_.writes.size())
+      break;
+    ++next_;
+    merge_next();
+  }
+  repeat_slice();
+  return set_aside_.size() > before;
+}
+
+void write_instance(row_writer& rows, partition_id partition,
+                    const instance_write& write) {
+  updater update(rows);
+  update.begin(partition);
+  update.apply_instance(write);
+  update.apply_counts();
+}
+
 /// Merges the writes of the next partition. They are in key order, because
 /// adjacent rows share pages.
 void views_flush::merge_next() {
   applied_writes_ = 0;
+  applied_requests_ = 0;
   current_ = next_ == partitions_.size()
                ? pending_layers::merged_partition()
                : pending_.merge_partition(partitions_[next_]);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/views/views_query.hpp"
 
+#include "persistence/views/index_stream.hpp"
+#include "persistence/views/instance_rows.hpp"
 #include "persistence/views/rows.hpp"
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
+#include <numeric>
 #include <queue>
 #include <tuple>
 
@@ -21,62 +25,19 @@ constexpr std::size_t record_cost = 5;
 // than this number. A search that is stopped takes about 1.5 ms.
 constexpr std::size_t prefix_instances_max = 2'000;
 
-/// A cursor over one range of an index: the instances of a partition, or those
-/// of a partition in one status, in the order of (created_at, id).
-struct stream {
-  partition_id partition{};
-  table t = table::by_created;
-  std::string end; ///< First key after the range; empty means no limit.
-  std::unique_ptr<row_cursor> cursor;
-  created_key_parts at; ///< Parts of the current row's key.
-  std::string name;     ///< The orchestrator's name in the current row.
-
-  /// Reads the cursor's row; false if it and all rows after it are beyond the
-  /// range. Damaged rows on the way are added to `damaged`.
-  bool load(std::vector<instance_row>& damaged) {
-    for (bool more = true; more; more = cursor->next()) {
-      const std::string_view key = cursor->key();
-      try {
-        name = decode_row<std::string>(t, key, cursor->value());
-        // The end of the range is believed only if the row is sound.
-        if (!end.empty() && key >= end)
-          return false;
-        auto parts = parse_created_key(key, t == table::by_status);
-        if (!parts)
-          throw_damaged(t, key, "its key is too short");
-        at = std::move(*parts);
-        return true;
-      } catch (const storage_exception& e) {
-        if (e.reason().code != errc::storage_damaged)
-          throw;
-        instance_row& row = damaged.emplace_back();
-        if (const auto parts = parse_created_key(key, t == table::by_status))
-          row.id = parts->id;
-        row.error = e.reason().message;
-      }
-    }
-    return false;
-  }
-};
-
-/// The order of the priority queue: the stream with the earliest row is first.
-struct later {
-  bool operator()(const stream* a, const stream* b) const {
-    return std::tie(a->at.created_at, a->at.id)
-           > std::tie(b->at.created_at, b->at.id);
-  }
-};
-
 /// Reads one page. The streams of all partitions and statuses are merged by a
 /// priority queue, so that rows come in the order of (created_at, id). An
 /// instance that a turn in memory has changed is taken from memory; its rows
 /// are skipped.
 class scanner {
 public:
-  scanner(const row_reader& rows, const pending_layers& pending,
-          const instance_query& query,
+  scanner(const scan_source& from, const instance_query& query,
           const std::optional<page_position>& after)
-    : rows_(rows), pending_(pending), query_(query), after_(after) {}
+    : rows_(from.rows),
+      pending_(from.pending),
+      set_aside_(from.set_aside),
+      query_(query),
+      after_(after) {}
 
   /// Reads the page. Called once.
   scanned_page run(const std::vector<partition_id>& partitions) {
@@ -94,6 +55,7 @@ public:
       // set only if there is a further entry.
       if (count >= query_.top || cost >= page_entries_max
           || bytes >= page_bytes_max) {
+        add_damaged(page, last);
         page.stopped_at = last;
         break;
       }
@@ -107,21 +69,52 @@ public:
         ++count;
       }
     }
-    if (!page.stopped_at)
-      add_damaged(page, last);
+    if (page.stopped_at)
+      return page;
+    add_damaged(page, last);
+    if (!after_ && !has_filters())
+      compare_with_counts(page, partitions, last);
     return page;
   }
 
 private:
   /// Adds the damaged index rows that were passed. Their keys say nothing
   /// certain about their place, so they neither count for `top` nor end a page:
-  /// they belong to the page of the row after them.
+  /// they belong to the page of the row after them, or of the last row.
   void add_damaged(scanned_page& page, const page_position& last) {
     for (instance_row& row : damaged_) {
       row.record.created_at = last.created_at;
+      row.place = last.id;
       page.rows.push_back(std::move(row));
     }
     damaged_.clear();
+  }
+
+  bool has_filters() const {
+    return query_.created_from || query_.created_to || query_.ended_before
+           || !query_.statuses.empty() || !query_.id_prefix.empty()
+           || !query_.name.empty() || !query_.roots.empty();
+  }
+
+  /// Adds a row without an ID if a page with all instances has another number
+  /// of rows than there are instances. This is how a row of the index is
+  /// noticed that a damaged key hides from the search.
+  void compare_with_counts(scanned_page& page,
+                           const std::vector<partition_id>& partitions,
+                           const page_position& last) const {
+    const status_counts counts = count_instances(rows_, pending_, partitions);
+    const auto expected
+      = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    if (page.rows.size() == expected)
+      return;
+    instance_row& row = page.rows.emplace_back();
+    row.record.created_at = last.created_at;
+    row.place = last.id;
+    row.error = "the list has " + std::to_string(page.rows.size() - 1)
+                + " instances, but " + std::to_string(expected)
+                + " are counted: rows of an index or of the counts are "
+                  "damaged; stop the node, run `perdura check`, and restore "
+                  "the data directory from a backup";
   }
 
   /// Reads an instance with `read`. If it is damaged, the row has an error.
@@ -205,9 +198,10 @@ private:
   /// the filters or is in memory. Adds the cost of reading a record to `cost`.
   std::optional<instance_row> next_stored(page_position& last,
                                           std::size_t& cost) {
-    stream* next = order_.top();
+    index_stream* next = order_.top();
     order_.pop();
     last = {next->at.created_at, next->at.id};
+    add_passed(*next);
     std::optional<instance_row> row;
     if (fits_index(*next) && !pending_.contains(next->partition, next->at.id)) {
       cost += record_cost;
@@ -215,9 +209,16 @@ private:
       if (row->error.empty() && !fits_record(row->record))
         row.reset();
     }
-    if (next->cursor->next() && next->load(damaged_))
+    if (next->cursor->next() && next->load())
       order_.push(next);
+    else
+      add_passed(*next);
     return row;
+  }
+
+  void add_passed(index_stream& s) {
+    std::move(s.damaged.begin(), s.damaged.end(), std::back_inserter(damaged_));
+    s.damaged.clear();
   }
 
   /// Finds the instances whose IDs begin with the query's prefix. Returns no
@@ -336,8 +337,8 @@ private:
     return page;
   }
 
-  /// Opens one stream for each partition, or for each partition and status if
-  /// the query filters by status.
+  /// Opens one stream for each partition, or for each partition and
+  /// status if the query filters by status.
   void open_streams(const std::vector<partition_id>& partitions) {
     for (partition_id partition : partitions)
       if (query_.statuses.empty())
@@ -345,7 +346,7 @@ private:
       else
         for (runtime_status status : distinct_statuses())
           open_stream(partition, status);
-    for (stream& s : streams_)
+    for (index_stream& s : streams_)
       order_.push(&s);
   }
 
@@ -359,8 +360,8 @@ private:
     return statuses;
   }
 
-  /// Opens a stream over by_status or, without a status, over by_created. A
-  /// range without rows gets no stream.
+  /// Opens a stream over by_status or, without a status, over by_created.
+  /// A range without rows gets no stream.
   void open_stream(partition_id partition,
                    std::optional<runtime_status> status) {
     const auto key = [&](timestamp created_at, const instance_id& id) {
@@ -368,15 +369,15 @@ private:
                     : created_key(partition, created_at, id);
     };
     const timestamp from = query_.created_from.value_or(timestamp::min());
-    // The stream begins at the lower end of the time range or after the last
-    // row of the previous page, whichever is later.
+    // The stream begins at the lower end of the time range or after the
+    // last row of the previous page, whichever is later.
     std::string begin = key(from, {});
     bool skip = false;
     if (after_ && key(after_->created_at, after_->id) >= begin) {
       begin = key(after_->created_at, after_->id);
       skip = true;
     }
-    stream s;
+    index_stream s;
     s.partition = partition;
     s.t = status ? table::by_status : table::by_created;
     const timestamp to = created_max();
@@ -384,16 +385,14 @@ private:
               status ? count_key(partition, *status) : partition_key(partition))
                                    : key(to + duration(1), {});
     s.cursor = rows_.walk(s.t);
-    if (!s.cursor->seek(begin))
-      return;
-    if (skip && s.cursor->key() == begin && !s.cursor->next())
-      return;
-    if (s.load(damaged_))
+    if (s.seek(begin, skip))
       streams_.push_back(std::move(s));
+    else if (!after_)
+      add_passed(s); // An earlier page has passed them otherwise.
   }
 
   /// Checks the filters that need no more than the index row.
-  bool fits_index(const stream& s) const {
+  bool fits_index(const index_stream& s) const {
     if (!s.at.id.starts_with(query_.id_prefix))
       return false;
     return query_.name.empty() || s.name == query_.name;
@@ -401,14 +400,18 @@ private:
 
   /// Checks the filters that need the record.
   bool fits_record(const instance_record& record) const {
-    return !query_.ended_before
-           || (is_finished(record.status)
-               && record.ended_at <= *query_.ended_before);
+    return (!query_.ended_before
+            || (is_finished(record.status)
+                && record.ended_at <= *query_.ended_before))
+           && (query_.roots.empty()
+               || std::find(query_.roots.begin(), query_.roots.end(),
+                            record.place.root)
+                    != query_.roots.end());
   }
 
   /// Reads the instance of a stream's current row. The payloads are read only
   /// if the record passes the filters.
-  instance_row read_row(const stream& s) const {
+  instance_row read_row(const index_stream& s) const {
     instance_row row;
     row.id = s.at.id;
     row.record.created_at = s.at.created_at;
@@ -418,6 +421,7 @@ private:
       auto record = get_row<instance_record>(rows_, table::instances, key);
       if (!record)
         throw_damaged(s.t, s.cursor->key(), "its instance does not exist");
+      check_not_set_aside(s.partition, row.id);
       check_indexes(s, *record);
       row.record = std::move(*record);
       if (fits_record(row.record))
@@ -426,9 +430,20 @@ private:
     return row;
   }
 
+  /// @throws storage_exception  The instance is set aside.
+  void check_not_set_aside(partition_id partition,
+                           const instance_id& id) const {
+    if (set_aside_.empty())
+      return;
+    const auto found = set_aside_.find({index_of(partition), id});
+    if (found != set_aside_.end())
+      throw storage_exception(found->second);
+  }
+
   /// Checks that the index row and the record agree, and that the other index
   /// has its row too.
-  void check_indexes(const stream& s, const instance_record& record) const {
+  void check_indexes(const index_stream& s,
+                     const instance_record& record) const {
     const std::string of_created
       = created_key(s.partition, record.created_at, s.at.id);
     const std::string of_status
@@ -439,12 +454,13 @@ private:
       throw_damaged(s.t, s.cursor->key(), "it differs from its instance");
     const table other = is_created ? table::by_status : table::by_created;
     const std::string& key = is_created ? of_status : of_created;
-    if (!rows_.get(other, key))
+    if (!has_row(rows_, other, key))
       throw_damaged(other, key, "it is missing, but its instance exists");
   }
 
   /// Reads the custom status, the input and the output of an instance.
   void read_payloads(partition_id partition, instance_row& row) const {
+    check_not_set_aside(partition, row.id);
     const auto writes = pending_.writes_of(partition, row.id);
     row.custom_status = read_custom_status(partition, row.id, writes);
     row.output = "null";
@@ -455,6 +471,8 @@ private:
                       instance_key(partition, row.id, row_kind::record),
                       "history events that it counts are missing");
     };
+    if (writes.empty())
+      check_history_end(rows_, partition, row.id, count);
     // execution_started is among the first two events.
     const auto first = read_events(partition, row.id, 0, 2, writes);
     require(first.size() >= std::min<event_index>(count, 2));
@@ -479,10 +497,12 @@ private:
       if ((*write)->removed)
         return "null";
     }
-    return get_row<std::string>(
-             rows_, table::instances,
-             instance_key(partition, id, row_kind::custom_status))
-      .value_or("null");
+    // An instance that is new in memory has no rows yet.
+    if (!writes.empty()
+        && !rows_.get(table::instances,
+                      instance_key(partition, id, row_kind::record)))
+      return "null";
+    return persistence::read_custom_status(rows_, partition, id);
   }
 
   /// Reads at most `count_max` events from event `first` on.
@@ -514,51 +534,24 @@ private:
 
   const row_reader& rows_;
   const pending_layers& pending_;
+  const set_aside_instances& set_aside_;
   const instance_query& query_;
   const std::optional<page_position>& after_;
   /// A deque, because `order_` points to the elements.
-  std::deque<stream> streams_;
-  std::priority_queue<stream*, std::vector<stream*>, later> order_;
+  std::deque<index_stream> streams_;
+  std::priority_queue<index_stream*, std::vector<index_stream*>, later_stream>
+    order_;
   std::vector<changed_instance> changed_; ///< A heap; see is_later.
   std::vector<instance_row> damaged_;     ///< See `add_damaged`.
 };
 
 } // namespace
 
-scanned_page scan(const row_reader& rows, const pending_layers& pending,
+scanned_page scan(const scan_source& from,
                   const std::vector<partition_id>& partitions,
                   const instance_query& query,
                   const std::optional<page_position>& after) {
-  return scanner(rows, pending, query, after).run(partitions);
-}
-
-std::vector<history_event>
-read_history(const row_reader& rows, partition_id partition,
-             const instance_id& id, event_index first, std::size_t count_max) {
-  const std::string prefix = instance_key(partition, id, row_kind::history);
-  const auto cursor = rows.walk(table::instances);
-  // A history row contains consecutive events. Event `first` is in the last
-  // row that begins at or before it.
-  bool more = cursor->seek_before(instance_key(partition, id, row_kind::history,
-                                               std::uint64_t{first} + 1))
-              && cursor->key().starts_with(prefix);
-  if (!more)
-    more = cursor->seek(prefix) && cursor->key().starts_with(prefix);
-  std::vector<history_event> events;
-  std::uint64_t next_event = first;
-  for (; more && events.size() < count_max;
-       more = cursor->next() && cursor->key().starts_with(prefix)) {
-    const std::uint64_t begin = number_of(cursor->key()).value_or(0);
-    auto chunk = decode_row<std::vector<history_event>>(
-      table::instances, cursor->key(), cursor->value());
-    if (begin > next_event)
-      throw_damaged(table::instances, cursor->key(),
-                    "events before it are missing");
-    for (std::uint64_t i = next_event - begin;
-         i < chunk.size() && events.size() < count_max; ++i, ++next_event)
-      events.push_back(std::move(chunk[i]));
-  }
-  return events;
+  return scanner(from, query, after).run(partitions);
 }
 
 } // namespace perdura::persistence

@@ -9,6 +9,7 @@
 #include "persistence/views/partition_snapshot.hpp"
 #include "persistence/views/pending_layers.hpp"
 #include "persistence/views/queries.hpp"
+#include "persistence/views/set_aside.hpp"
 
 namespace perdura::persistence {
 
@@ -28,36 +29,40 @@ struct scanned_page {
   std::optional<page_position> stopped_at;
 };
 
+/// The state of one moment, from which a query is answered.
+struct scan_source {
+  const row_reader& rows;
+  const pending_layers& pending;
+  const set_aside_instances& set_aside;
+};
+
 /// Returns the page of the given partitions that begins after `after`. A
 /// damaged instance is a row with an error; each row is compared with its
 /// instance, and the instance with both indexes.
 /// @throws storage_exception  The store cannot be read.
-scanned_page scan(const row_reader& rows, const pending_layers& pending,
+scanned_page scan(const scan_source& from,
                   const std::vector<partition_id>& partitions,
                   const instance_query& query,
                   const std::optional<page_position>& after);
 
+/// Returns the stored count of a status. If its row is damaged, or absent
+/// beside a damaged one, the rows of the index are counted.
+/// @throws storage_exception  The store cannot be read.
+std::uint64_t stored_count(const row_reader& rows, partition_id partition,
+                           runtime_status status);
+
 /// Returns the number of instances in each status, summed over the given
-/// partitions.
+/// partitions. A damaged instance is counted with its stored status.
 /// @throws storage_exception  A row is damaged.
 status_counts count_instances(const row_reader& rows,
                               const pending_layers& pending,
                               const std::vector<partition_id>& partitions);
 
-/// Returns the timers and scheduled starts with `after` < fire_at ≤ `until`, in
-/// the order of fire_at.
-/// @throws storage_exception  A row is damaged.
-std::vector<due_task> find_due(const row_reader& rows,
-                               const pending_layers& pending,
-                               partition_id partition, timestamp after,
-                               timestamp until);
-
-/// Returns events of one instance from event `first` on, at most `count_max`.
-/// Turns that are not in the rows yet are not included.
-/// @throws storage_exception A row is damaged, or the numbers of the events
-///   have a gap.
-std::vector<history_event>
-read_history(const row_reader& rows, partition_id partition,
-             const instance_id& id, event_index first, std::size_t count_max);
+/// Returns the timers and scheduled starts that are due on the scale after
+/// `after` and not after `until`. Damaged rows are logged and left out.
+/// @throws storage_exception  The table cannot be read.
+due_range find_due(const row_reader& rows, const pending_layers& pending,
+                   partition_id partition, time_scale scale, timestamp after,
+                   timestamp until);
 
 } // namespace perdura::persistence

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/views/views_writer.hpp"
 
-#include "persistence/process/logging.hpp"
+#include "persistence/process/process_end.hpp"
 #include "persistence/process/thread_role.hpp"
 
 namespace perdura::persistence {
@@ -15,7 +15,8 @@ views_writer::~views_writer() {
 }
 
 void views_writer::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread(
+    [this] { run_thread_body("the views thread", [this] { run(); }); });
 }
 
 void views_writer::notify_added() {

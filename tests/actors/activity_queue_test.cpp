@@ -11,11 +11,11 @@ using persistence::task_sequence;
 
 namespace {
 
-constexpr timestamp noon{std::chrono::hours(12)};
+constexpr boot_time noon{std::chrono::hours(12)};
 
 struct queue_fixture {
   void push(const std::string& name, task_sequence sequence,
-            std::optional<timestamp> start_by = {}) {
+            std::optional<boot_time> start_by = {}) {
     activity_work_item item;
     item.name = name;
     item.sequence = sequence;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/timing/alarm_clock.hpp"
+#include "tests/support/manual_clock.hpp"
 #include "tests/support/patience.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <latch>
 #include <memory>
 #include <thread>
@@ -47,6 +49,34 @@ BOOST_AUTO_TEST_CASE(earlier_alarm_wakes_the_sleeping_clock) {
   clock.set(soon, 1ms);
   clock.set(same, 2ms); // replaces 1 h
   rung.wait();
+}
+
+// The alarms that are set are called when the wall clock is set, since their
+// time may have come.
+BOOST_AUTO_TEST_CASE(step_of_the_wall_clock_calls_each_alarm_that_is_set) {
+  for (const persistence::duration step :
+       {persistence::duration(1h), persistence::duration(-1h)}) {
+    tests::manual_clock machine;
+    std::atomic<std::int64_t> reported{0};
+    std::atomic<int> unset{0};
+    std::latch rung(2);
+    alarm_clock clock(machine,
+                      [&](persistence::duration by) { reported = by.count(); });
+    alarm_clock::alarm& late = clock.add([&] { rung.count_down(); });
+    alarm_clock::alarm& later = clock.add([&] { rung.count_down(); });
+    clock.add([&] { ++unset; });
+    std::latch first_pass(1);
+    alarm_clock::alarm& now = clock.add([&] { first_pass.count_down(); });
+    clock.set(now, 0ms);
+    first_pass.wait(); // the clock has read the time
+    clock.set(late, 1h);
+    clock.set(later, 24h * 365 * 1'000);
+    machine.step_wall(step);
+    rung.wait();
+    clock.stop();
+    BOOST_TEST(reported == step.count());
+    BOOST_TEST(unset == 0);
+  }
 }
 
 // The alarm was set to 10 ms and then to 1 h, so it must not fire. If the

@@ -171,7 +171,6 @@ BOOST_AUTO_TEST_CASE(a_start_replaces_the_instance) {
   start.started = {draft_time, started};
   start.accepted_at = draft_time;
   instance_draft draft("i", start);
-  draft.remember("request", {});
   const auto state = after(instance_with_tasks(), std::move(draft));
   BOOST_REQUIRE(state.has_value());
   BOOST_TEST(state->record.version == "2");
@@ -179,7 +178,6 @@ BOOST_AUTO_TEST_CASE(a_start_replaces_the_instance) {
   BOOST_TEST(state->record.history_count == 1U);
   BOOST_TEST(state->tasks.empty());
   BOOST_TEST(state->inbox.empty());
-  BOOST_TEST(state->requests.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_new_execution_keeps_the_inbox_and_no_task) {
@@ -209,22 +207,6 @@ BOOST_AUTO_TEST_CASE(next_inbox_stays_above_every_message) {
   draft.put_inbox(9, {draft_time, event_raised{"E", "1"}});
   draft.put_inbox(4, {draft_time, event_raised{"E", "2"}});
   BOOST_TEST(draft.record().next_inbox == 10U);
-}
-
-BOOST_AUTO_TEST_CASE(an_answer_without_a_request_id_is_not_kept) {
-  const stored_instance base = instance_with_tasks();
-  instance_draft draft("i", base);
-  management_answer refused;
-  refused.code = errc::limit_exceeded;
-  refused.message = "full";
-  draft.remember("", refused);
-  draft.remember("r", refused);
-  const auto state = after(base, std::move(draft));
-  BOOST_REQUIRE(state->requests.size() == 1U);
-  const auto again = std::move(state->requests.front());
-  BOOST_TEST(again.id == "r");
-  BOOST_TEST((again.code == errc::limit_exceeded));
-  BOOST_TEST(again.detail == "full");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

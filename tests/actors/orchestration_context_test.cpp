@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(when_any_returns_the_first_even_if_it_failed) {
 }
 
 // current_time() is the time at which the turn began. A timer with a fire time
-// in the past is due at once.
+// in the past keeps this time, and is due at once.
 BOOST_AUTO_TEST_CASE(current_time_is_the_time_of_the_turn_also_in_replay) {
   turn_driver run(
     registry_with([](orchestration_context& ctx) -> task<json> {
@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(current_time_is_the_time_of_the_turn_also_in_replay) {
   run.fire_timer(1);
   run.now += 1s;
   run.turn();
-  BOOST_TEST((std::get<timer_created>(run.open.at(2)).fire_at == run.now));
+  BOOST_TEST((std::get<timer_created>(run.open.at(2)).fire_at == start_time));
   run.evict();
   run.fire_timer(2);
   run.turn();
@@ -253,6 +253,34 @@ BOOST_AUTO_TEST_CASE(very_long_timers_are_clamped) {
   BOOST_TEST((at(4) == run.now));
   BOOST_TEST((at(5) == run.now + 500ms));
   BOOST_TEST((at(6) == last));
+}
+
+BOOST_AUTO_TEST_CASE(timers_at_the_ends_of_time_are_clamped) {
+  turn_driver run(
+    registry_with([](orchestration_context& ctx) -> task<void> {
+      using seconds_time = std::chrono::sys_time<std::chrono::seconds>;
+      auto a = ctx.create_timer(timestamp::max());
+      auto b = ctx.create_timer(seconds_time::max());
+      auto c = ctx.create_timer(timestamp::min());
+      auto d = ctx.create_timer(seconds_time::min());
+      auto e = ctx.create_timer(duration::max());
+      auto f = ctx.wait_for_external_event("Go", std::chrono::hours::max());
+      auto g = ctx.wait_for_external_event("Stop", -5ms);
+      co_await when_any(a, b, c, d, e);
+      co_await f;
+      co_await g;
+    }),
+    "Ship");
+  run.turn();
+  const auto at = [&](task_sequence i) {
+    return std::get<timer_created>(run.open.at(i)).fire_at;
+  };
+  const timestamp last
+    = timestamp(std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)) - 1us;
+  for (const task_sequence late : {1U, 2U, 5U, 6U})
+    BOOST_TEST((at(late) == last));
+  for (const task_sequence now : {3U, 4U, 7U})
+    BOOST_TEST((at(now) <= run.now));
 }
 
 // The expected values must never change: with another algorithm, a replay would

@@ -92,6 +92,10 @@ public:
     return inner_.is_full();
   }
 
+  persistence::storage_space space() const override {
+    return inner_.space();
+  }
+
   std::function<void()> during_commit;
 
 private:

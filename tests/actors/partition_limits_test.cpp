@@ -171,20 +171,6 @@ BOOST_AUTO_TEST_CASE(oversized_history_fails_and_names_its_limit) {
              <= history_events_max + 10'000);
 }
 
-// After 129 requests, the ID of the first one is forgotten, so a repeat of the
-// first request is a new event. A repeat of the second request has no effect,
-// even after a crash.
-BOOST_AUTO_TEST_CASE(last_128_request_ids_are_remembered) {
-  BOOST_TEST((start("Waits") == errc::ok));
-  for (int i = 0; i <= 128; ++i)
-    raise("E", std::to_string(i), "request-" + std::to_string(i));
-  node.crash_and_recover();
-  raise("E", "again", "request-1");
-  BOOST_TEST(node.stored("i")->inbox.size() == 129U);
-  raise("E", "again", "request-0"); // a new event
-  BOOST_TEST(node.stored("i")->inbox.size() == 130U);
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

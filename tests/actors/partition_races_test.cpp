@@ -350,6 +350,50 @@ BOOST_AUTO_TEST_CASE(event_during_the_ending_turn_is_refused) {
               == errc::already_finished));
 }
 
+// Regression: an activity was held while a turn ran, as after a start. The end
+// of the turn hid that; the activity waited, and nothing named it.
+BOOST_AUTO_TEST_CASE(hold_during_a_turn_outlasts_the_turn) {
+  start_and_wait("a", "Collect", "3");
+  node.submit(raise_event{"a", "E", "1", "r1"});
+  process_messages();
+  BOOST_REQUIRE(node.turns.size() == 1U);
+  node.inject(p0, instance_hold{"a", "its activity ends the process"});
+  process_messages();
+  finish_turn();
+  node.run_until_idle();
+  BOOST_TEST(node.stored("a")->record.held == "its activity ends the process");
+  const auto listed = [&] {
+    const auto stuck = node.partition(p0).stuck();
+    return stuck.size() == 1 && stuck.front().first == "a";
+  };
+  BOOST_TEST(listed());
+  node.advance_time(1h);
+  BOOST_TEST(listed());
+  // Events wait until the release.
+  node.submit(raise_event{"a", "E", "2", "r2"});
+  node.submit(raise_event{"a", "E", "3", "r3"});
+  node.run_until_idle();
+  BOOST_TEST((status_of("a") == runtime_status::running));
+  node.ask(release_instance_request{"a", "r4"});
+  node.run_until_idle();
+  BOOST_TEST((status_of("a") == runtime_status::completed));
+  BOOST_TEST(node.partition(p0).stuck().empty());
+}
+
+// The turn ends the instance: nothing is held any more.
+BOOST_AUTO_TEST_CASE(hold_during_the_last_turn_ends_with_it) {
+  start_and_wait("a", "Waits");
+  node.submit(raise_event{"a", "Go", "1", "r"});
+  process_messages();
+  node.inject(p0, instance_hold{"a", "its activity ends the process"});
+  process_messages();
+  finish_turn();
+  node.run_until_idle();
+  BOOST_TEST(output_of("a") == "1");
+  BOOST_TEST(node.stored("a")->record.held.empty());
+  BOOST_TEST(node.partition(p0).stuck().empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

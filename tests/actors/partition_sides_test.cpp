@@ -13,6 +13,7 @@ using namespace persistence;
 namespace {
 
 constexpr timestamp sides_time{std::chrono::hours(12)};
+constexpr elapsed_time sides_elapsed{std::chrono::hours(12)};
 
 instance_write whole(const instance_id& id) {
   instance_write write;
@@ -47,7 +48,7 @@ std::vector<instance_id> order_of(idle_queue& queue, std::size_t count) {
   std::vector<instance_id> order;
   for (std::size_t i = 0; i < count; ++i) {
     order.push_back(*queue.front().instance->id);
-    queue.requeue_front(sides_time);
+    queue.requeue_front(sides_elapsed);
   }
   return order;
 }
@@ -105,7 +106,9 @@ BOOST_AUTO_TEST_CASE(an_acknowledgement_covers_all_earlier_messages) {
   known.outbox_acknowledged.push_back({to, 3});
   store.apply(known);
   BOOST_TEST(store.get().outbox.at(to).size() == 1U);
-  BOOST_TEST(store.get().outbox.at(to).contains(4));
+  BOOST_TEST(store.get().outbox.at(to).kept.size() == 1U);
+  BOOST_TEST(store.get().outbox.at(to).kept.contains(4));
+  BOOST_TEST(store.get().outbox_bytes == store.get().outbox.at(to).kept_bytes);
   BOOST_TEST(store.get().outbox_head(to) == 4U);
 }
 
@@ -123,49 +126,59 @@ BOOST_AUTO_TEST_CASE(marks_never_decrease) {
 BOOST_AUTO_TEST_CASE(a_snapshot_restores_everything_but_instances) {
   partition_snapshot snapshot;
   snapshot.meta.epoch = 4;
-  snapshot.outbox.push_back({partition_id{1}, 9, "b", event_send{"E", "1"}});
-  snapshot.outbox_marks.push_back({partition_id{1}, 11});
+  snapshot.outbox.push_back({partition_id{1}, 9, 11});
   snapshot.marks.push_back({partition_id{2}, 6});
   store.restore(snapshot);
   BOOST_TEST(store.get().meta.epoch == 4U);
-  BOOST_TEST(store.get().outbox.at(partition_id{1}).size() == 1U);
+  BOOST_TEST(store.get().outbox.at(partition_id{1}).size() == 3U);
+  BOOST_TEST(store.get().outbox.at(partition_id{1}).kept.empty());
   BOOST_TEST(store.get().outbox_head(partition_id{1}) == 11U);
   BOOST_TEST(store.get().mark(partition_id{2}) == 6U);
   BOOST_TEST(store.get().instances.empty());
 }
 
 BOOST_AUTO_TEST_CASE(timers_in_memory_are_those_up_to_the_horizon) {
-  live.timers_until = sides_time;
+  live.timers.until = sides_time;
+  live.wall_timers.until = sides_time;
   instance_write write = whole("a");
   write.tasks_opened = {
     {1, {task_kind::timer, {}, sides_time, {}, 0, 1}},
     {2, {task_kind::timer, {}, sides_time + std::chrono::seconds(1), {}, 0, 1}},
     {3, {task_kind::activity, "A", {}, {}, 0, 1}},
-    {4, {task_kind::scheduled_start, {}, sides_time, {}, 0, 1}}};
+    {4, {task_kind::scheduled_start, {}, sides_time, {}, 0, 1}},
+    {5, {task_kind::timer, {}, {}, {}, 0, 1, sides_elapsed}},
+    {6, {task_kind::timer, {}, sides_time, {}, 0, 1, {}, true}}};
   const turn_writes opened = one(std::move(write));
   follow_timers(live, store.get(), opened);
   store.apply(opened);
-  BOOST_TEST(live.timers.size() == 2U);
-  BOOST_TEST(live.timers.contains({sides_time, "a", 1}));
-  BOOST_TEST(live.timers.contains({sides_time, "a", 4}));
+  using tasks = std::set<due_task>;
+  BOOST_TEST(
+    (live.timers.tasks == tasks{{sides_time, "a", 1}, {sides_time, "a", 5}}));
+  BOOST_TEST((live.wall_timers.tasks
+              == tasks{{sides_time, "a", 4}, {sides_time, "a", 6}}));
+  BOOST_TEST(live.has_later_timers); // timer 2
 
   instance_write close = part("a");
-  close.tasks_closed = {{1, task_kind::timer, sides_time}};
+  close.tasks_closed
+    = {{1, task_kind::timer, sides_time}, {6, task_kind::timer, sides_time}};
   follow_timers(live, store.get(), one(std::move(close)));
-  BOOST_TEST(live.timers.size() == 1U);
+  BOOST_TEST(live.timers.tasks.size() == 1U);
+  BOOST_TEST(live.wall_timers.tasks.size() == 1U);
 
   instance_write reset = part("a");
   reset.reset = true;
   follow_timers(live, store.get(), one(std::move(reset)));
-  BOOST_TEST(live.timers.empty());
+  BOOST_TEST(live.timers.tasks.empty());
+  BOOST_TEST(live.wall_timers.tasks.empty());
 }
 
 BOOST_AUTO_TEST_CASE(an_instance_that_is_removed_leaves_the_idle_queue) {
   idle_queue queue;
   for (const char* id : {"a", "b", "c", "d"}) {
     live_instance& instance = live.add(id);
-    queue.add(instance.idle, instance, sides_time);
-    queue.add(instance.idle, instance, sides_time); // is in the queue already
+    queue.add(instance.idle, instance, sides_elapsed);
+    queue.add(instance.idle, instance,
+              sides_elapsed); // is in the queue already
   }
   live.instances.erase("b");
   const std::vector<instance_id> left{"a", "c", "d"};

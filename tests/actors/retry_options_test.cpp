@@ -4,6 +4,8 @@
 // Retry options of activities and sub-orchestrations.
 
 using namespace std::chrono_literals;
+using std::chrono::hours;
+using std::chrono::milliseconds;
 
 namespace perdura::actors::test {
 
@@ -53,8 +55,94 @@ BOOST_AUTO_TEST_CASE(retry_intervals_grow_by_the_coefficient_up_to_the_max) {
   BOOST_TEST((retry_intervals({.attempts_max = 3, .interval_first = 0s})
               == seconds_list{0, 0}));
   // A product beyond the range of the type becomes the longest interval.
+  BOOST_TEST((interval_after({.backoff_coefficient = 1e300, .interval_max = 1h},
+                             4'000'000'000U)
+              == 1h));
+}
+
+// Regression: without interval_max no pause was longer than an hour.
+BOOST_AUTO_TEST_CASE(retry_intervals_have_no_limit_unless_one_is_set) {
+  BOOST_TEST((interval_after({.interval_first = 2h}, 1) == 2h));
+  BOOST_TEST((interval_after({.interval_first = 48h}, 1'000) == 48h));
   BOOST_TEST(
-    (interval_after({.backoff_coefficient = 1e300}, 4'000'000'000U) == 1h));
+    (interval_after({.interval_first = 1h, .backoff_coefficient = 2}, 11)
+     == 1'024h));
+  BOOST_TEST(
+    (interval_after({.interval_first = 2h, .interval_max = 1h}, 1) == 1h));
+  BOOST_TEST((interval_after({.backoff_coefficient = 1e300}, 4'000'000'000U)
+              == duration::max()));
+}
+
+// 0 · 2^1024 is not a number.
+BOOST_AUTO_TEST_CASE(interval_of_zero_stays_zero_at_each_attempt) {
+  for (const double coefficient : {0.5, 1.0, 2.0, 1e300})
+    for (const std::uint32_t attempt : {1U, 2U, 1'024U, 1'025U, 4'000'000'000U})
+      BOOST_TEST(
+        (interval_after(
+           {.interval_first = 0s, .backoff_coefficient = coefficient}, attempt)
+         == 0s));
+}
+
+BOOST_AUTO_TEST_CASE(
+  interval_has_no_limit_if_the_longest_is_as_long_as_can_be) {
+  for (const retry_options& each :
+       {retry_options{.interval_first = 2h, .interval_max = duration::max()},
+        retry_options{.interval_first = 2h,
+        .interval_max = milliseconds(10'000'000'000'000'000)},
+        retry_options{.interval_first = 2h, .interval_max = hours::max()}}) {
+    check(each); // does not throw
+    BOOST_TEST((interval_after(each, 1) == 2h));
+  }
+  // The pause ends in the year 9999, with which timers end.
+  const retry_options doubled{.interval_first = 2h,
+                              .backoff_coefficient = 2,
+                              .interval_max = duration::max()};
+  BOOST_TEST((interval_after(doubled, 3) == 8h));
+  BOOST_TEST((interval_after(doubled, 2'000) == duration::max()));
+}
+
+BOOST_AUTO_TEST_CASE(retry_time_out_may_be_as_long_as_can_be) {
+  for (const time_span& each :
+       {time_span(duration::max()), time_span(hours::max()),
+        time_span(hours(24 * 365'250))})
+    BOOST_TEST((retry_intervals({.attempts_max = 3, .time_out = each})
+                == seconds_list{1, 1}));
+}
+
+BOOST_AUTO_TEST_CASE(negative_times_of_a_call_are_refused_by_name) {
+  const auto sentence_of = [](activity_options options) -> std::string {
+    try {
+      check(options);
+    } catch (const std::invalid_argument& refused) {
+      return refused.what();
+    }
+    return {};
+  };
+  BOOST_TEST(sentence_of({.time_out = -5ms})
+             == "activity_options: time_out is negative: -0.005000 s");
+  BOOST_TEST(sentence_of({.start_time_out = -1h})
+             == "activity_options: start_time_out is negative: -3600.000000 s");
+  BOOST_TEST(sentence_of({.retry = {.interval_first = -1s}})
+             == "retry_options: interval_first is negative: -1.000000 s");
+  for (const activity_options& each :
+       {activity_options{.retry = {.interval_max = -1us}},
+        activity_options{.retry = {.time_out = duration::min()}},
+        activity_options{.time_out = hours::min()}})
+    BOOST_TEST(!sentence_of(each).empty());
+  BOOST_TEST(sentence_of({.time_out = 0s, .start_time_out = hours::max()})
+             == "");
+}
+
+// The call fails the code; nothing is scheduled.
+BOOST_AUTO_TEST_CASE(call_with_a_negative_time_out_fails_at_once) {
+  turn_driver run(registry_with([](orchestration_context& ctx) -> task<void> {
+                    co_await ctx.call_activity("A", 1, {.time_out = -5ms});
+                  }),
+                  "Ship");
+  run.turn();
+  BOOST_TEST(run.open.empty());
+  BOOST_TEST(run.failure().message
+             == "activity_options: time_out is negative: -0.005000 s");
 }
 
 // The fourth interval would end after 150 s, beyond the time-out of 70 s.

@@ -47,6 +47,11 @@ using persistence::wait_sequence_first;
 
 inline constexpr timestamp start_time{std::chrono::seconds(1'700'000'000)};
 
+/// The elapsed time while the wall clock is not set.
+inline persistence::elapsed_time elapsed_of(timestamp now) {
+  return persistence::elapsed_time(now.time_since_epoch());
+}
+
 /// Open tasks with the decisions that opened them.
 using open_tasks = std::map<task_sequence, history_body>;
 
@@ -128,6 +133,7 @@ public:
     item.execution = execution;
     item.number = 99;
     item.now = now;
+    item.elapsed = elapsed_of(now);
     item.cold = true;
     item.history = history;
     return run.run_turn(std::move(item));
@@ -291,6 +297,7 @@ private:
     item.execution = execution;
     item.number = number_;
     item.now = now;
+    item.elapsed = elapsed_of(now);
     item.cold = cold || evict_;
     if (item.cold)
       item.history = history;

@@ -126,4 +126,34 @@ BOOST_AUTO_TEST_CASE(purge_with_a_filter_asks_for_confirmation) {
   BOOST_TEST(perdura({"purge", "nope"}).code == 3);
 }
 
+// A repeat of a command with the same --key has no effect.
+BOOST_AUTO_TEST_CASE(commands_with_a_key_can_be_repeated) {
+  const auto once = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--key", "k"});
+    const outcome first = perdura(arguments);
+    BOOST_TEST(first.code == 0, first.err);
+    BOOST_TEST(perdura(arguments).code == 0);
+    return first.out;
+  };
+  const std::string id = once({"start", "Approval"});
+  BOOST_TEST(perdura({"start", "Approval", "--key", "k"}).out == id);
+  once({"start", "Approval", "--id", "a"});
+  once({"raise-event", "a", "Other", "--data", "1"});
+  once({"suspend", "a"});
+  once({"resume", "a"});
+  once({"suspend", "a"}); // the first answer
+  BOOST_TEST(state_of("a") == "Running");
+  BOOST_TEST(once({"terminate", "--prefix", "a", "--yes"})
+             == "1 instance terminated.\n");
+  BOOST_TEST(once({"restart", "a"}) != "a\n");
+  once({"purge", "a"});
+  once({"start", "Approval", "--id", "a"});
+  BOOST_TEST(request("GET", "/instances/a").status == 404);
+  const outcome other
+    = perdura({"start", "Approval", "--id", "a", "--input", "2", "--key", "k"});
+  BOOST_TEST(other.code != 0);
+  BOOST_TEST(other.err.find("request_id \"k\"") != std::string::npos,
+             other.err);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -123,6 +123,25 @@ BOOST_AUTO_TEST_CASE(help_after_an_option_prints_the_help) {
   BOOST_TEST(run_perdura({"list", "--name=--help", "--status="}).code == 2);
 }
 
+BOOST_AUTO_TEST_CASE(rebuild_of_views_keeps_the_old_file_and_checks_the_new) {
+  const temp_directory home;
+  const std::filesystem::path hub = home.path() / "hub";
+  const auto rebuild = [&] {
+    return run_perdura(
+      {"check", "--rebuild-views", "--data-dir", hub.string()});
+  };
+  BOOST_TEST(rebuild().code == client::exit_usage); // there is no hub
+  BOOST_TEST_REQUIRE(
+    run_perdura({"hub", "create", "--data-dir", hub.string()}).code == 0);
+  const outcome made = rebuild();
+  // A process of its own has checked the directory; the exit code is that of
+  // the check.
+  BOOST_TEST(made.code == client::exit_ok, made.out);
+  BOOST_TEST(made.out.find("Nothing was lost.") != std::string::npos, made.out);
+  BOOST_TEST(
+    std::filesystem::exists(hub / "lane-0" / "views" / "data.mdb.damaged"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

@@ -4,6 +4,7 @@
 // too.
 #include "client/cli/command_options.hpp"
 #include "client/cli/help_formatter.hpp"
+#include "client/cli/verb_suggestion.hpp"
 #include "persistence/records/text.hpp"
 #include "tests/client/command_line_runner.hpp"
 
@@ -159,6 +160,42 @@ BOOST_AUTO_TEST_CASE(unknown_output_format_is_refused_with_the_allowed_ones) {
   }
 }
 
+// Regression: "A subcommand is required".
+BOOST_AUTO_TEST_CASE(missing_verb_shows_the_help) {
+  for (const arguments& path :
+       {arguments{}, arguments{"cluster"}, arguments{"config"},
+        arguments{"tls"}, arguments{"hub"}}) {
+    const outcome shown = run_perdura(path);
+    BOOST_TEST(shown.code == 2, words_of(path));
+    BOOST_TEST(shown.out == help_of(path), words_of(path));
+    BOOST_TEST(shown.err.empty(), words_of(path));
+  }
+  BOOST_TEST(run_perdura({"--url", "http://127.0.0.1:1"}).out == help_of({}));
+}
+
+BOOST_AUTO_TEST_CASE(unknown_verb_is_refused_with_the_nearest_one) {
+  const std::vector<std::pair<arguments, std::string>> command_lines = {
+    {{"strat"}, "start"},
+    {{"strat", "Echo", "--id", "a"}, "start"},
+    {{"--url", "http://127.0.0.1:1", "lst"}, "list"},
+    {{"--url=http://127.0.0.1:1", "lits", "--top", "3"}, "list"},
+    {{"-o", "json", "desribe", "a"}, "describe"},
+    {{"rase-event", "a", "Go"}, "raise-event"},
+    {{"cluster", "stauts"}, "status"},
+    {{"config", "valdate", "x"}, "validate"},
+  };
+  for (const auto& [typed, meant] : command_lines) {
+    const outcome refused = run_perdura(typed);
+    BOOST_TEST(refused.code == 2, words_of(typed));
+    BOOST_TEST(refused.out.empty(), words_of(typed));
+    BOOST_TEST(refused.err_contains("Did you mean \"" + meant + "\"?"),
+               words_of(typed) << ": " << refused.err);
+  }
+  const outcome far = run_perdura({"xyzzy"});
+  BOOST_TEST(far.err_contains("There is no verb \"xyzzy\"."));
+  BOOST_TEST(!far.err_contains("Did you mean"));
+}
+
 BOOST_AUTO_TEST_CASE(output_format_may_have_capitals) {
   BOOST_TEST(run_perdura({"config", "show", "-o", "JSON"}).out
              == run_perdura({"config", "show", "-o", "json"}).out);
@@ -180,6 +217,24 @@ BOOST_AUTO_TEST_CASE(choice_is_replaced_by_its_number) {
   BOOST_TEST(text == "2");
   text = "";
   BOOST_TEST(any_case(text) == "must be red or blue, not \"\"");
+}
+
+BOOST_AUTO_TEST_CASE(nearest_name_differs_in_few_letters) {
+  const std::vector<std::string> names{"start", "list", "get", "restart"};
+  for (const auto& [typed, meant] :
+       std::vector<std::pair<std::string, std::string>>{{"strat", "start"},
+                                                        {"tsart", "start"},
+                                                        {"sart", "start"},
+                                                        {"starts", "start"},
+                                                        {"lust", "list"},
+                                                        {"gte", "get"},
+                                                        {"gt", "get"},
+                                                        {"rsetart", "restart"},
+                                                        {"", ""},
+                                                        {"help", ""},
+                                                        {"startrestart", ""}})
+    BOOST_TEST(nearest_name(typed, names) == meant, typed);
+  BOOST_TEST(nearest_name("start", {}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(empty_text_is_refused) {

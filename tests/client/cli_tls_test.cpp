@@ -9,11 +9,13 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <vector>
 
 using namespace perdura::tests;
 namespace fs = std::filesystem;
@@ -227,6 +229,40 @@ BOOST_AUTO_TEST_CASE(existing_files_are_not_overwritten) {
   fs::remove(tls_dir / "ca-key.pem");
   BOOST_TEST(init().code == 2);
   BOOST_TEST(!fs::exists(tls_dir / "ca.pem"));
+}
+
+// The files that a killed command has left (finding S7).
+BOOST_AUTO_TEST_CASE(interrupted_commands_say_what_to_remove) {
+  BOOST_TEST(init().code == 0);
+  std::vector<fs::path> all;
+  for (const auto& entry : fs::directory_iterator(tls_dir))
+    all.push_back(entry.path());
+  std::sort(all.begin(), all.end());
+  const auto add = [this](std::vector<std::string> words) {
+    words.insert(words.begin(), {"tls", "add", "--dir", tls_dir.string()});
+    return run_perdura(words);
+  };
+  BOOST_TEST(!init().err_contains("interrupted"));
+  while (all.size() > 1) {
+    fs::remove(all.back());
+    all.pop_back();
+    const outcome again = init();
+    BOOST_TEST(again.code == 2);
+    BOOST_TEST(again.err_contains("was interrupted, remove"), again.err);
+    for (const fs::path& each : all)
+      BOOST_TEST(again.err_contains(each.string()), again.err);
+  }
+  fs::remove(all.front());
+  BOOST_TEST(init().code == 0);
+  BOOST_TEST(add({"node-4"}).code == 0);
+  for (const char* name : {"node-4.pem", "node-4-key.pem"}) {
+    fs::remove(tls_dir / name);
+    const outcome again = add({"node-4"});
+    BOOST_TEST(again.err_contains("was interrupted. Remove"), again.err);
+    for (const char* left : {"node-4.pem", "node-4-key.pem"})
+      fs::remove(tls_dir / left);
+    BOOST_TEST(add({"node-4"}).code == 0);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(invalid_arguments_are_reported) {

@@ -207,6 +207,24 @@ BOOST_AUTO_TEST_CASE(hub_is_created_only_once) {
   BOOST_TEST(run_perdura({"hub", "create", "--data-dir", place}).code == 4);
 }
 
+BOOST_AUTO_TEST_CASE(hub_is_adopted_only_if_the_loss_is_accepted) {
+  temp_directory directory;
+  const std::string place = (directory.path() / "data").string();
+  BOOST_TEST(run_perdura({"hub", "adopt", place, "--accept-loss"}).code == 2);
+  BOOST_TEST(
+    run_perdura({"hub", "create", "--data-dir", place, "--partitions", "4"})
+      .code
+    == 0);
+  const outcome asked = run_perdura({"hub", "adopt", place});
+  BOOST_TEST(asked.code == 2);
+  BOOST_TEST(asked.err_contains("Nothing was changed"));
+  BOOST_TEST(asked.err_contains("--accept-loss"));
+  const outcome done = run_perdura({"hub", "adopt", place, "--accept-loss"});
+  BOOST_TEST(done.code == 0, done.err);
+  BOOST_TEST(done.out_contains("Adopted " + place));
+  BOOST_TEST(run_perdura({"check", "--data-dir", place}).code == 0);
+}
+
 BOOST_AUTO_TEST_CASE(dev_prints_a_result_and_keeps_the_given_directory) {
   temp_directory directory;
   const std::string place = (directory.path() / "data").string();

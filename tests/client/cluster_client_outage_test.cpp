@@ -141,11 +141,14 @@ BOOST_FIXTURE_TEST_CASE(deadline_ends_the_wait_for_a_node, outage_fixture) {
     }
   start_options options;
   options.instance_id = id;
-  options.time_out = deadline;
-  const auto started = waiting_client.start_new("Approval", nullptr, options);
-  BOOST_TEST(to_string(started.code()) == "unavailable");
-  BOOST_TEST(started.error().message.find("nothing was done")
-             != std::string::npos);
+  // Regression: a start had only its own time-out.
+  for (const milliseconds time_out : {deadline, milliseconds(never)}) {
+    options.time_out = time_out;
+    const auto started = waiting_client.start_new("Approval", nullptr, options);
+    BOOST_TEST(to_string(started.code()) == "unavailable");
+    BOOST_TEST(started.error().message.find("nothing was done")
+               != std::string::npos);
+  }
   BOOST_TEST(to_string(waiting_client.wait_for_completion(id, deadline).code())
              == "unavailable");
   BOOST_TEST(is_pending(later));
@@ -237,7 +240,9 @@ BOOST_FIXTURE_TEST_CASE(request_repeated_after_a_restart_is_done_once,
   orchestration_client waiting_client = client.with({patience, true});
   BOOST_TEST(waiting_client.start_new("TwoEvents", nullptr, options).value()
              == id);
-  waiting_client.raise_event(id, "A", 2, "event A").value();
+  waiting_client.raise_event(id, "A", 1, "event A").value();
+  BOOST_TEST(to_string(waiting_client.raise_event(id, "A", 2, "event A").code())
+             == "request_id_reused");
   waiting_client.raise_event(id, "B", 3, "event B").value();
   BOOST_TEST(waiting_client.wait_for_completion(id, patience).value().output
              == "[1,3]");

@@ -114,6 +114,8 @@ BOOST_AUTO_TEST_CASE(values_are_set_with_their_origin) {
                                             "[limits]\n"
                                             "storage_bytes_max = \"2 GiB\"\n"
                                             "body_bytes_max = 1000\n"
+                                            "disk_reserve = \"1 GiB\"\n"
+                                            "disk_stall_time = \"30 s\"\n"
                                             "[log]\n"
                                             "level = \"error\"\n");
   BOOST_TEST(read.problems.empty());
@@ -126,6 +128,8 @@ BOOST_AUTO_TEST_CASE(values_are_set_with_their_origin) {
   BOOST_TEST(http.tls_certificate_file == "c");
   BOOST_TEST(node.storage_bytes_max == std::uint64_t{2} << 30U);
   BOOST_TEST(http.body_bytes_max == 1000U);
+  BOOST_TEST(node.disk_reserve == std::uint64_t{1} << 30U);
+  BOOST_TEST((node.disk_stall_time == 30s));
   BOOST_TEST((read.values.log.level == perdura::persistence::log_level::error));
   BOOST_TEST(read.origin_of("node.stop_patience") == "etc/node.toml:3");
   BOOST_TEST(read.origin_of("http.tls.key_file") == "etc/node.toml:7");

@@ -402,6 +402,16 @@ BOOST_AUTO_TEST_CASE(redacted_url_hides_the_key) {
   BOOST_TEST(redacted("/a?c%6Fde=secret") == "/a?code=...");
   BOOST_TEST(redacted("/a?x=1;code=secret") == "/a?x=1;code=...");
   BOOST_TEST(redacted("http://key:secret@a/b?c=1") == "/b?c=1");
+  // Regression: a key in a fragment was logged. Members of the same kind: a key
+  // in the path, with an escaped equals sign, behind other text.
+  BOOST_TEST(redacted("/x#code=secret") == "/x#code=...");
+  BOOST_TEST(redacted("/x/code=secret?y=1") == "/x/code=...");
+  BOOST_TEST(redacted("/x?code%3Dsecret&y=1") == "/x?code=...&y=1");
+  BOOST_TEST(redacted("/x?a%26code=secret&y=1") == "/x?code=...&y=1");
+  BOOST_TEST(redacted("/x?a#b&CODE=se#cret") == "/x?a#b&code=...");
+  BOOST_TEST(redacted("/x?code=/secret") == "/x?code=...");
+  BOOST_TEST(redacted("/x?code=?secret&code=") == "/x?code=...&code=");
+  BOOST_TEST(redacted("/x?code=secret=") == "/x?code=...");
   BOOST_TEST(redacted("") == "");
 }
 

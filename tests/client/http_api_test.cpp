@@ -179,19 +179,23 @@ BOOST_AUTO_TEST_CASE(wait_for_a_failed_instance_returns_its_status) {
 BOOST_AUTO_TEST_CASE(contradictory_waits_are_refused) {
   for (const char* query :
        {"timeout=1&pollingInterval=2", "timeout=301&pollingInterval=1",
-        "timeout=-1&pollingInterval=-2"})
+        "timeout=-1&pollingInterval=-2", "timeout=nan&pollingInterval=1",
+        "timeout=x&pollingInterval=1", "timeout=1e308&pollingInterval=1",
+        "timeout=0x10&pollingInterval=1", "timeout=99999999999", "timeout=301",
+        "timeout=-1", "pollingInterval=soon", "timeout=2s"})
     BOOST_TEST(
       request("POST", std::string("/orchestrators/Echo?") + query).status
         == 400,
       query);
-  // If a parameter is not a number, the start does not wait, and the route
-  // "wait" refuses the request.
-  BOOST_TEST(
-    request("POST", "/orchestrators/Echo?timeout=x&pollingInterval=1").status
-    == 202);
-  BOOST_TEST(
-    request_at_root("POST", "/orchestrators/Echo/wait?timeout=x").status
-    == 400);
+  for (const char* time :
+       {"x", "nan", "inf", "1e308", "0x10", "301", "-1", "99999999999"})
+    BOOST_TEST(
+      request_at_root("POST",
+                      std::string("/orchestrators/Echo/wait?timeout=") + time)
+          .status
+        == 400,
+      time);
+  BOOST_TEST(request("GET", "/instances").json().empty());
 }
 
 BOOST_AUTO_TEST_CASE(many_waits_for_one_instance_are_answered) {

@@ -134,6 +134,83 @@ BOOST_AUTO_TEST_CASE(pipelined_requests_are_handled_one_after_the_other) {
   BOOST_TEST(!ended);
 }
 
+// @source RFC 9112, section 2.2.
+BOOST_AUTO_TEST_CASE(empty_lines_before_a_request_are_ignored) {
+  connect();
+  std::size_t count = 0;
+  for (const char* before : {"\r\n", "\r\n\r\n\r\n", ""}) {
+    send(before + get_request("/a"));
+    await_requests(++count);
+    responders.back().respond({200, "answer " + std::to_string(count)});
+    await_text("answer " + std::to_string(count));
+  }
+  send("\r");
+  run_ready();
+  send("\n" + get_request("/b"));
+  await_requests(++count);
+  BOOST_TEST(requests.back().target == "/b");
+}
+
+// @source RFC 9110, section 10.1.1.
+BOOST_AUTO_TEST_CASE(old_protocol_gets_no_interim_response) {
+  connect();
+  send("POST /a HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n");
+  run_ready();
+  BOOST_TEST(received.empty());
+  send("x");
+  await_requests(1);
+  BOOST_TEST(requests.back().body == "x");
+}
+
+BOOST_AUTO_TEST_CASE(encoded_body_is_refused) {
+  for (const char* encoding : {"gzip", "br", "identity, gzip", "x"}) {
+    connection_fixture each;
+    each.connect();
+    each.send(std::string("POST /a HTTP/1.1\r\nHost: a\r\nContent-Encoding: ")
+              + encoding + "\r\nContent-Length: 1\r\n\r\nx");
+    const std::string answer = each.await_close();
+    BOOST_TEST(answer.starts_with("HTTP/1.1 415 "), encoding);
+    BOOST_TEST(answer.find("Accept-Encoding: identity\r\n") != answer.npos);
+    BOOST_TEST(each.requests.empty());
+  }
+  connect();
+  send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Encoding: Identity\r\n"
+       "Content-Length: 1\r\n\r\nx");
+  await_requests(1);
+}
+
+// @source RFC 9112, section 3.2.2.
+BOOST_AUTO_TEST_CASE(authority_of_the_target_replaces_the_host) {
+  connect();
+  send("GET http://other:81/a?b HTTP/1.1\r\nX: 1\r\nHost: a\r\n\r\n");
+  await_requests(1);
+  BOOST_TEST(requests.back().header("Host") == "other:81");
+  BOOST_TEST(requests.back().header("X") == "1");
+  BOOST_TEST(requests.back().headers.size() == 2U);
+}
+
+// Regression: the whole body had to arrive within the idle time.
+BOOST_AUTO_TEST_CASE(body_may_take_long_at_the_minimum_rate) {
+  state.config.idle_time_max = std::chrono::minutes(1);
+  connect();
+  send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+  run_ready();
+  const auto silent = connection->deadline();
+  // One byte does not reach the rate.
+  send("x");
+  run_ready();
+  BOOST_TEST((connection->deadline() == silent));
+  // 60 KiB have another minute beside the idle time.
+  send(std::string(std::size_t{60} * 1024, 'x'));
+  run_until([&] { return connection->deadline() > silent; });
+  const auto later = connection->deadline();
+  BOOST_TEST((later <= silent + std::chrono::minutes(1)));
+  connection->check_deadline(silent);
+  BOOST_TEST(!ended);
+  pass_deadline();
+  BOOST_TEST(await_close().starts_with("HTTP/1.1 408 "));
+}
+
 // The request is cut into two parts at each of its bytes.
 BOOST_AUTO_TEST_CASE(request_may_be_cut_at_every_byte) {
   connect();

@@ -165,6 +165,51 @@ BOOST_AUTO_TEST_CASE(s28_purge_by_filter_requires_createdTimeFrom) {
   }
 }
 
+// Regression: a misspelt filter had the effect of none, so all was purged.
+BOOST_AUTO_TEST_CASE(s28_parameter_that_is_not_known_is_400) {
+  instance_in("Completed");
+  for (const char* query :
+       {"createdTimeFrom=2000-01-01&runtimestatuss=Failed",
+        "createdTimeFrom=2000-01-01&createdTimeto_=2000-01-02",
+        "createdTimeFrom=2000-01-01&instanceIDprefixes=x",
+        "createdTimeFrom=2000-01-01&tops=1",
+        "createdTimeFrom=2000-01-01&%74opp",
+        "createdTimeFrom=2000-01-01&partial=maybe"})
+    check_refusal(request("DELETE", std::string("/instances?") + query), 400);
+  for (const auto& [method, path] :
+       std::vector<std::pair<std::string, std::string>>{
+         {"DELETE", "/instances/completed?force=true"},
+         {"POST", "/instances/completed/rewind?reasons=x"},
+         {"POST", "/instances/completed/restart?restartWithNewInstanceId=no"},
+         {"POST", "/orchestrators/Echo/new?getorstart=2"},
+         {"POST", "/orchestrators/Echo/new?scheduleStartTime=2099-01-01"}})
+    check_refusal(request(method, path), 400);
+  check_empty(request("GET", "/instances/new"), 404);
+  BOOST_TEST(request("GET", "/instances/completed").status == 200);
+  // Parameters that clients add to each request are known everywhere.
+  BOOST_TEST(request("DELETE", "/instances/completed?taskHub=a&connection=b"
+                               "&code=&showInput=false")
+               .status
+             == 200);
+}
+
+BOOST_AUTO_TEST_CASE(s28_purge_by_filter_removes_at_most_top_instances) {
+  for (const char* id : {"a", "b", "c"}) {
+    start("Echo", id, "1");
+    ended(id);
+  }
+  const auto purged = [&](const std::string& top) {
+    return request("DELETE", "/instances?createdTimeFrom=2000-01-01" + top)
+      .json()
+      .at("instancesDeleted");
+  };
+  BOOST_TEST(purged("&top=2") == 2);
+  BOOST_TEST(request("GET", "/instances").json().size() == 1U);
+  BOOST_TEST(purged("&top=1000") == 1);
+  check_refusal(
+    request("DELETE", "/instances?createdTimeFrom=2000-01-01&top=0"), 400);
+}
+
 BOOST_AUTO_TEST_CASE(s28_purge_by_filter_removes_ended_instances_only) {
   const auto fill = [&] {
     for (const std::string& status : ended_statuses)
@@ -235,6 +280,25 @@ BOOST_AUTO_TEST_CASE(s4_suspend_keeps_events_for_resume) {
              == "Suspended");
   request("POST", "/instances/a/resume");
   BOOST_TEST(ended("a").at("output") == 1);
+}
+
+// Only a terminate reaches a whole tree; the others must not seem to.
+BOOST_AUTO_TEST_CASE(recursive_is_refused_where_it_has_no_effect) {
+  for_each(live_statuses, [&](const std::string& id) {
+    for (const char* operation : {"suspend", "resume", "rewind", "release"}) {
+      const auto refused = request("POST", "/instances/" + id + "/" + operation
+                                             + "?recursive=true");
+      BOOST_TEST(refused.status == 400, operation);
+      BOOST_TEST(refused.body.find("recursive") != std::string::npos);
+    }
+    BOOST_TEST(request("DELETE", "/instances/" + id + "?recursive=1").status
+               == 400);
+    BOOST_TEST(request("GET", "/instances/" + id).status != 404);
+  });
+  BOOST_TEST(
+    request("DELETE", "/instances?recursive=true&runtimeStatus=Completed")
+      .status
+    == 400);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

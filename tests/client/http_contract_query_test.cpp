@@ -35,7 +35,8 @@ BOOST_AUTO_TEST_CASE(s22_live_instance_is_202) {
 BOOST_AUTO_TEST_CASE(s22_ended_instance_is_200) {
   for_each(ended_statuses, [&](const std::string& id) {
     for (const char* query : {"", "?returnInternalServerErrorOnFailure=false",
-                              "?returnInternalServerErrorOnFailure=1"}) {
+                              "?returnInternalServerErrorOnFailure=0",
+                              "?returnInternalServerErrorOnFailure=yes"}) {
       const http_answer answer = request("GET", "/instances/" + id + query);
       BOOST_TEST(answer.status == 200);
       BOOST_TEST(!answer.has("location"));
@@ -100,22 +101,24 @@ BOOST_AUTO_TEST_CASE(s22_flags_that_are_not_booleans_mean_the_default) {
   const auto shown = [&](const std::string& query) {
     return request("GET", "/instances/a?" + query).json();
   };
-  for (const char* value : {"false", "FALSE", "False"})
+  for (const char* value : {"false", "FALSE", "False", "0"})
     BOOST_TEST(shown(std::string("showInput=") + value).at("input").is_null(),
                value);
-  for (const char* value : {"true", "0", "no", "", "%20false", "falsee"})
+  for (const char* value : {"true", "1", "no", "", "%20false", "falsee"})
     BOOST_TEST(shown(std::string("showInput=") + value).at("input")
                  == json::parse("[1]"),
                value);
-  for (const char* value : {"true", "TRUE", "True"})
-    BOOST_TEST(
-      shown(std::string("showHistory=") + value).contains("historyEvents"),
-      value);
-  for (const char* value : {"false", "1", "yes", "", "truee"})
+  for (const char* value : {"true", "TRUE", "True", "1"}) {
+    const json status = shown(std::string("showHistory=") + value);
+    BOOST_TEST(status.contains("historyEvents"), value);
+    // The Durable Functions client of npm reads this name.
+    BOOST_TEST(status.at("history") == status.at("historyEvents"));
+  }
+  for (const char* value : {"false", "0", "yes", "", "truee"})
     BOOST_TEST(
       !shown(std::string("showHistory=") + value).contains("historyEvents"),
       value);
-  for (const char* value : {"false", "1", ""})
+  for (const char* value : {"false", "0", ""})
     BOOST_TEST(
       !history_of("a", (std::string("&showHistoryOutput=") + value).c_str())
          .back()
@@ -190,6 +193,27 @@ BOOST_AUTO_TEST_CASE(s24_time_ranges_include_both_ends) {
     BOOST_TEST(request("GET", "/instances?" + (side + event_time)).json().size()
                  == 1U,
                side);
+}
+
+// Regression: a range from and to the time that a status shows found nothing,
+// because the shown time is the begin of its second.
+BOOST_AUTO_TEST_CASE(s24_range_of_one_second_finds_its_instances) {
+  start("Approval", "a");
+  const std::string shown
+    = request("GET", "/instances/a").json().at("createdTime");
+  const std::string bare = shown.substr(0, shown.size() - 1);
+  for (const std::string& time :
+       {shown, bare + "%2B00:00", bare + "+00:00", bare + "-00:00", bare})
+    BOOST_TEST(request("GET", "/instances?createdTimeFrom=" + time
+                                + "&createdTimeTo=" + time)
+                   .json()
+                   .size()
+                 == 1U,
+               time);
+  BOOST_TEST(request("GET", "/instances?createdTimeFrom=" + shown
+                              + "&createdTimeTo=" + bare + ".0Z")
+               .json()
+               .empty());
 }
 
 BOOST_AUTO_TEST_CASE(s24_inputs_can_be_left_out) {

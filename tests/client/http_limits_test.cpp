@@ -190,6 +190,23 @@ BOOST_AUTO_TEST_CASE(bodies_beyond_the_budget_get_503) {
   BOOST_TEST(eventually_buffered(0, 0));
 }
 
+// Regression: a body of 900,000 bytes was refused or not, depending on the
+// parts in which it arrived, because the memory for it was doubled.
+BOOST_AUTO_TEST_CASE(announced_body_takes_no_more_memory_than_its_length) {
+  config.buffered_bytes_max = megabyte;
+  start();
+  for (const std::size_t first :
+       {1'000U, 300'000U, 449'999U, 500'000U, 600'000U, 899'999U}) {
+    auto caller = connect();
+    caller->send(post_head(900'000) + std::string(first, 'x'));
+    BOOST_TEST(eventually_buffered(first, 900'000), first);
+    caller->send(std::string(900'000 - first, 'x'));
+    BOOST_TEST(caller->receive().body == "900000", first);
+    caller.reset();
+    BOOST_TEST(eventually_buffered(0, 0), first);
+  }
+}
+
 // Regression: 300 callers that did not read answers of 10 MB used 2.1 GiB.
 BOOST_AUTO_TEST_CASE(unread_answers_beyond_the_budget_get_503) {
   config.buffered_bytes_max = 40 * megabyte;

@@ -146,6 +146,36 @@ BOOST_AUTO_TEST_CASE(page_shows_cpu_time_and_memory_of_the_process) {
              > before.at("process_cpu_seconds_total"));
 }
 
+// The destinations with the oldest messages, summed over the partitions of the
+// node.
+BOOST_AUTO_TEST_CASE(outbox_is_shown_by_destination) {
+  actors::outbox_figures sum;
+  for (std::uint32_t source = 0; source < 3; ++source) {
+    actors::outbox_figures one;
+    one.messages = 400;
+    one.memory_messages = 7;
+    one.turns_waiting = 1;
+    for (std::uint32_t to = 0; to < 200; ++to)
+      one.destinations.push_back(
+        {to, 2, std::chrono::seconds(to < 100 ? source : to)});
+    sum += one;
+  }
+  cluster::node_statistics node;
+  node.outbox = sum;
+  const samples now
+    = parse_page(client::metrics_page(client::http_metrics(), {}, node, {}));
+  BOOST_TEST(now.at("perdura_outbox_messages") == 1'200);
+  BOOST_TEST(now.at("perdura_outbox_memory_messages") == 21);
+  BOOST_TEST(now.at("perdura_outbox_turns_waiting") == 3);
+  BOOST_TEST(now.at("perdura_outbox_destination_messages{partition=\"150\"}")
+             == 6);
+  BOOST_TEST(
+    now.at("perdura_outbox_destination_oldest_seconds{partition=\"150\"}")
+    == 150);
+  BOOST_TEST(
+    !now.contains("perdura_outbox_destination_messages{partition=\"99\"}"));
+}
+
 BOOST_AUTO_TEST_CASE(malformed_requests_are_counted) {
   http_caller malformed(host->http_port());
   malformed.send("nonsense\r\n\r\n");

@@ -270,6 +270,14 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_documented) {
           400);
   }
   check(get, instance + "live" + history, 200);
+  check(managed + "release", instance + "later/release?reason=fixed", 202);
+  check(managed + "release", instance + "nope/release", 404);
+  check(managed + "release", instance + "done/release", 410);
+  const std::string named = "POST /perdura/orchestrators/{functionName}/";
+  check(named + "pause", "/perdura/orchestrators/Sleep/pause?reason=why", 202);
+  check("GET /perdura/paused", "/perdura/paused", 200);
+  check(named + "pause", "/perdura/orchestrators/Nothing/pause", 400);
+  check(named + "unpause", "/perdura/orchestrators/Sleep/unpause", 202);
   check(managed + "rewind", instance + "once/rewind?reason=fixed", 202);
   check(managed + "rewind", instance + "done/rewind", 412);
   check(managed + "rewind", instance + "nope/rewind", 404);

@@ -25,9 +25,29 @@ BOOST_AUTO_TEST_CASE(segments_are_decoded_after_the_path_was_split) {
   BOOST_TEST((target->find("z") == nullptr));
 }
 
-BOOST_AUTO_TEST_CASE(broken_escapes_are_refused) {
-  for (const char* target : {"/%", "/%4", "/%zz", "/a?b=%", "/a?%x=1"})
+BOOST_AUTO_TEST_CASE(broken_escapes_in_a_path_are_refused) {
+  for (const char* target : {"/%", "/%4", "/%zz", "/a%", "/a%2/b?c=1"})
     BOOST_TEST(!parse_target(target).has_value(), target);
+}
+
+// Regression: a reason "50% of it", as the JavaScript client sends it, was
+// refused.
+BOOST_AUTO_TEST_CASE(broken_escapes_in_a_query_are_taken_as_they_are) {
+  for (const auto& [query, expected] :
+       std::vector<std::pair<std::string, std::string>>{
+         {"50% of it", "50% of it"},
+         {"50%+of+it", "50% of it"},
+         {"%", "%"},
+         {"%4", "%4"},
+         {"%zz%41", "%zzA"},
+         {"%%41", "%A"},
+         {"100%25", "100%"}}) {
+    const auto target = parse_target("/a?reason=" + query + "&x=1");
+    BOOST_REQUIRE(target.has_value());
+    BOOST_TEST(*target->find("reason") == expected);
+    BOOST_TEST(*target->find("x") == "1");
+  }
+  BOOST_TEST(*parse_target("/a?%x=1")->find("%x") == "1");
 }
 
 // An ID may be ".."; routes do not refer to files.
@@ -46,7 +66,9 @@ BOOST_AUTO_TEST_CASE(absolute_urls_and_empty_segments_are_split) {
 }
 
 BOOST_AUTO_TEST_CASE(flags_have_defaults) {
-  const auto target = parse_target("/?a=TRUE&b=false&c=yes");
+  const auto target = parse_target("/?a=TRUE&b=false&c=yes&e=1&f=0");
+  BOOST_TEST(target->flag("e", false));
+  BOOST_TEST(!target->flag("f", true));
   BOOST_TEST(target->flag("a", false));
   BOOST_TEST(!target->flag("b", true));
   BOOST_TEST(target->flag("c", true));

@@ -157,6 +157,40 @@ BOOST_AUTO_TEST_CASE(a_read_without_an_answer_is_timed_out) {
   BOOST_TEST((status.code() == errc::timed_out));
 }
 
+BOOST_AUTO_TEST_CASE(a_wait_may_be_as_long_as_can_be) {
+  for (const persistence::wait_time& each :
+       {persistence::wait_time(std::chrono::milliseconds::max()),
+        persistence::wait_time(std::chrono::hours::max()),
+        persistence::wait_time(persistence::duration::max())}) {
+    auto unlimited = client.with({.deadline = each});
+    BOOST_TEST(bool(unlimited.terminate("a", "why")));
+    BOOST_TEST(bool(unlimited.list_instances({})));
+    start_options options = durable;
+    options.time_out = each;
+    BOOST_TEST(bool(client.start_json("A", "1", options)));
+  }
+  BOOST_TEST(gateway->cancelled == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_negative_time_out_is_refused_and_nothing_is_sent) {
+  const std::size_t before = gateway->requests.size();
+  auto late = client.with({.deadline = std::chrono::milliseconds(-5)});
+  for (const auto code :
+       {late.terminate("a", "why").code(),
+        late.raise_event_json("a", "E", "1").code(),
+        late.get_status("a").code(), late.list_instances({}).code(),
+        late.count_instances().code(),
+        client.wait_for_completion("a", std::chrono::hours::min()).code()})
+    BOOST_TEST((code == errc::invalid_argument));
+  start_options options = durable;
+  options.time_out = std::chrono::milliseconds(-1);
+  const auto refused = client.start_json("A", "1", options);
+  BOOST_TEST(refused.error().message
+             == "A time-out may not be negative; this one is -1 ms.");
+  BOOST_TEST(gateway->requests.size() == before);
+  BOOST_TEST(gateway->queries.empty());
+}
+
 // Regression: without a filter by status, canceled instances were left.
 BOOST_AUTO_TEST_CASE(purge_all_without_statuses_selects_all_ended_instances) {
   BOOST_TEST(bool(client.purge_all({})));

@@ -148,8 +148,8 @@ BOOST_AUTO_TEST_CASE(wire_bytes_match_the_golden_bytes) {
              == "01920191"
                 "0d");
   BOOST_TEST(hex(encode_hello(hello_of("node-1")))
-             == "019901a3687562049292a66e6f64652d31a66e6f64652d329400010001"
-                "a66e6f64652d31a164a0c2a0");
+             == "019c02a3687562049292a66e6f64652d31a66e6f64652d329400010001"
+                "a66e6f64652d31a164a0c2a000a000");
   BOOST_TEST(hex(encode_refusal({errc::storage_foreign, "no", true}))
              == "01934"
                 "1a26e6fc3");
@@ -246,7 +246,7 @@ BOOST_AUTO_TEST_CASE(incompatible_hello_is_refused_with_a_reason) {
     BOOST_TEST(outcome.error().message.find(word) != std::string::npos,
                outcome.error().message);
   };
-  refused([](peer_hello& x) { x.format = 2; }, "wire format 2");
+  refused([](peer_hello& x) { x.format = 3; }, "wire format 3");
   refused([](peer_hello& x) { x.hub_id = "other"; }, "hub other");
   refused([](peer_hello& x) { x.partition_count = 8; }, "8 partitions");
   refused([](peer_hello& x) { x.owners.owners[0] = 1; }, "another placement");

@@ -215,6 +215,30 @@ BOOST_AUTO_TEST_CASE(an_answer_is_passed_on_once) {
   BOOST_TEST(answers.size() == 1U);
 }
 
+// A request that waits for its owner may be sent twice, so it gets a request
+// ID; one of the caller is kept. Other requests get none.
+BOOST_AUTO_TEST_CASE(only_a_request_that_may_be_sent_twice_gets_an_id) {
+  gateway->open(router);
+  const auto id_of = [&](actors::raise_event event, if_owner_unavailable what) {
+    submit(std::move(event), what);
+    return std::get<actors::raise_event>(to_router.take().request.request)
+      .request;
+  };
+  BOOST_TEST(id_of({"order-1"}, if_owner_unavailable::refuse).empty());
+  const std::string first = id_of({"order-1"}, if_owner_unavailable::wait);
+  BOOST_TEST(!first.empty());
+  BOOST_TEST(first != id_of({"order-1"}, if_owner_unavailable::wait));
+  BOOST_TEST(id_of({"order-1", "E", "1", "mine"}, if_owner_unavailable::wait)
+             == "mine");
+  submit(actors::purge_instance{"order-1"}, if_owner_unavailable::wait);
+  BOOST_TEST(!std::get<actors::purge_instance>(to_router.take().request.request)
+                .request.empty());
+  open();
+  submit(actors::raise_event{"order-1"}, if_owner_unavailable::wait);
+  BOOST_TEST(std::get<actors::raise_event>(to_partition.take().request.request)
+               .request.empty());
+}
+
 BOOST_AUTO_TEST_CASE(cancel_of_a_request_that_was_not_sent_says_so) {
   gateway->open(router);
   const auto number

@@ -48,6 +48,29 @@ BOOST_AUTO_TEST_CASE(retention_of_the_newest_version_that_has_one_applies) {
   BOOST_TEST((rules.by_name.at("Ship") == std::chrono::hours(2)));
 }
 
+// The bounds of a node are divided between its partitions; those of recorded
+// request IDs belong to each partition.
+BOOST_AUTO_TEST_CASE(a_partition_gets_its_part_of_the_bounds) {
+  cluster::node_config config;
+  config.idle_instances_max = 100;
+  config.idle_instance_bytes_max = 1'000;
+  config.request_keys_max = 7;
+  config.request_key_bytes_max = 8;
+  for (const std::size_t owned : {1U, 4U, 10U, 1'000U}) {
+    const auto made = cluster::partition_config_of(
+      config, owned, std::make_shared<const actors::registry>(two_policies()));
+    BOOST_TEST(made.idle_instance_bytes_max == 1'000 / owned);
+    BOOST_TEST(made.request_keys_max == 7U);
+    BOOST_TEST(made.request_key_bytes_max == 8U);
+  }
+  const actors::partition_config defaults;
+  const auto made = cluster::partition_config_of(
+    {}, 32, std::make_shared<const actors::registry>(two_policies()));
+  BOOST_TEST(made.idle_instance_bytes_max == defaults.idle_instance_bytes_max);
+  BOOST_TEST(made.request_keys_max == defaults.request_keys_max);
+  BOOST_TEST(made.request_key_bytes_max == defaults.request_key_bytes_max);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

@@ -143,6 +143,23 @@ BOOST_AUTO_TEST_CASE(walk_over_nodes_returns_each_instance_once) {
   }
 }
 
+// A damaged row of an index has no place of its own: it stays with the row that
+// it belongs to. It was dropped if its ID came after that row's.
+BOOST_AUTO_TEST_CASE(damaged_rows_stay_on_their_page) {
+  instance_row damaged = row(2, "z");
+  damaged.error = "damaged";
+  damaged.place = "b";
+  const auto first
+    = page_of({row(1, "a"), row(2, "b"), damaged}, page_position{at(2), "b"});
+  BOOST_TEST(ids(merge_pages({first}, 2)) == "abz");
+  BOOST_TEST(ids(merge_pages({first}, 7)) == "abz");
+  BOOST_TEST(ids(merge_pages({first}, 1)) == "a");
+  const auto token = parse_token(merge_pages({first}, 2).token).value();
+  BOOST_TEST(token.id == "b");
+  const auto other = page_of({row(1, "c"), row(3, "d")});
+  BOOST_TEST(ids(merge_pages({first, other}, 7)) == "acbz");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

@@ -6,6 +6,7 @@
 #include "cluster/node/node_process.hpp"
 #include "cluster/node/partition_set.hpp"
 #include "persistence/journal/memory_journal.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/test_functions.hpp"
 
@@ -53,6 +54,14 @@ struct counting_clock : clock {
   timestamp now() const override {
     ++reads;
     return system_clock().now();
+  }
+
+  persistence::boot_time since_boot() const override {
+    return system_clock().since_boot();
+  }
+
+  const std::string& boot_id() const override {
+    return system_clock().boot_id();
   }
 
   mutable std::atomic<int> reads{0};
@@ -133,8 +142,9 @@ struct set_fixture {
     recovery.join();
   }
 
-  /// Starts an instance. Returns the code of the answer.
-  errc start(partition_id at, const instance_id& id, const std::string& name) {
+  /// Sends a start. Returns the number of the request.
+  std::uint64_t send_start(partition_id at, const instance_id& id,
+                           const std::string& name) {
     actors::start_instance start;
     start.id = id;
     start.name = name;
@@ -143,6 +153,12 @@ struct set_fixture {
     const std::uint64_t number = ++requests;
     caf::anon_send(set.by_id()[index_of(at)],
                    actors::management_inbound{{1, number}, std::move(start)});
+    return number;
+  }
+
+  /// Starts an instance. Returns the code of the answer.
+  errc start(partition_id at, const instance_id& id, const std::string& name) {
+    const std::uint64_t number = send_start(at, id, name);
     BOOST_TEST_REQUIRE(
       commit_until([&] { return answers->code_of(number).has_value(); }));
     return *answers->code_of(number);
@@ -205,26 +221,52 @@ BOOST_AUTO_TEST_CASE(
   a_partition_that_cannot_recover_leaves_the_others_serving) {
   damage(owned_first);
   recover();
-  BOOST_TEST((outcome.code() == errc::storage_damaged));
+  BOOST_TEST(static_cast<bool>(outcome));
   BOOST_TEST((start(owned_second, "order-2", "Waits") == errc::ok));
+  // It refuses every request, and is reported.
+  BOOST_TEST((start(owned_first, "order-1", "Waits") == errc::storage_damaged));
+  BOOST_TEST((start(owned_first, "order-1", "Waits") == errc::storage_damaged));
+  BOOST_TEST_REQUIRE(set.damaged().size() == 1U);
+  BOOST_TEST(
+    contains(set.damaged().at(owned_first).message, "of table partitions"));
+  const auto stuck = set.stuck();
+  BOOST_TEST_REQUIRE(stuck.size() == 1U);
+  BOOST_TEST(stuck[0].first.empty());
+  BOOST_TEST(contains(stuck[0].second, "Partition 0 cannot be used"));
+  BOOST_TEST(set.figures().stuck == 1U);
 }
 
 // Recovery waits for the second partition, although the first one has failed.
-BOOST_AUTO_TEST_CASE(an_error_does_not_end_the_wait_for_the_others) {
+BOOST_AUTO_TEST_CASE(damage_does_not_end_the_wait_for_the_others) {
   damage(owned_first);
   spawn_and_begin_recovery();
   set.figures(); // the first one answers after it has reported its error
   BOOST_TEST(!recovered);
   BOOST_TEST_REQUIRE(commit_until([&] { return recovered.load(); }));
   recovery.join();
-  BOOST_TEST((outcome.code() == errc::storage_damaged));
+  BOOST_TEST(static_cast<bool>(outcome));
+  BOOST_TEST(set.damaged().contains(owned_first));
 }
 
-BOOST_AUTO_TEST_CASE(the_error_of_the_last_partition_is_reported_as_well) {
+BOOST_AUTO_TEST_CASE(damage_of_the_last_partition_is_reported_as_well) {
   damage(owned_second);
   recover();
-  BOOST_TEST((outcome.code() == errc::storage_damaged));
+  BOOST_TEST(static_cast<bool>(outcome));
+  BOOST_TEST(set.damaged().contains(owned_second));
   BOOST_TEST((start(owned_first, "order-1", "Waits") == errc::ok));
+}
+
+// Requests that arrive before the recovery are refused, too.
+BOOST_AUTO_TEST_CASE(damaged_partition_refuses_requests_that_arrived_before) {
+  damage(owned_first);
+  spawn();
+  const std::uint64_t early = send_start(owned_first, "order-1", "Waits");
+  begin_recovery();
+  BOOST_TEST_REQUIRE(commit_until([&] { return recovered.load(); }));
+  recovery.join();
+  BOOST_TEST_REQUIRE(
+    eventually([&] { return answers->code_of(early).has_value(); }));
+  BOOST_TEST((answers->code_of(early) == errc::storage_damaged));
 }
 
 BOOST_AUTO_TEST_CASE(recovery_returns_if_no_partition_can_recover) {

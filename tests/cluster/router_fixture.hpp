@@ -73,6 +73,14 @@ public:
     hellos.push_back(hello);
   }
 
+  void admission_assumed() override {
+    is_admission_assumed = true;
+  }
+
+  void directory_refused(const std::string& why) override {
+    refusals.push_back(why);
+  }
+
   void log(log_level, const std::string& text) override {
     lines.push_back(text);
   }
@@ -95,6 +103,9 @@ public:
   std::optional<error> stopped;
   std::vector<peer_hello> hellos;
   std::vector<std::string> lines;
+  bool is_admission_assumed = false;
+  /// Refusals of this node's data directory.
+  std::vector<std::string> refusals;
 };
 
 struct router_node {

@@ -157,17 +157,17 @@ private:
       post([this, reached = *left] { on_durable(reached); });
     set_alarm();
     std::size_t messages = 0;
-    for (const auto& [to, waiting] : processor_.durable().outbox)
-      messages += waiting.size();
+    for (const auto& [to, box] : processor_.durable().outbox)
+      messages += box.size();
     node_.report_outbox(index_of(id_), messages);
   }
 
   void set_alarm() {
-    const timestamp next = processor_.wake_at().at;
+    const wake_time next = processor_.wake_at();
     if (alarm_time_ == next)
       return;
     alarm_time_ = next;
-    node_.alarms_->set(alarm_, next - system_clock().now() + duration{50});
+    node_.alarms_->set(alarm_, time_until(next, system_clock()) + duration{50});
   }
 
   threaded_node& node_;
@@ -175,7 +175,7 @@ private:
   const std::shared_ptr<serial_queue> queue_;
   partition_processor processor_;
   alarm_clock::alarm& alarm_;
-  std::optional<timestamp> alarm_time_; ///< The time that the alarm is set to.
+  std::optional<wake_time> alarm_time_; ///< The time that the alarm is set to.
   std::vector<inbound> batch_;
   own_commits committed_; ///< Commits not reported to processor_.
   std::map<instance_id, assigned_run> runs_;

@@ -105,8 +105,9 @@ struct library_rule {
 findings libraries_have_one_user(const source_file& file) {
   static const std::vector<library_rule> rules = {
     {std::regex("^lmdb\\.h$"),
-     std::regex("^persistence/stores/lmdb_env\\.cpp$"),
-     "only persistence/stores/lmdb_env.cpp may include lmdb.h"},
+     std::regex("^persistence/stores/lmdb_(env|env_space|failure)\\.cpp$"),
+     "only persistence/stores/lmdb_env.cpp and its parts, lmdb_env_space.cpp "
+     "and lmdb_failure.cpp, may include lmdb.h"},
     {std::regex("^msgpack(\\.hpp$|/)"),
      std::regex("^persistence/records/codec[a-z_]*\\.[ch]pp$"),
      "only persistence/records/codec may include msgpack"},
@@ -142,7 +143,8 @@ findings libraries_have_one_user(const source_file& file) {
 /// In `actors` every file is pure unless its name is listed here.
 bool is_pure(const source_file& file) {
   static const std::regex actors_shells(
-    "(.*_(actor|actors|clock|pool|watch)|messages|partition_recovery|registry"
+    "(.*_(actor|actors|clock|pool|watch|guard|faults)|messages|kept_code"
+    "|partition_recovery|registry"
     "|activity_context)");
   static const std::map<std::string, std::regex> pure
     = {{"persistence",

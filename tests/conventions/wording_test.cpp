@@ -116,7 +116,6 @@ constexpr std::array retired_names{
   retired_name{"sweep", "drop"},
   retired_name{"go_on", "continue"},
   retired_name{"take_over", "resume"},
-  retired_name{"adopted", "carried"},
   retired_name{"dial", "connect"},
   retired_name{"dial_again", "reconnect"},
   retired_name{"knock", "probe"},

@@ -76,6 +76,7 @@ http_request read_request(std::string_view bytes) {
 
 // --- The URL ----------------------------------------------------------------
 
+/// A broken escape has no value in a path, and stands for itself in a query.
 std::optional<std::string> decoded(std::string_view text, bool in_query) {
   std::string out;
   while (!text.empty()) {
@@ -87,8 +88,13 @@ std::optional<std::string> decoded(std::string_view text, bool in_query) {
     unsigned value = 0;
     const char* digits = text.data() + 1;
     if (text.size() < 3
-        || std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2)
-      return std::nullopt;
+        || std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2) {
+      if (!in_query)
+        return std::nullopt;
+      out += '%';
+      text.remove_prefix(1);
+      continue;
+    }
     out += static_cast<char>(value);
     text.remove_prefix(3);
   }
@@ -142,10 +148,9 @@ violation check_target(const std::string& sent,
     if (each.empty())
       continue;
     const std::size_t equals = std::min(each.find('='), each.size());
-    auto name = decoded(each.substr(0, equals), true);
-    auto value = decoded(each.substr(std::min(equals + 1, each.size())), true);
-    is_valid = is_valid && name && value;
-    parameters.emplace_back(name.value_or(""), value.value_or(""));
+    parameters.emplace_back(
+      decoded(each.substr(0, equals), true).value(),
+      decoded(each.substr(std::min(equals + 1, each.size())), true).value());
   }
   if (is_valid != parsed.has_value())
     return is_valid ? "a valid target is refused"

@@ -19,7 +19,7 @@ turn step_example(const durable_partition& durable, volatile_partition& live,
 #elif PERDURA_CASE == 3
   durable.instances.erase(id);
 #elif PERDURA_CASE == 4
-  durable.outbox.begin()->second.clear();
+  durable.outbox.begin()->second.kept.clear();
 #elif PERDURA_CASE == 5
   durable.marks.begin()->second = 1;
 #elif PERDURA_CASE == 6

@@ -137,7 +137,8 @@ inline int read_all(lmdb_storage& storage, const model& expected) {
   }
   for (std::uint32_t p = 0; p < 4; ++p)
     if (!j->load(partition_id(p)) || !j->count({partition_id(p)})
-        || !j->due(partition_id(p), at(0), timestamp::max())
+        || !j->due(partition_id(p), time_scale::elapsed, at(0),
+                   timestamp::max())
         || !j->query({partition_id(p)}, {}))
       worst = std::max(worst, 1);
   return worst;

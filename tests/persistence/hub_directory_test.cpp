@@ -237,6 +237,27 @@ BOOST_AUTO_TEST_CASE(
               == errc::storage_failed));
 }
 
+// A power failure before the sync of `hub.creating` can leave its size without
+// its bytes.
+BOOST_AUTO_TEST_CASE(creation_follows_a_first_file_of_zeros) {
+  const std::string head = "perdura hub, format ";
+  for (const std::string& bytes :
+       {std::string(), std::string(1, '\0'), std::string(180, '\0'),
+        head.substr(0, 7) + std::string(170, '\0'),
+        head + "2\n" + std::string(120, '\0')}) {
+    const temporary_directory directory;
+    std::ofstream(directory.path() / "hub.creating", std::ios::binary) << bytes;
+    const auto created = create_hub(directory.path(), small_hub(), small_maps);
+    BOOST_TEST((created ? "" : created.error().message) == "");
+  }
+  // Zeros beside other files are not the rest of a creation.
+  const temporary_directory directory;
+  std::ofstream(directory.path() / "hub.creating") << std::string(180, '\0');
+  std::ofstream(directory.path() / "other") << "x";
+  BOOST_TEST((create_hub(directory.path(), small_hub(), small_maps).code()
+              == errc::storage_foreign));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::persistence

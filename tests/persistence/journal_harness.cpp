@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "journal_harness.hpp"
 
+#include "tests/support/outbox_reading.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -35,94 +37,175 @@ void model::add_turn(const turn_writes& turn) {
     });
   for (const dedup_mark& mark : turn.marks)
     marks[p][index_of(mark.from)] = mark.sequence;
+  if (!turn.requests)
+    return;
+  std::erase_if(answers[p], [&](const auto& each) {
+    return each.second.first < turn.requests->removed_before;
+  });
+  apply_to_windows(windows[p], *turn.requests);
+  for (const request_write& each : turn.requests->rows)
+    answers[p][each.key] = {turn.requests->count.window, each.row};
+}
+
+void model::check_against(journal& j, std::uint32_t partition_count) const {
+  BOOST_TEST(first_difference(j, partition_count) == "");
 }
 
 // Compares single reads first, then the state that recovery loads, then counts
 // and a walk through all instances.
-void model::check_against(journal& j, std::uint32_t partition_count) const {
+std::string model::first_difference(journal& j,
+                                    std::uint32_t partition_count) const {
+  for (const auto& [place, x] : instances) {
+    const partition_id p{place.first};
+    const std::string& id = place.second;
+    const auto stored = j.read(p, id);
+    if (!stored)
+      return id + " cannot be read: " + stored.error().message;
+    if (*stored != x.state)
+      return "instance " + id + " differs";
+    const auto events = j.history(p, id);
+    if (!events)
+      return "the history of " + id
+             + " cannot be read: " + events.error().message;
+    if (*events != x.history)
+      return "the history of " + id + " differs";
+    if (!x.state || x.history.size() <= 2)
+      continue;
+    const auto some = j.history(p, id, 1, 2);
+    if (!some
+        || *some
+             != std::vector<history_event>(x.history.begin() + 1,
+                                           x.history.begin() + 3))
+      return "a part of the history of " + id + " differs";
+  }
+  for (std::uint32_t p = 0; p < partition_count; ++p)
+    if (std::string found = difference_of_partition(j, p); !found.empty())
+      return "partition " + std::to_string(p) + ": " + found;
+  return difference_of_lists(j, partition_count);
+}
+
+/// Compares the counts, and a walk through all instances.
+std::string model::difference_of_lists(journal& j,
+                                       std::uint32_t partition_count) const {
   std::vector<partition_id> all;
+  for (std::uint32_t p = 0; p < partition_count; ++p)
+    all.push_back(partition_id(p));
   status_counts counts{};
   std::vector<std::pair<timestamp, instance_id>> order;
-  std::map<std::uint32_t, std::vector<due_task>> due;
-  std::map<std::uint32_t, std::vector<instance_id>> turns_due;
-  std::map<std::uint32_t, std::vector<std::pair<instance_id, task_sequence>>>
-    activities;
   for (const auto& [place, x] : instances) {
-    const auto stored = j.read(partition_id(place.first), place.second);
-    BOOST_REQUIRE(stored);
-    BOOST_TEST((*stored == x.state), "instance " << place.second);
-    const auto events = j.history(partition_id(place.first), place.second);
-    BOOST_REQUIRE(events);
-    BOOST_TEST((*events == x.history), "history of " << place.second);
     if (!x.state)
       continue;
-    if (x.history.size() > 2) {
-      const auto some
-        = j.history(partition_id(place.first), place.second, 1, 2);
-      BOOST_TEST((*some
-                  == std::vector<history_event>(x.history.begin() + 1,
-                                                x.history.begin() + 3)));
-    }
-    const instance_record& record = x.state->record;
-    ++counts[static_cast<std::size_t>(record.status)];
-    order.emplace_back(record.created_at, place.second);
-    if (record.turn_due)
-      turns_due[place.first].push_back(place.second);
-    for (const auto& [sequence, task] : x.state->tasks)
-      if (task.kind == task_kind::activity)
-        activities[place.first].emplace_back(place.second, sequence);
-      else if (task.kind == task_kind::timer
-               || task.kind == task_kind::scheduled_start)
-        due[place.first].push_back({task.fire_at, place.second, sequence});
-  }
-  for (std::uint32_t p = 0; p < partition_count; ++p) {
-    all.push_back(partition_id(p));
-    const auto snapshot = j.load(partition_id(p));
-    BOOST_REQUIRE(snapshot);
-    const auto meta = metas.find(p);
-    if (meta != metas.end()) {
-      BOOST_TEST(snapshot->meta.sequence == meta->second.sequence);
-      BOOST_TEST(snapshot->meta.epoch == meta->second.epoch);
-      BOOST_TEST((snapshot->meta.now == meta->second.now));
-    }
-    BOOST_TEST(snapshot->meta.incarnation.size() == 32U);
-    std::vector<outbox_message> messages;
-    if (const auto found = outbox.find(p); found != outbox.end())
-      for (const auto& [place, message] : found->second)
-        messages.push_back(message);
-    BOOST_TEST((snapshot->outbox == messages));
-    std::vector<outbox_mark> given;
-    if (const auto found = heads.find(p); found != heads.end())
-      for (const auto& [to, sequence] : found->second)
-        given.push_back({partition_id(to), sequence});
-    BOOST_TEST((snapshot->outbox_marks == given));
-    std::vector<dedup_mark> taken;
-    if (const auto found = marks.find(p); found != marks.end())
-      for (const auto& [from, sequence] : found->second)
-        taken.push_back({partition_id(from), sequence});
-    BOOST_TEST((snapshot->marks == taken));
-    BOOST_TEST((snapshot->turns_due == turns_due[p]));
-    BOOST_TEST((snapshot->activities == activities[p]));
-    std::sort(due[p].begin(), due[p].end());
-    const auto timers = j.due(partition_id(p), at(0), timestamp::max());
-    BOOST_REQUIRE(timers);
-    BOOST_TEST((*timers == due[p]));
+    ++counts[static_cast<std::size_t>(x.state->record.status)];
+    order.emplace_back(x.state->record.created_at, place.second);
   }
   const auto counted = j.count(all);
-  BOOST_REQUIRE(counted);
-  BOOST_TEST((*counted == counts));
+  if (!counted || *counted != counts)
+    return "the counts differ";
   std::sort(order.begin(), order.end());
   std::vector<std::pair<timestamp, instance_id>> seen;
   instance_query query;
   query.top = 7;
   do {
     const auto page = j.query(all, query);
-    BOOST_REQUIRE(page);
+    if (!page)
+      return "a page cannot be read: " + page.error().message;
     for (const instance_row& row : page->rows)
       seen.emplace_back(row.record.created_at, row.id);
     query.token = page->token;
   } while (!query.token.empty());
-  BOOST_TEST((seen == order));
+  return seen == order ? "" : "the pages differ";
+}
+
+/// Compares the state from which a partition recovers, and its timers.
+std::string model::difference_of_partition(journal& j, std::uint32_t p) const {
+  std::map<time_scale, std::vector<due_task>> due;
+  std::vector<instance_id> turns_due;
+  std::vector<std::pair<instance_id, task_sequence>> activities;
+  for (const auto& [place, x] : instances) {
+    if (place.first != p || !x.state)
+      continue;
+    if (x.state->record.turn_due)
+      turns_due.push_back(place.second);
+    for (const auto& [sequence, task] : x.state->tasks)
+      if (task.kind == task_kind::activity)
+        activities.emplace_back(place.second, sequence);
+      else if (task.kind == task_kind::timer
+               || task.kind == task_kind::scheduled_start)
+        due[scale_of(task)].push_back({due_of(task), place.second, sequence});
+  }
+  const auto snapshot = j.load(partition_id(p));
+  if (!snapshot)
+    return "the state cannot be read: " + snapshot.error().message;
+  if (const auto meta = metas.find(p);
+      meta != metas.end()
+      && (snapshot->meta.sequence != meta->second.sequence
+          || snapshot->meta.epoch != meta->second.epoch
+          || snapshot->meta.now != meta->second.now))
+    return "the sequence, the epoch or the time differ";
+  if (snapshot->meta.incarnation.size() != 32U)
+    return "the incarnation differs";
+  std::vector<outbox_message> messages;
+  if (const auto found = outbox.find(p); found != outbox.end())
+    for (const auto& [place, message] : found->second)
+      messages.push_back(message);
+  std::map<std::uint32_t, std::uint64_t> lasts;
+  for (const outbox_range& range : snapshot->outbox)
+    lasts[index_of(range.to)] = range.last;
+  std::map<std::uint32_t, std::uint64_t> assigned;
+  if (const auto found = heads.find(p); found != heads.end())
+    assigned = found->second;
+  if (perdura::tests::read_whole_outbox(j, partition_id(p), *snapshot)
+        != messages
+      || lasts != assigned)
+    return "the outbox differs";
+  std::vector<dedup_mark> taken;
+  if (const auto found = marks.find(p); found != marks.end())
+    for (const auto& [from, sequence] : found->second)
+      taken.push_back({partition_id(from), sequence});
+  if (snapshot->marks != taken)
+    return "the marks differ";
+  if (std::string found = difference_of_answers(j, p); !found.empty())
+    return found;
+  if (snapshot->turns_due != turns_due || snapshot->activities != activities)
+    return "the turns or activities that are due differ";
+  for (const time_scale scale : {time_scale::elapsed, time_scale::wall}) {
+    std::vector<due_task>& expected = due[scale];
+    std::sort(expected.begin(), expected.end());
+    const auto timers = j.due(partition_id(p), scale, at(0), timestamp::max());
+    if (!timers || timers->tasks != expected || timers->has_later)
+      return "the timers differ";
+  }
+  return "";
+}
+
+/// Compares the answers to requests and their windows.
+std::string model::difference_of_answers(journal& j, std::uint32_t p) const {
+  const auto known = windows.find(p);
+  const request_windows expected
+    = known == windows.end() ? request_windows() : known->second;
+  const auto snapshot = j.load(partition_id(p));
+  if (!snapshot || snapshot->windows != expected)
+    return "the windows of answers differ";
+  std::vector<request_window> numbers;
+  for (const request_count& each : expected)
+    numbers.push_back(each.window);
+  const auto mine = answers.find(p);
+  if (mine == answers.end())
+    return "";
+  for (const auto& [key, entry] : mine->second) {
+    const auto found = j.read_request(partition_id(p), numbers, key);
+    if (!found)
+      return "an answer cannot be read: " + found.error().message;
+    if (*found != entry.second)
+      return "an answer differs";
+    const auto other
+      = j.read_request(partition_id(p), numbers, {key.high, key.low + 1});
+    if (!other)
+      return "an absent answer cannot be read: " + other.error().message;
+    if (*other)
+      return "an answer was never recorded";
+  }
+  return "";
 }
 
 // A turn writes one to three instances and sometimes outbox messages,
@@ -136,7 +219,9 @@ turn_writes turn_generator::next(const model& model_so_far) {
   if (const auto meta = model_so_far.metas.find(p);
       meta != model_so_far.metas.end())
     turn.sequence = meta->second.sequence + 1;
-  now_ += pick(1000);
+  // No two turns have the same time: the order of a page would not be defined
+  // for two partitions with the same instance ID.
+  now_ += 1 + pick(1000);
   turn.now = at(now_);
   std::vector<std::string> ids;
   for (std::uint32_t i = 0, n = 1 + pick(3); i < n; ++i) {
@@ -161,7 +246,37 @@ turn_writes turn_generator::next(const model& model_so_far) {
   }
   if (pick(3) == 0)
     turn.marks.push_back({partition_id(pick(partition_count_)), turn.sequence});
+  turn.requests = answers(model_so_far, p);
   return turn;
+}
+
+// Half of the turns record one to three answers. A window has the answers of
+// 16 turns; three windows are kept.
+std::optional<request_changes>
+turn_generator::answers(const model& model_so_far, std::uint32_t partition) {
+  if (answers_random_() % 2 == 0)
+    return std::nullopt;
+  request_changes changes;
+  const auto known = model_so_far.windows.find(partition);
+  const request_windows windows
+    = known == model_so_far.windows.end() ? request_windows() : known->second;
+  changes.count = windows.empty() ? request_count{100, 0, 0} : windows.back();
+  if (changes.count.keys > 16)
+    changes.count = {changes.count.window + 1, 0, 0};
+  if (windows.size() > 3)
+    changes.removed_before = windows[1].window;
+  for (std::uint64_t i = 0, n = 1 + answers_random_() % 3; i < n; ++i) {
+    request_row row;
+    row.content = {answers_random_(), answers_random_()};
+    row.at = elapsed_time(duration(now_));
+    row.created = i == 0;
+    if (i == 0)
+      row.execution = pack_execution(std::string(32, 'a'));
+    changes.rows.push_back({{answers_random_(), answers_random_()}, row});
+    ++changes.count.keys;
+    changes.count.bytes += request_row_bytes(row);
+  }
+  return changes;
 }
 
 // A write can remove the instance, reset it to a new execution, or append to
@@ -210,7 +325,7 @@ instance_write turn_generator::change(const model& model_so_far,
   if (state) {
     for (const auto& [sequence, task] : state->tasks)
       if (pick(3) == 0)
-        write.tasks_closed.push_back({sequence, task.kind, task.fire_at});
+        write.tasks_closed.push_back({sequence, task.kind, due_of(task)});
     for (const auto& [sequence, message] : state->inbox)
       if (pick(2) == 0)
         write.inbox_removed.push_back(sequence);
@@ -220,7 +335,11 @@ instance_write turn_generator::change(const model& model_so_far,
     task.kind = static_cast<task_kind>(1 + pick(5));
     task.name = "Pack";
     task.fire_at = at(now_ + pick(100'000));
-    write.tasks_opened.emplace_back(pick(6) + 6 * i, task);
+    if (task.kind == task_kind::timer && pick(2) == 0)
+      task.due = elapsed_time((task.fire_at + duration(9)).time_since_epoch());
+    task.absolute = task.kind == task_kind::timer && pick(3) == 0;
+    // Only scheduled starts have the sequence 0.
+    write.tasks_opened.emplace_back(1 + pick(6) + 6 * i, task);
   }
   for (std::uint32_t i = 0, n = pick(3); i < n; ++i)
     write.inbox_put.emplace_back(pick(4) + 4 * i, inbox_message{event()});

@@ -58,19 +58,39 @@ struct model {
     outbox;
   std::map<std::uint32_t, std::map<std::uint32_t, std::uint64_t>> heads;
   std::map<std::uint32_t, std::map<std::uint32_t, std::uint64_t>> marks;
+  /// The newest answer to each request, with its window.
+  std::map<std::uint32_t,
+           std::map<hash128, std::pair<request_window, request_row>>>
+    answers;
+  std::map<std::uint32_t, request_windows> windows;
 
   void add_turn(const turn_writes& turn);
 
   /// Compares all reads of the journal with the model, for the partitions from
-  /// 0 to partition_count − 1. Reports differences with BOOST_TEST.
+  /// 0 to partition_count − 1.
+  /// @return The first difference as a sentence; empty if there is none.
+  std::string first_difference(journal& j, std::uint32_t partition_count) const;
+
+  /// As `first_difference`; reports a difference with BOOST_TEST.
   void check_against(journal& j, std::uint32_t partition_count) const;
+
+private:
+  std::string difference_of_lists(journal& j,
+                                  std::uint32_t partition_count) const;
+  std::string difference_of_partition(journal& j, std::uint32_t p) const;
+  std::string difference_of_answers(journal& j, std::uint32_t p) const;
 };
 
 /// Generates valid random turns. The same seed gives the same turns.
 class turn_generator {
 public:
-  turn_generator(std::uint64_t seed, std::uint32_t partition_count)
-    : random_(seed), partition_count_(partition_count) {}
+  /// @param begin  The time of the first turn, in microseconds.
+  turn_generator(std::uint64_t seed, std::uint32_t partition_count,
+                 std::int64_t begin = 1'000'000)
+    : random_(seed),
+      answers_random_(seed + 1),
+      partition_count_(partition_count),
+      now_(begin) {}
 
   /// Returns the next turn of a random partition. `model_so_far` must contain
   /// all turns before it.
@@ -86,10 +106,13 @@ private:
                         const instance_id& id);
   history_event event();
   std::string text();
+  std::optional<request_changes> answers(const model& model_so_far,
+                                         std::uint32_t partition);
 
   std::mt19937_64 random_;
+  std::mt19937_64 answers_random_; ///< Apart, so that turns stay the same.
   std::uint32_t partition_count_;
-  std::int64_t now_ = 1'000'000;
+  std::int64_t now_;
 };
 
 } // namespace perdura::persistence::testing

@@ -138,8 +138,49 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(queries_write_nothing, Storage, storage_kinds) {
   BOOST_TEST(j->query({p1}, {})->rows.size() == 1U);
   BOOST_TEST(j->count({p1}).value()[static_cast<int>(runtime_status::running)]
              == 1U);
-  BOOST_TEST(j->due(p1, at(0), at(9000))->size() == 1U);
+  BOOST_TEST(j->due(p1, time_scale::elapsed, at(0), at(9000))->tasks.size()
+             == 1U);
   BOOST_TEST(j->statistics().views_commits == 0U);
+}
+
+// A timer with a delay, one with a time, one of an older format, and a
+// scheduled start. Each is due on one scale, from memory and from the rows.
+BOOST_AUTO_TEST_CASE_TEMPLATE(due_distinguishes_the_scales, Storage,
+                              storage_kinds) {
+  Storage storage;
+  auto j = storage.open();
+  turn_writes turn = start_turn(p1, 1, "order-1");
+  open_task delay;
+  delay.kind = task_kind::timer;
+  delay.fire_at = at(9'000);
+  delay.due = elapsed_time(at(100).time_since_epoch());
+  open_task time;
+  time.kind = task_kind::timer;
+  time.fire_at = at(200);
+  time.absolute = true;
+  open_task old;
+  old.kind = task_kind::timer;
+  old.fire_at = at(300);
+  open_task start;
+  start.kind = task_kind::scheduled_start;
+  start.fire_at = at(400);
+  turn.instances[0].tasks_opened
+    = {{start_sequence, start}, {1, delay}, {2, time}, {3, old}};
+  j->append(std::move(turn));
+  j->commit();
+  using tasks = std::vector<due_task>;
+  for (int flushed = 0; flushed < 2; ++flushed) {
+    const auto elapsed
+      = j->due(p1, time_scale::elapsed, at(0), at(1'000)).value();
+    BOOST_TEST((elapsed.tasks
+                == tasks{{at(100), "order-1", 1}, {at(300), "order-1", 3}}));
+    BOOST_TEST(!elapsed.has_later);
+    const auto wall = j->due(p1, time_scale::wall, at(0), at(1'000)).value();
+    BOOST_TEST((
+      wall.tasks
+      == tasks{{at(200), "order-1", 2}, {at(400), "order-1", start_sequence}}));
+    j->flush_views(false);
+  }
 }
 
 // Writes random turns, with commits, flushes and reopening in random order.
@@ -326,11 +367,17 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(due_returns_timers_in_order_within_the_bounds,
   turn.instances[0].tasks_opened.emplace_back(9, task);
   j->append(turn);
   j->commit();
-  const auto due = j->due(p1, at(100), at(300)).value();
-  BOOST_TEST(due.size() == 2U);
-  BOOST_TEST((due[0] == due_task{at(200), "order-1", 2}));
-  BOOST_TEST((due[1] == due_task{at(300), "order-1", 3}));
-  BOOST_TEST(j->due(p1, at(500), at(400)).value().empty());
+  const auto due = [&](timestamp after, timestamp until) {
+    return j->due(p1, time_scale::elapsed, after, until).value();
+  };
+  const due_range some = due(at(100), at(300));
+  BOOST_TEST(some.tasks.size() == 2U);
+  BOOST_TEST((some.tasks[0] == due_task{at(200), "order-1", 2}));
+  BOOST_TEST((some.tasks[1] == due_task{at(300), "order-1", 3}));
+  BOOST_TEST(some.has_later);
+  BOOST_TEST(due(at(500), at(400)).tasks.empty());
+  BOOST_TEST(due(at(100), at(500)).tasks.size() == 4U);
+  BOOST_TEST(!due(at(100), at(500)).has_later);
   BOOST_TEST(j->load(p1)->activities.size() == 1U);
   // The instance is removed.
   turn.sequence = 2;
@@ -339,7 +386,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(due_returns_timers_in_order_within_the_bounds,
   turn.instances[0].removed = true;
   j->append(turn);
   j->commit();
-  BOOST_TEST(j->due(p1, at(0), timestamp::max()).value().empty());
+  BOOST_TEST(due(at(0), timestamp::max()).tasks.empty());
   BOOST_TEST(j->load(p1)->activities.empty());
   BOOST_TEST(!j->read(p1, "order-1").value().has_value());
 }

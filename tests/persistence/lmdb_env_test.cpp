@@ -278,6 +278,46 @@ BOOST_AUTO_TEST_CASE(both_meta_pages_must_be_plausible) {
   BOOST_TEST(value_of(lmdb_env(place.options(false)), 0, "b") == "newer");
 }
 
+// A changed key of a branch page sends the search for some rows to the wrong
+// page, although the keys of every page are in order: the rows would be absent.
+BOOST_AUTO_TEST_CASE(branch_page_that_misleads_the_search_is_refused) {
+  const env_directory place;
+  {
+    const lmdb_env env(place.options(true));
+    lmdb_transaction txn(env, read_mode::write);
+    for (int i = 10'000; i < 13'000; ++i)
+      txn.put(0, std::to_string(i), std::string(60, 'x'));
+    txn.commit();
+  }
+  const std::string good = read_file(place.file());
+  const std::uint64_t pages = good.size() / page_bytes;
+  std::size_t damaged = 0;
+  for (std::uint64_t number = 2; number < pages; ++number) {
+    const std::string_view page(good.data() + number * page_bytes, page_bytes);
+    std::vector<lmdb_node> nodes;
+    std::string defect;
+    if (!parse_lmdb_page(page, number, lmdb_page_kind::branch, nodes, defect))
+      continue;
+    // The first key of a branch page is not used.
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+      for (const int rows : {-30, -3, -2, 2, 3, 30}) {
+        const std::string key
+          = std::to_string(std::stoi(std::string(nodes[i].key)) + rows);
+        std::string bytes = good;
+        bytes.replace(
+          static_cast<std::size_t>(nodes[i].key.data() - good.data()),
+          key.size(), key);
+        write_file(place.file(), bytes);
+        BOOST_TEST((opening(place.options(false)) == errc::storage_damaged),
+                   "page " << number << ", key " << i << " is " << key);
+        ++damaged;
+      }
+  }
+  BOOST_TEST(damaged > 100U);
+  write_file(place.file(), good);
+  BOOST_TEST((opening(place.options(false)) == errc::ok));
+}
+
 // LMDB does not write pages at the end that it has freed in the same
 // transaction, so a file is extended before it is mapped. Only pages that the
 // list of free pages names may be missing.

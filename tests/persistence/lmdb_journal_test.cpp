@@ -329,27 +329,6 @@ BOOST_AUTO_TEST_CASE(full_store_reports_full_until_rows_are_purged) {
   BOOST_TEST(!j->is_full());
 }
 
-// The guard keeps 100 bytes as a reserve file. It deletes this file when less
-// than 100 bytes are free, and creates it again when at least 200 bytes are
-// free.
-BOOST_AUTO_TEST_CASE(reserve_file_is_released_when_the_disk_is_full) {
-  temporary_directory directory;
-  std::uint64_t free = 1000;
-  disk_guard guard(
-    directory.path(), {.storage_bytes_max = 0, .reserve_bytes = 100},
-    [] { return 0; }, [&] { return free; });
-  BOOST_TEST(!guard.measure());
-  BOOST_TEST(fs::file_size(directory.path() / "reserve") == 100U);
-  free = 99;
-  BOOST_TEST(guard.measure());
-  BOOST_TEST(fs::file_size(directory.path() / "reserve") == 0U);
-  free = 199;
-  BOOST_TEST(guard.measure());
-  free = 200;
-  BOOST_TEST(!guard.measure());
-  BOOST_TEST(fs::file_size(directory.path() / "reserve") == 100U);
-}
-
 // --- Threads -----------------------------------------------------------------
 
 // Eight callers on two lanes with real threads. A turn can be read as soon as

@@ -8,9 +8,12 @@
 #include "damage_tools.hpp"
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <set>
+#include <thread>
 
 namespace perdura::persistence {
 
@@ -224,7 +227,7 @@ BOOST_AUTO_TEST_CASE(check_finds_every_flipped_bit_that_matters) {
     while (places.size() < 200)
       for (const auto& [kind, pages] : kinds) {
         // Half of the flips hit the head of the page and its list of rows.
-        const std::size_t within = random() % 2 == 0 ? 64 : 4096;
+        const std::size_t within = random() % 2 == 0 ? 32 : 4096;
         places.push_back(
           {kind, pages[random() % pages.size()] * 4096 + random() % within,
            static_cast<unsigned>(random() % 8)});
@@ -306,32 +309,68 @@ BOOST_AUTO_TEST_CASE(check_works_on_a_read_only_copy_and_writes_nothing) {
   }
 }
 
-// The node commits and flushes while another process checks its directory.
+// The node commits and flushes while another process checks its directory. The
+// number of commits depends on the checks and not on time: a slow check must
+// not let the directory grow without end.
 BOOST_AUTO_TEST_CASE(check_reads_a_consistent_state_beside_a_running_node) {
+  constexpr int checks = 20;
+  constexpr std::uint64_t turns_for_each_check = 64;
   lmdb_storage storage;
   write_turns(storage, true);
   auto j = storage.open();
+  std::array<int, 2> begun{};
+  BOOST_TEST_REQUIRE(::pipe(begun.data()) == 0);
   const pid_t child = ::fork();
   if (child == 0) {
     set_log_level(log_level::off);
-    for (int i = 0; i < 20; ++i) {
+    ::close(begun[0]);
+    for (int i = 0; i < checks; ++i) {
+      if (::write(begun[1], "", 1) != 1)
+        ::_exit(2);
       const auto checked = verify_hub(storage.hub(), small_maps);
       if (!checked || !checked->is_in_use || !checked->problems.empty())
         ::_exit(1);
     }
     ::_exit(0);
   }
-  int status = 0;
+  ::close(begun[1]);
   partition_sequence sequence = j->load(partition_id(1))->meta.sequence;
-  for (std::uint64_t i = 1; ::waitpid(child, &status, WNOHANG) == 0; ++i) {
-    j->append(
-      start_turn(partition_id(1), ++sequence, "extra-" + std::to_string(i)));
-    j->commit();
-    if (i % 8 == 0)
-      j->flush_views(true);
-  }
+  std::uint64_t turns = 0;
+  int checks_begun = 0;
+  for (char byte = 0; ::read(begun[0], &byte, 1) == 1; ++checks_begun)
+    for (std::uint64_t i = 1; i <= turns_for_each_check; ++i) {
+      j->append(start_turn(partition_id(1), ++sequence,
+                           "extra-" + std::to_string(++turns)));
+      j->commit();
+      if (i % 8 == 0)
+        j->flush_views(true);
+    }
+  ::close(begun[0]);
+  int status = 0;
+  BOOST_TEST_REQUIRE(::waitpid(child, &status, 0) == child);
   BOOST_TEST(WIFEXITED(status));
   BOOST_TEST(WEXITSTATUS(status) == 0);
+  BOOST_TEST(checks_begun == checks);
+}
+
+// The two meta pages are read one after the other, and commits lie between.
+BOOST_AUTO_TEST_CASE(file_is_opened_while_many_transactions_commit) {
+  temporary_directory directory;
+  lmdb_rows store(directory.path(), true, small_maps.views);
+  std::atomic<bool> ends{false};
+  std::thread writer([&] {
+    for (std::uint64_t i = 0; !ends; ++i) {
+      const auto rows = store.write();
+      typed_row_writer(*rows).put(table::meta, applied_key, i);
+      rows->commit();
+    }
+  });
+  std::size_t refused = 0;
+  for (int i = 0; i < 20'000; ++i)
+    refused += lmdb_file::open(directory.path() / "data.mdb") ? 0 : 1;
+  ends = true;
+  writer.join();
+  BOOST_TEST(refused == 0U);
 }
 
 // Rows that are damaged, missing or in the wrong place.

@@ -59,7 +59,8 @@ disk_reading read_disk(const std::filesystem::path& data_dir) {
     all.partitions[partition] = now.meta;
     all.turns_due += now.turns_due.size();
     all.activities_open += now.activities.size();
-    all.outbox_messages += now.outbox.size();
+    for (const outbox_range& range : now.outbox)
+      all.outbox_messages += range.last + 1 - range.first;
     instance_query everything;
     everything.top = page_rows_max;
     do {

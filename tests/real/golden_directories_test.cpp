@@ -3,6 +3,7 @@
 // tests/golden; the README there describes each instance.
 #include "client/api/node_host.hpp"
 #include "cluster/node/node.hpp"
+#include "persistence/journal/compact.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 #include "persistence/records/checksum.hpp"
 #include "persistence/views/rows.hpp"
@@ -331,9 +332,11 @@ void raise_format_of_hub(const fs::path& directory) {
 }
 
 void raise_format_of_views(const fs::path& directory) {
-  persistence::lmdb_rows rows(persistence::views_directory(directory, 0),
-                              false);
-  const auto writer = rows.write();
+  // Creates the tables that the first release did not have.
+  const auto rows = persistence::lmdb_rows::open_older(
+    persistence::views_directory(directory, 0), persistence::views_map_bytes,
+    {});
+  const auto writer = rows->write();
   persistence::typed_row_writer(*writer).put(persistence::table::meta,
                                              persistence::format_key,
                                              std::uint64_t{later_format});
@@ -531,6 +534,22 @@ BOOST_AUTO_TEST_CASE(directory_of_a_later_format_is_refused_with_a_sentence) {
     const std::string later = "format " + std::to_string(later_format);
     BOOST_TEST((host.error().message.find(later) != std::string::npos),
                host.error().message);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(directory_of_an_older_format_is_not_compacted) {
+  for (const char* name : {"one_node", "one_node_in_flush"}) {
+    const golden_copy copy(name);
+    const auto content = [&] {
+      std::ifstream file(copy.path() / "lane-0/views/data.mdb",
+                         std::ios::binary);
+      return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    const std::string before = content();
+    BOOST_TEST(!before.empty());
+    const auto compacted = persistence::compact_hub(copy.path());
+    BOOST_TEST((compacted.code() == errc::storage_format));
+    BOOST_TEST((content() == before));
   }
 }
 

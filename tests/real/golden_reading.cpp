@@ -3,6 +3,7 @@
 
 #include "persistence/journal/lmdb_journal.hpp"
 #include "persistence/records/checksum.hpp"
+#include "tests/support/outbox_reading.hpp"
 #include <perdura/client/api/orchestration_status.hpp>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 
 using nlohmann::json;
 using persistence::history_event;
+using persistence::partition_id;
 using persistence::timestamp;
 
 namespace {
@@ -257,6 +259,11 @@ struct message_fields {
     out["parent"] = tests::parent_of(x.parent);
   }
 
+  // No directory of an older format holds one.
+  void operator()(const persistence::rule_notice&) const {
+    out["kind"] = "rule";
+  }
+
   void operator()(const persistence::event_send& x) const {
     out["kind"] = "event";
     out["name"] = x.name;
@@ -291,14 +298,17 @@ json describe_instance(const persistence::state_reader& journal,
   return out;
 }
 
-json describe_partition(const persistence::partition_snapshot& now) {
+json describe_partition(const persistence::state_reader& journal,
+                        partition_id partition,
+                        const persistence::partition_snapshot& now) {
   json out;
   out["incarnation"] = now.meta.incarnation;
   out["epoch"] = now.meta.epoch;
   out["sequence"] = now.meta.sequence;
   out["now"] = time_of(now.meta.now);
   out["outbox"] = json::array();
-  for (const persistence::outbox_message& message : now.outbox) {
+  for (const persistence::outbox_message& message :
+       read_whole_outbox(journal, partition, now)) {
     json one;
     one["to"] = persistence::index_of(message.to);
     one["sequence"] = message.sequence;
@@ -307,9 +317,9 @@ json describe_partition(const persistence::partition_snapshot& now) {
     out["outbox"].push_back(one);
   }
   out["outboxHeads"] = json::array();
-  for (const persistence::outbox_mark& mark : now.outbox_marks)
+  for (const persistence::outbox_range& range : now.outbox)
     out["outboxHeads"].push_back(
-      {{"to", persistence::index_of(mark.to)}, {"sequence", mark.sequence}});
+      {{"to", persistence::index_of(range.to)}, {"sequence", range.last}});
   out["marks"] = json::array();
   for (const persistence::dedup_mark& mark : now.marks)
     out["marks"].push_back({{"from", persistence::index_of(mark.from)},
@@ -427,7 +437,7 @@ json describe_directory(const fs::path& directory) {
       continue;
     const persistence::partition_id partition{i};
     out["partitions"][std::to_string(i)]
-      = describe_partition(journal.load(partition).value());
+      = describe_partition(journal, partition, journal.load(partition).value());
     persistence::instance_query all;
     all.top = persistence::page_rows_max;
     for (const persistence::instance_row& row :

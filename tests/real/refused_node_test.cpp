@@ -73,7 +73,7 @@ BOOST_FIXTURE_TEST_SUITE(refused_node, two_nodes)
 
 BOOST_AUTO_TEST_CASE(node_with_an_emptied_directory_ends_with_exit_code_1) {
   const auto first = serve(0);
-  expect_line(*first, "this node serves when another node");
+  expect_line(*first, "serves requests only after another node");
   {
     const auto second = serve(1);
     expect_line(*second, "Press Ctrl-C");

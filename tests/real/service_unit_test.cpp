@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string shown_binary = "/usr/local/bin/perdura";
+const std::string installed_binary = "/usr/local/bin/perdura";
 
 std::string shown_unit() {
   const char* root = std::getenv("PERDURA_SOURCE_DIR");
@@ -45,11 +45,11 @@ BOOST_AUTO_TEST_CASE(
   })) {
   temp_directory directory;
   std::string text = shown_unit();
-  const std::size_t at = text.find("ExecStart=" + shown_binary + ' ');
+  const std::size_t at = text.find("ExecStart=" + installed_binary + ' ');
   BOOST_REQUIRE(at != text.npos);
   // systemd-analyze would report that the binary of the unit does not exist, so
   // the test inserts the path of the tested binary.
-  text.replace(at + std::string("ExecStart=").size(), shown_binary.size(),
+  text.replace(at + std::string("ExecStart=").size(), installed_binary.size(),
                std::getenv("PERDURA_BINARY"));
   const fs::path unit = directory.path() / "perdura.service";
   std::ofstream(unit) << text;

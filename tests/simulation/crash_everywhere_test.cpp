@@ -91,6 +91,14 @@ node_options in_memory_two_lanes() {
   return options;
 }
 
+/// One message that is not acknowledged fills an outbox.
+node_options in_memory_full_outboxes() {
+  node_options options;
+  options.adjust
+    = [](partition_config& config) { config.outbox_messages_max = 1; };
+  return options;
+}
+
 node_options on_lmdb_storage() {
   node_options options;
   options.open = make_lmdb_opener(options.partitions);
@@ -147,6 +155,11 @@ BOOST_AUTO_TEST_CASE(in_memory_with_one_message_per_batch) {
 // Runs in memory and evicts every idle instance.
 BOOST_AUTO_TEST_CASE(in_memory_with_a_replay_for_every_turn) {
   check_all(in_memory_evicting, {0});
+}
+
+// Runs in memory; turns wait for the acknowledgements of earlier messages.
+BOOST_AUTO_TEST_CASE(in_memory_with_full_outboxes) {
+  check_all(in_memory_full_outboxes, {0});
 }
 
 // Runs in memory on two lanes, which commit independently.

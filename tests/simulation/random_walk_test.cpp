@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "actors/partition/steps.hpp"
 #include "persistence/records/text.hpp"
 #include "tests/simulation/scenario.hpp"
 #include "tests/support/history_text.hpp"
@@ -44,7 +45,7 @@ struct request_made {
 class random_walk {
 public:
   explicit random_walk(std::uint64_t seed, planted_faults faults = {})
-    : chance_(seed), node_(options(seed, faults)) {}
+    : chance_(seed), repeat_chance_(seed + 1), node_(options(seed, faults)) {}
 
   std::vector<std::string> run() {
     for (int i = 0; i < 60; ++i) {
@@ -77,17 +78,20 @@ private:
   }
 
   /// The seed also chooses the configuration: whether messages are lost,
-  /// whether idle instances are evicted at once, whether there are two lanes,
-  /// and whether the journal is on LMDB.
+  /// whether idle instances are evicted at once, whether two messages fill an
+  /// outbox, whether there are two lanes, and whether the journal is on LMDB.
   node_options options(std::uint64_t seed, planted_faults faults) {
     node_options options;
     options.faults = faults;
     options.functions = sample_functions();
     options.seed = seed;
     options.loss = seed % 2 == 0 ? 0.15 : 0;
-    if (seed % 3 == 0)
-      options.adjust
-        = [](partition_config& config) { config.idle_instances_max = 0; };
+    options.adjust = [seed](partition_config& config) {
+      if (seed % 3 == 0)
+        config.idle_instances_max = 0;
+      if (seed % 7 == 0)
+        config.outbox_messages_max = 2;
+    };
     if (seed % 5 == 0)
       options.open = make_memory_opener(options.partitions, 2);
     else if (seed % 20 == 1)
@@ -138,6 +142,7 @@ private:
   void submit_random_operation() {
     const instance_id id = any_id();
     const int what = below(100);
+    repeat();
     if (what < 35)
       start(id);
     else if (what < 65)
@@ -151,11 +156,35 @@ private:
     else if (what < 92)
       submit(rewind_instance{id, "walk", next()});
     else if (what < 95)
-      submit(purge_instance{id});
+      submit(purge_instance{id, next()});
     else if (what < 98)
       submit(get_status{id, true, true});
     else
       submit(wait_instance{id, wait_for::started});
+  }
+
+  /// Sometimes sends a request again that was acknowledged before. Has random
+  /// numbers of its own, so that the other requests of a seed stay the same.
+  void repeat() {
+    if (requests_.empty() || repeat_chance_() % 8 != 0)
+      return;
+    const request_made& first = requests_[repeat_chance_() % requests_.size()];
+    if (first.answered == 0 || first.code != errc::ok
+        || !identity_of(first.what))
+      return;
+    repeats_.emplace_back(first.ticket, node_.submit(first.what));
+  }
+
+  /// A repeat gets the answer of the first request.
+  void check_repeats() {
+    for (const auto& [first, again] : repeats_) {
+      const management_answer* one = node_.answer_to(first);
+      const management_answer* two = node_.answer_to(again);
+      if (two == nullptr || one->code != two->code
+          || one->execution != two->execution || one->created != two->created)
+        report_violation("a repeat of request " + std::to_string(first)
+                         + " gets another answer");
+    }
   }
 
   void start(const instance_id& id) {
@@ -236,6 +265,7 @@ private:
   // --- Invariants -----------------------------------------------------------
 
   void check() {
+    check_repeats();
     for (const instance_row& row : node_.rows()) {
       rows_[row.id] = row;
       check_row(row);
@@ -384,9 +414,13 @@ private:
   }
 
   std::mt19937_64 chance_;
+  std::mt19937_64 repeat_chance_;
   bool crashes_ = true;
   deterministic_node node_;
   std::vector<request_made> requests_;
+  /// Tickets of acknowledged requests and of their repeats.
+  std::vector<std::pair<deterministic_node::ticket, deterministic_node::ticket>>
+    repeats_;
   std::map<instance_id, instance_row> rows_;
   std::vector<std::string> wrong_;
   unsigned moment_ = 0;

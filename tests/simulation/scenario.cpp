@@ -73,6 +73,11 @@ void scenario_client::terminate(const instance_id& id, bool recursive) {
                                 id, "enough", recursive, next_request()}));
 }
 
+void scenario_client::pause(const std::string& name, bool is_paused) {
+  record_refusal("pause", node.ask(pause_orchestrator{"@pause/0", name,
+                                                      is_paused, "enough"}));
+}
+
 void scenario_client::suspend(const instance_id& id) {
   record_refusal("suspend",
                  node.ask(suspend_instance{id, "stop", next_request()}));
@@ -89,11 +94,7 @@ void scenario_client::rewind(const instance_id& id) {
 }
 
 void scenario_client::purge(const instance_id& id) {
-  // A purge has no request ID. A purge that is repeated after a crash is
-  // answered with not_found if the first attempt was durable.
-  const management_answer answer = node.ask(purge_instance{id});
-  if (answer.code != errc::not_found)
-    record_refusal("purge", answer);
+  record_refusal("purge", node.ask(purge_instance{id, next_request()}));
 }
 
 void scenario_client::await_end(const instance_id& id) {
@@ -250,6 +251,18 @@ std::vector<scenario> all_scenarios() {
         client.await_end(child);
     },
     true);
+  add("pause_and_unpause", [](scenario_client& client) {
+    client.start("before", "Approval");
+    client.pause("Approval", true);
+    client.start("only", "Approval");
+    client.raise("before", "Approval", "1");
+    client.advance_time(1s);
+    client.pause("Approval", false);
+    client.advance_time(1s);
+    client.raise("only", "Approval", "2");
+    client.await_end("before");
+    client.await_end("only");
+  });
   add("scheduled", [](scenario_client& client) {
     client.start("only", "HelloSequence", "null", 1h);
     client.await_end("only");
@@ -364,11 +377,6 @@ void describe(deterministic_node& node, const instance_row& row,
   if (const auto stored = node.stored(row.id)) {
     for (const auto& [number, message] : stored->inbox)
       lines.push_back(head + "unread " + to_text(message.event));
-    std::vector<std::string> requests;
-    for (const request_record& request : stored->requests)
-      requests.push_back(head + "answered " + request.id);
-    std::sort(requests.begin(), requests.end());
-    lines.insert(lines.end(), requests.begin(), requests.end());
   }
   std::vector<std::string> history = to_text(node.history_of(row.id));
   if (ignores_order) {
@@ -422,6 +430,9 @@ scenario_outcome run_scenario(const scenario& what, crash_plan plan,
   over = true;
   for (const instance_row& row : node.rows())
     describe(node, row, what.ignores_order, out.lines);
+  for (const auto& [key, entry] : node.recorded_answers())
+    out.lines.push_back("answered " + std::to_string(key.high) + ": "
+                        + std::string(to_string(entry.code)));
   for (const std::string& refusal : client.refusals)
     out.lines.push_back("refused " + refusal);
   out.violations = node.violations;

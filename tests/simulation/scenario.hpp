@@ -36,6 +36,8 @@ public:
   void raise(const instance_id& id, const std::string& name,
              const std::string& data = "null");
   void terminate(const instance_id& id, bool recursive = false);
+  /// Pauses an orchestrator by name, or lets it run again.
+  void pause(const std::string& name, bool is_paused);
   void suspend(const instance_id& id);
   void resume(const instance_id& id);
   void rewind(const instance_id& id);

@@ -12,6 +12,8 @@
 
 namespace perdura::tests {
 
+using persistence::damaged_instance;
+using persistence::due_range;
 using persistence::due_task;
 using persistence::event_index;
 using persistence::history_event;
@@ -79,21 +81,42 @@ public:
   result<std::vector<history_event>>
   history(partition_id partition, const instance_id& id, event_index first,
           std::size_t count_max) const override;
+  std::vector<damaged_instance>
+  set_aside(partition_id partition) const override;
+  std::size_t set_aside_count(partition_id partition) const override;
+  result<std::optional<persistence::request_row>>
+  read_request(partition_id partition,
+               const std::vector<persistence::request_window>& windows,
+               const persistence::hash128& key) const override;
   result<partition_snapshot> load(partition_id partition) override;
-  result<std::vector<due_task>> due(partition_id partition, timestamp after,
-                                    timestamp until) const override;
+  result<persistence::outbox_page> outbox(partition_id partition,
+                                          partition_id to, std::uint64_t first,
+                                          std::uint64_t last,
+                                          std::size_t bytes_max) const override;
+  result<due_range> due(partition_id partition, persistence::time_scale scale,
+                        timestamp after, timestamp until) const override;
+  result<instance_page> page(partition_id partition,
+                             const instance_query& query) const override;
   result<instance_page> query(const std::vector<partition_id>& partitions,
                               const instance_query& query) const override;
   result<status_counts>
   count(const std::vector<partition_id>& partitions) const override;
   bool is_full() const override;
+  persistence::storage_space space() const override;
   journal_statistics statistics() const override;
   void close() override;
 
   bool full = false; ///< True makes is_full() return true.
+  /// Called with each history that is read, unless empty.
+  std::function<void(const instance_id&)> on_history_read;
+  /// Called with the number of messages of each page of an outbox that is read,
+  /// unless empty.
+  std::function<void(std::size_t)> on_outbox_read;
 
 private:
   void check_live(const turn_writes& writes);
+  void check_outbox(partition_id partition,
+                    const persistence::outbox_range& range);
   void check_snapshot(partition_id partition,
                       const partition_snapshot& snapshot);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/deterministic_node.hpp"
 
+#include "actors/partition/steps.hpp"
 #include "persistence/journal/memory_journal.hpp"
+#include "persistence/records/keys.hpp"
 #include "tests/support/history_text.hpp"
 #include "tests/support/inline_activity.hpp"
 #include "tests/support/partition_checks.hpp"
@@ -28,8 +30,11 @@ journal_opener make_memory_opener(std::uint32_t partitions,
   hub.name = "test";
   hub.partition_count = partitions;
   hub.lane_count = lanes;
-  auto disk = std::make_shared<memory_disk>(hub);
-  return [disk](crash_hook crash) {
+  return make_memory_opener(std::make_shared<memory_disk>(hub));
+}
+
+journal_opener make_memory_opener(std::shared_ptr<memory_disk> disk) {
+  return [disk = std::move(disk)](crash_hook crash) {
     memory_journal_options options;
     options.crash = std::move(crash);
     return open_memory_journal(disk, std::move(options)).value();
@@ -309,17 +314,25 @@ bool deterministic_node::process_mailboxes() {
 /// True if the partition has processed an empty batch at the current time and
 /// has made no step since. Prevents an endless series of empty batches.
 bool deterministic_node::has_checked_time(const hosted_partition& at) const {
-  return at.time_checked == clock.now();
+  return at.time_checked == clock.since_boot();
 }
 
 bool deterministic_node::check_time(partition_id partition) {
   hosted_partition& at = partitions_[index_of(partition)];
-  if (has_checked_time(at) || at.processor->wake_at().at > clock.now())
+  if (has_checked_time(at)
+      || time_until(at.processor->wake_at(), clock) > duration::zero())
     return false;
   at.processor->process_batch({});
   after_step(partition);
-  at.time_checked = clock.now();
+  at.time_checked = clock.since_boot();
   return true;
+}
+
+void deterministic_node::wake_all() {
+  for (std::uint32_t i = 0; i < options_.partitions; ++i) {
+    partitions_[i].processor->process_batch({});
+    after_step(partition_id{i});
+  }
 }
 
 bool deterministic_node::run_turn() {
@@ -457,7 +470,8 @@ bool deterministic_node::step_at_random() {
         after_step(id);
       });
     if (!has_checked_time(partitions_[i])
-        && partitions_[i].processor->wake_at().at <= clock.now())
+        && time_until(partitions_[i].processor->wake_at(), clock)
+             <= duration::zero())
       steps.emplace_back([&, id] { check_time(id); });
   }
   // Only the oldest turn of each instance may run, because the turns of an
@@ -496,16 +510,15 @@ bool deterministic_node::resend() {
     return false;
   bool any = false;
   for (std::uint32_t i = 0; i < options_.partitions; ++i) {
-    const partition_processor& processor = *partitions_[i].processor;
-    const auto& acknowledged = processor.live().acknowledged;
-    for (const auto& [to, messages] : processor.durable().outbox) {
-      auto known = acknowledged.find(to);
-      for (const auto& [sequence, message] : messages)
-        if (known == acknowledged.end() || sequence > known->second) {
-          partitions_[i].host->send({partition_id{i}, message}, to);
-          any = true;
-        }
-    }
+    partition_processor& processor = *partitions_[i].processor;
+    std::vector<partition_id> waiting;
+    for (const auto& [to, box] : processor.durable().outbox)
+      if (to != quarantine_partition
+          && actors::unacknowledged(processor.durable(), processor.live(), to)
+               > 0)
+        waiting.push_back(to);
+    processor.resend(waiting);
+    any = any || !waiting.empty();
   }
   return any;
 }
@@ -522,7 +535,9 @@ void deterministic_node::run_until_idle() {
 timestamp deterministic_node::next_wake() const {
   timestamp next = timestamp::max();
   for (const hosted_partition& each : partitions_)
-    next = std::min(next, each.processor->wake_at().at);
+    next = std::min(
+      next,
+      saturated_sum(clock.now(), time_until(each.processor->wake_at(), clock)));
   return next;
 }
 

@@ -15,7 +15,7 @@
 #include "actors/authoring/registry.hpp"
 #include "actors/execution/orchestration_run.hpp"
 #include "actors/partition/partition_processor.hpp"
-#include "persistence/process/crash_switch.hpp"
+#include "persistence/journal/memory_journal.hpp"
 #include "tests/support/checking_journal.hpp"
 #include "tests/support/manual_clock.hpp"
 
@@ -68,6 +68,10 @@ using journal_opener
 /// on it.
 journal_opener make_memory_opener(std::uint32_t partitions,
                                   std::uint32_t lanes = 1);
+
+/// Returns a function that opens a journal on this storage.
+journal_opener
+make_memory_opener(std::shared_ptr<persistence::memory_disk> disk);
 
 struct node_options {
   std::uint32_t partitions = 4;
@@ -150,6 +154,9 @@ public:
   void inject(partition_id partition, inbound message);
   /// Processes an empty batch if the partition's wake time has come.
   bool check_time(partition_id partition);
+  /// Processes an empty batch in each partition, as after a step of the wall
+  /// clock.
+  void wake_all();
   /// Runs the oldest pending turn; its outcome goes into the mailbox.
   bool run_turn();
   /// Runs the oldest activity that is not held; its result goes into the
@@ -219,6 +226,9 @@ public:
   std::vector<instance_row> rows();
   std::vector<history_event> history_of(const instance_id& id);
   std::optional<stored_instance> stored(const instance_id& id);
+  /// The recorded answers to requests of all partitions, by key.
+  std::map<persistence::hash128, persistence::request_row>
+  recorded_answers() const;
 
   /// Lets the last acknowledgements be written, then checks that no work is
   /// left and that all reads agree with the model.
@@ -244,7 +254,7 @@ private:
     journal_position reached = 0;  ///< Durable position of the journal.
     journal_position reported = 0; ///< Position reported to the partition.
     /// Time of the last empty batch, if the partition has made no step since.
-    std::optional<timestamp> time_checked;
+    std::optional<persistence::boot_time> time_checked;
   };
 
   void open();

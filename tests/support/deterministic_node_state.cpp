@@ -77,4 +77,13 @@ void deterministic_node::check_at_rest() {
     journal_->check_reads(partition_id{i});
 }
 
+std::map<persistence::hash128, persistence::request_row>
+deterministic_node::recorded_answers() const {
+  std::map<persistence::hash128, persistence::request_row> all;
+  for (std::uint32_t p = 0; p < options_.partitions; ++p)
+    for (const auto& [key, entry] : model_.durable(partition_id(p)).requests)
+      all.emplace(key, entry.second);
+  return all;
+}
+
 } // namespace perdura::tests

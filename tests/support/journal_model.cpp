@@ -53,11 +53,16 @@ std::vector<std::string> model_partition::apply(const turn_writes& writes) {
   if (writes.epoch < meta.epoch)
     wrong.push_back(here + "epoch " + std::to_string(writes.epoch)
                     + " follows epoch " + std::to_string(meta.epoch));
-  if (writes.now < meta.now)
-    wrong.push_back(here + "time goes back");
+  if (writes.anchor) {
+    if (meta.anchor && writes.anchor->elapsed < meta.anchor->elapsed)
+      wrong.push_back(here + "the elapsed time goes back");
+    meta.anchor = writes.anchor;
+  }
   meta.sequence = writes.sequence;
   meta.epoch = writes.epoch;
   meta.now = writes.now;
+  for (const persistence::rule_change& each : writes.rules)
+    persistence::apply(meta.rules, each);
   for (const instance_write& write : writes.instances) {
     model_instance& instance = instances[write.id];
     check_history(instance, write, wrong);
@@ -85,17 +90,54 @@ std::vector<std::string> model_partition::apply(const turn_writes& writes) {
     head = message.sequence;
     outbox.insert_or_assign({message.to, message.sequence}, message);
   }
-  for (const outbox_mark& mark : writes.outbox_acknowledged)
+  for (const outbox_mark& mark : writes.outbox_acknowledged) {
     std::erase_if(outbox, [&](const auto& row) {
       return row.first.first == mark.to && row.first.second <= mark.sequence;
     });
+    // An adopted partition takes over acknowledgements of messages that it does
+    // not know.
+    std::uint64_t& head = outbox_heads[mark.to];
+    head = std::max(head, mark.sequence);
+  }
   for (const dedup_mark& mark : writes.marks) {
     std::uint64_t& known = marks[mark.from];
     if (mark.sequence < known)
       wrong.push_back(here + "a mark goes back");
     known = std::max(known, mark.sequence);
   }
+  if (writes.requests)
+    apply_requests(*writes.requests, wrong);
   return wrong;
+}
+
+/// Checks that no answer is recorded for a request that has one, and that the
+/// sizes of the windows are right.
+void model_partition::apply_requests(const request_changes& changes,
+                                     std::vector<std::string>& wrong) {
+  if (changes.since)
+    meta.requests_since = changes.since;
+  std::erase_if(requests, [&](const auto& each) {
+    return each.second.first < changes.removed_before;
+  });
+  apply_to_windows(windows, changes);
+  for (const request_write& write : changes.rows) {
+    const auto known = requests.find(write.key);
+    if (known != requests.end()
+        && write.row.at < known->second.second.at + request_key_time)
+      wrong.push_back("a request is answered twice");
+    requests.insert_or_assign(write.key,
+                              std::pair(changes.count.window, write.row));
+  }
+  if (changes.rows.empty())
+    return;
+  const auto counted = static_cast<std::uint64_t>(
+    std::count_if(requests.begin(), requests.end(), [&](const auto& each) {
+      return each.second.first == changes.count.window;
+    }));
+  if (counted != changes.count.keys)
+    wrong.push_back("a window of requests counts "
+                    + std::to_string(changes.count.keys) + " keys and has "
+                    + std::to_string(counted));
 }
 
 bool model_partition::has_result(const instance_id& id,

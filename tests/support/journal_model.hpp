@@ -36,6 +36,12 @@ struct model_partition {
   std::map<std::pair<partition_id, std::uint64_t>, outbox_message> outbox;
   std::map<partition_id, std::uint64_t> outbox_heads;
   std::map<partition_id, std::uint64_t> marks;
+  /// The newest recorded answer of each request with its window, and the
+  /// windows.
+  std::map<persistence::hash128,
+           std::pair<persistence::request_window, persistence::request_row>>
+    requests;
+  persistence::request_windows windows;
   /// Every execution that was ever written, also those that were purged.
   std::set<execution_id> executions;
 
@@ -48,6 +54,10 @@ struct model_partition {
   /// Returns whether the task's result is in the history or in the inbox.
   bool has_result(const instance_id& id, const execution_id& execution,
                   task_sequence sequence) const;
+
+private:
+  void apply_requests(const persistence::request_changes& changes,
+                      std::vector<std::string>& wrong);
 };
 
 /// All partitions of a journal, each in two states: after its durable turns,

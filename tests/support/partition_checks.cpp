@@ -38,9 +38,14 @@ void check_partition_at_rest(const model_partition& durable,
       + ": ";
   if (!durable.outbox.empty())
     report_violation(here + "the outbox is not empty at rest");
-  for (const auto& [to, messages] : processor.durable().outbox)
-    if (!messages.empty())
+  for (const auto& [to, box] : processor.durable().outbox)
+    if (!box.empty() || !box.kept.empty())
       report_violation(here + "the outbox in memory is not empty at rest");
+  if (processor.durable().outbox_bytes != 0)
+    report_violation(here + "the outbox in memory has a size at rest");
+  if (!processor.live().outbox_waits.empty()
+      || !processor.live().full_outboxes.empty())
+    report_violation(here + "a turn waits for an outbox at rest");
   for (const auto& [from, waiting] : processor.live().marks_pending)
     if (!waiting.empty())
       report_violation(here + "a mark is still pending at rest");

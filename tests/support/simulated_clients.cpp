@@ -141,7 +141,7 @@ void simulated_clients::submit_random_operation() {
     submit(rewind_instance{id, "fixed", next_request()}, *index);
   } else if (what < 84) {
     tracked[*index].purge_requested = true;
-    submit(purge_instance{id}, *index);
+    submit(purge_instance{id, next_request()}, *index);
   } else if (what < 92) {
     submit(get_status{id, true, true}, *index);
   } else if (what < 98) {
@@ -350,6 +350,13 @@ void simulated_clients::answered(std::uint64_t ticket,
   operation& one = operations[number];
   one.open_tickets.erase(ticket);
   check_answer(one, answer);
+  if (one.is_answered && one.answer.code == errc::ok && answer.code != errc::ok
+      && !is_retryable(answer.code)
+      && !std::holds_alternative<wait_instance>(one.request)
+      && !std::holds_alternative<get_status>(one.request))
+    simulator_.report_violation("a repeat of an acknowledged request to \""
+                                + instance_of(one.request) + "\" is refused: "
+                                + std::string(to_string(answer.code)));
   if (one.is_closed)
     return;
   if (is_retryable(answer.code)) {

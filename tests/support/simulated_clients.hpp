@@ -116,6 +116,7 @@ private:
   void handle_time_out(std::uint64_t ticket);
   void close_operation(std::size_t number);
   void check_answer(const operation& one, const management_answer& answer);
+  bool remembers(const instance_id& id, const request_id& request) const;
   void check_status(const instance_status& seen);
   std::optional<std::size_t> pick_started(bool with_events);
 

@@ -34,18 +34,21 @@ const request_id* request_of(const management_request& request) {
     request);
 }
 
-bool remembers(const model_instance& instance, const request_id& request) {
-  const auto& known = instance.stored->requests;
-  return std::any_of(known.begin(), known.end(),
-                     [&](const auto& one) { return one.id == request; });
-}
-
 } // namespace
+
+/// Whether the answer to the request is recorded durably.
+bool simulated_clients::remembers(const instance_id& id,
+                                  const request_id& request) const {
+  return owner_of(id)
+    .model()
+    .durable(partition_for(id))
+    .requests.contains(request_key_of(id, request));
+}
 
 // --- When an answer arrives --------------------------------------------------
 
 /// Checks the durability rule for a client: an acknowledged request is
-/// durable.
+/// durable, and a repeat of it gets the same answer.
 void simulated_clients::check_answer(const operation& one,
                                      const management_answer& answer) {
   if (answer.code != errc::ok)
@@ -56,21 +59,18 @@ void simulated_clients::check_answer(const operation& one,
   const model_instance* now = durable(id);
   const request_id* request = request_of(one.request);
   const tracked_instance& instance = tracked[one.instance];
-  if (request == nullptr || instance.purge_requested
-      || instance.restart_requested)
+  if (request == nullptr)
     return;
-  // A request that changes nothing is not stored. Suspend and resume are
-  // therefore not checked, because the instance may have been suspended or
-  // resumed before. A start that returned an existing instance is not checked
-  // either.
-  if (std::holds_alternative<suspend_instance>(one.request)
-      || std::holds_alternative<resume_instance>(one.request)
-      || (std::holds_alternative<start_instance>(one.request)
-          && !answer.created))
-    return;
-  if (now == nullptr || !remembers(*now, *request))
+  if (!remembers(id, *request))
     simulator_.report_violation("request " + *request + " for \"" + id
                                 + "\" is acknowledged and not durable");
+  if (one.is_answered && one.answer.code == errc::ok
+      && (answer.execution != one.answer.execution
+          || answer.created != one.answer.created))
+    simulator_.report_violation("request " + *request + " for \"" + id
+                                + "\" has two different answers");
+  if (instance.purge_requested || instance.restart_requested)
+    return;
   if (std::holds_alternative<terminate_instance>(one.request) && now != nullptr
       && !is_finished(now->stored->record.status))
     simulator_.report_violation(
@@ -271,9 +271,7 @@ void simulated_clients::check_processes() {
 /// A request that was withdrawn before it was sent has had no effect.
 void simulated_clients::check_withdrawn(const operation& one) {
   const request_id* request = request_of(one.request);
-  const model_instance* instance = durable(instance_of(one.request));
-  if (request != nullptr && instance != nullptr
-      && remembers(*instance, *request))
+  if (request != nullptr && remembers(instance_of(one.request), *request))
     simulator_.report_violation(
       "request " + *request
       + " was withdrawn before it was sent, and was executed");

@@ -42,6 +42,7 @@ simulated_cluster::simulated_cluster(std::uint64_t seed,
   clients_ = std::make_unique<simulated_clients>(simulator_, owners, nodes_);
   const bool has_lanes = simulator_.once_in(4);
   const bool keeps_none = simulator_.once_in(4);
+  const bool has_small_outboxes = simulator_.once_in(4);
   for (unsigned i = 0; i < options_.nodes; ++i) {
     simulated_node_options one;
     one.number = i;
@@ -51,6 +52,8 @@ simulated_cluster::simulated_cluster(std::uint64_t seed,
     one.lanes = has_lanes ? 2 : 1;
     if (keeps_none)
       one.idle_instances_max = 0;
+    if (has_small_outboxes)
+      one.outbox_messages_max = 2;
     nodes_.push_back(std::make_unique<simulated_node>(
       std::move(one), simulator_, network_, *clients_));
     restart_after_crash(*nodes_.back());
@@ -92,6 +95,7 @@ void simulated_cluster::expect_counters() {
                                  "fault: crash at after_views_commit",
                                  "fault: crash at any event",
                                  "fault: crash of all",
+                                 "fault: restart of a machine",
                                  "fault: crash in recovery",
                                  "fault: pause",
                                  "fault: clock jump",
@@ -113,6 +117,7 @@ void simulated_cluster::expect_counters() {
                                  "outbox: child_rewind",
                                  "outbox: child_terminate",
                                  "outbox: event_send",
+                                 "outbox: rule_notice",
                                  "commit point: before_commit",
                                  "commit point: after_commit",
                                  "commit point: before_views_commit",
@@ -298,6 +303,10 @@ void simulated_cluster::crash_all() {
     node->crash_in_recovery(static_cast<unsigned>(simulator_.below(4)));
     if (node->is_running())
       node->crash();
+    if (simulator_.once_in(2)) {
+      simulator_.count("fault: restart of a machine");
+      node->reboot();
+    }
   }
 }
 
@@ -455,6 +464,7 @@ void simulated_cluster::check_replay(const instance_id& id,
   item.cold = true;
   item.history = instance.history;
   item.now = instance.stored->record.last_updated_at;
+  item.elapsed = persistence::elapsed_time(item.now.time_since_epoch());
   orchestration_run again(options_.functions);
   const turn_outcome outcome = again.run_turn(std::move(item));
   if (const auto* held = std::get_if<held_result>(&outcome.result))
@@ -462,17 +472,35 @@ void simulated_cluster::check_replay(const instance_id& id,
       "\"" + id + "\" does not replay: " + held->reason.message);
 }
 
-/// No timer fires before its fire time.
+/// No timer fires before its delay has passed, by the elapsed time of the turns
+/// that created it and received it, and none with a time before that time.
 void simulated_cluster::check_timers(const instance_id& id,
                                      const model_instance& instance) {
-  std::map<task_sequence, timestamp> due;
+  struct open_timer {
+    timestamp fire_at{};
+    persistence::elapsed_time due{}; ///< Not set for a timer with a time.
+  };
+
+  std::map<task_sequence, open_timer> open;
+  timestamp turn{};
+  persistence::elapsed_time elapsed{};
   for (const history_event& event : instance.history) {
-    if (const auto* created = std::get_if<timer_created>(&event.body))
-      due[created->sequence] = created->fire_at;
-    else if (const auto* fired = std::get_if<timer_fired>(&event.body))
-      if (event.time < due[fired->sequence])
+    if (const auto* started
+        = std::get_if<persistence::orchestrator_started>(&event.body)) {
+      turn = event.time;
+      elapsed
+        = persistence::elapsed_time(turn.time_since_epoch() - started->ahead);
+    } else if (const auto* created = std::get_if<timer_created>(&event.body)) {
+      open_timer& timer = open[created->sequence];
+      timer.fire_at = created->fire_at;
+      if (!created->absolute)
+        timer.due = elapsed + (created->fire_at - turn);
+    } else if (const auto* fired = std::get_if<timer_fired>(&event.body)) {
+      const open_timer& timer = open[fired->sequence];
+      if (event.time < timer.fire_at || elapsed < timer.due)
         simulator_.report_violation("a timer of \"" + id
                                     + "\" has fired early");
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 #include "tests/support/simulated_node.hpp"
 
 #include "cluster/placement/partition_map.hpp"
+#include "persistence/journal/adopt_hub.hpp"
 #include "tests/support/inline_activity.hpp"
 #include "tests/support/partition_checks.hpp"
 
@@ -25,8 +26,8 @@ constexpr std::array point_names{
   "commit point: before_commit", "commit point: after_commit",
   "commit point: before_views_commit", "commit point: after_views_commit"};
 constexpr std::array body_names{
-  "outbox: child_start", "outbox: child_ended", "outbox: child_rewind",
-  "outbox: child_terminate", "outbox: event_send"};
+  "outbox: child_start",     "outbox: child_ended", "outbox: child_rewind",
+  "outbox: child_terminate", "outbox: event_send",  "outbox: rule_notice"};
 
 /// Assigns an instance to another partition than the other nodes do.
 partition_id other_partition_of(const instance_id& id, std::uint32_t count) {
@@ -71,6 +72,14 @@ public:
       [this, to, note] { node_.router_->route_acknowledgement(note, to); });
   }
 
+  void disagree(const pair_disagreement& found) override {
+    if (!node_.expects_refusal)
+      node_.report_violation("its directory is not consistent: " + found.why);
+    node_.to_router([this, found] {
+      node_.router_->end_inconsistent_session(found, node_.simulator_.now());
+    });
+  }
+
   void log(persistence::log_level, const std::string&) override {}
 
 private:
@@ -88,21 +97,96 @@ simulated_node::simulated_node(simulated_node_options options,
                       responses),
     options_(std::move(options)),
     owned_partitions_(owners_.owned_by(name_)),
-    open_(make_memory_opener(static_cast<std::uint32_t>(owners_.owners.size()),
-                             options_.lanes)),
+    disk_(std::make_shared<memory_disk>(identity())),
     model_(static_cast<std::uint32_t>(owners_.owners.size())),
     skew_(simulation.between(-1s, 1s)) {}
 
 simulated_node::~simulated_node() = default;
 
-timestamp simulated_node::wall_clock::now() const {
+timestamp simulated_node::machine_clock::now() const {
   return node.wall();
+}
+
+persistence::boot_time simulated_node::machine_clock::since_boot() const {
+  return persistence::boot_time(std::chrono::duration_cast<duration>(
+    node.simulator_.now() - node.booted_at_));
+}
+
+const std::string& simulated_node::machine_clock::boot_id() const {
+  return node.boot_id_;
+}
+
+void simulated_node::shift_clock(duration by) {
+  skew_ += by;
+  if (!is_running())
+    return;
+  post(1us, [this] {
+    for (const partition_id id : owned_partitions_)
+      if (hosted_partition* at = find_partition(id); at && at->is_ready)
+        wake(id, *at);
+  });
+}
+
+void simulated_node::reboot() {
+  boot_id_ += 'b';
+  booted_at_ = simulator_.now();
 }
 
 timestamp simulated_node::wall() const {
   // 2026-01-01T00:00:00Z
   return timestamp(std::chrono::seconds(1'767'225'600)) + simulator_.now()
          + skew_;
+}
+
+// --- The data directory ------------------------------------------------------
+
+hub_identity simulated_node::identity() const {
+  hub_identity hub;
+  hub.hub_id = std::string(32, '0');
+  hub.name = "test";
+  hub.partition_count = static_cast<std::uint32_t>(owners_.owners.size());
+  hub.lane_count = options_.lanes;
+  hub.node = name_;
+  hub.nodes = owners_.nodes;
+  hub.owners = owners_.owners;
+  hub.directory_id = directory_;
+  hub.adopted_at = adopted_at_;
+  return hub;
+}
+
+simulated_node::saved_directory simulated_node::save() const {
+  auto copy = std::make_shared<memory_disk>(disk_->hub());
+  for (std::uint32_t lane = 0; lane < options_.lanes; ++lane) {
+    for (std::size_t i = 0; i < table_count; ++i)
+      copy->at(lane).rows.rows(table(i)) = disk_->at(lane).rows.rows(table(i));
+    copy->at(lane).log.records() = disk_->at(lane).log.records();
+  }
+  return {copy, model_};
+}
+
+void simulated_node::restore(const saved_directory& saved) {
+  disk_ = saved.disk;
+  model_ = saved.model;
+  // The saved storage stays as it is.
+  disk_ = save().disk;
+}
+
+void simulated_node::make_anew() {
+  directory_ = name_ + " made anew " + std::to_string(++directories_);
+  adopted_at_ = {};
+  disk_ = std::make_shared<memory_disk>(identity());
+  model_ = journal_model(disk_->hub().partition_count);
+}
+
+void simulated_node::adopt() {
+  directory_ = name_ + " adopted " + std::to_string(++directories_);
+  adopted_at_ = wall();
+  make_memory_opener(disk_)({})->flush_views(true);
+  for (std::uint32_t lane = 0; lane < options_.lanes; ++lane) {
+    const auto rows = disk_->at(lane).rows.write();
+    adopt_rows(*rows, identity(), lane);
+    rows->commit();
+  }
 }
 
 void simulated_node::crash_at(crash_point point, unsigned n) {
@@ -148,7 +232,8 @@ cluster::router_config simulated_node::router_config() {
 /// Returns false if an injected crash ends the recovery.
 bool simulated_node::recover() {
   journal_ = std::make_unique<checking_journal>(
-    open_([this](crash_point point, std::uint64_t) { return crashes(point); }),
+    make_memory_opener(disk_)(
+      [this](crash_point point, std::uint64_t) { return crashes(point); }),
     model_, options_.faults.journal,
     [this](const std::string& sentence) { report_violation(sentence); },
     [this](partition_id id) -> const partition_processor* {
@@ -195,6 +280,7 @@ partition_config simulated_node::config_of(partition_id id) {
   config.partition_count = static_cast<std::uint32_t>(owners_.owners.size());
   config.partition_of = cluster::partition_of;
   config.idle_instances_max = options_.idle_instances_max;
+  config.outbox_messages_max = options_.outbox_messages_max;
   config.resolve = [this](const std::string& name,
                           const std::string& version) -> result<std::string> {
     if (version.empty()) {
@@ -271,19 +357,22 @@ void simulated_node::after_batch(partition_id id, hosted_partition& at) {
 
 /// Schedules an empty batch at the next wake time of the partition.
 void simulated_node::schedule_wake(partition_id id, hosted_partition& at) {
-  const timestamp when = at.processor->wake_at().at;
-  if (at.wakes_at && *at.wakes_at <= when)
+  const actors::wake_time when = at.processor->wake_at();
+  if (at.wakes_at == when)
     return;
   at.wakes_at = when;
-  const duration left = std::max(duration(0), when - wall());
+  const duration left = std::max(duration(0), actors::time_until(when, clock_));
   post(left + 50us, [this, id, &at, when] {
-    if (at.wakes_at != when)
-      return; // replaced by a wake-up at an earlier time
-    at.wakes_at.reset();
-    simulator_.trace("wake", index_of(id));
-    at.processor->process_batch({});
-    after_batch(id, at);
+    if (at.wakes_at == when) // not replaced by another wake-up
+      wake(id, at);
   });
+}
+
+void simulated_node::wake(partition_id id, hosted_partition& at) {
+  at.wakes_at.reset();
+  simulator_.trace("wake", index_of(id));
+  at.processor->process_batch({});
+  after_batch(id, at);
 }
 
 /// All turns that are queued before the commit runs share this commit, as in

@@ -33,6 +33,7 @@ struct simulated_node_options {
   cluster::placement owners;
   std::uint32_t lanes = 1;
   std::size_t idle_instances_max = 128;
+  std::uint64_t outbox_messages_max = 10'000;
   std::shared_ptr<const registry> functions;
   cluster_faults faults;
 };
@@ -63,10 +64,32 @@ public:
     recovery_crashes_ = 0;
   }
 
-  /// Moves the wall clock of the node; a negative value moves it back.
-  void shift_clock(duration by) {
-    skew_ += by;
-  }
+  /// Sets the wall clock of the node forward, or back if `by` is negative. As
+  /// the alarm clock of a node does, wakes the partitions.
+  void shift_clock(duration by);
+
+  /// The next start of the node is on another boot of its machine.
+  void reboot();
+
+  // --- The data directory ---------------------------------------------------
+
+  /// A copy of the durable storage, and of what the model knows about it.
+  struct saved_directory {
+    std::shared_ptr<persistence::memory_disk> disk;
+    journal_model model;
+  };
+
+  /// Copies the storage of a node that does not run.
+  saved_directory save() const;
+
+  /// Replaces the storage of a node that does not run by a copy.
+  void restore(const saved_directory& saved);
+
+  /// Replaces the storage of a node that does not run by an empty one.
+  void make_anew();
+
+  /// Adopts the storage of a node that does not run, as `perdura hub adopt`.
+  void adopt();
 
   /// Whether all its partitions have recovered.
   bool serves() const {
@@ -97,10 +120,12 @@ public:
 private:
   class host_adapter;
 
-  struct wall_clock : persistence::clock {
-    explicit wall_clock(const simulated_node& of) : node(of) {}
+  struct machine_clock : persistence::clock {
+    explicit machine_clock(const simulated_node& of) : node(of) {}
 
     timestamp now() const override;
+    persistence::boot_time since_boot() const override;
+    const std::string& boot_id() const override;
     const simulated_node& node;
   };
 
@@ -124,12 +149,13 @@ private:
     std::deque<mailbox_entry> mailbox;
     journal_position reached = 0;  ///< Durable position of the journal.
     journal_position reported = 0; ///< Position reported to the partition.
-    std::optional<timestamp> wakes_at;
+    std::optional<actors::wake_time> wakes_at;
     bool is_ready = false;
     bool batch_scheduled = false;
     bool report_scheduled = false;
   };
 
+  persistence::hub_identity identity() const;
   bool has_crashed() const override;
   cluster::router_config router_config() override;
   bool crashes(crash_point point);
@@ -143,6 +169,7 @@ private:
   void process_batch(partition_id id, hosted_partition& at);
   void after_batch(partition_id id, hosted_partition& at);
   void schedule_wake(partition_id id, hosted_partition& at);
+  void wake(partition_id id, hosted_partition& at);
   void schedule_commit();
   void commit();
   void schedule_flush();
@@ -160,10 +187,13 @@ private:
 
   const simulated_node_options options_;
   const std::vector<partition_id> owned_partitions_;
-  journal_opener open_;
+  std::shared_ptr<persistence::memory_disk> disk_;
+  unsigned directories_ = 0; ///< Directories that the node has had before.
   journal_model model_;
   duration skew_{};
-  wall_clock clock_{*this};
+  std::string boot_id_ = "b";
+  steady_time booted_at_{};
+  machine_clock clock_{*this};
 
   bool serves_ = false;
   std::optional<std::pair<crash_point, unsigned>> crash_at_;

@@ -30,6 +30,7 @@ simulated_process::simulated_process(unsigned number, placement owners,
     simulator_(simulation),
     network_(network),
     responses_(responses) {
+  directory_ = name_;
   network_.add(*this);
 }
 
@@ -44,7 +45,20 @@ cluster::router_config simulated_process::router_config() {
       = static_cast<std::uint32_t>(owners_.owners.size());
     config.self.owners = owners_;
     config.self.node = name_;
-    config.self.directory = name_;
+    config.self.directory = directory_;
+    config.self.adopted_at = adopted_at_;
+    config.self.start_number = start_count_;
+    config.self.run = directory_ + "#" + std::to_string(start_count_);
+    config.admission_wait = 2s;
+    config.admit = [this](const peer_hello& hello) -> result<void> {
+      const auto found = known_.find(hello.node);
+      auto next = continue_peer(
+        found == known_.end() ? nullptr : &found->second, hello);
+      if (!next)
+        return next.error();
+      known_[hello.node] = std::move(*next);
+      return {};
+    };
   }
   for (const node_id& other : owners_.nodes)
     if (other != name_)
@@ -229,6 +243,10 @@ void simulated_process::peer_query_completed(std::uint64_t ticket,
 }
 
 void simulated_process::must_stop(const error& why) {
+  if (expects_refusal) {
+    stopped = why;
+    return;
+  }
   report_violation("its router demands a stop: " + why.message);
 }
 
@@ -238,7 +256,7 @@ void simulated_process::peer_connected(const peer_hello&) {}
 /// packets that the simulation injects.
 void simulated_process::log(persistence::log_level level,
                             const std::string& text) {
-  if (level == persistence::log_level::error
+  if (level == persistence::log_level::error && !expects_refusal
       && text.find("another hub") == std::string::npos)
     report_violation("it logs an error: " + text);
 }

@@ -4,10 +4,12 @@
 /// a client process; simulated_node adds partitions.
 #pragma once
 
+#include "cluster/placement/known_peer.hpp"
 #include "tests/support/simulated_network.hpp"
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,6 +91,11 @@ public:
   /// Time limit of a request to another node.
   steady_time request_time_max = std::chrono::seconds(30);
 
+  /// A refusal of the data directory, by this node or another one, is recorded
+  /// in `stopped` and is no violation.
+  bool expects_refusal = false;
+  std::optional<error> stopped; ///< The newest demand to stop.
+
   // --- Requests of clients --------------------------------------------------
 
   /// Sends a management request through this process. `ticket` identifies the
@@ -137,6 +144,10 @@ protected:
   void peer_connected(const cluster::peer_hello& hello) override;
   void log(persistence::log_level level, const std::string& text) override;
 
+  /// The data directory of the node, for its hello.
+  std::string directory_;
+  persistence::timestamp adopted_at_{};
+
   const unsigned number_;
   const cluster::placement owners_;
   const std::string name_; ///< Empty for a client.
@@ -151,6 +162,8 @@ private:
   void run(const std::function<void()>& what);
   void run_router();
 
+  /// The node's records of other nodes; they survive a crash.
+  std::map<cluster::node_id, cluster::known_peer> known_;
   bool paused_ = false;
   /// Events that were due during a pause.
   std::vector<std::function<void()>> postponed_;

@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: Apache-2.0
+// Disks without space: what is refused, what still works, and that a purge
+// makes space although the data files never shrink.
+#include "persistence/journal/compact.hpp"
+#include "persistence/journal/lmdb_journal.hpp"
+#include "persistence/journal/verify.hpp"
+#include "persistence/process/space_wait.hpp"
+#include "persistence/stores/disk_guard.hpp"
+#include "persistence/stores/lmdb_file.hpp"
+
+#include "file_bytes.hpp"
+#include "journal_harness.hpp"
+#include "small_disk.hpp"
+#include <boost/test/unit_test.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+namespace perdura::persistence {
+
+using namespace testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::uint64_t mib = 1U << 20U;
+constexpr partition_id only{0};
+
+/// A store of the test, and the facts with nothing used.
+space_facts facts_of(std::uint64_t available, std::uint64_t held) {
+  space_facts facts;
+  facts.disk = {available, 1'000 * mib};
+  facts.held = held;
+  facts.reserve_max = 64 * mib;
+  return facts;
+}
+
+/// Runs a test on a small disk, if the system permits one.
+template <class F>
+void on_small_disk(std::uint64_t bytes, F work) {
+  const auto problem = problem_on_small_disk(bytes, work);
+  if (problem)
+    BOOST_TEST(*problem == "");
+  else
+    BOOST_TEST_MESSAGE("skipped: no mount is permitted");
+}
+
+/// A hub with one partition on the disk, and its journal without threads.
+class disk_hub {
+public:
+  explicit disk_hub(fs::path disk) : hub_(std::move(disk) / "hub") {
+    create_hub(hub_, small_hub(1, 1), small_maps).value();
+    open();
+  }
+
+  void open() {
+    journal_.reset();
+    lmdb_journal_options options;
+    options.directory = hub_;
+    options.map_bytes = small_maps;
+    options.manual = true;
+    journal_ = open_lmdb_journal(std::move(options)).value();
+    sequence_ = journal_->load(only).value().meta.sequence;
+  }
+
+  void close() {
+    journal_->close();
+    journal_.reset();
+  }
+
+  manual_journal& journal() {
+    return *journal_;
+  }
+
+  const fs::path& path() const {
+    return hub_;
+  }
+
+  void start(const std::string& id, std::size_t bytes) {
+    turn_writes turn = start_turn(only, ++sequence_, id);
+    std::get<execution_started>(turn.instances[0].history[1].body).input
+      = '"' + std::string(bytes, 'x') + '"';
+    commit(std::move(turn));
+  }
+
+  void purge(const std::string& id) {
+    turn_writes turn = start_turn(only, ++sequence_, id);
+    turn.instances[0] = {};
+    turn.instances[0].id = id;
+    turn.instances[0].removed = true;
+    commit(std::move(turn));
+  }
+
+  /// Starts instances until the storage counts as full, as a partition does.
+  /// @return Their number.
+  std::size_t start_while_accepted(std::size_t bytes) {
+    std::size_t count = 0;
+    for (; !journal_->is_full(); ++count) {
+      start("order-" + std::to_string(started_++), bytes);
+      expect(count < 100'000, "the storage does not become full");
+    }
+    return count;
+  }
+
+  /// The same until a measurement after a flush finds it full.
+  std::size_t start_until_full(std::size_t bytes) {
+    std::size_t count = 0;
+    while (!journal_->is_full()) {
+      start("order-" + std::to_string(started_++), bytes);
+      if (++count % 16 == 0 || journal_->is_full())
+        journal_->flush_views(true);
+      expect(count < 100'000, "the storage does not become full");
+    }
+    return count;
+  }
+
+  void purge_all(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      purge("order-" + std::to_string(i));
+      if (i % 16 == 0)
+        journal_->flush_views(true);
+    }
+    journal_->flush_views(true);
+    journal_->flush_views(true);
+  }
+
+  std::uint64_t instances() {
+    return journal_->count({only}).value()[0];
+  }
+
+private:
+  void commit(turn_writes turn) {
+    journal_->append(std::move(turn));
+    journal_->commit();
+  }
+
+  fs::path hub_;
+  std::unique_ptr<manual_journal> journal_;
+  partition_sequence sequence_ = 0;
+  std::size_t started_ = 0; ///< Instances that were started so far.
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(full_disk)
+
+// --- Decisions ---------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(reserve_is_at_most_a_sixteenth_of_the_disk) {
+  BOOST_TEST(reserve_size(64 * mib, 100'000 * mib) == 64 * mib);
+  BOOST_TEST(reserve_size(64 * mib, 176 * mib) == 11 * mib);
+  BOOST_TEST(reserve_size(64 * mib, 16 * mib) == 8 * mib);
+  BOOST_TEST(reserve_size(mib, 176 * mib) == mib);
+  BOOST_TEST(reserve_size(0, 176 * mib) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(two_limits_keep_the_decision_from_alternating) {
+  // Not full: less than the reserve makes it full, and releases the reserve.
+  space_facts facts = facts_of(64 * mib, 64 * mib);
+  BOOST_TEST(!decide_space(facts).is_full);
+  BOOST_TEST(decide_space(facts).hold == 64 * mib);
+  facts.disk.available -= 1;
+  BOOST_TEST(decide_space(facts).is_full);
+  BOOST_TEST(decide_space(facts).hold == 0U);
+  // Full: twice the reserve must be there.
+  facts = facts_of(128 * mib - 1, 0);
+  facts.was_full = true;
+  BOOST_TEST(decide_space(facts).is_full);
+  facts.disk.available += 1;
+  BOOST_TEST(!decide_space(facts).is_full);
+  BOOST_TEST(decide_space(facts).hold == 64 * mib);
+  // No reserve: never full.
+  facts = facts_of(0, 0);
+  facts.reserve_max = 0;
+  BOOST_TEST(!decide_space(facts).is_full);
+}
+
+// Each byte of a record takes two bytes in the journal and two in the views.
+BOOST_AUTO_TEST_CASE(headroom_is_what_nothing_else_needs) {
+  BOOST_TEST(decide_space(facts_of(64 * mib, 64 * mib)).headroom == 0U);
+  BOOST_TEST(decide_space(facts_of(100 * mib, 64 * mib)).headroom == 9 * mib);
+  BOOST_TEST(decide_space(facts_of(200 * mib, 0)).headroom == 18 * mib);
+  BOOST_TEST(decide_space(facts_of(10 * mib, 0)).headroom == 0U);
+  space_facts facts = facts_of(200 * mib, 64 * mib);
+  facts.pending = 10 * mib;
+  BOOST_TEST(decide_space(facts).headroom == 29 * mib);
+  facts.reserve_max = 0;
+  BOOST_TEST(decide_space(facts).headroom == static_cast<std::uint64_t>(-1));
+}
+
+// Regression: with free pages in the files and none on the disk, every second
+// start was refused until the next measurement.
+BOOST_AUTO_TEST_CASE(headroom_includes_free_pages) {
+  space_facts facts = facts_of(0, 0);
+  facts.stores = {{0, 0, 500 * mib, false}, {0, 0, 500 * mib, true}};
+  BOOST_TEST(!decide_space(facts).is_full);
+  BOOST_TEST(decide_space(facts).headroom == 234 * mib);
+  facts.stores[1].free = 132 * mib; // the views bound it
+  BOOST_TEST(decide_space(facts).headroom == 50 * mib);
+  facts.disk.available = 20 * mib;
+  facts.held = facts.reserve_max;
+  BOOST_TEST(decide_space(facts).headroom == 60 * mib);
+  facts.stores[1].free = 500 * mib;
+  facts.stores[0].free = 32 * mib; // the journal bounds it
+  BOOST_TEST(decide_space(facts).headroom == 10 * mib);
+  // Two lanes share the records.
+  facts = facts_of(0, 0);
+  facts.stores = {{0, 0, 116 * mib, false},
+                  {0, 0, 500 * mib, true},
+                  {0, 0, 116 * mib, false},
+                  {0, 0, 500 * mib, true}};
+  BOOST_TEST(decide_space(facts).headroom == 100 * mib);
+}
+
+BOOST_AUTO_TEST_CASE(free_pages_of_each_store_count_for_that_store) {
+  const file_space journal{0, 0, 500 * mib, false};
+  const file_space views{0, 0, 500 * mib, true};
+  space_facts facts = facts_of(0, 0);
+  facts.was_full = true;
+  facts.stores = {journal, views};
+  BOOST_TEST(!decide_space(facts).is_full);
+  BOOST_TEST(decide_space(facts).hold == 0U); // there is no space for one
+  // Free pages of the journal are of no use for the views.
+  facts.stores[1].free = 10 * mib;
+  BOOST_TEST(decide_space(facts).is_full);
+  facts.disk.available = 54 * mib;
+  BOOST_TEST(!decide_space(facts).is_full);
+  // A part of the reserve is taken again; a quarter of it stays free.
+  facts.stores[1].free = 500 * mib;
+  BOOST_TEST(decide_space(facts).hold == (54 - 16) * mib);
+}
+
+BOOST_AUTO_TEST_CASE(turns_that_are_not_flushed_count) {
+  space_facts facts = facts_of(100 * mib, 64 * mib);
+  facts.stores = {{0, 0, 0, false}, {0, 0, 0, true}};
+  BOOST_TEST(!decide_space(facts).is_full);
+  facts.pending = 18 * mib;
+  BOOST_TEST(!decide_space(facts).is_full);
+  facts.pending += 1;
+  BOOST_TEST(decide_space(facts).is_full);
+}
+
+BOOST_AUTO_TEST_CASE(reserve_that_is_too_large_is_reduced) {
+  BOOST_TEST(decide_space(facts_of(500 * mib, 100 * mib)).hold == 64 * mib);
+}
+
+// The guard keeps 100 bytes as a reserve file. It empties this file when less
+// than 100 bytes are free, and allocates it again when at least 200 bytes are
+// free.
+BOOST_AUTO_TEST_CASE(reserve_file_is_released_when_the_disk_is_full) {
+  const temporary_directory directory;
+  const fs::path reserve = directory.path() / "reserve";
+  std::uint64_t free = 1000;
+  const auto disk = [&] { return disk_space{free, 100'000}; };
+  const disk_guard::limits limits{.storage_bytes_max = 0, .reserve_bytes = 100};
+  {
+    disk_guard guard(directory.path(), limits, disk);
+    BOOST_TEST((guard.measure({}, 0).full == full_cause::none));
+    BOOST_TEST(fs::file_size(reserve) == 100U);
+    free = 99;
+    const storage_space full = guard.measure({}, 0);
+    BOOST_TEST((full.full == full_cause::disk));
+    BOOST_TEST(full.disk_free == 199U);
+    BOOST_TEST(full.reserve == 0U);
+    BOOST_TEST(fs::file_size(reserve) == 0U);
+    free = 199;
+    BOOST_TEST((guard.measure({}, 0).full == full_cause::disk));
+  }
+  // Also after a restart.
+  disk_guard guard(directory.path(), limits, disk);
+  BOOST_TEST((guard.measure({}, 0).full == full_cause::disk));
+  free = 200;
+  BOOST_TEST((guard.measure({}, 0).full == full_cause::none));
+  BOOST_TEST(fs::file_size(reserve) == 100U);
+  BOOST_TEST(guard.release_for_write());
+  BOOST_TEST(!guard.release_for_write());
+  BOOST_TEST(fs::file_size(reserve) == 0U);
+  free = 150;
+  BOOST_TEST((guard.measure({}, 0).full == full_cause::disk));
+}
+
+// --- Small disks -------------------------------------------------------------
+
+// Regression: the data files never shrink, and only the free space of the disk
+// counted, so a hub stayed full for ever although it was empty.
+BOOST_AUTO_TEST_CASE(purge_of_everything_makes_space_without_a_restart) {
+  for (const std::size_t bytes : {1'000U, 5'000U, 60'000U})
+    on_small_disk(32 * mib, [bytes](const fs::path& disk) {
+      disk_hub hub(disk);
+      const std::size_t count = hub.start_until_full(bytes);
+      expect(hub.instances() == count, "instances are missing");
+      const storage_space full = hub.journal().space();
+      expect(full.full == full_cause::disk, "another cause");
+      expect(full.files > 8 * mib, "the files are small");
+      hub.purge_all(count);
+      expect(hub.instances() == 0, "instances are left");
+      expect(!hub.journal().is_full(), full_sentence(hub.journal().space()));
+      // The space can be used again.
+      const std::size_t again = hub.start_until_full(bytes);
+      expect(again > count / 4, "only " + std::to_string(again) + " of "
+                                  + std::to_string(count) + " starts");
+      hub.purge_all(again);
+      hub.close();
+      const auto checked = verify_hub(hub.path(), small_maps).value();
+      expect(checked.problems.empty(), "the hub is damaged");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(purge_of_everything_makes_space_with_a_restart) {
+  on_small_disk(48 * mib, [](const fs::path& disk) {
+    disk_hub hub(disk);
+    const std::size_t count = hub.start_until_full(2'000);
+    hub.open();
+    expect(hub.journal().is_full(), "not full after a restart");
+    hub.purge_all(count);
+    hub.open();
+    hub.journal().flush_views(true);
+    expect(!hub.journal().is_full(), full_sentence(hub.journal().space()));
+  });
+}
+
+// Regression: the storage was measured only after each flush, and a fast client
+// filled the disk, with the reserve, in less time.
+BOOST_AUTO_TEST_CASE(disk_becomes_full_between_two_measurements) {
+  on_small_disk(64 * mib, [](const fs::path& disk) {
+    disk_hub hub(disk);
+    const std::size_t count = hub.start_while_accepted(200'000);
+    const storage_space space = hub.journal().space();
+    expect(space.disk_free + space.files_free >= space.reserve_max,
+           "the reserve is used: " + full_sentence(space));
+    hub.purge_all(count);
+    expect(!hub.journal().is_full(), full_sentence(hub.journal().space()));
+  });
+}
+
+// Another program has taken all space. The reserve is then used for purges;
+// after a restart on the same disk, free pages are.
+BOOST_AUTO_TEST_CASE(disk_that_is_full_to_the_last_byte_serves_purges) {
+  on_small_disk(64 * mib, [](const fs::path& disk) {
+    disk_hub hub(disk);
+    for (int i = 0; i < 400; ++i)
+      hub.start("order-" + std::to_string(i), 4'000);
+    hub.journal().flush_views(true);
+    const filler other(disk);
+    for (int restart = 0; restart < 3; ++restart) {
+      other.fill();
+      hub.journal().flush_views(false); // measures
+      expect(hub.journal().is_full(), "the disk does not count as full");
+      other.fill(); // what the reserve has released
+      hub.open();
+      expect(hub.journal().is_full(), "not full after the restart");
+      for (int i = 0; i < 100; ++i)
+        hub.purge("order-" + std::to_string(restart * 100 + i));
+      hub.journal().flush_views(true);
+      expect(hub.instances() == 300 - 100 * std::uint64_t(restart), "purged");
+    }
+    other.remove();
+    hub.journal().flush_views(true);
+    expect(!hub.journal().is_full(), "full although the disk has space");
+    hub.start("later", 4'000);
+  });
+}
+
+// A write that finds no space has written nothing, and can be repeated.
+BOOST_AUTO_TEST_CASE(commit_without_space_writes_nothing) {
+  on_small_disk(16 * mib, [](const fs::path& disk) {
+    const filler other(disk);
+    lmdb_log log(disk, true, 64 * mib);
+    log.append({{1, std::string(100, 'a')}}, 0, 0);
+    other.fill();
+    // More than what is allocated in advance.
+    const std::string large(4 * mib, 'b');
+    for (int i = 0; i < 3; ++i)
+      try {
+        log.append({{2, large}}, 0, 0);
+        expect(false, "there was space");
+      } catch (const storage_exception& refused) {
+        expect(refused.reason().code == errc::storage_full,
+               refused.reason().message);
+      }
+    expect(log.last()->first == 1, "something was written");
+    other.remove();
+    log.append({{2, large}}, 0, 0);
+    expect(log.read(2)->bytes == large, "the record differs");
+  });
+}
+
+// A commit that has found no space is made as soon as there is some.
+BOOST_AUTO_TEST_CASE(commit_waits_for_space) {
+  on_small_disk(32 * mib, [](const fs::path& disk) {
+    const filler other(disk);
+    disk_hub hub(disk);
+    other.fill();
+    hub.journal().flush_views(false);
+    other.fill();
+    std::thread frees([&] {
+      // Until the commit has waited, and is tried again.
+      while (sync_watch::of_process().longest() <= space_wait_time)
+        std::this_thread::yield();
+      other.remove();
+    });
+    hub.start("large", 8 * mib);
+    frees.join();
+    expect(hub.journal().read(only, "large").value().has_value(), "it is lost");
+  });
+}
+
+// LMDB's answer to a meta page that cannot be written: the new trees, with the
+// numbers of the state before the last one.
+BOOST_AUTO_TEST_CASE(meta_page_of_a_failed_commit_is_restored) {
+  constexpr std::size_t page = 4096;
+  constexpr std::size_t trees_at = 40;
+  constexpr std::size_t last_page_at = 136;
+  const temporary_directory place;
+  const fs::path file = place.path() / "data.mdb";
+  std::uint64_t txnid = 0;
+  std::string whole;
+  {
+    lmdb_log log(place.path(), true, 64 * mib);
+    for (std::uint64_t i = 1; i <= 6; ++i) {
+      if (i == 6)
+        whole = read_file(file);
+      log.append({{i, std::string(i < 6 ? 3'000 * i : 400'000, 'a')}}, 0, 0);
+    }
+  }
+  txnid = lmdb_file::open(file).value()->newest().txnid;
+  // The file before transaction `txnid`, with the mixed page of its commit.
+  const std::string after = read_file(file);
+  whole.resize(after.size());
+  const std::size_t slot = txnid % 2 * page;
+  whole.replace(slot + trees_at, last_page_at - trees_at, after,
+                slot + trees_at, last_page_at - trees_at);
+  write_file(file, whole);
+  BOOST_TEST((lmdb_file::open(file).code() == errc::storage_damaged));
+  const int fd = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+  BOOST_TEST(restore_lmdb_meta(fd, page, txnid));
+  // Nothing happens if the other page does not have the state before.
+  BOOST_TEST(restore_lmdb_meta(fd, page, txnid + 1));
+  ::close(fd);
+  BOOST_TEST_REQUIRE(static_cast<bool>(lmdb_file::open(file)));
+  BOOST_TEST(lmdb_file::open(file).value()->newest().txnid == txnid - 1);
+  lmdb_log log(place.path(), false, 64 * mib);
+  BOOST_TEST(log.last()->first == 5U);
+  log.append({{6, "b"}}, 0, 0);
+  BOOST_TEST(log.read(6)->bytes == "b");
+}
+
+// --- Compaction --------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(compaction_returns_free_pages_to_the_disk) {
+  const temporary_directory place;
+  disk_hub hub(place.path());
+  for (int i = 0; i < 500; ++i)
+    hub.start("order-" + std::to_string(i), 5'000);
+  hub.journal().flush_views(true);
+  for (int i = 0; i < 490; ++i)
+    hub.purge("order-" + std::to_string(i));
+  hub.journal().flush_views(true);
+  // A directory in use is refused.
+  BOOST_TEST(
+    (compact_hub(hub.path(), small_maps).code() == errc::storage_in_use));
+  hub.close();
+  const auto made = compact_hub(hub.path(), small_maps);
+  BOOST_TEST_REQUIRE(static_cast<bool>(made));
+  BOOST_TEST(made->bytes_before > 3 * mib);
+  BOOST_TEST(made->bytes_after < mib);
+  BOOST_TEST(verify_hub(hub.path(), small_maps)->problems.empty());
+  hub.open();
+  BOOST_TEST(hub.instances() == 10U);
+  hub.start("later", 10);
+  hub.journal().flush_views(true);
+  hub.open();
+  BOOST_TEST(hub.instances() == 11U);
+}
+
+// At each step the directory is usable, and the next compaction completes.
+BOOST_AUTO_TEST_CASE(interrupted_compaction_leaves_a_usable_directory) {
+  const temporary_directory place;
+  disk_hub hub(place.path());
+  for (int i = 0; i < 20; ++i)
+    hub.start("order-" + std::to_string(i), 5'000);
+  hub.journal().flush_views(true);
+  hub.start("tail", 10); // not in the views
+  hub.close();
+  std::uint32_t steps = 0;
+  for (std::uint32_t last = 1;; ++last) {
+    steps = 0;
+    const auto made = compact_hub(hub.path(), small_maps, [&](std::uint32_t n) {
+      steps = n;
+      return n == last;
+    });
+    BOOST_TEST(verify_hub(hub.path(), small_maps)->problems.empty());
+    hub.open();
+    BOOST_TEST(hub.instances() == 21U);
+    hub.close();
+    if (made)
+      break;
+    BOOST_TEST((made.code() == errc::shutting_down));
+  }
+  BOOST_TEST(steps >= 12U);
+  BOOST_TEST(!fs::exists(hub.path() / "lane-0/views/compacted"));
+}
+
+BOOST_AUTO_TEST_CASE(compaction_names_its_reason) {
+  const temporary_directory place;
+  BOOST_TEST((compact_hub(place.path() / "none", small_maps).code()
+              == errc::storage_missing));
+  disk_hub hub(place.path());
+  hub.close();
+  fs::resize_file(hub.path() / "lane-0/views/data.mdb", 9'000);
+  BOOST_TEST(
+    (compact_hub(hub.path(), small_maps).code() == errc::storage_damaged));
+}
+
+// The reserve is given up for the copy, and taken again by the next start.
+BOOST_AUTO_TEST_CASE(compaction_of_a_full_disk_uses_the_reserve) {
+  on_small_disk(48 * mib, [](const fs::path& disk) {
+    disk_hub hub(disk);
+    for (int i = 0; i < 500; ++i)
+      hub.start("order-" + std::to_string(i), 4'000);
+    hub.journal().flush_views(true);
+    for (int i = 0; i < 250; ++i)
+      hub.purge("order-" + std::to_string(i));
+    hub.journal().flush_views(true);
+    hub.close();
+    const filler other(disk);
+    other.fill();
+    const auto made = compact_hub(hub.path(), small_maps);
+    expect(bool(made), made ? "" : made.error().message);
+    expect(made->bytes_after < made->bytes_before, "nothing was gained");
+    expect(!fs::exists(hub.path() / "reserve"), "the reserve is left");
+    // Without the reserve there is no space, and nothing is changed.
+    other.fill();
+    fs::remove(hub.path() / "reserve");
+    other.fill();
+    expect(compact_hub(hub.path(), small_maps).code() == errc::storage_full,
+           "there was space");
+    other.remove();
+    hub.open();
+    expect(hub.instances() == 250, "instances are missing");
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace perdura::persistence
