@@ -20,6 +20,17 @@ std::string callback_of(const std::string& id) {
   return "The callback of a call for instance \"" + id + '"';
 }
 
+/// Without memory for the sentence, the error has the code alone.
+persistence::error unreadable_answer(const std::string& id,
+                                     const char* why) noexcept {
+  try {
+    return {errc::internal, "The answer for instance \"" + id
+                              + "\" could not be passed on: " + why + '.'};
+  } catch (...) {
+    return {errc::internal, {}};
+  }
+}
+
 /// Calls the callback of a call. Its exception must not reach the gateway's
 /// threads, nor the caller, which gets a result only through the callback.
 template <class Done, class Result>
@@ -28,6 +39,37 @@ void call_done(const std::string& id, const Done& done, Result made) noexcept {
     persistence::log_channel::client, [&] { return callback_of(id); },
     [&] { done(std::move(made)); });
 }
+
+/// The result of an answer. If it cannot be made, for example without memory,
+/// the error is errc::internal: the request has been answered, and its outcome
+/// is not known here.
+template <class Convert>
+auto result_of(const Convert& convert, const management_answer& answer) noexcept
+  -> decltype(convert(answer)) {
+  try {
+    return convert(answer);
+  } catch (const std::exception& failure) {
+    return unreadable_answer(answer.id, failure.what());
+  } catch (...) {
+    return unreadable_answer(answer.id, "an exception of an unknown type");
+  }
+}
+
+/// A request that has been submitted, and what its caller gets.
+template <class Convert, class Done>
+struct answered_call {
+  answered_call(Convert to_result, Done to_caller)
+    : convert(std::move(to_result)), done(std::move(to_caller)) {}
+
+  /// Calls the callback. Called once, after `answer` was set.
+  void finish() noexcept {
+    call_done(answer.id, done, result_of(convert, answer));
+  }
+
+  Convert convert;
+  Done done;
+  management_answer answer;
+};
 
 /// Submits requests with the executor and the policy of one client.
 struct request_submitter {
@@ -47,18 +89,15 @@ struct request_submitter {
       });
       return 0;
     }
-    auto answered = [on = executor, convert,
-                     done = std::move(done)](management_answer answer) mutable {
-      if (!on) {
-        call_done(answer.id, done, convert(answer));
-        return;
-      }
-      const std::string about = answer.id;
-      run(on, about,
-          [convert = std::move(convert), done = std::move(done),
-           answer = std::move(answer)] {
-            call_done(answer.id, done, convert(answer));
-          });
+    // Everything that the answer needs is allocated here: an answer that came
+    // when there is no memory must reach the caller, who waits for it.
+    auto call = std::make_shared<answered_call<Convert, Done>>(
+      std::move(convert), std::move(done));
+    auto answered = [on = executor, call,
+                     work = std::function<void()>([call] { call->finish(); })](
+                      management_answer answer) mutable {
+      call->answer = std::move(answer);
+      run(on, call->answer.id, std::move(work));
     };
     return gateway.submit(std::move(*request), std::move(answered),
                           wait_for_owner
@@ -91,6 +130,7 @@ struct pause_attempts : std::enable_shared_from_this<pause_attempts> {
   actors::pause_orchestrator request;
   async_client::done_callback done;
   unsigned sent = 0;
+  management_answer last; ///< The newest answer.
 
   /// True if another partition may accept the request. A request that two
   /// partitions accept has the effect of one.
@@ -109,16 +149,31 @@ struct pause_attempts : std::enable_shared_from_this<pause_attempts> {
   std::uint64_t send() {
     auto next = request;
     next.id = "@pause/" + std::to_string(sent++);
-    return gateway->submit(std::move(next), [self = shared_from_this()](
-                                              const management_answer& answer) {
-      if (may_help(answer.code) && self->sent < partitions_max) {
-        self->send();
-        return;
-      }
-      auto finish
-        = [self, answer] { call_done(answer.id, self->done, to_done(answer)); };
-      request_submitter::run(self->executor, answer.id, std::move(finish));
-    });
+    // Allocated here, as in `request_submitter::submit`.
+    std::function<void()> finish = [self = shared_from_this()] {
+      call_done(self->last.id, self->done, result_of(to_done, self->last));
+    };
+    return gateway->submit(
+      std::move(next), [self = shared_from_this(), finish = std::move(finish)](
+                         management_answer answer) mutable {
+        self->last = std::move(answer);
+        if (!self->sends_again())
+          request_submitter::run(self->executor, self->last.id,
+                                 std::move(finish));
+      });
+  }
+
+  /// Sends the request to another partition if that may help.
+  bool sends_again() noexcept {
+    if (!may_help(last.code) || sent >= partitions_max)
+      return false;
+    try {
+      send();
+      return true;
+    } catch (...) {
+      // Without memory for another attempt, this answer is the last one.
+      return false;
+    }
   }
 };
 

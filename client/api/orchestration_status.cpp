@@ -113,12 +113,12 @@ bool read_offset(time_reader& reader, int& minutes) {
 
 // --- JSON -------------------------------------------------------------------
 
-/// Appends a JSON object to a text, member by member; the destructor appends
-/// the closing brace.
+/// Appends a JSON object to a text, member by member. The object is closed
+/// after each member, so nothing has to be appended at the end.
 class object_writer {
 public:
   explicit object_writer(std::string& out) : out_(out) {
-    out_ += '{';
+    out_ += "{}";
   }
 
   /// Begins the object of a history event.
@@ -131,13 +131,10 @@ public:
   object_writer(const object_writer&) = delete;
   object_writer& operator=(const object_writer&) = delete;
 
-  ~object_writer() {
-    out_ += '}';
-  }
-
   /// `json` must be JSON text. Empty text becomes null, because it would make
   /// the whole document invalid.
   void raw(std::string_view key, std::string_view json) {
+    out_.pop_back();
     if (!first_)
       out_ += ',';
     first_ = false;
@@ -145,6 +142,7 @@ public:
     out_ += key;
     out_ += "\":";
     out_ += json.empty() ? std::string_view("null") : json;
+    out_ += '}';
   }
 
   /// Appends a member whose value is a string.

@@ -3,6 +3,7 @@
 
 #include "persistence/process/guarded_call.hpp"
 
+#include <new>
 #include <utility>
 
 namespace perdura::client {
@@ -53,8 +54,12 @@ void started_wait::on_ended(result<orchestration_status> answer) {
   // have reached the owner first.
   if (!answer && answer.code() == errc::not_found
       && !std::exchange(has_waited_again_, true)) {
-    wait_again();
-    return;
+    try {
+      wait_again();
+      return;
+    } catch (const std::bad_alloc&) {
+      // Without memory for another wait, this answer is the last one.
+    }
   }
   {
     const std::lock_guard lock(mutex_);

@@ -47,6 +47,21 @@ public:
       connection_(std::move(connection)),
       request_(request) {}
 
+  /// A handler that has ended without a response, for example because an
+  /// exception has left it, must not leave the caller waiting.
+  ~exchange() override {
+    if (answered_)
+      return;
+    try {
+      respond(error_response(500, "internal",
+                             "The request was not answered because of an "
+                             "error inside the node. Its log has the reason. "
+                             "The operation may have been done or not."));
+    } catch (...) {
+      // Without memory for the response the caller's time-out remains.
+    }
+  }
+
   void respond(http_response response) override {
     // Several threads may respond; the first response is sent.
     if (answered_.exchange(true))
@@ -90,20 +105,6 @@ void add_header(std::string& head, std::string_view name,
   for (const char c : value)
     head += persistence::is_control(c) ? '?' : c;
   head += "\r\n";
-}
-
-/// A response that the server itself sends, in the form of the HTTP API's
-/// errors.
-http_response error_response(int status, const char* code,
-                             std::string_view sentence) {
-  http_response response{status, "{\"Message\":"};
-  response.body += actors::json_string(sentence);
-  response.body += ",\"Code\":";
-  response.body += actors::json_string(code);
-  response.body += '}';
-  if (status == 503)
-    response.headers.push_back({"Retry-After", "1"});
-  return response;
 }
 
 /// The request without its body. Trailer fields, which follow a chunked body,

@@ -39,6 +39,11 @@ struct http_response {
   std::string content_type = "application/json; charset=utf-8";
 };
 
+/// A response that the server itself sends, in the form of the HTTP API's
+/// errors. With 503 it has the header Retry-After.
+http_response error_response(int status, const char* code,
+                             std::string_view sentence);
+
 /// Why a parked request has stopped waiting for its response.
 enum class park_outcome : std::uint8_t { timed_out, disconnected, stopping };
 

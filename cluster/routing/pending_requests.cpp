@@ -3,6 +3,7 @@
 
 #include "persistence/process/guarded_call.hpp"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 #include <vector>
@@ -27,6 +28,18 @@ struct running_callbacks {
 };
 
 thread_local running_callbacks callbacks_here;
+
+/// Without memory, the callback is called at once, however deep it is nested.
+bool can_hold_one_more(std::vector<postponed_callback>& list) noexcept {
+  if (list.size() < list.capacity())
+    return true;
+  try {
+    list.reserve(std::max<std::size_t>(4, 2 * list.size()));
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
 
 void call_guarded(const actors::instance_id& id,
                   actors::management_gateway::callback done,
@@ -60,7 +73,7 @@ void call_back(actors::instance_id id,
                actors::management_gateway::callback done,
                actors::management_answer answer) noexcept {
   running_callbacks& here = callbacks_here;
-  if (here.depth == nested_callbacks_max) {
+  if (here.depth >= nested_callbacks_max && can_hold_one_more(here.postponed)) {
     here.postponed.push_back(
       {std::move(id), std::move(done), std::move(answer)});
     return;

@@ -88,14 +88,11 @@ bool is_value_of(std::int64_t number) {
 
 /// The output stream that msgpack::packer requires. It collects the small
 /// writes of the packer, most of which have one to nine bytes, in a block and
-/// appends whole blocks to `out`; the destructor appends the rest.
+/// appends whole blocks to `out`; `flush` appends the rest. The destructor
+/// appends nothing, because a failed allocation in it would end the process.
 class appender {
 public:
   explicit appender(std::string& out) : out_(out) {}
-
-  ~appender() {
-    flush();
-  }
 
   appender(const appender&) = delete;
   appender& operator=(const appender&) = delete;
@@ -111,15 +108,15 @@ public:
     used_ += size;
   }
 
+  void flush() {
+    out_.append(block_, used_);
+    used_ = 0;
+  }
+
 private:
   [[gnu::noinline]] void write_through(const char* data, std::size_t size) {
     flush();
     out_.append(data, size);
-  }
-
-  void flush() {
-    out_.append(block_, used_);
-    used_ = 0;
   }
 
   std::string& out_;
@@ -128,7 +125,7 @@ private:
 };
 
 /// Encodes records. A writer is passed to `inspect` as its first argument.
-/// `out` is complete when the writer has been destroyed.
+/// `out` is complete after `finish`.
 class writer {
 public:
   explicit writer(std::string& out) : sink_(out), packer_(sink_) {}
@@ -185,6 +182,11 @@ public:
       // writer does not change the record.
       inspect(*this, const_cast<T&>(x));
     }
+  }
+
+  /// Appends to `out` what was put and is not in it yet. Called last.
+  void finish() {
+    sink_.flush();
   }
 
 private:
@@ -473,7 +475,9 @@ inline error damaged(const char* defect) {
 template <class T>
 void encode_record(std::string& out, const T& record) {
   out.push_back(static_cast<char>(codec_version));
-  writer(out).put(record);
+  writer made(out);
+  made.put(record);
+  made.finish();
 }
 
 /// Checks the version byte and decodes the record. Errors as for `decode`.

@@ -339,6 +339,24 @@ BOOST_AUTO_TEST_CASE(exception_in_a_handler_becomes_status_500) {
   BOOST_TEST(answer.json().at("Code") == "internal");
 }
 
+BOOST_AUTO_TEST_CASE(handler_that_ends_without_a_response_becomes_status_500) {
+  // At once, and later on another thread.
+  std::promise<http_responder> later;
+  handler = [&](const http_request& request, http_responder responder) {
+    if (request.target == "/later")
+      later.set_value(std::move(responder));
+  };
+  start();
+  auto caller = connect();
+  const http_answer answer = caller.request("GET", "/now");
+  BOOST_TEST(answer.status == 500);
+  BOOST_TEST(answer.json().at("Code") == "internal");
+  caller.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+  std::thread([got = later.get_future().get()] {}).join();
+  later = {};
+  BOOST_TEST(caller.receive().status == 500);
+}
+
 BOOST_AUTO_TEST_CASE(requests_above_the_limit_get_503_with_retry_after) {
   config.requests_max = 1;
   std::promise<http_responder> first;

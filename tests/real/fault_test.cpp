@@ -3,15 +3,23 @@
 // and the exit code 70, so that it is started again; before, a part of its
 // instances answered no more until the restart. A client of a cluster never
 // ends its process.
+#include "client/api/orchestration_status.hpp"
 #include "persistence/process/process_end.hpp"
+#include "persistence/records/codec.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/patience.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include "real/cluster_harness.hpp"
+#include "real/failing_allocations.hpp"
 #include <boost/test/unit_test.hpp>
+#include <sys/prctl.h>
 
+#include <array>
+#include <csignal>
 #include <filesystem>
+#include <functional>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -37,15 +45,24 @@ worker_end run_worker_with_fault(const std::string& kind,
   command.insert(command.end(), more.begin(), more.end());
   child_process worker(command);
   worker_end end;
-  while (const auto line = worker.receive(patience)) {
+  // The limit of a call in the worker is `patience`, so a line must come later.
+  while (const auto line = worker.receive(2 * patience)) {
     end.all += *line + '\n';
     if (line->starts_with("fatal "))
       end.fatal.push_back(line->substr(6));
     end.sound = end.sound || *line == "sound";
     end.failed = end.failed || *line == "failed";
   }
+  // No effect on a worker whose output has ended, because it has its exit code.
+  ::kill(worker.pid(), SIGKILL);
   end.code = worker.wait();
   return end;
+}
+
+std::string name_of_this_thread() {
+  std::array<char, 16> name{};
+  ::prctl(PR_GET_NAME, name.data(), 0, 0, 0);
+  return name.data();
 }
 
 } // namespace
@@ -83,8 +100,10 @@ BOOST_AUTO_TEST_CASE(failed_allocation_never_ends_the_process_of_a_client) {
   local_cluster cluster;
   cluster.start();
   std::size_t failed = 0;
+  // The third allocation of a thread of actors was one inside an encoder, and
+  // the seventh one that passed an answer on: its caller waited for ever.
   for (const char* thread : {"actors", "caf.multiplexer"})
-    for (const std::uint64_t n : {1, 40})
+    for (const std::uint64_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 40})
       BOOST_TEST_CONTEXT("allocation " << n << " of thread " << thread) {
         const worker_end end
           = run_worker_with_fault("client", thread, n, cluster.entries());
@@ -95,6 +114,43 @@ BOOST_AUTO_TEST_CASE(failed_allocation_never_ends_the_process_of_a_client) {
         }
       }
   BOOST_TEST(failed >= 1);
+}
+
+// A destructor that appended the end of a record or of an object ended the
+// process, also that of a client.
+BOOST_AUTO_TEST_CASE(failed_allocation_of_an_encoder_reaches_its_caller) {
+  persistence::instance_record record;
+  record.name = std::string(700, 'i');
+  client::orchestration_status status;
+  status.instance_id = record.name;
+  status.has_history = true;
+  for (int i = 0; i < 20; ++i)
+    status.history.push_back(
+      {{}, persistence::event_raised{std::string(30, 'n'), "\"text\""}});
+  const std::vector<std::function<std::string()>> encoders{
+    [&record] { return persistence::encode(record); },
+    [&status] { return client::to_json(status); }};
+  for (const auto& encoder : encoders) {
+    const std::string whole = encoder();
+    std::uint64_t failures = 0;
+    for (;;) {
+      std::string made;
+      bool thrown = false;
+      fail_allocation_of(name_of_this_thread(), failures + 1);
+      try {
+        made = encoder();
+      } catch (const std::bad_alloc&) {
+        thrown = true;
+      }
+      BOOST_REQUIRE(end_failing_allocations() == thrown);
+      if (!thrown) {
+        BOOST_TEST(made == whole);
+        break;
+      }
+      ++failures;
+    }
+    BOOST_TEST(failures >= 1);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
