@@ -315,6 +315,11 @@ void partition_actor_state::disagree(const pair_disagreement& found) {
   self_->send(dependencies_.router, outbound_disagreement{found});
 }
 
+void partition_actor_state::agrees(bool is_agreeing) {
+  if (dependencies_.on_agreeing)
+    dependencies_.on_agreeing(is_agreeing);
+}
+
 void partition_actor_state::log(persistence::log_level level,
                                 const std::string& text) {
   persistence::log(log_channel::actors, level, text);

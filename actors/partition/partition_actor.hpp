@@ -47,6 +47,8 @@ struct partition_dependencies {
   /// Called once, on the actor's thread: with success when the partition has
   /// recovered and its new epoch is durable, or with the error of recovery.
   std::function<void(result<void>)> on_ready;
+  /// See `partition_host::agrees`. Called on the actor's thread; may be empty.
+  std::function<void(bool)> on_agreeing;
 };
 
 /// The state of a partition actor. All functions run on the actor's thread.
@@ -81,6 +83,7 @@ public:
   void send(partition_message message, partition_id to) override;
   void acknowledge(partition_acknowledgement note, partition_id to) override;
   void disagree(const pair_disagreement& found) override;
+  void agrees(bool is_agreeing) override;
   void log(persistence::log_level level, const std::string& text) override;
   void release(const instance_id& id, bool is_ended) override;
   void note_fault(const instance_id& id) override;

@@ -91,6 +91,8 @@ void partition_processor::handle_statement(
           + std::to_string(theirs.mark - std::min(theirs.mark, before.newest))
           + " messages that it had sent to it, are missing here.");
     state_numbers(other, true);
+    if (!is_agreeing())
+      host_.agrees(false);
     return;
   }
   // The other partition takes over the numbers of this one.

@@ -111,6 +111,11 @@ public:
   /// another partition, runs on an older copy of its data directory.
   virtual void disagree(const pair_disagreement& /*found*/) {}
 
+  /// Called in an adopted partition: with true when it has recovered, and with
+  /// false when it has agreed with all partitions of other nodes. Until then it
+  /// refuses changes.
+  virtual void agrees(bool /*is_agreeing*/) {}
+
   /// Called if an exception leaves the handling of a message to the instance,
   /// before it is thrown on.
   virtual void note_fault(const instance_id& /*id*/) {}

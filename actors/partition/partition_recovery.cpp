@@ -101,6 +101,8 @@ result<void> partition_processor::recover() {
                           snapshot->turns_due.end());
   begin_recovered_turns();
   retry_quarantined(at);
+  if (is_agreeing())
+    host_.agrees(true);
   process_due(at);
   dispatch(at);
   report_enqueued_turns();

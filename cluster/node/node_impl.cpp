@@ -167,6 +167,8 @@ std::vector<unready_reason> node::impl::unready_reasons() const {
     for (const auto& [id, damage] : parts_->partitions->damaged())
       facts.damaged_partitions.push_back(
         "partition " + std::to_string(index_of(id)) + ": " + damage.message);
+  if (facts.is_serving)
+    facts.agreeing_partitions = parts_->partitions->agreeing_count();
   facts.has_no_thread = parts_->process->is_stuck();
   facts.are_activities_blocked
     = actors::is_blocked(parts_->process->activities());

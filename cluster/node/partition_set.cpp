@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 namespace perdura::cluster {
@@ -25,6 +26,8 @@ struct partition_set::readiness {
   result<void> outcome;  ///< The first error.
   /// The partitions that damage keeps from serving, with the errors.
   std::map<partition_id, error> damaged;
+  /// Partitions of an adopted directory that have not agreed with the others.
+  std::set<partition_id> agreeing;
 
   void report(partition_id id, result<void> one) {
     const std::lock_guard lock(mutex);
@@ -67,6 +70,13 @@ void partition_set::spawn(caf::actor_system& system,
     dependencies.on_ready = [ready = readiness_, id](result<void> one) {
       ready->report(id, std::move(one));
     };
+    dependencies.on_agreeing = [ready = readiness_, id](bool is_agreeing) {
+      const std::lock_guard lock(ready->mutex);
+      if (is_agreeing)
+        ready->agreeing.insert(id);
+      else
+        ready->agreeing.erase(id);
+    };
     actors_.push_back(system.spawn(actors::partition_behavior, std::move(its),
                                    std::move(dependencies)));
     by_id_[index_of(id)] = actors_.back();
@@ -82,6 +92,11 @@ result<void> partition_set::recover() {
 std::map<partition_id, error> partition_set::damaged() const {
   const std::lock_guard lock(readiness_->mutex);
   return readiness_->damaged;
+}
+
+std::size_t partition_set::agreeing_count() const {
+  const std::lock_guard lock(readiness_->mutex);
+  return readiness_->agreeing.size();
 }
 
 void partition_set::deliver(actors::activity_result result) const {

@@ -59,6 +59,10 @@ public:
   /// Does not change after `recover`.
   std::map<persistence::partition_id, persistence::error> damaged() const;
 
+  /// The number of partitions of an adopted directory that have not agreed on
+  /// the numbers of messages with all partitions of other nodes yet.
+  std::size_t agreeing_count() const;
+
   /// The actors; the index is the partition_id. Null for the partitions of
   /// other nodes. Empty before `spawn` and after `release`.
   const std::vector<actors::partition_actor>& by_id() const {

@@ -18,6 +18,14 @@ std::vector<unready_reason> reasons_of(const readiness_facts& facts) {
                                  "when all have recovered."});
   if (!facts.is_admitted)
     all.push_back({"waiting_for_admission", facts.why_not_admitted});
+  if (facts.agreeing_partitions > 0)
+    all.push_back(
+      {"adopting",
+       "The data directory was adopted, and "
+         + std::to_string(facts.agreeing_partitions)
+         + " partitions of this node have not agreed on the numbers of "
+           "messages with all partitions of the other nodes yet. Changes of "
+           "their instances are refused. Start all nodes of the cluster."});
   if (facts.storage.full != persistence::full_cause::none)
     all.push_back(
       {"disk_full", std::string("The node is read-only: ")

@@ -41,6 +41,10 @@ struct readiness_facts {
   /// with a sentence.
   std::vector<std::string> damaged_partitions;
 
+  /// The partitions that refuse changes after an adoption of the directory; see
+  /// `partition_set::agreeing_count`.
+  std::size_t agreeing_partitions = 0;
+
   /// How long the oldest write to the disk has been in progress, and the time
   /// after which a write counts as stalled (limits.disk_stall_time).
   std::chrono::steady_clock::duration sync_time{};

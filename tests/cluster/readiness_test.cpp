@@ -40,13 +40,14 @@ BOOST_AUTO_TEST_CASE(each_fact_is_a_reason) {
   facts.is_admitted = false;
   facts.why_not_admitted = "No node has admitted it.";
   BOOST_TEST(codes_of(facts) == "waiting_for_admission ");
+  facts.agreeing_partitions = 2;
   facts.storage.full = persistence::full_cause::disk;
   facts.damaged_partitions = {"partition 3: a row is damaged"};
   facts.has_no_thread = true;
   facts.are_activities_blocked = true;
   facts.sync_time = facts.sync_time_max + seconds(1);
   BOOST_TEST(codes_of(facts)
-             == "waiting_for_admission disk_full partition_damaged "
+             == "waiting_for_admission adopting disk_full partition_damaged "
                 "sync_stalled no_thread "
                 "no_activity_thread ");
   facts.is_stopping = true;

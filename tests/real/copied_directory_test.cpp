@@ -152,7 +152,17 @@ BOOST_AUTO_TEST_CASE(older_copy_is_refused_and_accepted_after_its_adoption) {
   BOOST_TEST(has(other, "hub adopt"), other);
   BOOST_TEST(adopt(2, false) == 2);
   BOOST_TEST(adopt(2, true) == 0);
+  // Without one of the other nodes it is not ready, and says why.
+  BOOST_TEST(node(1).stop() == 0);
   node(2).start();
+  BOOST_TEST(request_until(
+    node(2).endpoint(), {.target = "/readyz"}, [](const auto& reply) {
+      return reply.status == 503 && has(reply.body, "\"adopting\"");
+    }));
+  node(1).start();
+  BOOST_TEST(
+    request_until(node(2).endpoint(), {.target = "/readyz"},
+                  [](const auto& reply) { return reply.status == 200; }));
   expect_cluster_works();
   exchange_messages("adopted");
   const auto reply
