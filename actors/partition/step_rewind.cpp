@@ -224,6 +224,17 @@ turn rewind(const durable_partition& durable, volatile_partition& live,
   return out;
 }
 
+/// Returns the task of a parent that has started the instance; its `instance`
+/// is empty if no parent has. Null if there is no instance.
+const parent_link* starter_of(loaded_instance loaded) {
+  if (!loaded)
+    return nullptr;
+  if (loaded.live->starting)
+    return &std::get<execution_started>(loaded.live->starting->started.body)
+              .parent;
+  return loaded.durable ? &loaded.durable->record.parent : nullptr;
+}
+
 } // namespace
 
 turn step_rewind(const durable_partition& durable, volatile_partition& live,
@@ -265,12 +276,15 @@ turn step_child_rewind(const durable_partition& durable,
   const loaded_instance loaded = find(durable, live, id);
   instance_record link;
   link.parent = request.parent;
-  if (!loaded || (!loaded.durable && !loaded.live->starting)) {
+  const parent_link* parent = starter_of(loaded);
+  if (parent == nullptr || *parent != request.parent) {
     turn out = mark_only(source);
-    add_child_ended(durable, out, link, true, "",
-                    {"not_found", "sub-orchestration \"" + id
-                                    + "\" has been purged; it cannot be "
-                                      "rewound"});
+    add_child_ended(
+      durable, out, link, true, "",
+      {"not_found", "sub-orchestration \"" + id + "\" cannot be rewound: it "
+                      + (parent == nullptr
+                           ? "has been purged"
+                           : "was replaced by another instance with its ID")});
     return out;
   }
   if (loaded.live->starting || !is_finished(loaded.durable->record.status))
@@ -292,9 +306,6 @@ turn step_child_rewind(const durable_partition& durable,
       return out;
     }
     turn out = rewind(durable, live, id, loaded, request.reason, history, now);
-    // When the child ends, its outcome goes to the task that this message
-    // names.
-    out.writes.instances.front().record->parent = request.parent;
     out.sources.push_back(source);
     return out;
   }
