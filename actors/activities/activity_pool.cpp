@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/activities/activity_pool.hpp"
-#include "actors/activities/stored_input.hpp"
 
 #include "actors/activities/activity_actor.hpp"
 #include "actors/activities/activity_results.hpp"
+#include "actors/activities/stored_input.hpp"
 #include "actors/execution/work_guard.hpp"
 #include "persistence/process/guarded_call.hpp"
 #include "persistence/process/process_end.hpp"
@@ -128,8 +128,9 @@ bool activity_pool::assign_next(std::vector<assignment>& assignments) {
   } else if (idle_.empty()) {
     ++workers_;
   } else {
-    one.worker = std::move(idle_.back());
+    one.worker = std::move(idle_.back().worker);
     idle_.pop_back();
+    idle_min_ = std::min(idle_min_, idle_.size());
   }
   return true;
 }
@@ -405,7 +406,7 @@ void activity_pool::release_worker(const worker_state& state,
                   [&](const auto& one) { return one.get() == &state; });
     caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
   } else if (!closed_) {
-    idle_.push_back(worker);
+    idle_.push_back({worker, &state});
   }
   std::vector<assignment> assignments;
   // The end of the run may have made an item startable for which no other
@@ -428,6 +429,7 @@ void activity_pool::close() {
   closed_ = true;
   queue_.clear();
   idle_.clear();
+  idle_min_ = 0;
   inline_worker_ = nullptr;
   for (const auto& state : worker_states_)
     if (state->run != 0)

@@ -37,7 +37,8 @@ class work_guard;
 
 struct activity_pool_options {
   /// Maximum number of activities that run at the same time on this node.
-  /// Threads are created when they are needed and then reused.
+  /// Threads are created when they are needed and then reused; see
+  /// `worker_idle_time`.
   std::size_t activities_max = 64;
 
   /// Maximum number of runs that have exceeded their time-out and do not count
@@ -49,6 +50,10 @@ struct activity_pool_options {
   /// Maximum size of the inputs of queued activities in memory, in bytes. The
   /// inputs of further ones are read from the history when they begin to run.
   std::size_t queued_input_bytes_max = 16U << 20U;
+
+  /// Threads that were not needed for this time end, so that a node does not
+  /// keep the threads of its busiest moment for ever. More than 0.
+  std::chrono::milliseconds worker_idle_time = std::chrono::minutes(1);
 };
 
 /// The objects that a pool uses; all must outlive it.
@@ -162,6 +167,12 @@ private:
     activity_actor worker; ///< Null means that a worker is created.
   };
 
+  /// A worker without an item.
+  struct idle_worker {
+    activity_actor worker;
+    const worker_state* state = nullptr;
+  };
+
   /// Instance, execution and sequence.
   using item_key
     = std::tuple<persistence::instance_id, persistence::execution_id,
@@ -199,6 +210,8 @@ private:
                       std::unique_lock<std::mutex>& lock);
   void wake_monitor();
   void run_monitor();
+  void end_unused_workers();
+  std::chrono::nanoseconds monitor_sleep_time() const;
   std::vector<assignment> assign_for_slow_workers();
   std::vector<activity_result> expire(
     boot_time now,
@@ -221,7 +234,11 @@ private:
   /// The items that wait for the guard, in order of arrival.
   std::map<std::uint64_t, activity_work_item> waiting_;
   std::uint64_t last_waiting_ = 0;
-  std::vector<activity_actor> idle_; ///< Workers without an item.
+  std::vector<idle_worker> idle_; ///< The one that ran last is the last one.
+  /// The smallest size of `idle_` since `idle_counted_at_`: so many workers
+  /// were not needed since then.
+  std::size_t idle_min_ = 0;
+  std::chrono::steady_clock::time_point idle_counted_at_{};
   std::vector<std::shared_ptr<worker_state>> worker_states_;
   std::size_t workers_ = 0; ///< Workers with a thread of their own.
   /// The number of workers that may have a thread. Less than `activities_max`

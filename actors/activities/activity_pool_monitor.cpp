@@ -41,6 +41,7 @@ void activity_pool::run_monitor() {
   std::unique_lock lock(mutex_);
   while (!closed_) {
     ++examinations_;
+    end_unused_workers();
     std::vector<std::pair<instance_id, std::string>> withdrawn;
     std::vector<activity_result> late
       = expire(dependencies_.clock->since_boot(), withdrawn);
@@ -69,17 +70,41 @@ void activity_pool::run_monitor() {
     const auto is_called = [this] { return closed_ || !monitor_sleeps_; };
     if (!monitor_sleeps_)
       monitor_wake_.wait_for(lock, slow_after, [this] { return closed_; });
-    else if (const auto first = next_deadline())
-      monitor_wake_.wait_for(
-        lock,
-        std::min<duration>(
-          sleep_max,
-          saturated_difference(*first, dependencies_.clock->since_boot())
-            + duration(100)),
-        is_called);
     else
-      monitor_wake_.wait(lock, is_called);
+      monitor_wake_.wait_for(lock, monitor_sleep_time(), is_called);
   }
+}
+
+/// Returns the time until the next time-out, and at most until unused workers
+/// are looked for again.
+std::chrono::nanoseconds activity_pool::monitor_sleep_time() const {
+  const std::chrono::nanoseconds longest
+    = std::min<std::chrono::nanoseconds>(sleep_max, options_.worker_idle_time);
+  const auto first = next_deadline();
+  if (!first)
+    return longest;
+  const duration left
+    = saturated_difference(*first, dependencies_.clock->since_boot());
+  return std::min<std::chrono::nanoseconds>(longest,
+                                            bounded_wait(left) + duration(100));
+}
+
+/// Ends the workers that had no item during the last `worker_idle_time`: those
+/// that have been idle longest, as workers are reused in the opposite order.
+void activity_pool::end_unused_workers() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - idle_counted_at_ < options_.worker_idle_time)
+    return;
+  const auto unused = idle_.begin() + static_cast<std::ptrdiff_t>(idle_min_);
+  for (auto each = idle_.begin(); each != unused; ++each) {
+    std::erase_if(worker_states_,
+                  [&](const auto& one) { return one.get() == each->state; });
+    caf::anon_send_exit(each->worker, caf::exit_reason::user_shutdown);
+  }
+  workers_ -= idle_min_;
+  idle_.erase(idle_.begin(), unused);
+  idle_min_ = idle_.size();
+  idle_counted_at_ = now;
 }
 
 /// Marks a worker as slow if it has been in the same run since the previous

@@ -10,11 +10,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <latch>
 #include <map>
 #include <mutex>
 #include <set>
+#include <string>
 
 namespace perdura::actors {
 
@@ -30,7 +33,8 @@ public:
   }
 
   void open(std::size_t activities_max = 64,
-            const persistence::clock& read = persistence::system_clock()) {
+            const persistence::clock& read = persistence::system_clock(),
+            std::chrono::milliseconds worker_idle_time = 1min) {
     activity_pool_dependencies around;
     around.clock = &read;
     around.functions = functions_;
@@ -42,8 +46,10 @@ public:
       outcomes_[result.sequence] = std::move(result.outcome);
       changed_.notify_all();
     };
-    pool = std::make_unique<activity_pool>(
-      system_, activity_pool_options{activities_max}, std::move(around));
+    activity_pool_options options;
+    options.activities_max = activities_max;
+    options.worker_idle_time = worker_idle_time;
+    pool = std::make_unique<activity_pool>(system_, options, std::move(around));
   }
 
   void submit(task_sequence sequence, const std::string& name,
@@ -99,9 +105,45 @@ bool timed_out(const history_body& outcome) {
   return failed != nullptr && failed->failure.type == "timed_out";
 }
 
+/// The number of threads of this process that run activities.
+std::size_t activity_threads() {
+  std::size_t count = 0;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    count += name == "activity" ? 1U : 0U;
+  }
+  return count;
+}
+
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(activity_pool_suite, pool_fixture)
+
+// Regression: a node kept the threads of its busiest moment for ever, so their
+// number grew for days.
+BOOST_AUTO_TEST_CASE(threads_that_are_not_needed_end) {
+  constexpr std::size_t count = 8;
+  for (int round = 0; round < 3; ++round) {
+    std::latch begun(count);
+    std::latch release(1);
+    functions().add_activity("Blocks" + std::to_string(round), [&] {
+      begun.count_down();
+      release.wait();
+    });
+    open(count, persistence::system_clock(), 5ms);
+    for (task_sequence i = 1; i <= count; ++i)
+      submit(static_cast<task_sequence>(round) * count + i,
+             "Blocks" + std::to_string(round));
+    begun.wait();
+    BOOST_TEST(activity_threads() >= count);
+    release.count_down();
+    deliveries((static_cast<std::size_t>(round) + 1) * count);
+    BOOST_TEST(tests::eventually([] { return activity_threads() == 0; }));
+    BOOST_TEST(pool->wait_idle(tests::patience));
+  }
+}
 
 // Regression: the worker without a thread of its own began after its pool had
 // been destroyed, and registered with it.
