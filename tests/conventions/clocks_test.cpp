@@ -28,6 +28,7 @@ const std::map<std::string_view, std::string_view>& files_with_a_clock() {
     {"tests/real/stalled_disk.cpp", "a sync that waits for the end of a file"},
     {"tests/real/faulted_cluster.cpp", "shows a duration in a message"},
     {"tests/real/nemesis_test.cpp", "random moments of kills"},
+    {"tests/real/steady_state_test.cpp", "a load for a time"},
     {"tests/real/cluster_namespaces_test.cpp", "shows a duration in a message"},
     {"tests/real/cluster_owner_away_test.cpp",
      "order of answers and a kill; shows durations in a message"},

@@ -95,6 +95,11 @@ public:
     return options_.node;
   }
 
+  /// The process, which must have been started.
+  pid_t pid() const {
+    return process_->pid();
+  }
+
   http_endpoint endpoint() const {
     return {"http://127.0.0.1:" + std::to_string(options_.http_port), netns_};
   }

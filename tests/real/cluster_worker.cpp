@@ -43,7 +43,8 @@ cluster_worker_options to_options(const std::vector<std::string>& arguments) {
   options.listen = arguments.at(4);
   options.http_port = static_cast<std::uint16_t>(std::stoul(arguments.at(5)));
   options.certificates = arguments.at(6);
-  options.nodes.assign(arguments.begin() + 7, arguments.end());
+  options.retention = std::chrono::seconds(std::stoll(arguments.at(7)));
+  options.nodes.assign(arguments.begin() + 8, arguments.end());
   return options;
 }
 
@@ -53,6 +54,10 @@ client::node_host_config to_config(const cluster_worker_options& options) {
   config.node.create_hub = true;
   config.node.hub_id = options.hub_id;
   config.node.partition_count = options.partition_count;
+  if (options.retention.count() > 0) {
+    config.node.retention = options.retention;
+    config.node.retention_interval = options.retention / 4;
+  }
   cluster::cluster_config& cluster = config.node.cluster;
   cluster.node = options.node;
   cluster.nodes = options.nodes;
@@ -83,7 +88,8 @@ std::vector<std::string> to_arguments(const cluster_worker_options& options) {
                                      std::to_string(options.partition_count),
                                      options.listen,
                                      std::to_string(options.http_port),
-                                     options.certificates.string()};
+                                     options.certificates.string(),
+                                     std::to_string(options.retention.count())};
   arguments.insert(arguments.end(), options.nodes.begin(), options.nodes.end());
   return arguments;
 }

@@ -2,6 +2,7 @@
 /// A cluster node with its HTTP API that runs in a process of its own.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -21,6 +22,8 @@ struct cluster_worker_options {
   std::uint16_t http_port = 0;    ///< On loopback; 0 means any free port.
   /// A directory with NODE.pem, NODE-key.pem and ca.pem. Empty means no TLS.
   std::filesystem::path certificates;
+  /// How long ended instances are kept; 0 means the default of a node.
+  std::chrono::seconds retention{0};
 };
 
 /// The command line arguments of `run_cluster_worker`, without the flag

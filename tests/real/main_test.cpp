@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   if (argc == 4 && std::string_view(argv[1]) == "--worker")
     return perdura::tests::run_worker(argv[2], argv[3]);
-  if (argc > 8 && std::string_view(argv[1]) == "--cluster-worker")
+  if (argc > 9 && std::string_view(argv[1]) == "--cluster-worker")
     return perdura::tests::run_cluster_worker({argv + 2, argv + argc});
   if (argc > 5 && std::string_view(argv[1]) == "--fault-worker")
     return perdura::tests::run_fault_worker({argv + 2, argv + argc});
