@@ -238,7 +238,7 @@ private:
   /// The smallest size of `idle_` since `idle_counted_at_`: so many workers
   /// were not needed since then.
   std::size_t idle_min_ = 0;
-  std::chrono::steady_clock::time_point idle_counted_at_{};
+  boot_time idle_counted_at_{};
   std::vector<std::shared_ptr<worker_state>> worker_states_;
   std::size_t workers_ = 0; ///< Workers with a thread of their own.
   /// The number of workers that may have a thread. Less than `activities_max`

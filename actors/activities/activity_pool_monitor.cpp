@@ -92,7 +92,7 @@ std::chrono::nanoseconds activity_pool::monitor_sleep_time() const {
 /// Ends the workers that had no item during the last `worker_idle_time`: those
 /// that have been idle longest, as workers are reused in the opposite order.
 void activity_pool::end_unused_workers() {
-  const auto now = std::chrono::steady_clock::now();
+  const boot_time now = dependencies_.clock->since_boot();
   if (now - idle_counted_at_ < options_.worker_idle_time)
     return;
   const auto unused = idle_.begin() + static_cast<std::ptrdiff_t>(idle_min_);
