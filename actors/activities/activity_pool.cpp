@@ -391,6 +391,14 @@ void activity_pool::work(worker_state& state, activity_work_item first,
   }
 }
 
+/// Ends a worker with a thread of its own that has no item.
+void activity_pool::end_worker(const idle_worker& one) {
+  --workers_;
+  std::erase_if(worker_states_,
+                [&](const auto& each) { return each.get() == one.state; });
+  caf::anon_send_exit(one.worker, caf::exit_reason::user_shutdown);
+}
+
 /// Makes the worker idle. When no worker is busy the pool may be destroyed, so
 /// the worker must not use the pool after this call.
 void activity_pool::release_worker(const worker_state& state,
@@ -401,10 +409,7 @@ void activity_pool::release_worker(const worker_state& state,
   if (state.runs_inline) {
     inline_worker_is_free_ = true;
   } else if (ends) {
-    --workers_;
-    std::erase_if(worker_states_,
-                  [&](const auto& one) { return one.get() == &state; });
-    caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
+    end_worker({worker, &state});
   } else if (!closed_) {
     idle_.push_back({worker, &state});
   }

@@ -210,7 +210,8 @@ private:
                       std::unique_lock<std::mutex>& lock);
   void wake_monitor();
   void run_monitor();
-  void end_unused_workers();
+  void end_worker(const idle_worker& one);
+  void end_unused_workers(boot_time now);
   std::chrono::nanoseconds monitor_sleep_time() const;
   std::vector<assignment> assign_for_slow_workers();
   std::vector<activity_result> expire(

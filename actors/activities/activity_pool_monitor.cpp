@@ -41,10 +41,10 @@ void activity_pool::run_monitor() {
   std::unique_lock lock(mutex_);
   while (!closed_) {
     ++examinations_;
-    end_unused_workers();
+    const boot_time now = dependencies_.clock->since_boot();
+    end_unused_workers(now);
     std::vector<std::pair<instance_id, std::string>> withdrawn;
-    std::vector<activity_result> late
-      = expire(dependencies_.clock->since_boot(), withdrawn);
+    std::vector<activity_result> late = expire(now, withdrawn);
     std::vector<assignment> assignments = assign_for_slow_workers();
     if (!late.empty() || !assignments.empty()) {
       monitor_delivers_ = !late.empty();
@@ -91,17 +91,12 @@ std::chrono::nanoseconds activity_pool::monitor_sleep_time() const {
 
 /// Ends the workers that had no item during the last `worker_idle_time`: those
 /// that have been idle longest, as workers are reused in the opposite order.
-void activity_pool::end_unused_workers() {
-  const boot_time now = dependencies_.clock->since_boot();
+void activity_pool::end_unused_workers(boot_time now) {
   if (now - idle_counted_at_ < options_.worker_idle_time)
     return;
   const auto unused = idle_.begin() + static_cast<std::ptrdiff_t>(idle_min_);
-  for (auto each = idle_.begin(); each != unused; ++each) {
-    std::erase_if(worker_states_,
-                  [&](const auto& one) { return one.get() == each->state; });
-    caf::anon_send_exit(each->worker, caf::exit_reason::user_shutdown);
-  }
-  workers_ -= idle_min_;
+  std::for_each(idle_.begin(), unused,
+                [this](const idle_worker& one) { end_worker(one); });
   idle_.erase(idle_.begin(), unused);
   idle_min_ = idle_.size();
   idle_counted_at_ = now;

@@ -89,15 +89,20 @@ struct request_submitter {
       });
       return 0;
     }
-    // Everything that the answer needs is allocated here: an answer that came
-    // when there is no memory must reach the caller, who waits for it.
+    // All memory for passing the answer on is allocated here, with the request.
+    // The caller thus gets the answer also if no memory is left by then.
     auto call = std::make_shared<answered_call<Convert, Done>>(
       std::move(convert), std::move(done));
+    std::function<void()> work; // for the executor, if there is one
+    if (executor)
+      work = [call] { call->finish(); };
     auto answered = [on = executor, call,
-                     work = std::function<void()>([call] { call->finish(); })](
-                      management_answer answer) mutable {
+                     work = std::move(work)](management_answer answer) mutable {
       call->answer = std::move(answer);
-      run(on, call->answer.id, std::move(work));
+      if (work)
+        run(on, call->answer.id, std::move(work));
+      else
+        call->finish();
     };
     return gateway.submit(std::move(*request), std::move(answered),
                           wait_for_owner
