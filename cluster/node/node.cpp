@@ -5,6 +5,7 @@
 #include "cluster/node/hub_creation.hpp"
 #include "cluster/node/node_impl.hpp"
 #include "cluster/node/thread_budget.hpp"
+#include "cluster/scheduling/logger_release.hpp"
 #include "cluster/transport/caf_transport.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 #include "persistence/process/sync_watch.hpp"
@@ -45,6 +46,7 @@ node::open(node_config config,
   if (!threads)
     return threads.error();
   config.scheduler_threads = *threads;
+  const logger_release release;
   // CAF reads its configuration when the actor system is constructed, so the
   // network modules are added before that.
   auto system = std::make_unique<actors::guarded_system_config>();
@@ -85,6 +87,7 @@ std::vector<reported_node> node::reports() const {
 }
 
 result<void> node::begin() {
+  const logger_release release;
   return impl_->begin();
 }
 

@@ -9,6 +9,7 @@
 #include "cluster/routing/node_gateway.hpp"
 #include "cluster/routing/router_wiring.hpp"
 #include "cluster/scheduling/actor_scheduler.hpp"
+#include "cluster/scheduling/logger_release.hpp"
 #include "cluster/transport/caf_transport.hpp"
 
 #include <functional>
@@ -219,6 +220,7 @@ remote_gateway::open(const cluster_config& cluster) {
                  "nodes is empty."};
   if (auto threads = check_client_threads(cluster); !threads)
     return threads.error();
+  const logger_release release;
   auto system = std::make_unique<actors::guarded_system_config>();
   if (auto ready = prepare_network(*system, cluster); !ready)
     return ready.error();

@@ -326,6 +326,14 @@ BOOST_AUTO_TEST_CASE(connect_fails_in_time_if_no_node_is_reachable) {
   BOOST_TEST(waited.has_passed(milliseconds(200)));
 }
 
+// CAF keeps a reference in the thread that has created a client, which must not
+// keep another thread from ending it.
+BOOST_FIXTURE_TEST_CASE(client_is_ended_by_another_thread, cluster_fixture) {
+  auto made = cluster_client::connect(client_config(), never);
+  BOOST_TEST_REQUIRE(static_cast<bool>(made));
+  std::async(std::launch::async, [&] { (*made).reset(); }).get();
+}
+
 // Two clients connect while all nodes are down. The one with the short time-out
 // fails; the other one still waits, and connects after the nodes have started.
 BOOST_FIXTURE_TEST_CASE(each_connect_ends_at_its_own_time_out,
