@@ -40,6 +40,11 @@ constexpr std::uint64_t inline_items_max = 16;
 // after this time.
 constexpr std::chrono::seconds retry_after{10};
 
+// Maximum number of cancelled executions that the pool remembers. Beyond it
+// they are forgotten: the activities of these that begin later do not see that
+// their cancellation is requested.
+constexpr std::size_t cancelled_max = 10'000;
+
 // While activities are short, another worker is used only if at least this
 // many items are queued for each worker that is not slow.
 constexpr std::size_t backlog_min = 16;
@@ -54,9 +59,11 @@ activity_pool::activity_pool(caf::actor_system& system,
     dependencies_(std::move(dependencies)),
     cores_(std::max(1U, std::thread::hardware_concurrency())),
     queue_(
-      [this](const std::string& name) -> std::size_t {
+      [this](const std::string& name) -> std::optional<std::size_t> {
         const auto* limits
           = dependencies_.functions->find_activity_limits(name);
+        if (limits == nullptr && !options_.unknown_fails)
+          return std::nullopt;
         return limits == nullptr ? 0 : limits->concurrency_max;
       },
       dependencies_.read_input ? options.queued_input_bytes_max
@@ -105,7 +112,7 @@ bool activity_pool::has_free_worker() const {
 /// Assigns a queued item to one more worker. Returns false if no worker is
 /// available within the limits, or if no item may start.
 bool activity_pool::assign_next(std::vector<assignment>& assignments) {
-  if (is_full())
+  if (stops_ || is_full())
     return false;
   if (workers_max_ < options_.activities_max
       && std::chrono::steady_clock::now() - threads_refused_at_ > retry_after)
@@ -170,11 +177,11 @@ void activity_pool::assign_without_thread(activity_work_item item) {
       const auto unread = unread_.extract(key_of(item));
       if (!unread.empty() && unread.mapped().input)
         put_input(item, std::move(*unread.mapped().input));
-      if (closed_)
+      if (stops_)
         queue_.end_run(item.name);
       else
         queue_.put_back(std::move(item));
-      if (busy_ == 0)
+      if (busy_ == 0 || stops_)
         became_idle_.notify_all();
     }
   }
@@ -211,7 +218,7 @@ bool activity_pool::may_run(activity_work_item& item) {
       item.input_is_stored = true;
     }
     const std::lock_guard lock(mutex_);
-    if (!closed_)
+    if (!stops_)
       parked_[item.instance].push_back(std::move(item));
   }
   return verdict == work_guard::verdict::runs;
@@ -244,7 +251,7 @@ void activity_pool::submit(activity_work_item item) {
   std::vector<assignment> assignments;
   {
     std::lock_guard lock(mutex_);
-    if (closed_)
+    if (stops_)
       return;
     std::optional<boot_time> start_by;
     if (item.start_time_out.count() > 0)
@@ -279,7 +286,10 @@ void activity_pool::begin_run(worker_state& state, activity_work_item item) {
   state.abandoned = false;
   state.began = std::chrono::steady_clock::now();
   progress_ = state.began;
-  state.cancelled = std::make_shared<std::atomic<bool>>(closed_);
+  state.cancelled = std::make_shared<std::atomic<bool>>(
+    closed_
+    || (!cancelled_.empty()
+        && cancelled_.contains({item.instance, item.execution})));
   state.input = std::move(item.input);
   state.item = std::move(item);
   state.deadline.reset();
@@ -351,7 +361,7 @@ bool activity_pool::is_surplus(const worker_state& state) const {
 /// Begins a run with the next item. Returns false if no queued item may start,
 /// or if the worker must not start it.
 bool activity_pool::begin_next_run(worker_state& state) {
-  if (closed_ || is_surplus(state))
+  if (stops_ || is_surplus(state))
     return false;
   auto item = pop_next();
   if (item)
@@ -418,7 +428,9 @@ void activity_pool::release_worker(const worker_state& state,
   // worker looks soon.
   if (queue_.startable() > 0 && (busy_ > 0 || !assign_next(assignments)))
     wake_monitor();
-  if (busy_ == 0)
+  if (busy_ == 0 && queue_.size() == 0)
+    cancelled_.clear();
+  if (busy_ == 0 || stops_)
     became_idle_.notify_all();
   lock.unlock();
   // The pool may be destroyed once `busy_` is 0. Each assignment counts in
@@ -429,10 +441,34 @@ void activity_pool::release_worker(const worker_state& state,
 
 // --- Closing ----------------------------------------------------------------
 
+void activity_pool::stop_starting() {
+  const std::lock_guard lock(mutex_);
+  stops_ = true;
+  queue_.clear();
+}
+
+/// Returns true if a busy worker has a result to deliver.
+bool activity_pool::has_results_to_come() const {
+  const auto given_up = std::count_if(
+    worker_states_.begin(), worker_states_.end(),
+    [](const auto& state) { return state->run != 0 && state->abandoned; });
+  return busy_ != static_cast<std::size_t>(given_up) || monitor_delivers_;
+}
+
+bool activity_pool::wait_for_results(duration time_limit) {
+  std::unique_lock lock(mutex_);
+  return became_idle_.wait_for(lock, bounded_wait(time_limit),
+                               [this] { return !has_results_to_come(); });
+}
+
 void activity_pool::close() {
   std::lock_guard lock(mutex_);
+  stops_ = true;
   closed_ = true;
   queue_.clear();
+  // A worker that has just become idle may still be in its handler.
+  for (const idle_worker& one : idle_)
+    end_worker(one);
   idle_.clear();
   idle_min_ = 0;
   inline_worker_ = nullptr;

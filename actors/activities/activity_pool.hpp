@@ -25,9 +25,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace perdura::actors {
@@ -54,6 +56,12 @@ struct activity_pool_options {
   /// Threads that were not needed for this time end, so that a node does not
   /// keep the threads of its busiest moment for ever. More than 0.
   std::chrono::milliseconds worker_idle_time = std::chrono::minutes(1);
+
+  /// An activity whose name is not registered fails with the type
+  /// "unknown_activity". Otherwise it stays in the queue: it runs when a
+  /// program that registers it is started, and fails only if its time to start
+  /// passes.
+  bool unknown_fails = false;
 };
 
 /// The objects that a pool uses; all must outlive it.
@@ -110,14 +118,31 @@ public:
   /// are dropped.
   void release(const persistence::instance_id& instance, bool is_ended);
 
+  /// Nobody waits any more for the results of this execution of the instance:
+  /// its running activities, and those that begin later, see that their
+  /// cancellation is requested. They run nevertheless, because each scheduled
+  /// activity runs at least once; those that are not registered are dropped.
+  void cancel(const persistence::instance_id& instance,
+              const persistence::execution_id& execution);
+
   /// Reads the inputs of the queued activities of the instance into memory.
   /// Called before the history that contains them is removed.
   void keep_inputs(const persistence::instance_id& instance);
 
-  /// Accepts no more items, requests the cancellation of running activities
-  /// and drops queued ones. No further result is delivered, except those whose
-  /// delivery has already begun (`wait_idle` waits for them): the partitions
-  /// run the other activities again after the next start.
+  /// Begins an orderly stop: no activity begins any more, and queued ones are
+  /// dropped, because the partitions run them again after the next start. The
+  /// running ones go on, and their results are delivered.
+  void stop_starting();
+
+  /// Waits after `stop_starting` until the results of all running activities
+  /// have been delivered. Runs that have exceeded their time-out have had their
+  /// result, so they are not waited for. Returns false after `time_limit`.
+  bool wait_for_results(duration time_limit);
+
+  /// As `stop_starting`, and requests the cancellation of the running
+  /// activities. No further result is delivered, except those whose delivery
+  /// has already begun (`wait_idle` waits for them): the partitions run these
+  /// activities again after the next start.
   void close();
 
   /// Waits until no activity runs and no result is being delivered, whether by
@@ -189,6 +214,7 @@ private:
   bool wants_another_worker() const;
   bool has_free_worker() const;
   bool is_full() const;
+  bool has_results_to_come() const;
   bool may_run(activity_work_item& item);
   std::size_t threads_max() const;
   static item_key key_of(const activity_work_item& item);
@@ -232,6 +258,10 @@ private:
   /// The items that must not run, by instance. The number of items is that of
   /// the open activities of held instances.
   std::map<persistence::instance_id, std::vector<activity_work_item>> parked_;
+  /// The executions that were cancelled while items were queued or running, at
+  /// most cancelled_max.
+  std::set<std::pair<persistence::instance_id, persistence::execution_id>>
+    cancelled_;
   /// The items that wait for the guard, in order of arrival.
   std::map<std::uint64_t, activity_work_item> waiting_;
   std::uint64_t last_waiting_ = 0;
@@ -259,7 +289,8 @@ private:
   /// True while the monitor does not examine the workers at intervals.
   bool monitor_sleeps_ = true;
   bool monitor_delivers_ = false; ///< It delivers "timed_out" results now.
-  bool closed_ = false;
+  bool stops_ = false;            ///< `stop_starting` was called.
+  bool closed_ = false;           ///< `close` was called; `stops_` is set, too.
   bool inline_worker_is_free_ = true;
   // Last, because both use the members above as soon as they are constructed.
   activity_actor inline_worker_; ///< Uses the scheduler's threads.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of activity_pool that its monitor thread runs: time-outs, and
-// workers whose activities are slow.
+// workers whose activities are slow. Also the cancellation from outside.
 #include "actors/activities/activity_pool.hpp"
 #include "actors/activities/activity_results.hpp"
 #include "actors/execution/work_guard.hpp"
@@ -58,7 +58,7 @@ void activity_pool::run_monitor() {
         send_assignment(std::move(one.item), one.worker);
       lock.lock();
       monitor_delivers_ = false;
-      if (busy_ == 0)
+      if (busy_ == 0 || stops_)
         became_idle_.notify_all();
       continue;
     }
@@ -164,6 +164,21 @@ std::vector<activity_result> activity_pool::expire(
     withdrawn.emplace_back(item.instance, item.name);
   }
   return late;
+}
+
+void activity_pool::cancel(const instance_id& instance,
+                           const execution_id& execution) {
+  const std::lock_guard lock(mutex_);
+  queue_.remove_unknown(instance, execution);
+  for (const auto& state : worker_states_)
+    if (state->run != 0 && state->item.instance == instance
+        && state->item.execution == execution)
+      state->cancelled->store(true);
+  if (busy_ == 0 && queue_.size() == 0 && waiting_.empty())
+    return;
+  if (cancelled_.size() >= cancelled_max)
+    cancelled_.clear();
+  cancelled_.emplace(instance, execution);
 }
 
 /// Drops the run of the worker. Its code still runs, and may never return, so

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/activities/activity_queue.hpp"
+
 #include "actors/activities/stored_input.hpp"
 
 #include <algorithm>
@@ -28,8 +29,11 @@ activity_queue::activity_queue(limit_of limit, std::size_t input_bytes_max)
 /// The address of an entry is stable while items of the name are queued or run.
 activity_queue::named& activity_queue::queue_of(const std::string& name) {
   const auto [it, fresh] = by_name_.try_emplace(name);
-  if (fresh)
-    it->second.running_max = limit_(name);
+  if (fresh) {
+    const auto limit = limit_(name);
+    it->second.is_known = limit.has_value();
+    it->second.running_max = limit.value_or(0);
+  }
   return it->second;
 }
 
@@ -37,7 +41,7 @@ activity_queue::named& activity_queue::queue_of(const std::string& name) {
 void activity_queue::update(named& queue) {
   while (!queue.items.empty() && queue.items.front().expired)
     queue.items.pop_front();
-  std::size_t startable = queue.waiting;
+  std::size_t startable = queue.is_known ? queue.waiting : 0;
   if (queue.running_max != 0)
     startable = std::min(startable, queue.running < queue.running_max
                                       ? queue.running_max - queue.running
@@ -118,6 +122,7 @@ void activity_queue::push(activity_work_item item,
     deadlines_.emplace(*start_by, number, &queue);
   queue.items.push_back({number, std::move(item), start_by});
   ++queue.waiting;
+  unknown_ += queue.is_known ? 0 : 1;
   update(queue);
 }
 
@@ -153,6 +158,34 @@ void activity_queue::put_back(activity_work_item item) {
   update(queue);
 }
 
+/// Counts an item out. Its entry leaves the queue with its neighbours.
+void activity_queue::expire(named& queue, queued& one) {
+  count_out(one.item);
+  one.expired = true;
+  unknown_ -= queue.is_known ? 0 : 1;
+  --queue.waiting;
+}
+
+void activity_queue::remove_unknown(const instance_id& instance,
+                                    const execution_id& execution) {
+  if (unknown_ == 0)
+    return;
+  for (auto& [name, queue] : by_name_) {
+    if (queue.is_known || queue.waiting == 0)
+      continue;
+    for (queued& one : queue.items) {
+      if (one.expired || one.item.instance != instance
+          || one.item.execution != execution)
+        continue;
+      if (one.start_by)
+        deadlines_.erase({*one.start_by, one.number, &queue});
+      expire(queue, one);
+    }
+    std::erase_if(queue.items, [](const queued& one) { return one.expired; });
+    update(queue);
+  }
+}
+
 std::vector<activity_work_item> activity_queue::pop_expired(boot_time now) {
   std::vector<activity_work_item> expired;
   while (!deadlines_.empty() && std::get<0>(*deadlines_.begin()) <= now) {
@@ -163,10 +196,8 @@ std::vector<activity_work_item> activity_queue::pop_expired(boot_time now) {
                          [](const queued& one, std::uint64_t other) {
                            return one.number < other;
                          });
-    count_out(found->item);
-    expired.push_back(std::move(found->item));
-    found->expired = true;
-    --queue->waiting;
+    expired.push_back(found->item);
+    expire(*queue, *found);
     if (queue->items.size() > 2 * queue->waiting + expired_kept_max)
       std::erase_if(queue->items,
                     [](const queued& one) { return one.expired; });
@@ -201,6 +232,7 @@ void activity_queue::clear() {
   size_ = 0;
   input_bytes_ = 0;
   stored_inputs_ = 0;
+  unknown_ = 0;
 }
 
 } // namespace perdura::actors

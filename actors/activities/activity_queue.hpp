@@ -30,8 +30,12 @@ using persistence::boot_time;
 class activity_queue {
 public:
   /// Returns how many activities of the name may run at the same time; 0 means
-  /// any number. It is called once for each name that is in use.
-  using limit_of = std::function<std::size_t(const std::string& name)>;
+  /// any number. Empty if no activity has the name: its items are never
+  /// startable, and leave the queue only by `pop_expired`,
+  /// `remove_unknown` and `clear`. It is called once for each name that is in
+  /// use.
+  using limit_of
+    = std::function<std::optional<std::size_t>(const std::string& name)>;
 
   /// Inputs of queued items are kept in memory up to `input_bytes_max` bytes.
   explicit activity_queue(limit_of limit,
@@ -56,6 +60,10 @@ public:
 
   /// Removes and returns the items that had to be taken at `now` or earlier.
   std::vector<activity_work_item> pop_expired(boot_time now);
+
+  /// Removes the items of an execution that are never startable.
+  void remove_unknown(const instance_id& instance,
+                      const execution_id& execution);
 
   /// The earliest time at which a queued item must have been taken.
   std::optional<boot_time> next_start_by() const;
@@ -102,6 +110,7 @@ private:
 
   /// The items of one name, in order of arrival. The first is not expired.
   struct named {
+    bool is_known = true;        ///< An activity has the name.
     std::size_t running_max = 0; ///< 0 means no limit.
     std::size_t running = 0;
     std::deque<queued> items;
@@ -111,6 +120,7 @@ private:
   };
 
   named& queue_of(const std::string& name);
+  void expire(named& queue, queued& one);
   void update(named& queue);
   void forget_if_unused(const std::string& name);
   void drop_input_if_full(activity_work_item& item) const;
@@ -133,6 +143,7 @@ private:
   std::size_t startable_ = 0;
   std::size_t input_bytes_ = 0;
   std::size_t stored_inputs_ = 0;
+  std::size_t unknown_ = 0; ///< Items that are never startable.
 };
 
 } // namespace perdura::actors

@@ -80,9 +80,11 @@ public:
     return call_.deadline;
   }
 
-  /// Returns true if the result is no longer needed: the attempt has timed out
-  /// or the node is shutting down. A long activity should check this and
-  /// return.
+  /// Returns true if the result is no longer needed: the attempt has timed out;
+  /// the orchestration has ended by completion, termination or continue-as-new
+  /// and does not wait for the activity; or the node stops and `stop_patience`
+  /// has passed, so that the activity runs again after the next start. A long
+  /// activity should check this and return.
   bool cancellation_requested() const;
 
   /// Returns the webhook URLs of the calling instance, or of another one.

@@ -83,8 +83,10 @@ void orchestration_context::request_send_event(std::string_view instance,
 }
 
 void orchestration_context::request_continuation(std::string input,
-                                                 bool keep_events) {
-  engine_->continue_as_new(std::move(input), keep_events);
+                                                 bool keep_events,
+                                                 next_version version) {
+  engine_->continue_as_new(std::move(input), keep_events,
+                           version == next_version::same);
 }
 
 void orchestration_context::request_custom_status(std::string status) {

@@ -59,6 +59,13 @@ constexpr bool is_safe_input =
 
 } // namespace detail
 
+/// The version of the orchestrator that the execution after a continue_as_new
+/// runs.
+enum class next_version : std::uint8_t {
+  newest, ///< The greatest registered one.
+  same,   ///< That of the execution that ends.
+};
+
 /// The interface of an orchestrator to its instance. Valid as long as the
 /// orchestrator's coroutine exists. Not thread-safe: use it only in the
 /// orchestrator and in coroutines that the orchestrator awaits.
@@ -187,13 +194,15 @@ public:
   /// `ctx.continue_as_new(next); co_return {};`
   /// Events that this execution has not consumed are delivered to the new one
   /// unless `keep_unprocessed_events` is false. Results of tasks that are still
-  /// running are dropped.
+  /// running are dropped. The new execution runs the newest registered version
+  /// of the orchestrator, unless `version` is next_version::same.
   template <class In = std::nullptr_t>
   void continue_as_new(const In& input = nullptr,
-                       bool keep_unprocessed_events = true) {
+                       bool keep_unprocessed_events = true,
+                       next_version version = next_version::newest) {
     request_continuation(to_payload<std::remove_cvref_t<In>>(
                            input, {"the input of continue_as_new", {}}),
-                         keep_unprocessed_events);
+                         keep_unprocessed_events, version);
   }
 
   /// Sets the custom status, which clients see in the status of the instance
@@ -255,7 +264,8 @@ private:
                                 std::optional<timestamp> until);
   void request_send_event(std::string_view instance, std::string_view name,
                           std::string data);
-  void request_continuation(std::string input, bool keep_events);
+  void request_continuation(std::string input, bool keep_events,
+                            next_version version);
   void request_custom_status(std::string status);
   timestamp after(duration delay) const;
 

@@ -89,6 +89,8 @@ struct continued_result {
   /// inbox, in order of delivery. An example is the event of a wait that the
   /// code requested but never awaited. Empty if `keep_events` is false.
   std::vector<history_event> carried;
+  /// The next execution has the version of this one, not the newest.
+  bool keep_version = false;
 };
 
 /// The turn could not run. The rest of the outcome is ignored.

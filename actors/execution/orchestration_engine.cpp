@@ -284,9 +284,10 @@ slot_id orchestration_engine::gather_any(std::span<const slot_id> members) {
 }
 
 // Takes effect when the code returns; a later call replaces an earlier one.
-void orchestration_engine::continue_as_new(std::string input,
-                                           bool keep_events) {
-  continuation_ = continued_result{std::move(input), keep_events, {}};
+void orchestration_engine::continue_as_new(std::string input, bool keep_events,
+                                           bool keep_version) {
+  continuation_
+    = continued_result{std::move(input), keep_events, {}, keep_version};
 }
 
 void orchestration_engine::set_custom_status(std::string status) {

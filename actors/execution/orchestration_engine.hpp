@@ -70,7 +70,8 @@ public:
                   std::string data);
   slot_id gather_all(std::span<const slot_id> members);
   slot_id gather_any(std::span<const slot_id> members);
-  void continue_as_new(std::string input, bool keep_events);
+  void continue_as_new(std::string input, bool keep_events,
+                       bool keep_version);
   void set_custom_status(std::string status);
   void cancel(slot_id id);
   std::string new_guid();

@@ -150,11 +150,14 @@ auto inspect(I& f, rewind_instance& x) {
 struct purge_instance {
   instance_id id;
   request_id request;
+  /// Also purges an instance with activities that have not ended: those that
+  /// have not begun never run.
+  bool force = false;
 };
 
 template <class I>
 auto inspect(I& f, purge_instance& x) {
-  return f(x.id, x.request);
+  return f(x.id, x.request, x.force);
 }
 
 enum class wait_for : std::uint8_t { started, finished };

@@ -100,6 +100,12 @@ struct stuck_request {
     answer;
 };
 
+/// Asks for an answer when the partition has processed all messages that it
+/// received before this one. `answer` is called on the partition's thread.
+struct batch_request {
+  std::shared_ptr<std::function<void()>> answer;
+};
+
 /// Counters and current sizes of a partition, for metrics.
 struct partition_figures {
   partition_counters counters;
@@ -139,6 +145,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::outbound_disagreement)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::peer_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::stuck_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::counters_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::batch_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::management_inbound)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::orchestration_work_item)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(perdura::actors::turn_outcome)
@@ -176,7 +183,9 @@ using partition_actor = caf::typed_actor<
   // the second.
   caf::reacts_to<flush_batch>, caf::reacts_to<wake_up>,
   // Queries for operators and metrics.
-  caf::reacts_to<stuck_request>, caf::reacts_to<counters_request>>;
+  caf::reacts_to<stuck_request>, caf::reacts_to<counters_request>,
+  // A stop waits for the messages in the mailbox.
+  caf::reacts_to<batch_request>>;
 
 /// Runs the turns of one orchestration instance and keeps its coroutine in
 /// memory between turns. Reused for another instance after release_instance,

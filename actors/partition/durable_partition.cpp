@@ -151,21 +151,27 @@ void durable_store::release_request(const hash128& key) {
   state_.requests_recent.erase(key);
 }
 
+namespace {
+
+/// True for an open wait for events of the name.
+bool is_wait_for(const open_task& task, std::string_view name) {
+  return task.kind == task_kind::event_wait
+         && persistence::equal_ignoring_case(task.name, name);
+}
+
+} // namespace
+
 std::size_t open_waits(const stored_instance& stored, std::string_view name) {
   // Waits have the sequences from wait_sequence_first on.
   return static_cast<std::size_t>(std::count_if(
     stored.tasks.lower_bound(wait_sequence_first), stored.tasks.end(),
-    [&](const auto& task) {
-      return persistence::equal_ignoring_case(task.second.name, name);
-    }));
+    [&](const auto& task) { return is_wait_for(task.second, name); }));
 }
 
 bool awaits_event(const stored_instance& stored, std::string_view name) {
-  return std::any_of(stored.tasks.lower_bound(wait_sequence_first),
-                     stored.tasks.end(), [&](const auto& task) {
-                       return persistence::equal_ignoring_case(task.second.name,
-                                                               name);
-                     });
+  return std::any_of(
+    stored.tasks.lower_bound(wait_sequence_first), stored.tasks.end(),
+    [&](const auto& task) { return is_wait_for(task.second, name); });
 }
 
 bool is_deliverable(const stored_instance& stored, const history_event& event) {

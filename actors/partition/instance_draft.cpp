@@ -56,10 +56,13 @@ instance_draft::instance_draft(instance_id id, const arrived_start& start) {
 // `reset` makes the durable history, tasks and waits void; later calls of this
 // draft therefore ignore the history, tasks and waits of `base_`. The inbox is
 // not reset.
-void instance_draft::begin_execution(history_event started) {
+void instance_draft::begin_execution(
+  history_event started,
+  std::vector<std::pair<task_sequence, open_task>> left) {
   const auto& first = std::get<execution_started>(started.body);
   instance_record& head = record();
   head.execution = first.execution;
+  head.version = first.version;
   head.generation = first.generation;
   head.history_count = 0;
   head.history_bytes = 0;
@@ -69,10 +72,17 @@ void instance_draft::begin_execution(history_event started) {
   write_.reset = true;
   write_.history_first = 0;
   write_.history.clear();
-  write_.tasks_opened.clear();
+  write_.tasks_opened = std::move(left);
   write_.tasks_closed.clear();
   closed_.clear();
   append(started.time, std::move(started.body));
+}
+
+const history_event* instance_draft::appended(event_index index) const {
+  if (index < write_.history_first
+      || index - write_.history_first >= write_.history.size())
+    return nullptr;
+  return &write_.history[index - write_.history_first];
 }
 
 // The index of an event is the number of events before it in the execution. If
@@ -111,12 +121,14 @@ void instance_draft::close(task_sequence sequence) {
       {sequence, known->second.kind, due_of(known->second)});
 }
 
-void instance_draft::close_all() {
-  write_.tasks_opened.clear();
+void instance_draft::close_all_but_activities() {
+  std::erase_if(write_.tasks_opened, [](const auto& task) {
+    return task.second.kind != task_kind::activity;
+  });
   if (base_ == nullptr || write_.reset)
     return;
   for (const auto& [sequence, task] : base_->tasks)
-    if (closed_.insert(sequence).second)
+    if (task.kind != task_kind::activity && closed_.insert(sequence).second)
       write_.tasks_closed.push_back({sequence, task.kind, due_of(task)});
 }
 
@@ -132,17 +144,30 @@ bool instance_draft::is_open(task_sequence sequence) const {
   return !closed_.contains(sequence);
 }
 
+void instance_draft::each_activity(
+  const std::function<void(task_sequence, const open_task&)>& visit) const {
+  for (const auto& [sequence, task] : write_.tasks_opened)
+    if (task.kind == task_kind::activity)
+      visit(sequence, task);
+  if (base_ == nullptr || write_.reset)
+    return;
+  for (const auto& [sequence, task] : base_->tasks)
+    if (task.kind == task_kind::activity && !closed_.contains(sequence))
+      visit(sequence, task);
+}
+
 // Waits are tasks with sequences from `wait_sequence_first` on.
 bool instance_draft::awaits_event(std::string_view name) const {
   for (const auto& [sequence, task] : write_.tasks_opened)
-    if (sequence >= wait_sequence_first
+    if (task.kind == task_kind::event_wait
         && persistence::equal_ignoring_case(task.name, name))
       return true;
   if (base_ == nullptr || write_.reset)
     return false;
   for (auto it = base_->tasks.lower_bound(wait_sequence_first);
        it != base_->tasks.end(); ++it)
-    if (persistence::equal_ignoring_case(it->second.name, name)
+    if (it->second.kind == task_kind::event_wait
+        && persistence::equal_ignoring_case(it->second.name, name)
         && is_open(it->first))
       return true;
   return false;

@@ -6,6 +6,7 @@
 
 #include "actors/partition/volatile_partition.hpp"
 
+#include <functional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -34,8 +35,14 @@ public:
   }
 
   /// Begins the next execution (continue-as-new): history, tasks and waits of
-  /// the current execution are removed; the inbox stays.
-  void begin_execution(history_event started);
+  /// the current execution are removed, except those in `left`; the inbox
+  /// stays.
+  void begin_execution(history_event started,
+                       std::vector<std::pair<task_sequence, open_task>> left
+                       = {});
+
+  /// Returns an event that this draft has appended; null if it has not.
+  const history_event* appended(event_index index) const;
 
   /// Appends an event to the history and returns its index.
   event_index append(timestamp time, history_body body);
@@ -47,10 +54,15 @@ public:
   /// Closes a task or a wait. Does nothing if none with this sequence is open.
   void close(task_sequence sequence);
 
-  /// Closes all tasks and waits.
-  void close_all();
+  /// The code ends: closes all tasks and waits except activities, because each
+  /// scheduled activity runs at least once.
+  void close_all_but_activities();
 
   bool is_open(task_sequence sequence) const;
+
+  /// Calls `visit` with each open activity: its sequence and the task.
+  void each_activity(
+    const std::function<void(task_sequence, const open_task&)>& visit) const;
 
   /// Returns true if a wait for an event of that name is open. ASCII letter
   /// case is ignored.

@@ -175,6 +175,13 @@ void partition_actor_state::on_stuck(const stuck_request& request) const {
   (*request.answer)(std::move(found));
 }
 
+// The message that flushes the batch finds it empty later.
+void partition_actor_state::on_batch_request(const batch_request& request) {
+  if (!batch_.empty())
+    on_flush();
+  (*request.answer)();
+}
+
 void partition_actor_state::on_counters(const counters_request& request) const {
   const volatile_partition& live = processor_->live();
   partition_figures figures{live.counters, live.instances.size(),
@@ -297,6 +304,11 @@ void partition_actor_state::run_activity(activity_work_item item) {
   dependencies_.activities->submit(std::move(item));
 }
 
+void partition_actor_state::cancel_activities(const instance_id& id,
+                                              const execution_id& execution) {
+  dependencies_.activities->cancel(id, execution);
+}
+
 void partition_actor_state::keep_inputs(const instance_id& id) {
   dependencies_.activities->keep_inputs(id);
 }
@@ -362,6 +374,7 @@ partition_actor::behavior_type partition_behavior(
     [=](const peer_returned& x) { state->on_peer_returned(x); },
     [=](const stuck_request& x) { state->on_stuck(x); },
     [=](const counters_request& x) { state->on_counters(x); },
+    [=](const batch_request& x) { state->on_batch_request(x); },
     [=](begin_recovery) { state->on_begin(); },
   };
 }

@@ -73,6 +73,7 @@ public:
   void on_durable(journal_position reached);
   void on_stuck(const stuck_request& request) const;
   void on_counters(const counters_request& request) const;
+  void on_batch_request(const batch_request& request);
 
   // The functions of partition_host, which the processor calls.
   void answer(reply_to to, management_answer answer) override;
@@ -80,6 +81,8 @@ public:
   void drop_run(const instance_id& id) override;
   void run_activity(activity_work_item item) override;
   void keep_inputs(const instance_id& id) override;
+  void cancel_activities(const instance_id& id,
+                         const execution_id& execution) override;
   void send(partition_message message, partition_id to) override;
   void acknowledge(partition_acknowledgement note, partition_id to) override;
   void disagree(const pair_disagreement& found) override;

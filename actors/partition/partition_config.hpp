@@ -25,6 +25,10 @@ inline constexpr std::size_t buffered_bytes_max = 16U << 20;
 inline constexpr event_index history_events_max = 50'000;
 inline constexpr std::uint64_t history_bytes_max = 64U << 20;
 
+/// Maximum number of activities that the executions of an instance may leave
+/// behind when they continue as new, until they have run.
+inline constexpr std::size_t left_activities_max = 1'000;
+
 /// The part of the history limits that requests from outside (suspend, resume
 /// and rewind) leave to the code, so that the instance can go on and end.
 inline constexpr event_index history_events_reserved = 2'000;
@@ -53,6 +57,12 @@ struct partition_config {
   /// Returns true if the orchestrator discards events that no open wait
   /// matches, and false if it buffers them. Must not be empty.
   std::function<bool(const std::string& name)> discards_events;
+
+  /// Returns true if this program has the activity, or if a call of one that it
+  /// does not have fails. Otherwise such a call waits until a program that has
+  /// the activity is started, and the instance is listed as held. Empty means
+  /// that it has all activities.
+  std::function<bool(const std::string& name)> has_activity;
 
   /// If true, an instance whose code does not match its history fails. If
   /// false, the instance is held until a process with matching code starts.

@@ -65,6 +65,7 @@ void partition_processor::evict() {
     const bool ended = stored == nullptr || is_finished(stored->record.status);
     // Held instances stay in memory, because `stuck` reports from memory.
     const bool in_use = instance.busy() || instance.held_in_process
+                        || (!ended && !stored->record.held.empty())
                         || instance.position > durable_position_;
     if (!in_use
         && (ended || too_large

@@ -40,12 +40,6 @@ void partition_processor::handle_guarded(inbound& message, timestamp at) {
   }
 }
 
-/// A paused partition runs nothing: the next start derives the activity again.
-void partition_processor::run_activity(activity_work_item item) {
-  if (!durable().config.paused)
-    host_.run_activity(std::move(item));
-}
-
 std::vector<std::pair<instance_id, std::string>>
 partition_processor::stuck() const {
   auto found = damage_.list();

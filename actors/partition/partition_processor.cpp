@@ -93,8 +93,9 @@ void partition_processor::handle(inbound& message, timestamp at) {
     handle_request(*request, at);
   } else if (auto* outcome = std::get_if<turn_outcome>(&message)) {
     const instance_id id = outcome->instance;
-    emit(step_turn_completed(durable(), live_, std::move(*outcome), at), id,
-         at);
+    const scheduled_activities inputs = read_activities_to_leave(*outcome);
+    emit(step_turn_completed(durable(), live_, std::move(*outcome), at, inputs),
+         id, at);
   } else if (auto* activity = std::get_if<activity_result>(&message)) {
     // Without the instance, the result cannot be stored. The activity runs
     // again after the instance has been repaired.
@@ -438,34 +439,6 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
     hold_effects(last_position_, std::move(next.effects));
 }
 
-/// An execution that continues as new may leave activities behind that have not
-/// begun. Their inputs are removed with its history.
-void partition_processor::keep_inputs(turn& next) {
-  for (const instance_write& write : next.writes.instances) {
-    if (!write.reset)
-      continue;
-    // Those that the host does not have yet: of this turn, and of earlier turns
-    // that are not durable.
-    const auto keep = [&write](std::vector<effect>& effects) {
-      for (effect& one : effects)
-        if (auto* activity = std::get_if<activity_effect>(&one);
-            activity != nullptr && activity->item.instance == write.id)
-          activity->item.scheduled_event = 0; // keeps its input in memory
-    };
-    keep(next.effects);
-    const stored_instance* before = durable().find(write.id);
-    if (before == nullptr
-        || std::none_of(before->tasks.begin(), before->tasks.end(),
-                        [](const auto& task) {
-                          return task.second.kind == task_kind::activity;
-                        }))
-      continue;
-    for (auto& [position, effects] : held_)
-      keep(effects);
-    host_.keep_inputs(write.id);
-  }
-}
-
 /// Fills in the status in the read effects for instances that this turn writes,
 /// so that performing these effects needs no read of the journal. Effects that
 /// request the input or the history are left unchanged.
@@ -514,6 +487,8 @@ void partition_processor::perform(effect& due) {
         host_.acknowledge({durable().config.id, x.sequence}, x.to);
       else if constexpr (std::is_same_v<type, statement_effect>)
         perform_statement(x);
+      else if constexpr (std::is_same_v<type, cancel_effect>)
+        host_.cancel_activities(x.instance, x.execution);
       else
         host_.log(x.level, x.text);
     },

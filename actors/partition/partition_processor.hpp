@@ -88,6 +88,11 @@ public:
   /// activities of the instance; see activity_work_item::input_is_stored.
   virtual void keep_inputs(const instance_id& /*id*/) {}
 
+  /// Nobody waits any more for the activities of this execution: those that run
+  /// or have yet to run learn that their cancellation is requested.
+  virtual void cancel_activities(const instance_id& /*id*/,
+                                 const execution_id& /*execution*/) {}
+
   /// Sends a message to another partition. The message may be lost: the
   /// processor keeps it until it is acknowledged.
   virtual void send(partition_message message, partition_id to) = 0;
@@ -402,10 +407,15 @@ private:
   void release_answers();
   std::optional<elapsed_time> next_request_expiry() const;
 
+  // Defined in partition_activities.cpp.
+  std::map<task_sequence, persistence::task_scheduled>
+  read_activities_to_leave(turn_outcome& outcome);
+
   // Defined in partition_recovery.cpp.
   void begin_recovered_turns();
   bool is_running(const instance_id& id) const;
   void submit_recovered();
+  void check_recovered(const instance_id& id);
   void submit_recovered(const instance_id& id,
                         const std::vector<task_sequence>& sequences);
   void add_recovered(const instance_id& id,

@@ -169,6 +169,7 @@ void partition_processor::submit_recovered() {
     submit_recovered(id,
                      {sequences.begin(),
                       sequences.begin() + static_cast<std::ptrdiff_t>(count)});
+    check_recovered(id);
     reads += count;
     // A submission changes no durable fact, so the entry is still there.
     if (count == sequences.size())
@@ -177,6 +178,13 @@ void partition_processor::submit_recovered() {
       sequences.erase(sequences.begin(),
                       sequences.begin() + static_cast<std::ptrdiff_t>(count));
   }
+}
+
+/// The program may lack an activity of the instance, or have one that an
+/// earlier program lacked.
+void partition_processor::check_recovered(const instance_id& id) {
+  if (durable().config.has_activity && load(id))
+    emit(step_check_activities(durable(), live_, id, wall_), id, wall_);
 }
 
 void partition_processor::submit_recovered(
@@ -209,6 +217,16 @@ void partition_processor::submit_recovered(
     const auto task = rows->tasks.find(sequence);
     if (task == rows->tasks.end() || has_result_of(*rows, sequence))
       continue;
+    if (const auto& left = task->second.left) {
+      due.emplace_back(activity_effect{to_work_item(
+        own, id, rows->record, left->sequence,
+        {left->sequence, task->second.name, left->input, task->second.attempt,
+         left->time_out, left->start_time_out},
+        task->second)});
+      std::get<activity_effect>(due.back()).item.execution = left->execution;
+      due.emplace_back(cancel_effect{id, left->execution});
+      continue;
+    }
     const auto event
       = reader_.history(own, id, task->second.scheduled_event, 1);
     if (!event) {
@@ -223,6 +241,9 @@ void partition_processor::submit_recovered(
       due.emplace_back(activity_effect{to_work_item(
         own, id, rows->record, sequence, *scheduled, task->second)});
   }
+  if (is_finished(rows->record.status)
+      && rows->record.status != runtime_status::failed && !due.empty())
+    due.emplace_back(cancel_effect{id, rows->record.execution});
   // No activity runs before the turn of the new epoch is durable.
   hold_effects(recovered_.until, std::move(due));
   if (is_sound && !damage_.empty() && !damage_.work.contains(id))

@@ -53,7 +53,10 @@ void partition_processor::journal_acknowledgements(timestamp at) {
 }
 
 void partition_processor::end() {
-  journal_acknowledgements(read_clocks());
+  const timestamp at = read_clocks();
+  for (const auto& [since, id] : std::exchange(live_.turn_waits, {}))
+    persist_pending(id, at);
+  journal_acknowledgements(at);
 }
 
 void partition_processor::process_due(timestamp at) {

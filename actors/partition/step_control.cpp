@@ -42,10 +42,9 @@ turn terminate(const durable_partition& durable, volatile_partition& live,
                    child_terminate{
                      reason, {id, loaded.durable->record.execution, sequence}});
   // No later turn can use task results. Events stay: they show in the status.
-  for (const auto& [sequence, event] : draft.inbox())
-    if (task_of(event.body))
-      draft.remove_from_inbox(sequence);
-  draft.close_all();
+  drop_results(draft);
+  add_cancellation(out, draft, id, draft.record().execution);
+  draft.close_all_but_activities();
   instance_record& record = draft.record();
   record.output_event = draft.append(now, execution_terminated{output});
   record.status = runtime_status::terminated;
@@ -311,7 +310,16 @@ turn step_purge(const durable_partition& durable, volatile_partition& live,
         + to_string(loaded.durable ? loaded.durable->record.status
                                    : runtime_status::pending)
         + "; only a finished one can be purged. Terminate it first.");
+  if (const std::string open
+      = open_activities_text(request.id, *loaded.durable);
+      !open.empty() && !request.force)
+    return refuse(from, errc::not_finished,
+                  open
+                    + " Purge it when they have ended, or with force, which "
+                      "drops those that have not begun.");
   turn out;
+  add_cancellation(out, instance_draft(request.id, *loaded.durable), request.id,
+                   loaded.durable->record.execution);
   instance_write write;
   write.id = request.id;
   write.removed = true;

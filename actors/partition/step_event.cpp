@@ -95,16 +95,16 @@ turn accept_event(const durable_partition& durable, volatile_partition& live,
   return store_in_inbox(id, loaded, std::move(message), now);
 }
 
-/// Returns true if a result of the task has arrived already and waits for a
-/// turn; a second result of the same task is stale.
-bool has_result(loaded_instance loaded, task_sequence sequence) {
-  for (const arrived_message& message : loaded.live->arrived)
-    if (task_of(message.event.body) == sequence)
-      return true;
-  for (const auto& [number, message] : loaded.durable->inbox)
-    if (task_of(message.event.body) == sequence)
-      return true;
-  return false;
+/// The task of an activity that an earlier execution has left behind.
+std::optional<task_sequence> left_task_of(const stored_instance& stored,
+                                          const execution_id& execution,
+                                          task_sequence sequence) {
+  for (auto it = stored.tasks.lower_bound(left_sequence_first);
+       it != stored.tasks.end(); ++it)
+    if (it->second.left && it->second.left->execution == execution
+        && it->second.left->sequence == sequence)
+      return it->first;
+  return std::nullopt;
 }
 
 /// Accepts a result that belongs to an open task of the current execution.
@@ -123,11 +123,26 @@ turn accept_result(const durable_partition& durable, volatile_partition& live,
   if (!loaded || loaded.live->starting || !loaded.durable)
     return stale();
   const instance_record& record = loaded.durable->record;
-  if (record.execution != execution
-      || (is_finished(record.status) && record.status != runtime_status::failed)
-      || !loaded.durable->tasks.contains(sequence)
+  if (const auto left = left_task_of(*loaded.durable, execution, sequence)) {
+    turn out = stale();
+    instance_draft draft(id, *loaded.durable);
+    draft.close(*left);
+    out.writes.instances.push_back(
+      std::move(draft).finish(record.last_updated_at));
+    return out;
+  }
+  if (record.execution != execution || !loaded.durable->tasks.contains(sequence)
       || has_result(loaded, sequence))
     return stale();
+  // The activity has run; nobody waits for its result.
+  if (is_finished(record.status) && record.status != runtime_status::failed) {
+    turn out = stale();
+    instance_draft draft(id, *loaded.durable);
+    draft.close(sequence);
+    out.writes.instances.push_back(
+      std::move(draft).finish(record.last_updated_at));
+    return out;
+  }
   // No turn will run soon: the result enters the inbox. A failed instance keeps
   // results for a rewind.
   if (record.status == runtime_status::failed

@@ -119,6 +119,14 @@ turn step_start_instance(const durable_partition& durable,
         answer.started = record.status != runtime_status::pending;
         return answer_only(from, std::move(answer));
       }
+      if (const std::string open
+          = open_activities_text(start.id, *loaded.durable);
+          !open.empty())
+        return refuse(from, errc::already_exists,
+                      open
+                        + " A new instance with this ID can be started when "
+                          "they have ended, or when this one has been purged "
+                          "with force.");
     }
   }
   // The version is fixed here, so that the instance keeps it when newer

@@ -28,6 +28,8 @@ struct turn_in_progress {
   timestamp now;
   instance_draft draft;
   turn out;
+  /// The open activities whose inputs a continue-as-new needs.
+  const scheduled_activities& inputs;
   bool starting = false;  ///< The turn contains the start of the instance.
   bool suspended = false; ///< The instance was suspended during the turn.
 
@@ -146,6 +148,17 @@ void apply_decision(turn_in_progress& t, event_sent& x) {
   t.draft.append(t.now, std::move(x));
 }
 
+/// True if a decision is an activity that this program does not have.
+bool asks_for_missing_activity(const turn_in_progress& t) {
+  const auto& has = t.durable.config.has_activity;
+  return has
+         && std::any_of(t.outcome.decisions.begin(), t.outcome.decisions.end(),
+                        [&](const decision& one) {
+                          const auto* asked = std::get_if<task_scheduled>(&one);
+                          return asked != nullptr && !has(asked->name);
+                        });
+}
+
 /// Applies the decisions in the order in which the code made them.
 void apply_decisions(turn_in_progress& t) {
   for (decision& one : t.outcome.decisions)
@@ -159,9 +172,10 @@ void apply_decisions(turn_in_progress& t) {
 
 /// Removes task results from the inbox: no later execution can use them.
 void drop_undelivered_results(turn_in_progress& t) {
-  for (const auto& [sequence, event] : t.draft.inbox())
-    if (task_of(event.body))
-      t.draft.remove_from_inbox(sequence);
+  drop_results(t.draft);
+  for (const arrived_message& message : t.loaded.live->arrived)
+    if (const auto task = task_of(message.event.body))
+      t.draft.close(*task);
 }
 
 /// Appends the last event of the turn.
@@ -202,11 +216,12 @@ void refuse_undelivered(turn_in_progress& t, bool keep_results) {
   t.loaded.live->arrived.clear();
 }
 
-/// Completes the instance. Its tasks are closed, and results that arrive later
-/// are dropped.
+/// Completes the instance. Its activities stay open until they have run; their
+/// results are dropped.
 void complete(turn_in_progress& t, completed_result& result) {
-  t.draft.close_all();
   drop_undelivered_results(t);
+  add_cancellation(t.out, t.draft, t.id, t.draft.record().execution);
+  t.draft.close_all_but_activities();
   instance_record& record = t.draft.record();
   add_child_ended(t.durable, t.out, record, false, result.result, {});
   record.output_event = t.draft.append(
@@ -250,7 +265,10 @@ void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
   std::vector<history_event> left = std::move(result.carried);
   const bool renumber = !left.empty();
   for (auto& [sequence, event] : t.draft.inbox()) {
-    const bool result_of_old = task_of(event.body).has_value();
+    const auto task = task_of(event.body);
+    const bool result_of_old = task.has_value();
+    if (task)
+      t.draft.close(*task);
     if (renumber || result_of_old || !result.keep_events)
       t.draft.remove_from_inbox(sequence);
     if (renumber && !result_of_old && result.keep_events)
@@ -258,7 +276,8 @@ void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
   }
   std::vector<arrived_message> later;
   for (arrived_message& message : arrived) {
-    if (task_of(message.event.body)) {
+    if (const auto task = task_of(message.event.body)) {
+      t.draft.close(*task);
       if (message.source)
         t.out.sources.push_back(*message.source);
       ++t.live.counters.results_stale;
@@ -283,20 +302,64 @@ void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
   arrived = std::move(later);
 }
 
-/// Begins the next execution of an instance that continues as new. It has the
-/// same orchestrator version, and its first turn is due at once.
+/// The open activities of the execution that ends and of earlier ones, as tasks
+/// of the next execution: each scheduled activity runs at least once.
+std::vector<std::pair<task_sequence, open_task>>
+left_activities(const turn_in_progress& t) {
+  std::vector<std::pair<task_sequence, open_task>> left;
+  task_sequence next = left_sequence_first;
+  t.draft.each_activity([&](task_sequence sequence, const open_task& task) {
+    if (task.left)
+      next = std::max(next, sequence + 1);
+  });
+  t.draft.each_activity([&](task_sequence sequence, const open_task& task) {
+    if (task.left) {
+      left.emplace_back(sequence, task);
+      return;
+    }
+    const task_scheduled* scheduled = nullptr;
+    if (const history_event* event = t.draft.appended(task.scheduled_event))
+      scheduled = std::get_if<task_scheduled>(&event->body);
+    else if (const auto found = t.inputs.find(sequence);
+             found != t.inputs.end())
+      scheduled = &found->second;
+    if (scheduled == nullptr)
+      return; // it has a result
+    open_task kept = task;
+    kept.scheduled_event = 0;
+    kept.left = left_activity{t.outcome.execution, sequence, scheduled->input,
+                              scheduled->time_out, scheduled->start_time_out};
+    left.emplace_back(next++, std::move(kept));
+  });
+  return left;
+}
+
+/// The version of the execution after a continue-as-new. If this program lacks
+/// the orchestrator, it stays the same, and the instance is held.
+std::string version_after(const turn_in_progress& t, const std::string& name,
+                          const std::string& version, bool is_kept) {
+  if (is_kept)
+    return version;
+  auto newest = t.durable.config.resolve(name, "");
+  return newest ? std::move(*newest) : version;
+}
+
+/// Begins the next execution of an instance that continues as new. Its first
+/// turn is due at once.
 void begin_next_execution(turn_in_progress& t, continued_result& result) {
   carry_unprocessed_events(t, result);
   instance_record& record = t.draft.record();
+  add_cancellation(t.out, t.draft, t.id, record.execution);
   execution_started started;
   started.name = record.name;
-  started.version = record.version;
+  started.version
+    = version_after(t, record.name, record.version, result.keep_version);
   started.input = std::move(result.input);
   started.generation = record.generation + 1;
   started.execution = next_execution(record.execution, started.generation);
   started.parent = record.parent;
   history_event first{t.now, std::move(started)};
-  t.draft.begin_execution(first);
+  t.draft.begin_execution(first, left_activities(t));
   t.draft.record().status = t.suspended ? runtime_status::suspended
                                         : runtime_status::continued_as_new;
   if (t.suspended)
@@ -331,6 +394,17 @@ void continue_waiting(turn_in_progress& t) {
   make_runnable(t.live, *t.loaded.live);
 }
 
+/// The number of open activities when the decisions of the turn are applied.
+std::size_t open_activities_after(const turn_in_progress& t) {
+  auto count = static_cast<std::size_t>(
+    std::count_if(t.outcome.decisions.begin(), t.outcome.decisions.end(),
+                  [](const decision& one) {
+                    return std::holds_alternative<task_scheduled>(one);
+                  }));
+  t.draft.each_activity([&](task_sequence, const open_task&) { ++count; });
+  return count;
+}
+
 /// Enforces the limits of the history: if the turn would exceed a limit, the
 /// instance fails and the decisions of the turn are dropped.
 void check_limits(turn_in_progress& t) {
@@ -341,6 +415,17 @@ void check_limits(turn_in_progress& t) {
   // The turn also appends orchestrator_completed and the end of the execution.
   const std::size_t events
     = record.history_count + t.outcome.decisions.size() + 2;
+  if (std::holds_alternative<continued_result>(t.outcome.result)
+      && open_activities_after(t) > left_activities_max) {
+    t.outcome.decisions.clear();
+    t.outcome.result = failed_result{
+      {"limit_exceeded",
+       "left_activities_max: the executions of \"" + t.id
+         + "\" would leave more than " + std::to_string(left_activities_max)
+         + " activities behind that have not ended; await them before "
+           "continue_as_new"}};
+    return;
+  }
   if (std::holds_alternative<continued_result>(t.outcome.result)
       || (events <= history_events_max && bytes <= history_bytes_max))
     return;
@@ -378,92 +463,9 @@ turn hold_instance(volatile_partition& live, const instance_id& id,
 
 } // namespace
 
-std::optional<orchestration_work_item> next_turn(const instance_id& id,
-                                                 loaded_instance loaded,
-                                                 timestamp now,
-                                                 elapsed_time elapsed) {
-  if (loaded.live->turn_out || loaded.live->held_in_process)
-    return std::nullopt;
-  // A turn is due if the instance starts, if `turn_due` is set in its record
-  // and no coroutine is in memory, or if the code can consume a message.
-  bool due = loaded.live->starting || loaded.live->start_due;
-  if (!loaded.live->starting) {
-    if (!loaded.durable)
-      return std::nullopt;
-    const instance_record& record = loaded.durable->record;
-    if (is_finished(record.status)
-        || record.status == runtime_status::suspended)
-      return std::nullopt;
-    due = due || (record.turn_due && !loaded.live->warm);
-  }
-
-  // A cold run gets the whole inbox, a warm one only the messages that it has
-  // not received.
-  const inbox_sequence seen = loaded.live->warm ? loaded.live->delivered : 0;
-  std::vector<delivery> deliveries;
-  // The wall clock may have been set back since the last turn.
-  timestamp turn_now = std::max(
-    now, loaded.live->starting ? loaded.live->starting->accepted_at
-                               : loaded.durable->record.last_updated_at);
-  const auto offer = [&](inbox_sequence sequence, const history_event& event) {
-    if (sequence <= seen)
-      return;
-    if (const auto* fired = std::get_if<timer_fired>(&event.body))
-      turn_now = std::max(turn_now, fired->fire_at);
-    due = due
-          || (loaded.durable && !loaded.live->starting
-              && loaded.durable->record.status != runtime_status::pending
-              && is_deliverable(*loaded.durable, event));
-    deliveries.push_back({sequence, event});
-  };
-  if (loaded.durable && !loaded.live->starting)
-    for (auto it = loaded.durable->inbox.upper_bound(seen);
-         it != loaded.durable->inbox.end(); ++it)
-      offer(it->first, it->second.event);
-  for (const arrived_message& message : loaded.live->arrived)
-    offer(message.sequence, message.event);
-  if (!due)
-    return std::nullopt;
-
-  orchestration_work_item item;
-  item.instance = id;
-  item.number = ++loaded.live->number;
-  item.now = turn_now;
-  item.elapsed = elapsed;
-  item.cold = !loaded.live->warm;
-  if (loaded.live->starting) {
-    item.history = {loaded.live->starting->started};
-    item.execution
-      = std::get<execution_started>(loaded.live->starting->started.body)
-          .execution;
-  } else {
-    item.execution = loaded.durable->record.execution;
-    if (item.cold)
-      item.history = std::move(loaded.live->first_history);
-  }
-  loaded.live->first_history.clear();
-  std::sort(deliveries.begin(), deliveries.end(),
-            [](const delivery& a, const delivery& b) {
-              return a.sequence < b.sequence;
-            });
-  if (!deliveries.empty())
-    loaded.live->delivered = deliveries.back().sequence;
-  item.deliveries = std::move(deliveries);
-  for (arrived_message& message : loaded.live->arrived)
-    message.in_turn = true;
-  // From here on the turn is running: no other turn of the instance starts
-  // until its outcome has arrived or is void.
-  loaded.live->turn_out = true;
-  loaded.live->stuck_reported = false;
-  loaded.live->turn_now = turn_now;
-  loaded.live->turn_elapsed = elapsed;
-  loaded.live->warm = true;
-  return item;
-}
-
 turn step_turn_completed(const durable_partition& durable,
                          volatile_partition& live, turn_outcome&& outcome,
-                         timestamp now) {
+                         timestamp now, const scheduled_activities& inputs) {
   const loaded_instance loaded = find(durable, live, outcome.instance);
   if (!loaded || !loaded.live->turn_out
       || loaded.live->number != outcome.number)
@@ -493,6 +495,7 @@ turn step_turn_completed(const durable_partition& durable,
                        ? instance_draft(id, *loaded.live->starting)
                        : instance_draft(id, *loaded.durable),
                      {},
+                     inputs,
                      loaded.live->starting.has_value()};
   t.suspended = t.draft.record().status == runtime_status::suspended;
   t.draft.append(
@@ -513,6 +516,7 @@ turn step_turn_completed(const durable_partition& durable,
     t.draft.close(sequence);
   for (const task_sequence sequence : outcome.orphans)
     t.draft.close(sequence);
+  const bool lacks_activity = asks_for_missing_activity(t);
   apply_decisions(t);
   // A rewind may run a failed turn again with other decisions. Therefore a
   // failed turn opens no waits and cancels no timers.
@@ -542,8 +546,11 @@ turn step_turn_completed(const durable_partition& durable,
   record.next_inbox = std::max(record.next_inbox, loaded.live->next_inbox);
   // The turn has run, so the instance is not held any more, unless one of its
   // activities has been held meanwhile.
-  if (!loaded.live->held_in_process || is_finished(record.status))
+  if (is_finished(record.status))
     record.held.clear();
+  else if (!loaded.live->held_in_process
+           && (lacks_activity || !record.held.empty()))
+    record.held = missing_activity_text(durable, t.draft);
   record.turn_due
     = std::holds_alternative<continued_result>(outcome.result)
       || (!is_finished(record.status) && t.draft.has_deliverable());

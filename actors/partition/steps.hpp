@@ -246,6 +246,44 @@ timestamp start_time_of(const durable_partition& durable, const instance_id& id,
                         const stored_instance* before, const tree_place& place,
                         timestamp now);
 
+/// Open activities with the bodies of the events that scheduled them.
+using scheduled_activities
+  = std::map<task_sequence, persistence::task_scheduled>;
+
+// --- Activities of executions that end, and of unknown names -----------------
+
+/// Returns true if a result of the task has arrived already and waits for a
+/// turn; a second result of the same task is stale.
+bool has_result(loaded_instance loaded, task_sequence sequence);
+
+/// Removes the results in the inbox, which no code can use any more, and closes
+/// their tasks.
+void drop_results(instance_draft& draft);
+
+/// Returns a clause about the open activities of an ended instance, such as
+/// "2 of its activities have not ended, for example Ship"; empty if none is
+/// open. Each scheduled activity runs at least once, so the instance must not
+/// be removed.
+std::string open_activities_text(const instance_id& id,
+                                 const stored_instance& stored);
+
+/// Adds the effect by which the open activities of the draft's execution learn
+/// that nobody waits for them any more; none if no activity is open.
+void add_cancellation(turn& into, const instance_draft& draft,
+                      const instance_id& id, const execution_id& execution);
+
+/// The reason for which an instance is held whose program does not have one of
+/// its open activities; empty if it has all of them.
+std::string missing_activity_text(const durable_partition& durable,
+                                  const instance_draft& draft);
+
+/// Writes the reason for which the instance is held after a start of the
+/// process, if its program lacks one of its open activities, or lacks none any
+/// more. Does nothing if the stored reason is right.
+turn step_check_activities(const durable_partition& durable,
+                           volatile_partition& live, const instance_id& id,
+                           timestamp now);
+
 // --- Turns ------------------------------------------------------------------
 
 /// Returns the next turn of the instance if one is due and none is running, and
@@ -261,9 +299,18 @@ std::optional<orchestration_work_item> next_turn(const instance_id& id,
 /// Handles the outcome of a turn: its history, decisions and result become one
 /// turn of the partition. An outcome whose number is not that of the running
 /// turn is void and ignored.
+/// `inputs` has the activities of `activities_to_leave` if the outcome
+/// continues as new.
 turn step_turn_completed(const durable_partition& durable,
                          volatile_partition& live, turn_outcome&& outcome,
-                         timestamp now);
+                         timestamp now,
+                         const scheduled_activities& inputs = {});
+
+/// The open activities of the instance that have no result, with the events
+/// that scheduled them. A turn that continues as new needs their inputs,
+/// because it removes the history.
+std::vector<std::pair<task_sequence, event_index>>
+activities_to_leave(loaded_instance loaded);
 
 // --- Waiting for space in an outbox -----------------------------------------
 

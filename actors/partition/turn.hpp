@@ -67,9 +67,15 @@ struct log_effect {
 
 /// Everything that a turn does outside its partition; each kind is subject to
 /// the durability rule.
-using effect
-  = std::variant<answer_effect, read_effect, activity_effect, outbox_effect,
-                 acknowledge_effect, statement_effect, log_effect>;
+/// Nobody waits any more for the activities of an execution.
+struct cancel_effect {
+  instance_id instance;
+  execution_id execution;
+};
+
+using effect = std::variant<answer_effect, read_effect, activity_effect,
+                            outbox_effect, acknowledge_effect, statement_effect,
+                            cancel_effect, log_effect>;
 
 /// The result of a step.
 struct turn {

@@ -28,7 +28,8 @@ namespace {
 constexpr std::uint64_t row_overhead_bytes = 128;
 
 std::uint64_t bytes_of(const open_task& task) {
-  return row_overhead_bytes + task.name.size() + task.child.size();
+  return row_overhead_bytes + task.name.size() + task.child.size()
+         + (task.left ? task.left->input.size() : 0);
 }
 
 std::uint64_t bytes_of(const persistence::inbox_message& message) {

@@ -39,6 +39,7 @@ orchestration_status to_status(const persistence::instance_row& row) {
   status.custom_status = row.custom_status;
   status.output = row.output;
   status.status = record.status;
+  status.parent_instance_id = record.parent.instance;
   status.held = record.held;
   status.error = row.error;
   return status;

@@ -113,10 +113,12 @@ control_request(operation kind, std::string_view instance_id,
     return actors::management_request(actors::release_instance_request{
       id, make_request_id("release", request_id)});
   case operation::purge:
+  case operation::purge_by_force:
     break;
   }
   return actors::management_request(
-    actors::purge_instance{id, make_request_id("purge", request_id)});
+    actors::purge_instance{id, make_request_id("purge", request_id),
+                           kind == operation::purge_by_force});
 }
 
 result<actors::pause_orchestrator>

@@ -106,8 +106,9 @@ public:
   cluster::node& node();
 
   /// Closes the HTTP API, lets running activities end within the node's
-  /// `stop_patience`, makes all changes durable, and closes the data
-  /// directory. Idempotent.
+  /// `stop_patience` and requests their cancellation only after it, makes all
+  /// changes durable, including the results of these activities, and closes the
+  /// data directory. Idempotent.
   /// @return the names of the activities that are still running. If there are
   ///         any, their threads still use the program's objects: end the
   ///         process without running destructors, e.g. by `std::_Exit`.

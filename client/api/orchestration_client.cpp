@@ -90,6 +90,9 @@ persistence::instance_query to_query(const instance_filter& filter,
   query.statuses = filter.statuses;
   query.id_prefix = filter.instance_id_prefix;
   query.name = filter.name;
+  query.version = filter.version;
+  query.parent = filter.parent;
+  query.root = filter.root;
   query.top = filter.top;
   query.token = token;
   query.partial = filter.partial;
@@ -403,6 +406,14 @@ result<void> orchestration_client::purge(std::string_view instance_id,
                                          const std::string& request_id) {
   return wait_for_control(waiting_core(), operation::purge, instance_id, {},
                           false, request_id, options_.deadline);
+}
+
+result<void>
+orchestration_client::purge_by_force(std::string_view instance_id,
+                                     const std::string& request_id) {
+  return wait_for_control(waiting_core(), operation::purge_by_force,
+                          instance_id, {}, false, request_id,
+                          options_.deadline);
 }
 
 result<std::size_t>

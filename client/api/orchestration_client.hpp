@@ -249,9 +249,16 @@ public:
 
   /// Deletes a finished instance and its history.
   /// @error errc::not_found     No such instance.
-  /// @error errc::not_finished  The instance is live.
+  /// @error errc::not_finished  The instance is live, or some of its activities
+  ///                            have not ended: each scheduled activity runs at
+  ///                            least once.
   result<void> purge(std::string_view instance_id,
                      const std::string& request_id = {});
+
+  /// As `purge`, also if activities of the instance have not ended. Those that
+  /// have not begun never run.
+  result<void> purge_by_force(std::string_view instance_id,
+                              const std::string& request_id = {});
 
   /// Deletes the finished instances that match and returns their number. Live
   /// instances are never deleted, even if the filter selects their status. If

@@ -341,6 +341,8 @@ private:
   void show(event_index i, const execution_started& body) {
     object_writer object = begin(i);
     object.text("FunctionName", body.name);
+    if (!body.version.empty())
+      object.text("Version", body.version);
     show_input(object, body.input);
     if (body.scheduled_at == timestamp{})
       object.raw("ScheduledStartTime", "null");
@@ -485,6 +487,13 @@ std::string to_json(const orchestration_status& status) {
     object.raw("output", status.output);
     object.text("createdTime", to_iso_seconds(status.created_time));
     object.text("lastUpdatedTime", to_iso_seconds(status.last_updated_time));
+    const auto add = [&object](const char* name, const std::string& text) {
+      if (!text.empty())
+        object.text(name, text);
+    };
+    add("version", status.version);
+    add("parentInstanceId", status.parent_instance_id);
+    add("held", status.held);
     if (status.has_history) {
       std::string history;
       history_writer(history, status).write();

@@ -44,6 +44,8 @@ struct orchestration_status {
   std::vector<persistence::history_event> history; ///< Oldest event first.
   /// Names of the events that the orchestrator has not received yet.
   std::vector<std::string> unread_events;
+  /// The ID of the parent; empty if no orchestration started the instance.
+  std::string parent_instance_id;
   /// Why the instance is held, e.g. because the registered code does not match
   /// its history. Empty if the instance is not held.
   std::string held;
@@ -55,7 +57,8 @@ struct orchestration_status {
 
 /// The JSON object of the HTTP API, with the members name, instanceId,
 /// runtimeStatus, input, customStatus, output, createdTime and
-/// lastUpdatedTime, and with historyEvents if `has_history` is set. The object
+/// lastUpdatedTime, and with historyEvents if `has_history` is set. Perdura
+/// adds version, parentInstanceId and held, each unless it is empty. The object
 /// of a damaged instance has the members instanceId and error.
 /// @source Durable Functions, "HTTP API reference", Get instance status.
 std::string to_json(const orchestration_status& status);

@@ -101,6 +101,12 @@ struct instance_filter {
   /// the missing partitions. If this is false, such a query fails with
   /// errc::unavailable.
   bool partial = false;
+  std::string version; ///< Version of the orchestrator. Empty means all.
+  /// Only the children of this instance. Empty means all instances.
+  std::string parent;
+  /// Only the sub-orchestrations in the tree of this root, at any depth. Empty
+  /// means all instances.
+  std::string root;
 };
 
 /// The operations that change an instance and need no arguments except a
@@ -112,6 +118,7 @@ enum class control_operation : std::uint8_t {
   rewind,
   purge,
   release,
+  purge_by_force, ///< See orchestration_client::purge_by_force.
 };
 
 /// Options of the blocking calls of a client. The calls that do not block

@@ -482,15 +482,15 @@ private:
                       "Reuse the ID of the existing instance. By default, the "
                       "new instance gets a new ID.");
 
-    add_target_options(
-      *add_remote_verb(
-        "purge",
-        "Delete an instance that has ended, or all ended instances that "
-        "match a filter. Their history is deleted, too.",
-        [this](node_connection& node) {
-          return purge_verb(node, target_, io_);
-        }),
-      target_);
+    CLI::App* purge = add_remote_verb(
+      "purge",
+      "Delete an instance that has ended, or all ended instances that "
+      "match a filter. Their history is deleted, too.",
+      [this](node_connection& node) { return purge_verb(node, target_, io_); });
+    add_target_options(*purge, target_);
+    purge->add_flag("--force", target_.force,
+                    "Also delete an instance whose activities have not ended. "
+                    "Those that have not begun never run.");
   }
 
   /// `bench` has an option --url of its own. If that option is not given, the

@@ -215,7 +215,9 @@ int purge_one(node_connection& node, const control_target& target,
     io.out << "1 instance would be purged.\n";
     return exit_ok;
   }
-  auto reply = node.call_api("DELETE", instance_path(target.id));
+  auto reply = node.call_api(
+    "DELETE", instance_path(target.id)
+                + to_query({{"force", target.force ? "true" : ""}}));
   if (!reply)
     return fail_for_instance(io, target.id, reply.error());
   io.out << "1 instance purged.\n";
@@ -278,6 +280,10 @@ int purge_verb(node_connection& node, const control_target& target,
     return fail(io, clear.error());
   if (!target.id.empty())
     return purge_one(node, target, io);
+  if (target.force)
+    return fail(io, error{errc::invalid_argument,
+                          "--force is possible with the ID of one instance "
+                          "only."});
   const control_action action{
     "purge", "purged", {"Completed", "Failed", "Terminated", "Canceled"}};
   filter_options filter = target.filter;

@@ -27,6 +27,8 @@ struct control_target {
   /// Do not ask for confirmation. One instance that is named by its ID never
   /// needs a confirmation.
   bool yes = false;
+  /// Only `purge` of one instance: also if its activities have not ended.
+  bool force = false;
 };
 
 /// The command line of `terminate`, `suspend`, `resume` and `rewind`.

@@ -164,7 +164,8 @@ void add_node(std::vector<setting>& to) {
                 node_member(&node::turn_wait_max)));
   to.push_back(bind_member(
     time("node.stop_patience", duration(0),
-         "How long a stop of the node waits for running activities."),
+         "How long a stop of the node waits for running activities before it "
+         "requests their cancellation."),
     node_member(&node::stop_patience)));
 }
 
@@ -273,6 +274,13 @@ void add_orchestrations(std::vector<setting>& to) {
                       "an instance, fail the instance. If false, the instance "
                       "is held until matching code is registered."),
                 node_member(&node::nondeterminism_fails)));
+  to.push_back(
+    bind_member(plain("orchestrations.missing_activities_fail", kind::flag,
+                      "If the program does not have an activity, fail its "
+                      "calls. If false, they wait until a program that has the "
+                      "activity is started, and the instances are listed as "
+                      "held."),
+                node_member(&node::missing_activities_fail)));
   to.push_back(bind_member(
     time(
       "orchestrations.retention", duration(0),

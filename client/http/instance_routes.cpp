@@ -137,7 +137,7 @@ void answer_control(const api_call_ptr& call, control_operation what,
                     const result<void>& done) {
   using operation = control_operation;
   if (done) {
-    if (what == operation::purge)
+    if (what == operation::purge || what == operation::purge_by_force)
       call->respond_json(200, "{\"instancesDeleted\":1}");
     else
       call->respond_empty(202);

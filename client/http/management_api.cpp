@@ -35,6 +35,12 @@ result<void> check_change(const api_call& call) {
       errc::invalid_argument,
       "The parameter recursive is possible for a terminate only. The "
       "request was not carried out."};
+  if (call.target.flag("force", false)
+      && call.route.entry->id != route_id::purge_instance)
+    return error{
+      errc::invalid_argument,
+      "The parameter force is possible for the purge of one instance only. The "
+      "request was not carried out."};
   const auto keys = std::count_if(
     call.request.headers.begin(), call.request.headers.end(),
     [](const http_header& each) {
@@ -91,7 +97,10 @@ void dispatch(const api_call_ptr& call, std::string body) {
     restart_orchestration(call, to.instance);
     return;
   case route_id::purge_instance:
-    control_instance(call, to.instance, operation::purge);
+    control_instance(call, to.instance,
+                     call->target.flag("force", false)
+                       ? operation::purge_by_force
+                       : operation::purge);
     return;
   case route_id::release:
     control_instance(call, to.instance, operation::release);

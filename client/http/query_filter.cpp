@@ -82,6 +82,9 @@ result<instance_filter> parse_filter(const request_target& target) {
     return ok.error();
   filter.instance_id_prefix = text_of(target, "instanceIdPrefix");
   filter.name = text_of(target, "name");
+  filter.version = text_of(target, "version");
+  filter.parent = text_of(target, "parent");
+  filter.root = text_of(target, "root");
   filter.show_input = target.flag("showInput", true);
   filter.partial = target.flag("partial", false);
   const std::string top = text_of(target, "top");

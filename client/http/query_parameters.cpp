@@ -24,14 +24,14 @@ namespace {
 // has no effect on a route is accepted there, because clients add some of them
 // to each request.
 constexpr std::array boolean_names = std::to_array<std::string_view>(
-  {"getOrStart", "partial", "recursive", "restartWithNewInstanceId",
+  {"force", "getOrStart", "partial", "recursive", "restartWithNewInstanceId",
    "returnInternalServerErrorOnFailure", "showHistory", "showHistoryOutput",
    "showInput"});
 constexpr std::array other_names = std::to_array<std::string_view>(
   {"code", "connection", "createdTimeFrom", "createdTimeTo", "instanceIdPrefix",
-   "name", "op", "pollingInterval", "reason", "retryInterval", "runtimeStatus",
-   "scheduledStartTime", "taskHub", "timeout", "top", "version",
-   "waitSeconds"});
+   "name", "op", "parent", "pollingInterval", "reason", "retryInterval", "root",
+   "runtimeStatus", "scheduledStartTime", "taskHub", "timeout", "top",
+   "version", "waitSeconds"});
 
 template <class Names>
 bool has_name(const Names& names, std::string_view name) {

@@ -130,9 +130,11 @@ public:
   /// @error the first error with which a partition fails to recover
   persistence::result<void> begin();
 
-  /// Refuses new requests, waits for running activities (at most
-  /// `stop_patience`), makes everything durable and closes the journal. The
-  /// first call returns the names of the activities that have not ended, and
+  /// Lets running activities end within `stop_patience`, and then requests
+  /// their cancellation; refuses requests, makes everything durable, including
+  /// the results of these activities, and closes the journal. Activities that
+  /// have not begun, or were cancelled, run after the next start. The first
+  /// call returns the names of the activities that have not ended, and
   /// "an orchestrator that never awaits" if a turn has not ended. Later calls
   /// do nothing and return an empty list. If the first call returns names, the
   /// process should end without running destructors, because threads with user

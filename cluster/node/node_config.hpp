@@ -56,6 +56,12 @@ struct node_config {
   /// is registered.
   bool nondeterminism_fails = false;
 
+  /// Fail the calls of activities that the program does not have, with the
+  /// failure type "unknown_activity". Default: false, which means that they
+  /// wait until a program that has the activity is started; `stuck` lists the
+  /// instances.
+  bool missing_activities_fail = false;
+
   /// Finished instances are purged this long after their end. Default: 30 days;
   /// 0 keeps them for ever. An orchestrator's own retention takes precedence.
   persistence::duration retention = std::chrono::hours(24 * 30);
@@ -140,8 +146,9 @@ struct node_config {
   /// use for each lane. Default: 1; 0 to 100, and 0 means no check.
   std::size_t scrub_percent = 1;
 
-  /// `node::stop` waits for running activities at most this long, and then for
-  /// running turns at most this long again. Default: 10 s; 0 or more.
+  /// `node::stop` waits for running activities at most this long before it
+  /// requests their cancellation, and later for running turns at most this long
+  /// again. Default: 10 s; 0 or more.
   persistence::duration stop_patience = std::chrono::seconds(10);
 
   /// The settings of the cluster. Default: a node without a cluster.

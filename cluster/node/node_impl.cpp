@@ -6,6 +6,7 @@
 #include "persistence/process/sync_watch.hpp"
 #include <perdura/persistence/records/time_arithmetic.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace perdura::cluster {
@@ -13,6 +14,10 @@ namespace perdura::cluster {
 using namespace persistence;
 
 namespace {
+
+// How long a stop waits for activities after it has requested their
+// cancellation, unless `stop_patience` is shorter.
+constexpr std::chrono::seconds cancellation_time{1};
 
 /// Owns the parts of a node that has stopped while user code was running: an
 /// activity, or an orchestrator that never awaits. A thread cannot be ended
@@ -83,6 +88,7 @@ result<void> node::impl::begin() {
   };
   actors::activity_pool_options limits;
   limits.activities_max = config.activities_max;
+  limits.unknown_fails = config.missing_activities_fail;
   process->open_guard(config.data_dir, limits);
   work.hold = [to = partitions.get()](const actors::activity_work_item& item,
                                       const std::string& why) {
@@ -112,13 +118,19 @@ result<void> node::impl::begin() {
 }
 
 // The order matters, and stands only here:
-// 1. No request arrives any more, neither from this process nor from others.
-// 2. No thread outside the node uses the hub any more.
-// 3. Activities end, while the partitions can still receive their results.
-// 4. The router and the partitions end, and with them the orchestrators.
-// 5. All actors are destroyed.
-// 6. The journal is closed, because until here actors write to it.
-// If user code still runs after 3 or 4, its objects must stay: 5 is left out,
+// 1. No activity begins any more. Those that run may end within the patience;
+//    their results become durable. Until then requests are served as before,
+//    because an activity may use the gateway: its failure would become durable.
+// 2. No request arrives any more, neither from this process nor from others.
+// 3. No thread outside the node uses the hub any more.
+// 4. Activities that still run are cancelled, and run again after the next
+//    start. A cancelled one has only a short time, because it has already had
+//    the whole patience.
+// 5. The partitions take the results that have been sent to them. The router
+//    and the partitions end, and with them the orchestrators.
+// 6. All actors are destroyed.
+// 7. The journal is closed, because until here actors write to it.
+// If user code still runs after 4 or 5, its objects must stay: 6 is left out,
 // and the destructor keeps the parts (keep_for_user_code).
 std::vector<std::string> node::impl::stop() {
   const std::lock_guard lock(stop_mutex_);
@@ -128,11 +140,14 @@ std::vector<std::string> node::impl::stop() {
   const duration patience = bounded_wait(settings.config.stop_patience);
   stopping_ = true;
   serving_ = false;
+  process->finish_activities(patience);
   hub->refuse_requests();
   hub->set_transport(nullptr);
   process->close_network();
   hub->detach();
-  std::vector<std::string> left = process->end_activities(patience);
+  std::vector<std::string> left
+    = process->end_activities(std::min<duration>(patience, cancellation_time));
+  partitions->finish_batches();
   hub->end_actors();
   partitions->end();
   if (!process->end_turns(patience))

@@ -146,6 +146,19 @@ void node_process::close_network() {
   transport_.reset();
 }
 
+void node_process::finish_activities(duration time_limit) {
+  if (!activities_)
+    return;
+  activities_->stop_starting();
+  const auto running = activities_->running_names();
+  if (!running.empty())
+    log(log_channel::cluster, log_level::info,
+        "the stop waits for " + std::to_string(running.size())
+          + (running.size() == 1 ? " running activity" : " running activities")
+          + ", such as " + running.front());
+  static_cast<void>(activities_->wait_for_results(time_limit));
+}
+
 std::vector<std::string> node_process::end_activities(duration time_limit) {
   if (!activities_)
     return {};

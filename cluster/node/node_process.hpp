@@ -32,10 +32,10 @@ inline constexpr std::size_t reserved_threads = 2;
 ///
 /// Life cycle: the constructor starts the scheduler and the alarm clock,
 /// `open_activities` and `open_network` start the rest. The reverse order is
-/// `close_network`, `end_activities`, `end_turns`, `end`. Partitions, gateways
-/// and running user code keep pointers to the objects of a process, so it must
-/// outlive them. If `end_activities` or `end_turns` reports that user code
-/// still runs, the process must neither be ended nor destroyed.
+/// `finish_activities`, `close_network`, `end_activities`, `end_turns`, `end`.
+/// Partitions, gateways and running user code keep pointers to the objects of a
+/// process, so it must outlive them. If `end_activities` or `end_turns` reports
+/// that user code still runs, the process must neither be ended nor destroyed.
 ///
 /// Not thread-safe, except for `is_stuck` and `activities`. The objects that
 /// the functions return are thread-safe.
@@ -95,9 +95,15 @@ public:
   /// if the network is not open.
   void close_network();
 
-  /// Accepts no more activities and waits at most `time_limit` for those that
-  /// run. Returns the names of the ones that still run then. Does nothing
+  /// From now on no activity begins. Waits at most `time_limit` until the
+  /// results of the running ones have been sent to the partitions. Does nothing
   /// before `open_activities`.
+  void finish_activities(persistence::duration time_limit);
+
+  /// Requests the cancellation of the activities that still run, and waits at
+  /// most `time_limit` for them; no result is delivered any more. Returns the
+  /// names of the ones that still run then. Does nothing before
+  /// `open_activities`.
   std::vector<std::string> end_activities(persistence::duration time_limit);
 
   /// Waits at most `time_limit` for running turns. Returns false if one still

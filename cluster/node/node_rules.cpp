@@ -75,6 +75,10 @@ partition_config_of(const node_config& config, std::size_t owned_count,
         const auto policy = policies.find(name);
         return policy == policies.end() ? hub : policy->second;
       };
+  if (!config.missing_activities_fail)
+    made.has_activity = [functions](const std::string& name) {
+      return functions->has_activity(name);
+    };
   made.resolve = [functions = std::move(functions)](
                    const std::string& name, const std::string& version) {
     return resolve_version(*functions, name, version);

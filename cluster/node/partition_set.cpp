@@ -120,6 +120,10 @@ actors::partition_figures partition_set::figures() const {
   return survey_figures(actors_, figures_);
 }
 
+void partition_set::finish_batches() const {
+  cluster::finish_batches(actors_);
+}
+
 void partition_set::end() {
   {
     const std::lock_guard lock(readiness_->mutex);

@@ -89,6 +89,11 @@ public:
   /// at most two seconds, and must not be called on a scheduler thread.
   actors::partition_figures figures() const;
 
+  /// Waits until the partitions have processed the messages that they have
+  /// received. Blocks for at most two seconds, and must not be called on a
+  /// scheduler thread.
+  void finish_batches() const;
+
   /// Tells all partitions to end; does not wait. A running `recover` returns.
   /// Idempotent.
   void end();

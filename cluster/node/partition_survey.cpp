@@ -48,9 +48,30 @@ struct collection {
             std::chrono::milliseconds time_max = survey_time_max) {
     return changed.wait_for(lock, time_max, [&] { return left == 0; });
   }
+
+  /// Counts an answer, after `found` has been updated.
+  void count_answer() {
+    const std::lock_guard lock(mutex);
+    --left;
+    changed.notify_all();
+  }
 };
 
+/// The collection of a survey whose answers have no content of their own.
+struct nothing {};
+
 } // namespace
+
+void finish_batches(const std::vector<actors::partition_actor>& partitions) {
+  const auto collected = std::make_shared<collection<nothing>>();
+  collected->left = partitions.size();
+  const auto answer = std::make_shared<std::function<void()>>(
+    [collected] { collected->count_answer(); });
+  for (const actors::partition_actor& one : partitions)
+    caf::anon_send(one, actors::batch_request{answer});
+  std::unique_lock lock(collected->mutex);
+  static_cast<void>(collected->wait(lock, survey_time()));
+}
 
 std::vector<std::pair<std::string, std::string>>
 survey_stuck(const std::vector<actors::partition_actor>& partitions) {
@@ -84,8 +105,6 @@ survey_stuck(const std::vector<actors::partition_actor>& partitions) {
 actors::partition_figures
 survey_figures(const std::vector<actors::partition_actor>& partitions,
                const std::shared_ptr<known_figures>& known) {
-  struct nothing {};
-
   const auto collected = std::make_shared<collection<nothing>>();
   collected->left = partitions.size();
   {
@@ -103,9 +122,7 @@ survey_figures(const std::vector<actors::partition_actor>& partitions,
               if (i < known->of.size())
                 known->of[i] = one;
             }
-            const std::lock_guard lock(collected->mutex);
-            --collected->left;
-            collected->changed.notify_all();
+            collected->count_answer();
           })});
   {
     std::unique_lock lock(collected->mutex);

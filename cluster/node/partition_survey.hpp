@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Collects figures and stuck instances from all partitions of a node. Each
+/// Collects figures and stuck instances from all partitions of a node, and
+/// waits for them. Each
 /// function asks all partitions at once and blocks for at most two seconds;
 /// none may be called on a scheduler thread.
 #pragma once
@@ -16,6 +17,10 @@
 #include <vector>
 
 namespace perdura::cluster {
+
+/// Waits until each partition has processed the messages that were sent to it
+/// before the call.
+void finish_batches(const std::vector<actors::partition_actor>& partitions);
 
 /// The instances that cannot continue: the ID of each, and a sentence with the
 /// reason. Partitions that do not answer in time have no thread to run on;

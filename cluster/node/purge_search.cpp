@@ -6,13 +6,13 @@
 
 namespace perdura::cluster {
 
-purge_search::purge_search(
-  const retention_rules& rules, local_instance_query query,
-  std::function<void(const persistence::instance_id&)> submit)
+purge_search::purge_search(const retention_rules& rules,
+                           local_instance_query query, purge_function submit)
   : rules_(rules), query_(std::move(query)), submit_(std::move(submit)) {}
 
 void purge_search::begin(persistence::timestamp now) {
   submitted_ = 0;
+  now_ = now;
   if (rules_.hub.count() > 0)
     add_query("", persistence::saturated_difference(now, rules_.hub));
   for (const auto& [name, kept] : rules_.by_name)
@@ -51,11 +51,11 @@ void purge_search::advance() {
       load_page();
       continue;
     }
-    const persistence::instance_id id = std::move(rows_.front());
+    const found next = std::move(rows_.front());
     rows_.pop_front();
     ++in_flight_;
     ++submitted_;
-    submit_(id);
+    submit_(next.id, next.force);
   }
   advances_ = false;
 }
@@ -75,7 +75,9 @@ void purge_search::load_page() {
       continue; // a damaged instance: it is not known whether it is finished
     if (query.name.empty() && rules_.by_name.contains(row.record.name))
       continue; // the rule with the orchestrator's name applies
-    rows_.push_back(std::move(row.id));
+    rows_.push_back({std::move(row.id),
+                     row.record.ended_at <= persistence::saturated_difference(
+                       now_, persistence::duration(orphan_task_max))});
   }
   query.token = std::move(page->token);
   if (query.token.empty())

@@ -8,6 +8,7 @@
 #include "cluster/node/retention_rules.hpp"
 #include "persistence/views/queries.hpp"
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <string>
@@ -21,6 +22,11 @@ namespace perdura::cluster {
 /// after a long stop, when many instances have expired.
 inline constexpr std::size_t purges_in_flight_max = 256;
 
+/// An ended instance whose activities have not all ended is purged only this
+/// long after its end, so that an activity that never ends does not keep its
+/// instance for ever.
+inline constexpr std::chrono::hours orphan_task_max{24};
+
 /// Returns one page of the instances that this node owns; blocks. Each node
 /// purges only its own instances.
 using local_instance_query
@@ -29,10 +35,14 @@ using local_instance_query
 
 class purge_search {
 public:
-  /// `submit` submits the purge of an instance; the answer, whether a success
-  /// or not, is reported by `receive_answer`. `rules` must outlive the search.
+  /// Submits the purge of an instance; `force` as in purge_instance.
+  using purge_function
+    = std::function<void(const persistence::instance_id&, bool force)>;
+
+  /// The answer of each purge that is submitted, whether a success or not, is
+  /// reported by `receive_answer`. `rules` must outlive the search.
   purge_search(const retention_rules& rules, local_instance_query query,
-               std::function<void(const persistence::instance_id&)> submit);
+               purge_function submit);
 
   /// Begins a search for the instances that have expired at `now`. Only valid
   /// if the search is not running.
@@ -58,10 +68,17 @@ private:
 
   const retention_rules& rules_;
   local_instance_query query_;
-  std::function<void(const persistence::instance_id&)> submit_;
+  purge_function submit_;
+  persistence::timestamp now_{}; ///< The time of the search.
   /// The queries that are not finished; the front is at its next page.
   std::deque<persistence::instance_query> queries_;
-  std::deque<persistence::instance_id> rows_; ///< Found, not submitted.
+
+  struct found {
+    persistence::instance_id id;
+    bool force = false;
+  };
+
+  std::deque<found> rows_; ///< Found, not submitted.
   std::size_t in_flight_ = 0;
   std::size_t submitted_ = 0;
   bool advances_ = false; ///< Set while `advance` runs.

@@ -41,12 +41,12 @@ retention_actor::behavior_type retention_behavior(
           caf::anon_send(caf::actor_cast<retention_actor>(strong),
                          purge_answered{});
       };
-  self->state.search.emplace(self->state.rules, std::move(query),
-                             [gateway = std::move(gateway),
-                              answered](const persistence::instance_id& id) {
-                               gateway->submit(actors::purge_instance{id},
-                                               answered);
-                             });
+  self->state.search.emplace(
+    self->state.rules, std::move(query),
+    [gateway = std::move(gateway), answered](const persistence::instance_id& id,
+                                             bool force) {
+      gateway->submit(actors::purge_instance{id, {}, force}, answered);
+    });
   // The first search begins one interval after the start. Each later search
   // begins one interval after the end of the previous one, so searches never
   // overlap.

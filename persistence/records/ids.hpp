@@ -48,6 +48,9 @@ using partition_sequence = std::uint64_t;
 /// `wait_sequence_first`, so that they do not shift the other numbers.
 using task_sequence = std::uint32_t;
 inline constexpr task_sequence wait_sequence_first = 0x8000'0000U;
+/// Activities that earlier executions of the instance have left behind are
+/// numbered from here.
+inline constexpr task_sequence left_sequence_first = 0xC000'0000U;
 /// The task that starts a pending instance at its scheduled time.
 inline constexpr task_sequence start_sequence = 0;
 

@@ -84,6 +84,24 @@ constexpr bool has_due_time(task_kind kind) {
   return kind == task_kind::timer || kind == task_kind::scheduled_start;
 }
 
+/// An activity that an earlier execution of the instance has scheduled. That
+/// execution continued as new before the activity had ended, and its history,
+/// which had the input, is gone.
+struct left_activity {
+  execution_id execution;
+  task_sequence sequence = 0; ///< In that execution.
+  std::string input;          ///< JSON text.
+  duration time_out{0};       ///< As in task_scheduled.
+  duration start_time_out{0};
+
+  bool operator==(const left_activity&) const = default;
+};
+
+template <class I>
+auto inspect(I& f, left_activity& x) {
+  return f(x.execution, x.sequence, x.input, x.time_out, x.start_time_out);
+}
+
 /// A task that an instance has scheduled and that has not ended.
 struct open_task {
   task_kind kind = task_kind::activity;
@@ -102,6 +120,8 @@ struct open_task {
   /// The timer has a time and no delay: it is due when the wall clock shows
   /// `fire_at`. Since format 3.
   bool absolute = false;
+  /// Set for an activity of an earlier execution. Since format 3.
+  std::optional<left_activity> left = std::nullopt;
 
   bool operator==(const open_task&) const = default;
 };
@@ -124,7 +144,7 @@ constexpr timestamp due_of(const open_task& task) {
 template <class I>
 auto inspect(I& f, open_task& x) {
   return f(x.kind, x.name, x.fire_at, x.child, x.scheduled_event, x.attempt,
-           x.due, x.absolute);
+           x.due, x.absolute, x.left);
 }
 
 /// A message that is stored before a turn delivers it: an external event for

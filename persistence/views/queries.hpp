@@ -30,12 +30,17 @@ struct instance_query {
   /// partitions of the node and lists them as missing. If false, the query
   /// returns an error.
   bool partial = false;
+  std::string version; ///< The orchestrator's version; empty means all.
+  instance_id parent;  ///< Only children of this instance; empty means all.
+  /// Only sub-orchestrations below this root; empty means all.
+  instance_id root;
 };
 
 template <class I>
 auto inspect(I& f, instance_query& x) {
   return f(x.created_from, x.created_to, x.statuses, x.id_prefix, x.name,
-           x.ended_before, x.top, x.token, x.partial);
+           x.ended_before, x.top, x.token, x.partial, x.version, x.parent,
+           x.root);
 }
 
 /// Maximum number of rows in a page. The C++ client also uses it as the default

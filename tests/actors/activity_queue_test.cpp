@@ -30,11 +30,14 @@ struct queue_fixture {
 
   std::map<std::string, std::size_t> limits{{"One", 1}, {"Two", 2}};
   std::size_t limits_asked = 0;
-  activity_queue queue{[this](const std::string& name) -> std::size_t {
-    ++limits_asked;
-    const auto found = limits.find(name);
-    return found == limits.end() ? 0 : found->second;
-  }};
+  activity_queue queue{
+    [this](const std::string& name) -> std::optional<std::size_t> {
+      ++limits_asked;
+      if (name == "Unknown")
+        return std::nullopt;
+      const auto found = limits.find(name);
+      return found == limits.end() ? 0 : found->second;
+    }};
 };
 
 } // namespace
@@ -51,6 +54,36 @@ BOOST_AUTO_TEST_CASE(items_are_taken_in_order_of_arrival) {
     BOOST_TEST(pop() == i);
   BOOST_TEST(pop() == 0U);
   BOOST_TEST(queue.size() == 0U);
+}
+
+// No activity has the name.
+BOOST_AUTO_TEST_CASE(items_of_an_unknown_name_are_never_startable) {
+  push("Unknown", 1);
+  push("A", 2);
+  push("Unknown", 3, noon);
+  BOOST_TEST(queue.startable() == 1U);
+  BOOST_TEST(pop() == 2U);
+  BOOST_TEST(pop() == 0U);
+  BOOST_TEST(queue.size() == 2U);
+  const auto expired = queue.pop_expired(noon);
+  BOOST_TEST_REQUIRE(expired.size() == 1U);
+  BOOST_TEST(expired[0].sequence == 3U);
+  queue.remove_unknown("", "other");
+  BOOST_TEST(queue.size() == 1U);
+  queue.remove_unknown("", "");
+  BOOST_TEST(queue.size() == 0U);
+  BOOST_TEST(queue.queued_by_name().empty());
+}
+
+BOOST_AUTO_TEST_CASE(removed_items_expire_no_more) {
+  push("Unknown", 1, noon);
+  push("Unknown", 2, noon);
+  push("One", 3, noon);
+  queue.remove_unknown("", "");
+  const auto expired = queue.pop_expired(noon);
+  BOOST_TEST_REQUIRE(expired.size() == 1U);
+  BOOST_TEST(expired[0].sequence == 3U);
+  BOOST_TEST(!queue.next_start_by());
 }
 
 // A worker could not be created for the item.

@@ -156,12 +156,13 @@ BOOST_AUTO_TEST_CASE(suspension_outlives_continue_as_new) {
 
 // --- Late results of activities ----------------------------------------------
 
-// Setup: the instance was terminated and started again under the same ID
-// while the activity of the first execution was running.
+// Setup: the instance was terminated, purged by force and started again under
+// the same ID while the activity of the first execution was running.
 BOOST_AUTO_TEST_CASE(result_for_a_replaced_instance_is_dropped) {
   node.holds_activity = [](const auto&) { return true; };
   start_and_wait("a", "Give", "1");
   node.ask(terminate_instance{"a", "why", false, "t"});
+  node.ask(purge_instance{"a", {}, true});
   start_and_wait("a", "Give", "2");
   node.holds_activity = nullptr;
   BOOST_REQUIRE(node.activities.size() == 2U);
@@ -204,13 +205,13 @@ BOOST_AUTO_TEST_CASE(result_in_the_batch_of_a_continuation_is_dropped) {
   BOOST_TEST(output_of("a") == "7");
 }
 
-// Setup: the result of an activity arrives after its instance was purged. It
-// is counted as stale and causes no commit.
+// Setup: the result of an activity arrives after its instance was purged by
+// force. It is counted as stale and causes no commit.
 BOOST_AUTO_TEST_CASE(result_for_a_purged_instance_is_dropped) {
   node.holds_activity = [](const auto&) { return true; };
   start_and_wait("a", "Give", "1");
   node.ask(terminate_instance{"a", "why", false, "t"});
-  BOOST_TEST((node.ask(purge_instance{"a"}).code == errc::ok));
+  BOOST_TEST((node.ask(purge_instance{"a", {}, true}).code == errc::ok));
   const auto commits = node.commits();
   // The test injects the result and does not run the activity, because the node
   // would report a violation for an activity of a purged instance.

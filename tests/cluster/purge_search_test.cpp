@@ -40,12 +40,14 @@ struct expired_instances {
       instance_row& row = page.rows.emplace_back();
       row.id = it->first;
       row.record.name = it->second;
+      row.record.ended_at = ended_at;
     }
     return page;
   }
 
-  void submit(const instance_id& id) {
+  void submit(const instance_id& id, bool force) {
     submitted.push_back(id);
+    forced += force ? 1 : 0;
     most = std::max(most, submitted.size() - answered);
     if (answers_at_once)
       answer(id);
@@ -70,6 +72,8 @@ struct expired_instances {
   std::map<instance_id, std::string> rows;
   std::vector<instance_id> submitted;
   std::size_t answered = 0;
+  std::size_t forced = 0; ///< Submitted purges with `force`.
+  timestamp ended_at = now - std::chrono::hours(2);
   std::size_t most = 0; ///< Largest number of purges in flight.
   std::size_t pages = 0;
   std::size_t largest_page = 0;
@@ -78,7 +82,7 @@ struct expired_instances {
   cluster::retention_rules rules{.hub = std::chrono::hours(1), .by_name = {}};
   cluster::purge_search search{
     rules, [this](const instance_query& query) { return page(query); },
-    [this](const instance_id& id) { submit(id); }};
+    [this](const instance_id& id, bool force) { submit(id, force); }};
 };
 
 } // namespace
@@ -164,6 +168,20 @@ BOOST_AUTO_TEST_CASE(search_without_expired_instances_ends_at_once) {
   begin();
   BOOST_TEST(!search.is_running());
   BOOST_TEST(search.submitted() == 0U);
+}
+
+// An activity that never ends does not keep its instance for ever.
+BOOST_AUTO_TEST_CASE(instances_are_purged_by_force_a_day_after_their_end) {
+  add("Order", 3);
+  begin();
+  answer_all();
+  BOOST_TEST(forced == 0U);
+  add("Order", 3);
+  ended_at = now - cluster::orphan_task_max;
+  begin();
+  answer_all();
+  BOOST_TEST(submitted.size() == 6U);
+  BOOST_TEST(forced == 3U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

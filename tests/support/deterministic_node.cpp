@@ -76,6 +76,10 @@ public:
     node_.activities.push_back(std::move(item));
   }
 
+  void cancel_activities(const instance_id& id, const execution_id&) override {
+    node_.cancelled.push_back(id);
+  }
+
   void send(partition_message message, partition_id to) override {
     if (is_lost())
       return;

@@ -178,6 +178,9 @@ public:
   std::deque<activity_work_item> activities;
   std::vector<std::deque<inbound>> mailboxes;
 
+  /// The instances whose activities the partitions have cancelled.
+  std::vector<instance_id> cancelled;
+
   /// Activities for which this returns true stay in `activities`.
   std::function<bool(const activity_work_item&)> holds_activity;
 

@@ -73,6 +73,10 @@ std::vector<std::string> model_partition::apply(const turn_writes& writes) {
     persistence::apply(instance.stored, write);
     if (write.record)
       executions.insert(write.record->execution);
+    // An execution that continued as new in its first turn.
+    for (const auto& [sequence, task] : write.tasks_opened)
+      if (task.left)
+        executions.insert(task.left->execution);
     if (!instance.stored)
       instances.erase(write.id);
     else if (instance.stored->record.history_count != instance.history.size())
