@@ -3,6 +3,7 @@
 
 #include "client/cli/progress_line.hpp"
 #include "client/cli/signal_watch.hpp"
+#include "client/cli/table.hpp"
 #include "client/cli/temporary_folder.hpp"
 #include "client/load/bench_comparison.hpp"
 #include "client/load/bench_plot.hpp"

@@ -2,6 +2,7 @@
 #include "client/cli/cluster_status.hpp"
 
 #include "client/cli/json_view.hpp"
+#include "client/cli/table.hpp"
 #include "persistence/records/text.hpp"
 
 #include <algorithm>
@@ -13,9 +14,6 @@ namespace perdura::client {
 namespace {
 
 using persistence::without_terminal_escapes;
-
-// The table shows at most this number of characters of the last error.
-constexpr std::size_t error_width = 60;
 
 // All statuses, in the order of their columns; see shown_statuses.
 constexpr const char* statuses[]
@@ -98,12 +96,21 @@ const char* state_of(std::string_view node) {
 void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
                  terminal& io) {
   const auto shown = shown_statuses(nodes);
-  std::vector<std::vector<std::string>> rows{
-    {"NODE", "STATE", "PARTITIONS", "INSTANCES"}};
-  for (const char* status : shown)
+  table_rows rows{{"NODE", "STATE", "PARTITIONS", "INSTANCES"}};
+  std::vector<column_kind> kinds{column_kind::text, column_kind::status,
+                                 column_kind::text, column_kind::fixed};
+  for (const char* status : shown) {
     rows.front().push_back(persistence::to_upper(status));
-  for (const char* head : {"OUTBOX", "STARTED", "VERSION", "LAST ERROR"})
+    kinds.push_back(column_kind::fixed);
+  }
+  for (const auto& [head, kind] :
+       {std::pair("OUTBOX", column_kind::fixed),
+        std::pair("STARTED", column_kind::optional),
+        std::pair("VERSION", column_kind::optional),
+        std::pair("LAST ERROR", column_kind::detail)}) {
     rows.front().emplace_back(head);
+    kinds.push_back(kind);
+  }
   for (const std::string_view node : nodes) {
     std::vector<std::string>& row = rows.emplace_back();
     row = {name_of(node), state_of(node)};
@@ -122,11 +129,9 @@ void print_nodes(const std::vector<std::string_view>& nodes, bool partitions,
     const auto error = json_member(node, "lastError").value_or("null");
     row.push_back(error == "null" ? "-"
                                   : json_text_member(node, "lastErrorAt") + "  "
-                                      + shortened(without_terminal_escapes(
-                                                    json_unquoted(error)),
-                                                  error_width));
+                                      + json_unquoted(error));
   }
-  print_table(io.out, rows);
+  print_table(io, rows, kinds);
 }
 
 using function_names = std::set<std::string>;

@@ -3,6 +3,7 @@
 
 #include "client/cli/cluster_plan.hpp"
 #include "client/cli/node_supervisor.hpp"
+#include "client/cli/table.hpp"
 #include "client/cli/temporary_folder.hpp"
 #include "client/http/port_check.hpp"
 #include "persistence/process/build_info.hpp"
@@ -47,8 +48,7 @@ void print_banner(const planned_cluster& all, const node_supervisor& running,
                        {"  Partitions", std::to_string(first.partition_count)},
                        {"  Nodes", std::to_string(all.nodes.size())}});
   io.out << '\n';
-  std::vector<std::vector<std::string>> rows{
-    {"  NODE", "PID", "HTTP", "CLUSTER", "DATA DIRECTORY"}};
+  table_rows rows{{"  NODE", "PID", "HTTP", "CLUSTER", "DATA DIRECTORY"}};
   for (std::size_t i = 0; i < all.nodes.size(); ++i) {
     const configuration& each = all.nodes[i];
     const std::string& entry = first.cluster.nodes[i];
@@ -58,7 +58,9 @@ void print_banner(const planned_cluster& all, const node_supervisor& running,
                     entry.substr(entry.find('=') + 1),
                     all.data_dir_of(each).string()});
   }
-  print_table(io.out, rows);
+  print_table(io, rows,
+              {column_kind::fixed, column_kind::fixed, column_kind::fixed,
+               column_kind::fixed, column_kind::text});
   io.out << '\n';
   if (temporary)
     io.out << "The data is deleted on exit; --data-dir DIR keeps it.\n";

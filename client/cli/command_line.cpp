@@ -22,6 +22,7 @@
 #include "client/cli/query_verbs.hpp"
 #include "client/cli/start_verbs.hpp"
 #include "client/cli/tls_verbs.hpp"
+#include "client/cli/value_completion.hpp"
 #include "client/cli/verb_examples.hpp"
 #include "client/cli/verb_suggestion.hpp"
 #include "persistence/process/build_info.hpp"
@@ -88,7 +89,7 @@ public:
     add_key_options(app_, request_key_);
     add_bench_verb();
     add_completions_verb();
-    add_examples();
+    add_examples(app_);
   }
 
   /// Parses the arguments and performs the action. Returns the exit code.
@@ -362,12 +363,12 @@ private:
       ->excludes(stuck);
     add_partial_option(*list, list_.partial)->excludes(stuck);
 
-    add_partial_option(*add_remote_verb("count", "Count instances by status.",
-                                        [this](node_connection& node) {
-                                          return count_verb(
-                                            node, partial_count_, format_, io_);
-                                        }),
-                       partial_count_);
+    CLI::App* count = add_remote_verb(
+      "count", "Count instances by status.", [this](node_connection& node) {
+        return count_verb(node, list_.filter, list_.partial, format_, io_);
+      });
+    add_filter_options(*count, list_.filter);
+    add_partial_option(*count, list_.partial);
     add_id_argument(
       add_remote_verb("history", "Show the history of an instance.",
                       [this](node_connection& node) {
@@ -511,7 +512,8 @@ private:
   void add_completions_verb() {
     CLI::App* completions = add_verb(
       "completions",
-      "Print a script that completes verbs and options in a shell.", [this] {
+      "Print a script that completes verbs, options and values in a shell.",
+      [this] {
         io_.out << completion_script(app_, shell_);
         return int{exit_ok};
       });
@@ -522,25 +524,15 @@ private:
                                       {"fish", shell_kind::fish}},
                                      false))
       ->type_name("");
-  }
-
-  /// Adds the example below the help of each verb.
-  void add_examples() {
-    for (const auto& [verb_path, example] : verb_examples)
-      find_verb(verb_path)->footer("Example: perdura " + std::string(verb_path)
-                                   + std::string(example));
-  }
-
-  /// The verb with this path, e.g. "config show".
-  /// @throws CLI::OptionNotFound  There is no such verb.
-  CLI::App* find_verb(std::string_view verb_path) {
-    CLI::App* found = &app_;
-    while (!verb_path.empty()) {
-      const std::size_t blank = std::min(verb_path.find(' '), verb_path.size());
-      found = found->get_subcommand(std::string(verb_path.substr(0, blank)));
-      verb_path.remove_prefix(std::min(blank + 1, verb_path.size()));
-    }
-    return found;
+    // Hidden: for the scripts. An empty group is not shown in the help.
+    add_verb(complete_values_verb, "Print the values that complete a line.",
+             [this] {
+               for (const std::string& each : complete_values(app_, line_))
+                 io_.out << each << '\n';
+               return int{exit_ok};
+             })
+      ->group("")
+      ->add_option("line", line_);
   }
 
   terminal& io_;
@@ -567,13 +559,13 @@ private:
   bench_verb_options bench_;
   shell_kind shell_ = shell_kind::bash;
   std::string request_key_;
+  std::string line_; ///< For `complete-values`.
   std::string id_;
   std::string event_;
   std::string data_;
   bool with_history_ = false;
   bool with_outputs_ = false;
   bool with_partitions_ = false;
-  bool partial_count_ = false;
   bool watch_ = false;
   bool follow_ = false;
   bool same_id_ = false;

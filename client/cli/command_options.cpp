@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/command_options.hpp"
 
+#include "client/cli/since_time.hpp"
+#include "persistence/records/clock.hpp"
+
 namespace perdura::client {
 
 namespace {
@@ -264,6 +267,20 @@ void add_filter_options(CLI::App& to, filter_options& filter) {
                 "Select instances created at this time (ISO 8601) or earlier.")
     ->check(not_empty())
     ->type_name("TIME");
+  to.add_option("--since", filter.created_from,
+                "Select instances created within this time before now (like "
+                "30m, 1h, 2d or 1h30m), or at this time (ISO 8601) or later.")
+    ->transform(CLI::Validator(
+      [](std::string& text) {
+        auto time = parse_since(text, persistence::system_clock().now());
+        if (!time)
+          return time.error().message;
+        text = std::move(*time);
+        return std::string();
+      },
+      ""))
+    ->excludes("--created-from")
+    ->type_name("AGE|TIME");
   to.add_option("--prefix", filter.prefix,
                 "Select instances whose ID begins with this text.")
     ->check(not_empty())
@@ -278,7 +295,7 @@ void add_filter_options(CLI::App& to, filter_options& filter) {
 void add_target_options(CLI::App& to, control_target& target) {
   to.add_option("id", target.id,
                 "The ID of the instance. To select several instances, omit the "
-                "ID and use the options --status, --created-from, "
+                "ID and use the options --status, --since, --created-from, "
                 "--created-to, --prefix and --name.")
     ->check(not_empty())
     ->type_name("");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/completion_script.hpp"
 
+#include "client/cli/value_completion.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -46,7 +48,9 @@ void add_verbs(const CLI::App& app, const std::vector<std::string>& path,
       entry.options.push_back({option->get_lnames(), option->get_snames(),
                                option->get_description(),
                                option->get_items_expected_max() > 0});
-  const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
+  // A verb without a group is hidden.
+  const auto verbs = app.get_subcommands(
+    [](const CLI::App* each) { return !each->get_group().empty(); });
   for (const CLI::App* verb : verbs) {
     entry.subverbs.push_back(verb->get_name());
     for (const std::string& alias : verb->get_aliases())
@@ -113,6 +117,22 @@ std::string choices_case(const std::vector<verb_entry>& verbs) {
   return out + "  esac\n";
 }
 
+/// The part of the bash script that completes values. If there are any, they
+/// are the only choices. Bash splits a word at a colon and replaces only the
+/// part behind the last one, so the part before it is removed from the values.
+constexpr const char* bash_values
+  = "  local line=\"${COMP_LINE:0:COMP_POINT}\" value values=()\n"
+    "  [ -n \"$line\" ] || line=\"${COMP_WORDS[*]:0:COMP_CWORD+1}\"\n"
+    "  local typed=\"${line##*[[:blank:]]}\"\n"
+    "  local before=\"${typed%\"$word\"}\"\n"
+    "  while IFS= read -r value; do\n"
+    "    value=\"${value#\"$before\"}\"\n"
+    "    printf -v value %q \"$value\"\n"
+    "    values+=(\"$value\")\n"
+    "  done < <(\"${COMP_WORDS[0]}\" complete-values -- \"$line\" "
+    "2>/dev/null)\n"
+    "  if ((${#values[@]})); then COMPREPLY=(\"${values[@]}\"); fi\n";
+
 /// The bash script. If no word matches, bash completes file names (-o default).
 std::string for_bash(const std::vector<verb_entry>& verbs) {
   return "# perdura completions bash\n"
@@ -122,7 +142,8 @@ std::string for_bash(const std::vector<verb_entry>& verbs) {
          + verb_case(verbs, "${COMP_WORDS[i]}") + "  done\n"
          + choices_case(verbs)
          + "  COMPREPLY=($(compgen -W \"$choices\" -- \"$word\"))\n"
-           "}\n"
+         + bash_values
+         + "}\n"
            "complete -o default -F _perdura perdura\n";
 }
 
@@ -139,7 +160,15 @@ std::string for_zsh(const std::vector<verb_entry>& verbs) {
          + "  done\n"
            "  local choices=\"\"\n"
          + choices_case(verbs)
-         + "  compadd -- ${(s: :)choices} || _files\n"
+         + "  local line=\"${(j: :)words[1,CURRENT]}\"\n"
+           "  local values=(\"${(@f)$(${words[1]} complete-values -- "
+           "\"$line\" 2>/dev/null)}\")\n"
+           "  values=(${values:#})\n"
+           "  if (( ${#values} )); then\n"
+           "    compadd -- $values\n"
+           "  else\n"
+           "    compadd -- ${(s: :)choices} || _files\n"
+           "  fi\n"
            "}\n"
            "if [ \"$funcstack[1]\" = \"_perdura\" ]; then\n"
            "  _perdura \"$@\"\n"
@@ -162,7 +191,13 @@ std::string fish_quoted(const std::string& text) {
 /// The fish script. It has no `case` block: each verb and each option is one
 /// `complete` command with a condition.
 std::string for_fish(const std::vector<verb_entry>& verbs) {
-  std::string out = "# perdura completions fish\n";
+  // The values of arguments and options come from the hidden verb.
+  std::string out
+    = "# perdura completions fish\n"
+      "function __perdura_values\n"
+      "  command perdura complete-values -- (commandline -cp) 2>/dev/null\n"
+      "end\n"
+      "complete -c perdura -a '(__perdura_values)'\n";
   for (const verb_entry& verb : verbs) {
     std::vector<std::string> seen;
     for (const std::string& word : verb.path)
@@ -177,7 +212,14 @@ std::string for_fish(const std::vector<verb_entry>& verbs) {
         out += " -l " + name;
       for (const std::string& name : option.short_names)
         out += " -s " + name;
-      out += (option.takes_value ? " -r -d " : " -d ")
+      const bool has_values
+        = std::any_of(option.long_names.begin(), option.long_names.end(),
+                      [](const std::string& name) {
+                        return has_completed_values("--" + name);
+                      });
+      out += (has_values           ? " -x -a '(__perdura_values)' -d "
+              : option.takes_value ? " -r -d "
+                                   : " -d ")
              + fish_quoted(option.help) + '\n';
     }
     // The subverbs are proposed only while none of them has been typed.

@@ -14,7 +14,8 @@ namespace perdura::client {
 
 enum class shell_kind : std::uint8_t { bash, zsh, fish };
 
-/// The script that completes the verbs and options of `app` in this shell.
+/// The script that completes the verbs and options of `app` in this shell. It
+/// completes values with the hidden verb of value_completion.hpp.
 std::string completion_script(const CLI::App& app, shell_kind shell);
 
 } // namespace perdura::client

@@ -2,7 +2,9 @@
 #include "client/cli/follow_verbs.hpp"
 
 #include "client/cli/json_view.hpp"
+#include "client/cli/text_width.hpp"
 
+#include <algorithm>
 #include <map>
 #include <ostream>
 #include <sstream>
@@ -47,8 +49,9 @@ void redraw(const std::string& text, terminal& io) {
 
 /// Prints one row and flushes the output. The columns are not aligned with
 /// those of other rows.
-void print_line(const std::vector<std::string>& cells, terminal& io) {
-  print_table(io.out, {cells});
+void print_line(const std::vector<std::string>& cells,
+                const std::vector<column_kind>& kinds, terminal& io) {
+  print_table(io, {cells}, kinds);
   io.out << std::flush;
 }
 
@@ -66,8 +69,16 @@ void print_change(const std::string& status, output_format format,
     = json_compact(json_member(status, member).value_or("null"));
   print_line({json_text_member(status, "lastUpdatedTime"),
               json_text_member(status, "runtimeStatus"),
-              detail == "null" ? "" : shortened(detail, 160)},
-             io);
+              detail == "null" ? "" : detail},
+             {}, io);
+}
+
+/// A terminal like `io` whose output is collected in `text`.
+terminal page_of(const terminal& io, std::ostream& text) {
+  terminal page{io.in, text, io.err};
+  page.size = io.size;
+  page.has_colors = io.has_colors;
+  return page;
 }
 
 /// Replaces the content of the screen by the status. The text is built before
@@ -75,15 +86,18 @@ void print_change(const std::string& status, output_format format,
 void draw_status(const std::string& status, output_format format,
                  terminal& io) {
   std::ostringstream text;
-  terminal page{io.in, text, io.err};
-  print_status(status, format, page);
+  terminal page = page_of(io, text);
+  print_status(status, format, page, true);
   redraw(text.str(), io);
 }
 
 /// Prints the events of an instance's history that were not printed before.
 class history_tail {
 public:
-  history_tail(output_format format, terminal& io) : format_(format), io_(io) {}
+  history_tail(output_format format, terminal& io) : format_(format), io_(io) {
+    if (format == output_format::table)
+      print_cells(history_titles());
+  }
 
   void print_new(std::string_view events) {
     const auto items = json_items(events);
@@ -104,14 +118,20 @@ private:
       io_.out << json_compact(event) << '\n';
       return;
     }
+    print_cells(history_cells(event));
+  }
+
+  void print_cells(std::vector<std::string> cells) {
     // Later events may need wider columns than the events so far. These fixed
     // widths fit most events.
     constexpr std::size_t widths[] = {29, 36, 20, 0};
-    auto cells = history_cells(event);
     for (std::size_t i = 0; i < cells.size(); ++i)
-      if (cells[i].size() < widths[i])
-        cells[i].resize(widths[i], ' ');
-    print_table(io_.out, {cells});
+      if (const std::size_t width = display_width(cells[i]); width < widths[i])
+        cells[i].append(widths[i] - width, ' ');
+    print_line(cells,
+               {column_kind::fixed, column_kind::fixed, column_kind::text,
+                column_kind::detail},
+               io_);
   }
 
   output_format format_;
@@ -135,14 +155,14 @@ public:
       if (before != known_.end() && before->second == each)
         continue;
       if (format == output_format::table)
-        print_line(instance_cells(each), io);
+        print_line(instance_cells(each), {}, io);
       else
         io.out << json_compact(each) << std::endl;
     }
     if (format == output_format::table)
       for (const auto& [id, row] : known_)
         if (!now.contains(id))
-          print_line({id, "no longer in the list"}, io);
+          print_line({id, "no longer in the list"}, {}, io);
     known_ = std::move(now);
   }
 
@@ -150,13 +170,24 @@ private:
   std::map<std::string, std::string> known_; ///< The JSON of each ID.
 };
 
-/// The screen of `list --watch`: the table, and a note if there are more
-/// instances than the table shows.
-std::string list_page(const std::vector<std::string>& found, bool more) {
+/// The screen of `list --watch`: the titles, as many instances as there are
+/// lines for, the newest first, and a note if there are more.
+std::string list_page(std::vector<std::string> found, bool more,
+                      const terminal& io) {
+  // The titles, the note and the line of the cursor.
+  constexpr std::size_t other_lines = 3;
+  if (io.size) {
+    const std::size_t lines = std::max(io.size().lines, other_lines + 1);
+    if (found.size() > lines - other_lines) {
+      found.resize(lines - other_lines);
+      more = true;
+    }
+  }
   std::ostringstream text;
-  print_instances(text, found);
+  terminal page = page_of(io, text);
+  print_instances(page, found);
   if (more)
-    text << "There are more instances; --top N shows more.\n";
+    text << "There are more and older instances.\n";
   return text.str();
 }
 
@@ -167,6 +198,8 @@ int watch_instance_verb(node_connection& node, const std::string& id,
   // From here on Ctrl-C ends the loop instead of the process.
   signal_watch signals;
   std::string seen;
+  if (!io.can_redraw && format == output_format::table)
+    print_line({"UPDATED", "STATUS", "DETAIL"}, {}, io);
   auto status = node.status_of(id);
   while (true) {
     if (!status)
@@ -191,16 +224,21 @@ int watch_list_verb(node_connection& node, const list_verb_options& options,
   signal_watch signals;
   list_changes changes;
   std::string missing;
+  persistence::duration last_span{0};
+  const bool is_table = format == output_format::table;
+  if (is_table && !io.can_redraw)
+    print_line(instance_titles(), {}, io);
   do {
-    auto found = fetch_instances(node, options, format != output_format::table);
+    auto found = is_table ? fetch_newest(node, options, &last_span)
+                          : fetch_instances(node, options, true);
     if (!found)
       return fail(io, found.error());
     // Missing partitions are reported when they change, not once a second.
     if (found->missing != missing)
       report_missing_partitions(found->missing, io);
     missing = found->missing;
-    if (io.can_redraw && format == output_format::table)
-      redraw(list_page(found->instances, found->more), io);
+    if (is_table && io.can_redraw)
+      redraw(list_page(std::move(found->instances), found->more, io), io);
     else
       changes.print(found->instances, format, io);
   } while (!io.output_closed() && !signals.wait_for(interval));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/hub_verbs.hpp"
 
+#include "client/cli/table.hpp"
+#include "client/cli/text_width.hpp"
 #include "cluster/node/hub_creation.hpp"
 #include "persistence/journal/adopt_hub.hpp"
 #include "persistence/records/clock.hpp"
@@ -56,8 +58,8 @@ int hub_create_verb(const configuration_flags& flags, terminal& io) {
       list += (list.empty() ? "" : ", ")
               + std::to_string(persistence::index_of(each));
     pairs = {{"  Node", hub->node},
-             {"  Owns", std::to_string(owned.size())
-                          + " partitions: " + shortened(list, 60)}};
+             {"  Owns", std::to_string(owned.size()) + " partitions: "
+                          + (io.size ? shortened(list, 60) : list)}};
   }
   pairs.emplace_back("  Hub ID", hub->hub_id);
   print_pairs(io.out, pairs);

@@ -25,9 +25,6 @@ namespace {
 // The path of the management API.
 // @source Durable Functions, HTTP API reference.
 constexpr const char* prefix = "/runtime/webhooks/durabletask";
-// The time limit of one request. It must be longer than wait_step, because a
-// node may delay a response by wait_step.
-constexpr auto response_time_max = std::chrono::seconds(120);
 // How long one request waits for the end of an instance.
 constexpr auto wait_step = std::chrono::seconds(30);
 
@@ -165,7 +162,7 @@ result<http_reply> node_connection::send(http_request request) {
   if (!access_.key.empty())
     request.headers.push_back({"x-functions-key", access_.key});
   auto reply
-    = send_http_request(url_, request, response_time_max, access_.http);
+    = send_http_request(url_, request, access_.response_time_max, access_.http);
   if (reply && (reply->status < 200 || reply->status > 299))
     return error_of(*reply, !access_.key.empty());
   return reply;

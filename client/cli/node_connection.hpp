@@ -26,6 +26,9 @@ struct node_access {
   /// Sent as Idempotency-Key with each request that is not a read, if it is not
   /// empty.
   std::string request_id;
+  /// The time limit of one request. The longest wait of a request for the end
+  /// of an instance is 30 s.
+  std::chrono::milliseconds response_time_max = std::chrono::seconds(120);
 };
 
 /// Reads the access key. The first line of the file that is neither blank nor a
@@ -39,8 +42,8 @@ struct node_access {
 persistence::result<std::string> read_key(const std::string& key_file);
 
 /// Sends requests to one node, each on a connection of its own. A call blocks
-/// until the response has arrived, at most 120 s. wait_for_end may send several
-/// requests and block for longer. Not thread-safe.
+/// until the response has arrived, at most `response_time_max`. wait_for_end
+/// may send several requests and block for longer. Not thread-safe.
 /// @error the errors of send_http_request, for all calls that send a request
 class node_connection {
 public:

@@ -3,6 +3,7 @@
 
 #include "client/api/node_host.hpp"
 #include "client/cli/signal_watch.hpp"
+#include "client/cli/table.hpp"
 #include "cluster/node/node.hpp"
 #include "persistence/process/build_info.hpp"
 #include "persistence/records/text.hpp"

@@ -2,6 +2,7 @@
 #include "client/cli/pause_verbs.hpp"
 
 #include "client/cli/json_view.hpp"
+#include "client/cli/table.hpp"
 #include "cluster/node/management_urls.hpp"
 #include "persistence/records/text.hpp"
 
@@ -122,19 +123,19 @@ int paused_verb(node_connection& node, output_format format, terminal& io) {
       io.out << "No orchestrator is paused.\n";
       break;
     }
-    std::vector<std::vector<std::string>> rows{
-      {"NAME", "SINCE", "NOT YET ON", "REASON"}};
+    table_rows rows{{"NAME", "SINCE", "NOT YET ON", "REASON"}};
     for (const std::string_view each : all) {
       std::string missing;
       for (const node_state& state : states_of(each, true))
         if (!state.is_done)
           missing += (missing.empty() ? "" : ",") + state.name;
       rows.push_back(
-        {without_terminal_escapes(json_text_member(each, "name")),
-         json_text_member(each, "since"), missing.empty() ? "-" : missing,
-         without_terminal_escapes(json_text_member(each, "reason"))});
+        {json_text_member(each, "name"), json_text_member(each, "since"),
+         missing.empty() ? "-" : missing, json_text_member(each, "reason")});
     }
-    print_table(io.out, rows);
+    print_table(io, rows,
+                {column_kind::text, column_kind::fixed, column_kind::text,
+                 column_kind::detail});
     break;
   }
   }

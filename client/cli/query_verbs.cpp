@@ -2,29 +2,19 @@
 #include "client/cli/query_verbs.hpp"
 
 #include "client/cli/json_view.hpp"
+#include "client/cli/text_width.hpp"
 #include "persistence/records/text.hpp"
 
 #include <algorithm>
+#include <map>
 #include <ostream>
 
 namespace perdura::client {
 
-using persistence::errc;
-using persistence::error;
 using persistence::result;
 using persistence::without_terminal_escapes;
 
 namespace {
-
-// Instances per request; a longer list is fetched page by page.
-constexpr std::size_t page_max = 1000;
-// A response has this header if more instances follow. The request for the next
-// page has the same header with the same value.
-// @source Durable Functions, HTTP API reference.
-constexpr const char* token_header = "x-ms-continuation-token";
-// This header of a partial response lists the partitions whose instances the
-// response does not include.
-constexpr const char* missing_header = "x-perdura-missing-partitions";
 
 /// Prints a JSON value, indented or on one line.
 void print_json(std::string_view text, output_format format, terminal& io) {
@@ -51,11 +41,31 @@ void print_items(const std::vector<std::string_view>& items,
 
 /// Prints the events of a history as a table.
 void print_history(std::string_view events, terminal& io) {
-  std::vector<std::vector<std::string>> rows{
-    {"TIME", "EVENT", "WHAT", "DETAIL"}};
+  table_rows rows{history_titles()};
   for (const std::string_view event : json_items(events))
     rows.push_back(history_cells(event));
-  print_table(io.out, rows);
+  print_table(io, rows,
+              {column_kind::fixed, column_kind::fixed, column_kind::text,
+               column_kind::detail});
+}
+
+/// Prints the names and values of a status. The status is in its colour.
+void print_status_pairs(
+  const std::vector<std::pair<std::string, std::string>>& pairs, terminal& io,
+  bool cuts_values) {
+  std::size_t width = 0;
+  for (const auto& [name, value] : pairs)
+    width = std::max(width, display_width(name) + 2);
+  for (const auto& [name, value] : pairs) {
+    std::string shown = without_terminal_escapes(value);
+    if (cuts_values && io.size)
+      shown = shortened(std::move(shown),
+                        std::max(io.size().columns, width + 1) - width);
+    if (name == "Status" && io.has_colors)
+      shown = colored_status(value, shown);
+    io.out << name << std::string(width - display_width(name), ' ') << shown
+           << '\n';
+  }
 }
 
 /// Prints the instances that cannot make progress, and the reason of each.
@@ -68,15 +78,62 @@ int list_stuck(node_connection& node, output_format format, terminal& io) {
     print_items(items, format, io);
     return exit_ok;
   }
-  std::vector<std::vector<std::string>> rows{{"ID", "WHY"}};
+  table_rows rows{{"ID", "WHY"}};
   for (const std::string_view each : items)
     rows.push_back({json_text_member(each, "instanceId"),
                     json_text_member(each, "message")});
-  print_table(io.out, rows);
+  print_table(io, rows, {column_kind::text, column_kind::detail});
   return exit_ok;
 }
 
+/// The statuses in the order in which they are shown, and the total.
+constexpr const char* counted_names[]
+  = {"Pending", "Running",    "Suspended", "ContinuedAsNew", "Completed",
+     "Failed",  "Terminated", "Canceled",  "total"};
+
+/// Counts the instances that match by reading them, and returns the counts in
+/// the form of the HTTP API.
+result<std::string> count_matching(node_connection& node,
+                                   const filter_options& filter, bool partial,
+                                   terminal& io) {
+  list_verb_options wanted{filter, 0};
+  wanted.partial = partial;
+  const auto found = fetch_instances(node, wanted, false);
+  if (!found)
+    return found.error();
+  std::map<std::string, std::size_t> counts;
+  for (const std::string& each : found->instances)
+    ++counts[json_text_member(each, "runtimeStatus")];
+  // It is not known whether the filter applies to a damaged instance, which has
+  // no status.
+  const std::size_t damaged = counts[""];
+  if (damaged > 0)
+    io.err << damaged
+           << " damaged instances are left out; `perdura list` shows them.\n";
+  counts["total"] = found->instances.size() - damaged;
+  std::string body;
+  for (const char* name : counted_names)
+    body += (body.empty() ? "{\"" : ",\"") + std::string(name)
+            + "\":" + std::to_string(counts[name]);
+  if (partial)
+    body += ",\"missingPartitions\":[" + found->missing + ']';
+  return body + '}';
+}
+
+/// The counts that the nodes have.
+result<std::string> count_all(node_connection& node, bool partial) {
+  auto reply = node.call_site(
+    "GET", "/perdura/count" + to_query({{"partial", partial ? "true" : ""}}));
+  if (!reply)
+    return reply.error();
+  return std::move(reply->body);
+}
+
 } // namespace
+
+std::vector<std::string> history_titles() {
+  return {"TIME", "EVENT", "WHAT", "DETAIL"};
+}
 
 std::vector<std::string> history_cells(std::string_view event) {
   // The name of the activity or sub-orchestration, or of the event that was
@@ -99,14 +156,17 @@ std::vector<std::string> history_cells(std::string_view event) {
       break;
   }
   return {json_text_member(event, "Timestamp"),
-          json_text_member(event, "EventType"), what, shortened(detail, 80)};
+          json_text_member(event, "EventType"), what, detail};
+}
+
+std::vector<std::string> instance_titles() {
+  return {"ID", "NAME", "STATUS", "CREATED", "UPDATED"};
 }
 
 std::vector<std::string> instance_cells(std::string_view instance) {
   if (const std::string error = json_text_member(instance, "error");
       !error.empty())
-    return {json_text_member(instance, "instanceId"), "", "Damaged", "",
-            shortened(error, 60)};
+    return {json_text_member(instance, "instanceId"), "", "Damaged", "", error};
   std::vector<std::string> cells;
   for (const char* member : {"instanceId", "name", "runtimeStatus",
                              "createdTime", "lastUpdatedTime"})
@@ -114,32 +174,22 @@ std::vector<std::string> instance_cells(std::string_view instance) {
   return cells;
 }
 
-void print_instances(std::ostream& out, const std::vector<std::string>& found) {
-  std::vector<std::vector<std::string>> rows{
-    {"ID", "NAME", "STATUS", "CREATED", "UPDATED"}};
-  for (const std::string& each : found)
+void print_instances(terminal& io, const std::vector<std::string>& found) {
+  table_rows rows{instance_titles()};
+  // The last column also shows why an instance cannot be read.
+  auto last = column_kind::optional;
+  for (const std::string& each : found) {
     rows.push_back(instance_cells(each));
-  print_table(out, rows);
+    if (json_member(each, "error"))
+      last = column_kind::detail;
+  }
+  print_table(io, rows,
+              {column_kind::text, column_kind::detail, column_kind::status,
+               column_kind::fixed, last});
 }
 
-bool filter_options::empty() const {
-  return statuses.empty() && created_from.empty() && created_to.empty()
-         && prefix.empty() && name.empty();
-}
-
-query_parameters filter_options::to_parameters() const {
-  std::string joined;
-  for (const std::string& each : statuses)
-    joined += (joined.empty() ? "" : ",") + each;
-  return {{"runtimeStatus", joined},
-          {"createdTimeFrom", created_from},
-          {"createdTimeTo", created_to},
-          {"instanceIdPrefix", prefix},
-          {"name", name}};
-}
-
-void print_status(const std::string& status, output_format format,
-                  terminal& io) {
+void print_status(const std::string& status, output_format format, terminal& io,
+                  bool cuts_values) {
   if (format != output_format::table) {
     print_json(status, format, io);
     return;
@@ -160,46 +210,11 @@ void print_status(const std::string& status, output_format format,
   if (raw("customStatus") != "null")
     pairs.emplace_back("Custom status", raw("customStatus"));
   pairs.emplace_back("Output", raw("output"));
-  print_pairs(io.out, pairs);
+  print_status_pairs(pairs, io, cuts_values);
   if (const auto events = json_member(status, "historyEvents")) {
     io.out << '\n';
     print_history(*events, io);
   }
-}
-
-result<found_instances> fetch_instances(node_connection& node,
-                                        const list_verb_options& options,
-                                        bool show_input) {
-  found_instances found;
-  // If `top` is 0, there is no limit, and each request asks for a whole page.
-  const std::size_t top = options.top;
-  std::string token;
-  do {
-    const std::size_t left = top == 0 ? page_max : top - found.instances.size();
-    query_parameters parameters = options.filter.to_parameters();
-    parameters.emplace_back("top", std::to_string(std::min(left, page_max)));
-    if (!show_input)
-      parameters.emplace_back("showInput", "false");
-    if (options.partial)
-      parameters.emplace_back("partial", "true");
-    std::vector<http_header> headers;
-    if (!token.empty())
-      headers.push_back({token_header, token});
-    auto reply
-      = node.call_api("GET", "/instances" + to_query(parameters), {}, headers);
-    if (!reply)
-      return reply.error();
-    for (const std::string_view each : json_items(reply->body))
-      found.instances.emplace_back(each);
-    token = reply->header(token_header);
-    // Nodes can become reachable or unreachable between two pages, so the pages
-    // can have different lists of missing partitions; the longest list is kept.
-    const std::string missing(reply->header(missing_header));
-    if (missing.size() > found.missing.size())
-      found.missing = missing;
-  } while (!token.empty() && (top == 0 || found.instances.size() < top));
-  found.more = !token.empty();
-  return found;
 }
 
 void report_missing_partitions(const std::string& partitions, terminal& io) {
@@ -229,42 +244,43 @@ int list_verb(node_connection& node, const list_verb_options& options,
               output_format format, terminal& io) {
   if (options.stuck)
     return list_stuck(node, format, io);
-  auto found = fetch_instances(node, options, format != output_format::table);
+  const bool is_table = format == output_format::table;
+  auto found = is_table ? fetch_newest(node, options)
+                        : fetch_instances(node, options, true);
   if (!found)
     return fail(io, found.error());
-  if (format != output_format::table)
-    print_items({found->instances.begin(), found->instances.end()}, format, io);
+  if (is_table)
+    print_instances(io, found->instances);
   else
-    print_instances(io.out, found->instances);
+    print_items({found->instances.begin(), found->instances.end()}, format, io);
   // Notes go to the error stream, so that the output stream can be parsed.
   if (found->more)
-    io.err << "There are more instances; --top N shows more, --top 0 all."
-           << std::endl;
+    io.err << "There are more" << (is_table ? " and older" : "")
+           << " instances; --top N shows more, --top 0 all." << std::endl;
   report_missing_partitions(found->missing, io);
   return exit_ok;
 }
 
-int count_verb(node_connection& node, bool partial, output_format format,
-               terminal& io) {
-  auto reply = node.call_site(
-    "GET", "/perdura/count" + to_query({{"partial", partial ? "true" : ""}}));
-  if (!reply)
-    return fail(io, reply.error());
+int count_verb(node_connection& node, const filter_options& filter,
+               bool partial, output_format format, terminal& io) {
+  const auto counts = filter.empty()
+                        ? count_all(node, partial)
+                        : count_matching(node, filter, partial, io);
+  if (!counts)
+    return fail(io, counts.error());
   std::string missing;
   for (const std::string_view each :
-       json_items(json_member(reply->body, "missingPartitions").value_or("")))
+       json_items(json_member(*counts, "missingPartitions").value_or("")))
     missing += (missing.empty() ? "" : ",") + std::string(each);
   report_missing_partitions(missing, io);
   if (format != output_format::table) {
-    print_json(reply->body, format, io);
+    print_json(*counts, format, io);
     return exit_ok;
   }
   // Statuses that no instance has are left out; the total is always shown.
   std::vector<std::pair<std::string, std::string>> pairs;
-  for (const char* name :
-       {"Pending", "Running", "Suspended", "ContinuedAsNew", "Completed",
-        "Failed", "Terminated", "Canceled", "total"}) {
-    const std::string count = json_text_member(reply->body, name);
+  for (const char* name : counted_names) {
+    const std::string count = json_text_member(*counts, name);
     if (std::string_view(name) == "total")
       pairs.emplace_back("Total", count);
     else if (count != "0")

@@ -4,9 +4,13 @@
 #include "persistence/records/text.hpp"
 
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#include <algorithm>
-#include <ostream>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
 
 namespace perdura::client {
 
@@ -15,16 +19,37 @@ namespace {
 using persistence::errc;
 using persistence::without_terminal_escapes;
 
-/// True for the second and later bytes of a UTF-8 character.
-bool is_utf8_continuation(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+/// The value of an environment variable; empty if it is not set.
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view() : std::string_view(value);
 }
 
-/// The number of characters, not bytes. A character that takes two columns on a
-/// terminal counts as one, so cells with such characters are not aligned.
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-    text.begin(), text.end(), [](char c) { return !is_utf8_continuation(c); }));
+/// A number of columns or lines from the environment; 0 if the variable holds
+/// no number.
+std::size_t size_variable(const char* name) {
+  const std::string_view text = variable(name);
+  // A larger number is no size of a terminal.
+  std::uint16_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, failure] = std::from_chars(text.data(), end, number);
+  return failure == std::errc() && rest == end ? number : 0;
+}
+
+/// The size of the terminal with this descriptor.
+screen_size size_of_terminal(int descriptor) {
+  screen_size size;
+  winsize known{};
+  // A terminal without a known size reports 0.
+  if (::ioctl(descriptor, TIOCGWINSZ, &known) == 0) {
+    size.columns = known.ws_col == 0 ? size.columns : known.ws_col;
+    size.lines = known.ws_row == 0 ? size.lines : known.ws_row;
+  }
+  if (const std::size_t columns = size_variable("COLUMNS"); columns != 0)
+    size.columns = columns;
+  if (const std::size_t lines = size_variable("LINES"); lines != 0)
+    size.lines = lines;
+  return size;
 }
 
 } // namespace
@@ -71,50 +96,20 @@ int fail(terminal& io, const persistence::error& failure) {
   return exit_code_of(failure.code);
 }
 
-void print_table(std::ostream& out,
-                 const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (widths.size() <= i)
-        widths.push_back(0);
-      widths[i] = std::max(widths[i], width_of(row[i]));
-    }
-  // Two blanks separate the columns. Blanks at the end of a line, which come
-  // from empty cells, are removed.
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += without_terminal_escapes(row[i]);
-      if (i + 1 < row.size())
-        line += std::string(widths[i] - width_of(row[i]) + 2, ' ');
-    }
-    while (line.ends_with(' '))
-      line.pop_back();
-    out << line << '\n';
-  }
-}
-
-void print_pairs(
-  std::ostream& out,
-  const std::vector<std::pair<std::string, std::string>>& pairs) {
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [name, value] : pairs)
-    rows.push_back({name, value});
-  print_table(out, rows);
-}
-
-std::string shortened(std::string text, std::size_t characters_max) {
-  if (width_of(text) <= characters_max)
-    return text;
-  // Find the byte at which the last character that fits begins; the ellipsis
-  // takes its place.
-  std::size_t bytes = 0;
-  for (std::size_t seen = 0; bytes < text.size(); ++bytes)
-    if (!is_utf8_continuation(text[bytes]) && seen++ == characters_max - 1)
-      break;
-  text.resize(bytes);
-  return text + "…";
+terminal standard_terminal() {
+  const bool is_dumb = variable("TERM") == "dumb";
+  const bool out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  terminal io{std::cin,
+              std::cout,
+              std::cerr,
+              ::isatty(STDIN_FILENO) == 1,
+              out_is_terminal && !is_dumb,
+              ::isatty(STDERR_FILENO) == 1 && !is_dumb,
+              STDOUT_FILENO};
+  if (out_is_terminal)
+    io.size = [] { return size_of_terminal(STDOUT_FILENO); };
+  io.has_colors = out_is_terminal && !is_dumb && variable("NO_COLOR").empty();
+  return io;
 }
 
 } // namespace perdura::client

@@ -4,11 +4,11 @@
 
 #include <perdura/persistence/records/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace perdura::client {
 
@@ -33,18 +33,29 @@ enum exit_code : int {
 /// `jsonl`, as JSON with one value per line, for scripts.
 enum class output_format : std::uint8_t { table, json, jsonl };
 
+/// The size of a terminal, in columns and lines.
+struct screen_size {
+  std::size_t columns = 80;
+  std::size_t lines = 24;
+};
+
 /// The standard streams of the process, or their replacements in a test. The
 /// streams must outlive the verb that uses them. Not thread-safe.
 struct terminal {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
-  bool can_ask = false;        ///< `in` is a terminal: questions are possible.
-  bool can_redraw = false;     ///< `out` is a terminal.
-  bool err_can_redraw = false; ///< `err` is a terminal.
+  bool can_ask = false; ///< `in` is a terminal: questions are possible.
+  /// `out` is a terminal that can move its cursor and be erased.
+  bool can_redraw = false;
+  bool err_can_redraw = false; ///< The same for `err`.
   /// The descriptor of `out`, with which output_closed detects that a pipe has
   /// no reader. -1 means that `out` has no descriptor.
   int out_descriptor = -1;
+  /// Returns the size of the terminal `out`, which can change at any time. Null
+  /// if `out` is no terminal: then no text is cut.
+  std::function<screen_size()> size = {};
+  bool has_colors = false; ///< `out` is a terminal that shows colours.
 
   /// True if `out` has failed, or if its reader has closed the pipe.
   bool output_closed() const;
@@ -59,17 +70,12 @@ int exit_code_of(persistence::errc code);
 /// from a node or a user.
 int fail(terminal& io, const persistence::error& failure);
 
-/// Prints a table; each column is as wide as its widest cell. The first row
-/// usually has the column titles. Control characters are replaced by `?`.
-void print_table(std::ostream& out,
-                 const std::vector<std::vector<std::string>>& rows);
-
-/// Prints each name and value on a line, with the values aligned.
-void print_pairs(std::ostream& out,
-                 const std::vector<std::pair<std::string, std::string>>& pairs);
-
-/// The text with at most `characters_max` characters (not bytes). If it is
-/// longer, it is cut, and its last character is an ellipsis.
-std::string shortened(std::string text, std::size_t characters_max);
+/// The standard streams of the process. Reads the environment:
+/// - COLUMNS and LINES, if they are set, are the size of the terminal;
+/// - a TERM of "dumb" means a terminal that cannot be redrawn and has no
+///   colours;
+/// - a NO_COLOR that is not empty means no colours.
+/// @source https://no-color.org
+terminal standard_terminal();
 
 } // namespace perdura::client

@@ -3,6 +3,7 @@
 
 #include "client/cli/certificate_authority.hpp"
 #include "client/cli/private_file.hpp"
+#include "client/cli/table.hpp"
 #include "client/configuration/setting_value.hpp"
 #include "cluster/placement/placement.hpp"
 

@@ -5,6 +5,10 @@
 #include <string_view>
 #include <utility>
 
+namespace CLI {
+class App;
+} // namespace CLI
+
 namespace perdura::client {
 
 /// The example at the end of each verb's help: the path of the verb, and the
@@ -27,8 +31,8 @@ inline constexpr std::pair<std::string_view, std::string_view> verb_examples[]
     {"start", " Approval --id order-17 --input '{\"sum\":5}'"},
     {"run", " HelloSequence"},
     {"get", " order-17 --watch"},
-    {"list", " --status Running,Failed --prefix order-"},
-    {"count", ""},
+    {"list", " --status Running,Failed --prefix order- --since 1h"},
+    {"count", " --since 2d"},
     {"history", " order-17 --follow"},
     {"urls", " order-17"},
     {"raise-event", " order-17 Approval --data '{\"by\":\"me\"}'"},
@@ -45,5 +49,8 @@ inline constexpr std::pair<std::string_view, std::string_view> verb_examples[]
     {"bench", " hello fan-out --rate 500,1000,2000 --svg hello.svg"},
     {"completions", " bash > /etc/bash_completion.d/perdura"},
 };
+
+/// Adds the example below the help of each verb of the program.
+void add_examples(CLI::App& app);
 
 } // namespace perdura::client

@@ -91,6 +91,8 @@ bool explain(const CLI::App& app, const CLI::ParseError& failure,
 std::string unknown_verb_text(const verb_problem& problem) {
   std::vector<std::string> names;
   for (const CLI::App* each : verbs_of(*problem.parent)) {
+    if (each->get_group().empty()) // A hidden verb.
+      continue;
     names.push_back(each->get_name());
     for (const std::string& alias : each->get_aliases())
       names.push_back(alias);

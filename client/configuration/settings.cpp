@@ -165,10 +165,11 @@ std::string setting::problem_with(const setting_value& value) const {
   // Counts, times and sizes are all integers.
   if (const auto* given = std::get_if<std::int64_t>(&value))
     fits = *given >= min && *given <= max;
-  else if (kind == setting_kind::choice)
-    fits
-      = std::find(choices.begin(), choices.end(), std::get<std::string>(value))
-        != choices.end();
+  else if (kind == setting_kind::choice) {
+    const auto& text = std::get<std::string>(value);
+    fits = std::find(choices.begin(), choices.end(), text) != choices.end()
+           || (choice_of != nullptr && !choice_of(text).empty());
+  }
   if (fits)
     return {};
   return std::string(path) + " must be " + expected_values() + ", not "

@@ -26,6 +26,9 @@ struct setting {
   std::int64_t min = 0;
   std::int64_t max = 0;
   std::vector<std::string_view> choices = {}; ///< Valid values of a choice.
+  /// Returns the choice that another spelling of it means, or an empty text.
+  /// Null if a choice has one spelling.
+  std::string_view (*choice_of)(std::string_view spelling) = nullptr;
   std::function<setting_value(const configuration&)> get = {};
   /// The value must have the type of the setting's kind and be in range.
   std::function<void(configuration&, const setting_value&)> set = {};

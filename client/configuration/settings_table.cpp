@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/configuration/settings.hpp"
+#include "persistence/records/text.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -27,6 +28,23 @@ template <class T>
 constexpr bool is_value_type
   = std::disjunction_v<std::is_same<T, bool>, std::is_same<T, std::string>,
                        std::is_same<T, std::vector<std::string>>>;
+
+/// The name of the log level that a spelling means, in any letter case; empty
+/// if it means none. A level that this program does not have is the nearest one
+/// that logs no less.
+std::string_view log_level_name(std::string_view spelling) {
+  static constexpr std::pair<std::string_view, log_level> spellings[]
+    = {{"trace", log_level::debug},    {"debug", log_level::debug},
+       {"info", log_level::info},      {"information", log_level::info},
+       {"warn", log_level::warning},   {"warning", log_level::warning},
+       {"err", log_level::error},      {"error", log_level::error},
+       {"critical", log_level::error}, {"fatal", log_level::error},
+       {"off", log_level::off},        {"none", log_level::off}};
+  for (const auto& [name, level] : spellings)
+    if (persistence::equal_ignoring_case(name, spelling))
+      return to_string(level);
+  return {};
+}
 
 /// The value of a member, in the type that `setting_value` has for it. Times
 /// are in microseconds.
@@ -59,7 +77,7 @@ void from_value(T& member, const setting_value& value) {
     member = static_cast<log_level>(
       std::find(std::begin(persistence::log_level_names),
                 std::end(persistence::log_level_names),
-                std::get<std::string>(value))
+                log_level_name(std::get<std::string>(value)))
       - std::begin(persistence::log_level_names));
   else
     member = static_cast<T>(std::get<std::int64_t>(value));
@@ -506,6 +524,7 @@ void add_log(std::vector<setting>& to) {
                         "warning, error or off.");
   level.choices.assign(std::begin(persistence::log_level_names),
                        std::end(persistence::log_level_names));
+  level.choice_of = log_level_name;
   to.push_back(bind_member(std::move(level), log_member(&log_config::level)));
   to.push_back(
     bind_member(plain("log.audit_file", kind::path,

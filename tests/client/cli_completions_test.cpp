@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Completion scripts for bash, zsh and fish. The expected verbs and options are
 // read from the help texts.
-#include "tests/client/command_line_runner.hpp"
+#include "tests/client/cli_fixture.hpp"
 #include "tests/support/temp_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -128,6 +128,81 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(completes("perdura config v", 2, "validate"));
   BOOST_TEST(completes("perdura describe a --wa", 3, "--watch"));
   BOOST_TEST(completes("perdura config show --part", 3, "--partitions"));
+}
+
+// A node that does not answer gives no values and no error.
+BOOST_AUTO_TEST_CASE(values_without_a_node_are_empty) {
+  std::string url;
+  {
+    http_fixture gone;
+    url = gone.host->url();
+  }
+  for (const std::string& line :
+       {"perdura get --url " + url + ' ', std::string("perdura get --url x "),
+        "perdura start --url " + url + " He",
+        "perdura get --key-file /no/such/file --url " + url + ' ',
+        std::string(), std::string("perdura 'get a")}) {
+    const outcome none = run_perdura({"complete-values", "--", line});
+    BOOST_TEST(none.code == 0, line);
+    BOOST_TEST(none.out.empty(), line);
+    BOOST_TEST(none.err.empty(), line);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_hidden_verb_is_not_shown) {
+  BOOST_TEST(!run_perdura({"--help"}).out_contains("complete-values"));
+  for (const char* shell : {"bash", "zsh", "fish"})
+    BOOST_TEST(
+      !run_perdura({"completions", shell}).out_contains("\"complete-values\""));
+}
+
+BOOST_FIXTURE_TEST_CASE(values_come_from_the_node, cli_fixture) {
+  for (const char* id : {"order-1", "order%202", "other"})
+    start("Approval", id);
+  start("Echo", "order-ended", "1");
+  ended("order-ended");
+  const auto values = [&](const std::string& line) {
+    const std::string program = "perdura --url " + host->url() + ' ';
+    return run_perdura({"complete-values", "--", program + line}).out;
+  };
+  BOOST_TEST(values("get order") == "order-1\norder 2\norder-ended\n");
+  BOOST_TEST(values("describe 'order ") == "order 2\n");
+  BOOST_TEST(values("terminate ord") == "order-1\norder 2\n");
+  BOOST_TEST(values("purge ") == "order-ended\n");
+  BOOST_TEST(values("get other ") == "");
+  BOOST_TEST(values("raise-event other A") == "");
+  BOOST_TEST(values("get --ou") == "");
+  BOOST_TEST(values("start Hello") == "HelloSequence\n");
+  BOOST_TEST(values("list --name Counte") == "Counter\n");
+  BOOST_TEST(values("list --name=Counte") == "--name=Counter\n");
+  BOOST_TEST(values("list --prefix oth") == "other\n");
+  BOOST_TEST(values("list --status Ru") == "Running\n");
+  BOOST_TEST(values("list --status Failed,Ru") == "Failed,Running\n");
+  BOOST_TEST(values("list -o js") == "json\njsonl\n");
+  BOOST_TEST(values("dev --log-level w") == "warning\n");
+  BOOST_TEST(values("completions z") == "zsh\n");
+  BOOST_TEST(values("start Echo --id ") == "");
+  BOOST_TEST(values("config show --config ") == "");
+}
+
+// A program that prints two values stands for the node and the hidden verb.
+BOOST_AUTO_TEST_CASE(
+  bash_completes_values,
+  *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
+    return boost::test_tools::assertion_result(has_bash());
+  })) {
+  temp_directory directory;
+  const std::string file = (directory.path() / "perdura.bash").string();
+  std::ofstream(file) << run_perdura({"completions", "bash"}).out;
+  std::ofstream(directory.path() / "try")
+    << "source " << file
+    << "\nvalues() { [ \"$3\" = 'values get a:b' ] && "
+       "printf '%s\\n' 'a:b 1' a:b2; }\n"
+       "COMP_LINE='values get a:b'\nCOMP_POINT=${#COMP_LINE}\n"
+       "COMP_WORDS=(values get a : b)\nCOMP_CWORD=4\n_perdura\n"
+       "[ \"${COMPREPLY[0]}\" = 'b\\ 1' ] && [ \"${COMPREPLY[1]}\" = b2 ]\n";
+  BOOST_TEST(
+    std::system(("bash " + (directory.path() / "try").string()).c_str()) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(unknown_shell_is_a_usage_error) {

@@ -153,6 +153,30 @@ BOOST_AUTO_TEST_CASE(invalid_configuration_is_reported_before_the_node_starts) {
     == 2);
 }
 
+BOOST_AUTO_TEST_CASE(log_levels_have_their_common_spellings) {
+  const std::pair<const char*, const char*> spellings[]
+    = {{"trace", "debug"},  {"DEBUG", "debug"},     {"Info", "info"},
+       {"warn", "warning"}, {"WARNING", "warning"}, {"err", "error"},
+       {"Error", "error"},  {"critical", "error"},  {"fatal", "error"},
+       {"OFF", "off"},      {"none", "off"}};
+  for (const auto& [spelling, level] : spellings) {
+    const std::string wanted = "level = \"" + std::string(level) + '"';
+    BOOST_TEST(run_perdura({"config", "show", "--log-level", spelling})
+                 .out_contains(wanted),
+               spelling);
+    const std::string spelled
+      = write("[log]\nlevel = \"" + std::string(spelling) + "\"\n");
+    BOOST_TEST(
+      run_perdura({"config", "show", "--config", spelled}).out_contains(wanted),
+      spelling);
+    BOOST_TEST(run_perdura({"config", "validate", spelled}).code == 0,
+               spelling);
+  }
+  for (const char* bad : {"", "loud", "warnings", " warn"})
+    BOOST_TEST(
+      run_perdura({"dev", "--log-level", bad, "--http", "x"}).code == 2, bad);
+}
+
 BOOST_AUTO_TEST_CASE(hub_create_reads_a_configuration_file) {
   const std::string name
     = write("[node]\ndata_dir = \"hub\"\n[hub]\npartitions = 3\n");

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <istream>
@@ -71,6 +72,8 @@ struct follow_fixture : cli_fixture {
       std::ostream out(&output);
       terminal io{in, out, err};
       io.can_redraw = redraws;
+      if (redraws)
+        io.size = [] { return screen_size{60, 8}; };
       node_connection node(*parse_url(host->url()));
       return verb(node, io);
     });
@@ -164,6 +167,48 @@ BOOST_AUTO_TEST_CASE(list_watch_prints_changes_until_its_output_is_closed) {
   output.close_reader();
   start("Approval", "b");
   BOOST_TEST(watched.get() == exit_interrupted);
+}
+
+BOOST_AUTO_TEST_CASE(watched_lists_begin_with_the_titles_of_their_columns) {
+  start("Approval", "a");
+  auto watched = run_async([](node_connection& node, terminal& io) {
+    return watch_list_verb(node, {}, output_format::table, io);
+  });
+  BOOST_TEST(output.wait_for("a  Approval"));
+  BOOST_TEST(output.text().starts_with("ID  NAME  STATUS  CREATED  UPDATED\n"));
+  output.close_reader();
+  start("Approval", "b");
+  BOOST_TEST(watched.get() == exit_interrupted);
+}
+
+// A list with more lines than the screen would move the titles off the screen.
+BOOST_AUTO_TEST_CASE(titles_of_a_watched_list_stay_on_the_screen) {
+  redraws = true;
+  for (const char* id : {"a", "b", "c", "d", "e", "f", "g", "h", "i"})
+    start("Approval", id);
+  auto watched = run_async([](node_connection& node, terminal& io) {
+    return watch_list_verb(node, {}, output_format::table, io);
+  });
+  BOOST_TEST(output.wait_for("more and older instances.\n"));
+  const std::string text = output.text();
+  BOOST_TEST(text.starts_with("\x1b[H\x1b[2JID  NAME"));
+  const std::string page = text.substr(0, text.find("instances.\n") + 11);
+  BOOST_TEST(std::count(page.begin(), page.end(), '\n') == 7);
+  BOOST_TEST(page.find("\ni   Approval") != page.npos);
+  BOOST_TEST(page.find("\na   Approval") == page.npos);
+  output.close_reader();
+  BOOST_TEST(watched.get() == exit_interrupted);
+}
+
+BOOST_AUTO_TEST_CASE(followed_histories_begin_with_the_titles) {
+  start("Echo", "a", "1");
+  ended("a");
+  const outcome followed = perdura({"history", "a", "--follow"});
+  BOOST_TEST(followed.out.starts_with("TIME "));
+  BOOST_TEST(
+    perdura({"get", "a", "--watch"}).out.starts_with("UPDATED  STATUS"));
+  BOOST_TEST(
+    perdura({"history", "a", "--follow", "-o", "jsonl"}).out.starts_with("{"));
 }
 
 BOOST_AUTO_TEST_CASE(unknown_instances_and_contradictory_options_are_refused) {

@@ -2,7 +2,8 @@
 // Reading and formatting JSON text without a parser that changes numbers, and
 // tables for the terminal.
 #include "client/cli/json_view.hpp"
-#include "client/cli/terminal.hpp"
+#include "client/cli/table.hpp"
+#include "client/cli/text_width.hpp"
 
 #include <boost/test/unit_test.hpp>
 

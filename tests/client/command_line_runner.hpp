@@ -4,6 +4,7 @@
 
 #include "client/cli/command_line.hpp"
 
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -26,10 +27,12 @@ struct outcome {
 
 /// Runs the command line with these arguments (without the program's name).
 /// `typed` is the text on standard input. With `can_ask` the command may ask
-/// for a confirmation, as on a terminal.
+/// for a confirmation, as on a terminal. `change` changes the terminal, e.g.
+/// its size.
 inline outcome run_perdura(std::vector<std::string> arguments,
-                           const std::string& typed = {},
-                           bool can_ask = false) {
+                           const std::string& typed = {}, bool can_ask = false,
+                           const std::function<void(client::terminal&)>& change
+                           = {}) {
   arguments.insert(arguments.begin(), "perdura");
   std::vector<const char*> argv;
   for (const std::string& argument : arguments)
@@ -38,6 +41,8 @@ inline outcome run_perdura(std::vector<std::string> arguments,
   std::ostringstream out;
   std::ostringstream err;
   client::terminal io{in, out, err, can_ask};
+  if (change)
+    change(io);
   outcome result;
   result.code
     = client::run_command_line(static_cast<int>(argv.size()), argv.data(), io);
