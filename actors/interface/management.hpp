@@ -81,16 +81,22 @@ auto inspect(I& f, get_status& x) {
 }
 
 /// Sends an external event to an unfinished instance.
+///
+/// This request and those below that change an instance may have the time at
+/// which the instance was created. A request for an instance that was created
+/// at another time is refused with errc::forbidden: the sender means an earlier
+/// instance with the same ID. The epoch means any instance.
 struct raise_event {
   instance_id id;
   std::string name;
   std::string data = "null"; ///< JSON text.
   request_id request;
+  timestamp created_at{}; ///< See above.
 };
 
 template <class I>
 auto inspect(I& f, raise_event& x) {
-  return f(x.id, x.name, x.data, x.request);
+  return f(x.id, x.name, x.data, x.request, x.created_at);
 }
 
 /// Ends an unfinished instance; its output is the reason. Activities that are
@@ -102,11 +108,12 @@ struct terminate_instance {
   /// that are started later. The instance itself may be finished.
   bool recursive = false;
   request_id request;
+  timestamp created_at{}; ///< See raise_event.
 };
 
 template <class I>
 auto inspect(I& f, terminate_instance& x) {
-  return f(x.id, x.reason, x.recursive, x.request);
+  return f(x.id, x.reason, x.recursive, x.request, x.created_at);
 }
 
 /// Stops dispatching turns of the instance until it is resumed. Messages that
@@ -115,11 +122,12 @@ struct suspend_instance {
   instance_id id;
   std::string reason;
   request_id request;
+  timestamp created_at{}; ///< See raise_event.
 };
 
 template <class I>
 auto inspect(I& f, suspend_instance& x) {
-  return f(x.id, x.reason, x.request);
+  return f(x.id, x.reason, x.request, x.created_at);
 }
 
 /// Resumes a suspended instance and delivers the messages that were kept.
@@ -127,11 +135,12 @@ struct resume_instance {
   instance_id id;
   std::string reason;
   request_id request;
+  timestamp created_at{}; ///< See raise_event.
 };
 
 template <class I>
 auto inspect(I& f, resume_instance& x) {
-  return f(x.id, x.reason, x.request);
+  return f(x.id, x.reason, x.request, x.created_at);
 }
 
 /// Runs the failed tasks of a failed instance again.
@@ -139,11 +148,12 @@ struct rewind_instance {
   instance_id id;
   std::string reason;
   request_id request;
+  timestamp created_at{}; ///< See raise_event.
 };
 
 template <class I>
 auto inspect(I& f, rewind_instance& x) {
-  return f(x.id, x.reason, x.request);
+  return f(x.id, x.reason, x.request, x.created_at);
 }
 
 /// Deletes a finished instance and its history.
@@ -153,11 +163,12 @@ struct purge_instance {
   /// Also purges an instance with activities that have not ended: those that
   /// have not begun never run.
   bool force = false;
+  timestamp created_at{}; ///< See raise_event.
 };
 
 template <class I>
 auto inspect(I& f, purge_instance& x) {
-  return f(x.id, x.request, x.force);
+  return f(x.id, x.request, x.force, x.created_at);
 }
 
 enum class wait_for : std::uint8_t { started, finished };
@@ -254,7 +265,18 @@ struct management_answer {
   bool started = false;   ///< For a start: the first turn is durable.
   bool created = false;   ///< For a start: this request created the instance.
   std::shared_ptr<const instance_status> status; ///< For status and waits.
+  /// For a start: when the instance was created. The epoch if it is not known,
+  /// as in the answer to a repeat.
+  timestamp created_at{};
 };
+
+/// The error for a request that means an earlier instance with this ID.
+inline persistence::error other_instance_error(const instance_id& id) {
+  return {errc::forbidden,
+          "The request means an earlier instance with the ID \"" + id
+            + "\", which was purged or replaced since. It does not apply to "
+              "the instance that has the ID now."};
+}
 
 /// Number of instances in each runtime status.
 struct instance_counts {

@@ -163,6 +163,23 @@ std::optional<management_answer> older_answer(const stored_instance& stored,
 
 } // namespace
 
+bool means_other_instance(const management_request& request,
+                          loaded_instance loaded) {
+  const timestamp meant = std::visit(
+    [](const auto& x) {
+      if constexpr (requires { x.created_at; })
+        return x.created_at;
+      else
+        return timestamp{};
+    },
+    request);
+  if (meant == timestamp{} || !loaded)
+    return false;
+  if (const auto& start = loaded.live->starting)
+    return start->accepted_at != meant;
+  return loaded.durable && loaded.durable->record.created_at != meant;
+}
+
 request_identity identity_of(const management_request& request) {
   const request_id& given = request_id_of(request);
   if (given.empty())

@@ -59,6 +59,7 @@ turn schedule_start(volatile_partition& live, const instance_id& id,
   answer.id = id;
   answer.execution = started.execution;
   answer.created = true;
+  answer.created_at = draft.record().created_at;
   record_answer(out, start.request, answer);
   out.writes.instances.push_back(std::move(draft).finish(now));
   add_answers(out, start.replies, answer);
@@ -116,6 +117,7 @@ turn step_start_instance(const durable_partition& durable,
         management_answer answer;
         answer.id = start.id;
         answer.execution = record.execution;
+        answer.created_at = record.created_at;
         answer.started = record.status != runtime_status::pending;
         return answer_only(from, std::move(answer));
       }

@@ -70,6 +70,7 @@ void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
   answer.id = id;
   answer.execution = draft.record().execution;
   answer.created = true;
+  answer.created_at = draft.record().created_at;
   answer.started = started;
   record_answer(into, start.request, answer);
   add_answers(into, start.replies, answer);
@@ -84,6 +85,7 @@ void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
     answer.code = errc::already_exists;
     answer.message = already_exists_text(id, runtime_status::pending);
     answer.execution.clear();
+    answer.created_at = {};
     answer.started = false;
     add_answers(into, start.refused, answer);
   }

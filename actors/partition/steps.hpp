@@ -30,6 +30,11 @@ using persistence::runtime_status;
 
 // --- Requests with a request ID ---------------------------------------------
 
+/// Returns true if the request is meant for an instance that was created at
+/// another time than this one; see raise_event.
+bool means_other_instance(const management_request& request,
+                          loaded_instance loaded);
+
 /// Returns the hashes that identify the request; false if it has no request ID.
 /// The content does not include what a client chooses anew for each attempt.
 request_identity identity_of(const management_request& request);

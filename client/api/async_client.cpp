@@ -182,6 +182,33 @@ struct pause_attempts : std::enable_shared_from_this<pause_attempts> {
   }
 };
 
+/// The status of an answer, if it is that of the instance that the caller
+/// means; see `for_created_at`.
+result<orchestration_status> status_of_meant(const management_answer& answer,
+                                             const status_options& options,
+                                             timestamp meant) {
+  auto status = to_status(answer, options);
+  if (status && meant != timestamp{} && status->created_time != meant)
+    return actors::other_instance_error(answer.id);
+  return status;
+}
+
+/// The request for the instance that the caller means; the owner checks it.
+result<actors::management_request>
+for_meant(result<actors::management_request> request, timestamp meant) {
+  if (request)
+    std::visit(
+      [meant](auto& x) {
+        if constexpr (requires {
+                        x.request;
+                        x.created_at;
+                      })
+          x.created_at = meant;
+      },
+      *request);
+  return request;
+}
+
 } // namespace
 
 async_client::async_client(std::shared_ptr<actors::management_gateway> gateway)
@@ -191,12 +218,19 @@ async_client async_client::on(call_executor executor) const {
   async_client other(gateway_);
   other.executor_ = std::move(executor);
   other.wait_for_owner_ = wait_for_owner_;
+  other.created_at_ = created_at_;
   return other;
 }
 
 async_client async_client::waiting_for_owner(bool wait) const {
   async_client other(*this);
   other.wait_for_owner_ = wait;
+  return other;
+}
+
+async_client async_client::for_created_at(timestamp created_at) const {
+  async_client other(*this);
+  other.created_at_ = created_at;
   return other;
 }
 
@@ -240,9 +274,9 @@ std::uint64_t async_client::get_status(std::string_view instance_id,
   request.show_history = options.show_history;
   // The answer may arrive after this object has been destroyed, so `convert`
   // captures copies and not `this`.
-  auto convert = [options, seed = gateway_->is_seed_compatible()](
-                   const management_answer& answer) {
-    auto status = to_status(answer, options);
+  auto convert = [options, seed = gateway_->is_seed_compatible(),
+                  meant = created_at_](const management_answer& answer) {
+    auto status = status_of_meant(answer, options, meant);
     // In seed-compatible mode an instance has no status until it has run.
     if (seed && status && status->status == runtime_status::pending)
       status = error{errc::not_found, "Instance \"" + answer.id
@@ -270,7 +304,9 @@ std::uint64_t async_client::wait_until_ended(std::string_view instance_id,
     result<actors::wait_instance>(
       {std::string(instance_id), actors::wait_for::finished}),
     std::string(instance_id),
-    [](const management_answer& answer) { return to_status(answer, {}); },
+    [meant = created_at_](const management_answer& answer) {
+      return status_of_meant(answer, {}, meant);
+    },
     std::move(done));
 }
 
@@ -280,7 +316,9 @@ std::uint64_t async_client::raise_event(std::string_view instance_id,
                                         const std::string& request_id,
                                         done_callback done) const {
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
-    event_request(instance_id, event_name, std::move(data), request_id),
+    for_meant(
+      event_request(instance_id, event_name, std::move(data), request_id),
+      created_at_),
     std::string(instance_id),
     [](const management_answer& answer) { return to_done(answer); },
     std::move(done));
@@ -292,7 +330,8 @@ std::uint64_t async_client::control(control_operation kind,
                                     const std::string& request_id,
                                     done_callback done) const {
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
-    control_request(kind, instance_id, reason, recursive, request_id),
+    for_meant(control_request(kind, instance_id, reason, recursive, request_id),
+              created_at_),
     std::string(instance_id),
     [](const management_answer& answer) { return to_done(answer); },
     std::move(done));

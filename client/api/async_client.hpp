@@ -64,6 +64,13 @@ public:
   /// once with errc::unavailable, which is the default.
   async_client waiting_for_owner(bool wait = true) const;
 
+  /// A client whose calls for existing instances fail with errc::forbidden
+  /// unless the instance was created at this time: a caller may mean an earlier
+  /// instance with the same ID, which was purged or replaced since. The epoch
+  /// means any instance, which is the default. Does not apply to
+  /// `wait_until_running`.
+  async_client for_created_at(timestamp created_at) const;
+
   /// Starts an instance; the result is available when the start is durable.
   /// `options.until_running` and `options.time_out` are ignored.
   /// @param input  JSON text, which is moved into the request.
@@ -129,6 +136,7 @@ private:
   std::shared_ptr<actors::management_gateway> gateway_;
   call_executor executor_; ///< Empty: results are made where answers arrive.
   bool wait_for_owner_ = false;
+  timestamp created_at_{}; ///< See for_created_at.
 };
 
 } // namespace perdura::client

@@ -125,7 +125,8 @@ orchestration_client::orchestration_client(
   : core_(std::move(gateway)), options_(options) {}
 
 async_client orchestration_client::waiting_core() const {
-  return core_.waiting_for_owner(options_.wait_for_owner);
+  return core_.waiting_for_owner(options_.wait_for_owner)
+    .for_created_at(options_.created_at);
 }
 
 // --- Starting ---------------------------------------------------------------

@@ -297,7 +297,10 @@ public:
     wait_time retry_interval = std::chrono::seconds(1));
 
   /// The management URLs of an instance. They are empty if the node has no
-  /// HTTP API.
+  /// HTTP API. If the HTTP API requires keys, the URLs have tokens for the
+  /// instance that exists now, but not for a later one with the same ID, and the
+  /// call blocks for at most 3 s until the owner has reported it. Tokens for an
+  /// ID without an instance are valid for any instance with this ID.
   management_payload
   create_http_management_payload(std::string_view instance_id) const;
 

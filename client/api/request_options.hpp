@@ -132,6 +132,10 @@ struct call_options {
   /// reachable or the deadline has passed. If this is false, the call fails at
   /// once with errc::unavailable.
   bool wait_for_owner = false;
+  /// Calls for an existing instance fail with errc::forbidden unless the
+  /// instance was created at this time; see `async_client::for_created_at`. The
+  /// epoch means any instance.
+  point_in_time created_at{};
 };
 
 } // namespace perdura::client

@@ -21,6 +21,9 @@ using persistence::errc;
 struct started_instance {
   std::string instance_id;
   bool has_run = false; ///< The first turn of the instance is durable, too.
+  /// When the instance was created. The epoch if the answer does not say it, as
+  /// that to a repeat of a request.
+  persistence::timestamp created_time{};
 };
 
 /// One page of a query.

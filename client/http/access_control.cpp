@@ -186,12 +186,12 @@ std::optional<http_response> access_control::admit(const http_request& request,
     if (right != access::none)
       return forbidden("This key may only read.");
     // Routes without an operation letter accept keys only.
-    if (route.entry->operation != 0
-        && config_.keys.token_allows(key, config_.hub_id, route.instance,
-                                     route.entry->operation, now)) {
-      requester = {needed, {}, "token", true};
-      return std::nullopt;
-    }
+    if (route.entry->operation != 0)
+      if (const auto created_at = config_.keys.created_at_of(
+            key, config_.hub_id, route.instance, route.entry->operation, now)) {
+        requester = {needed, {}, "token", true, *created_at};
+        return std::nullopt;
+      }
   }
   // The same response for a missing and a wrong key, as in Durable Functions.
   // @source RFC 9110, section 15.5.2: the response names a scheme.

@@ -37,6 +37,9 @@ struct caller {
   /// The caller has sent a token instead of a key. A token authorizes some
   /// operations on one instance only.
   bool has_token = false;
+  /// The token is valid only for the instance that was created at this time;
+  /// the epoch means any. The routes check it with the call's client.
+  persistence::timestamp created_at{};
 };
 
 /// Authorizes requests. Immutable, and therefore thread-safe.
@@ -71,9 +74,10 @@ public:
   /// A token for a management URL; see `access_keys::make_token`. Empty if no
   /// key is required.
   std::string token(std::string_view instance, std::string_view operations,
-                    persistence::timestamp expires) const {
+                    persistence::timestamp expires,
+                    persistence::timestamp created_at = {}) const {
     return config_.keys.make_token(config_.hub_id, instance, operations,
-                                   expires);
+                                   expires, created_at);
   }
 
 private:

@@ -79,7 +79,23 @@ std::string_view next_field(std::string_view& text) {
 }
 
 /// First field of a token: the version of its format.
-constexpr std::string_view token_version = "t1";
+constexpr std::string_view token_version = "t2";
+constexpr std::string_view unbound_token_version = "t1"; // For any instance.
+
+/// The microseconds since 1970, as in a token.
+std::string microseconds_of(timestamp time) {
+  return std::to_string(time.time_since_epoch().count());
+}
+
+/// The number that is the whole text; empty if the text is none.
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, failure] = std::from_chars(text.data(), end, number);
+  if (failure != std::errc() || rest != end)
+    return std::nullopt;
+  return number;
+}
 
 } // namespace
 
@@ -232,14 +248,22 @@ std::string access_keys::name_of(std::string_view sent) {
 std::string access_keys::mac_of(const digest& secret, std::string_view hub_id,
                                 std::string_view instance,
                                 std::string_view operations,
-                                std::string_view expires) {
+                                std::string_view expires,
+                                std::string_view created) {
   // Only the last field may hold a line break, so two different lists of fields
-  // never give the same text.
+  // never give the same text. No operations equal the version.
   std::string text(hub_id);
-  for (const std::string_view field : {operations, expires, instance}) {
+  const auto add = [&text](std::string_view field) {
     text += '\n';
     text += field;
-  }
+  };
+  if (!created.empty())
+    add(token_version);
+  add(operations);
+  add(expires);
+  if (!created.empty())
+    add(created);
+  add(instance);
   const std::string_view key(reinterpret_cast<const char*>(secret.data()),
                              secret.size());
   return hex(hmac_sha256(key, text));
@@ -248,44 +272,58 @@ std::string access_keys::mac_of(const digest& secret, std::string_view hub_id,
 std::string access_keys::make_token(std::string_view hub_id,
                                     std::string_view instance,
                                     std::string_view operations,
-                                    timestamp expires) const {
+                                    timestamp expires,
+                                    timestamp created_at) const {
   // The first key that may manage signs the token. To replace a key, put the
   // new key before the old one; tokens that the old key has signed stay valid
   // until the old key is removed.
   for (const known_key& key : keys_) {
     if (key.right != access::manage)
       continue;
+    const bool is_bound = created_at != timestamp{};
     const std::string until = seconds_of(expires);
-    return std::string(token_version) + '.' + std::string(operations) + '.'
-           + until + '.'
-           + mac_of(key.token_secret, hub_id, instance, operations, until);
+    const std::string created
+      = is_bound ? microseconds_of(created_at) : std::string();
+    return std::string(is_bound ? token_version : unbound_token_version) + '.'
+           + std::string(operations) + '.' + until + '.'
+           + (is_bound ? created + '.' : created)
+           + mac_of(key.token_secret, hub_id, instance, operations, until,
+                    created);
   }
   return {};
 }
 
-bool access_keys::token_allows(std::string_view token, std::string_view hub_id,
-                               std::string_view instance, char letter,
-                               timestamp now) const {
+std::optional<timestamp> access_keys::created_at_of(std::string_view token,
+                                                    std::string_view hub_id,
+                                                    std::string_view instance,
+                                                    char letter,
+                                                    timestamp now) const {
   // The fields are read from the left; the rest of the text is the MAC.
-  if (next_field(token) != token_version)
-    return false;
+  const std::string_view version = next_field(token);
+  const bool is_bound = version == token_version;
+  if (!is_bound && version != unbound_token_version)
+    return std::nullopt;
   const std::string_view operations = next_field(token);
   const std::string_view expires = next_field(token);
+  const std::string_view created
+    = is_bound ? next_field(token) : std::string_view();
   const std::string_view mac = token;
-  // The MAC covers the text of the expiry, so the caller cannot change it.
-  std::int64_t until = 0;
-  const char* end = expires.data() + expires.size();
-  const auto [rest, failure] = std::from_chars(expires.data(), end, until);
-  if (failure != std::errc() || rest != end
-      || operations.find(letter) == operations.npos)
-    return false;
+  // The MAC covers the text of the numbers, so the caller cannot change them.
+  const auto until = parse_number(expires);
+  const auto created_at
+    = is_bound ? parse_number(created) : std::optional<std::int64_t>(0);
+  if (!until || !created_at || operations.find(letter) == operations.npos)
+    return std::nullopt;
   // All keys are tried, so that the time taken does not depend on the key.
   bool is_authentic = false;
   for (const known_key& key : keys_)
     if (key.right == access::manage)
       is_authentic |= equal_in_constant_time(
-        mac, mac_of(key.token_secret, hub_id, instance, operations, expires));
-  return is_authentic && now.time_since_epoch() < std::chrono::seconds(until);
+        mac, mac_of(key.token_secret, hub_id, instance, operations, expires,
+                    created));
+  if (!is_authentic || now.time_since_epoch() >= std::chrono::seconds(*until))
+    return std::nullopt;
+  return timestamp(persistence::duration(*created_at));
 }
 
 } // namespace perdura::client

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,19 +83,36 @@ public:
   /// `expires`. `operations` are letters of `route::operation`. The token is
   /// signed with the first key that may manage; it is empty if there is none.
   ///
-  /// Form: "t1.OPERATIONS.SECONDS.MAC", where SECONDS is the Unix time of the
-  /// expiry, and MAC is an HMAC-SHA256 with a secret derived from the key. A
-  /// token contains only characters that a URL may contain without an escape.
+  /// @param created_at  The token is valid only for the instance that was
+  ///                    created at this time, not for a later one with the same
+  ///                    ID. The epoch means that it is valid for any.
+  ///
+  /// Form: "t2.OPERATIONS.SECONDS.CREATED.MAC", where SECONDS is the Unix time
+  /// of the expiry, CREATED is `created_at` in microseconds, and MAC is an
+  /// HMAC-SHA256 with a secret derived from the key. A token for any instance
+  /// has the form "t1.OPERATIONS.SECONDS.MAC". A token contains only characters
+  /// that a URL may contain without an escape.
   std::string make_token(std::string_view hub_id, std::string_view instance,
                          std::string_view operations,
-                         persistence::timestamp expires) const;
+                         persistence::timestamp expires,
+                         persistence::timestamp created_at = {}) const;
 
   /// Whether a token authorizes the operation with this letter on the
   /// instance. A token becomes invalid when it expires, or when the key that
   /// signed it is removed.
   bool token_allows(std::string_view token, std::string_view hub_id,
                     std::string_view instance, char letter,
-                    persistence::timestamp now) const;
+                    persistence::timestamp now) const {
+    return created_at_of(token, hub_id, instance, letter, now).has_value();
+  }
+
+  /// As `token_allows`, but returns the `created_at` of the token: the caller
+  /// must check the time of the instance. No value if the token does not
+  /// authorize the operation.
+  std::optional<persistence::timestamp>
+  created_at_of(std::string_view token, std::string_view hub_id,
+                std::string_view instance, char letter,
+                persistence::timestamp now) const;
 
 private:
   using digest = std::array<unsigned char, 32>;
@@ -110,7 +128,7 @@ private:
   static std::string mac_of(const digest& secret, std::string_view hub_id,
                             std::string_view instance,
                             std::string_view operations,
-                            std::string_view expires);
+                            std::string_view expires, std::string_view created);
 
   std::vector<known_key> keys_;
 };

@@ -123,18 +123,27 @@ void api_call::fail_as_string(int status, std::string_view sentence) const {
 
 // The audit line contains the instance ID of the path. If `id` is a different
 // one, it is added.
-void api_call::respond_accepted(const std::string& id) const {
+void api_call::respond_accepted(const std::string& id,
+                                timestamp created_at) const {
   if (id != route.instance)
     add_audit_field(route.instance.empty() ? "instance" : "new_instance", id);
   // Retry-After is the interval in seconds that Durable Functions proposes.
-  const actors::management_payload payload = payload_of(id);
+  const actors::management_payload payload = payload_of(id, created_at);
   respond_json(
     202, to_json(payload),
     {{"Location", payload.status_query_get_uri}, {"Retry-After", "10"}});
 }
 
-actors::management_payload api_call::payload_of(const std::string& id) const {
-  return cluster::make_management_payload(link_base(), id);
+actors::management_payload api_call::payload_of(const std::string& id,
+                                                timestamp created_at) const {
+  return cluster::make_management_payload(link_base(created_at), id);
+}
+
+void accept(const api_call_ptr& call, const std::string& id,
+            timestamp created_at) {
+  with_created_time(call, id, created_at, [call, id](timestamp created) {
+    call->respond_accepted(id, created);
+  });
 }
 
 std::string api_call::url() const {

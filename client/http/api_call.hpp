@@ -75,16 +75,19 @@ public:
   void fail_as_string(int status, std::string_view sentence) const;
 
   /// Responds with 202, the management URLs of the instance, and the headers
-  /// Location and Retry-After.
-  void respond_accepted(const std::string& id) const;
+  /// Location and Retry-After. `created_at` is that of `payload_of`; use
+  /// `accept` if it may be unknown.
+  void respond_accepted(const std::string& id, timestamp created_at) const;
 
   /// The common part of the URLs in the response: the origin and the prefix by
   /// which the caller has reached this node. Computed only when needed, because
-  /// most responses hold no URLs.
-  cluster::management_base link_base() const;
+  /// most responses hold no URLs. See `payload_of` for `created_at`.
+  cluster::management_base link_base(timestamp created_at = {}) const;
   /// The management URLs of an instance, with the tokens that this caller may
-  /// receive.
-  actors::management_payload payload_of(const std::string& id) const;
+  /// receive. The tokens are valid for the instance that was created at this
+  /// time; if it is the epoch, the URLs have none.
+  actors::management_payload payload_of(const std::string& id,
+                                        timestamp created_at) const;
   /// The requested URL with scheme and authority.
   std::string url() const;
   /// The value of a query parameter; empty if it is missing.
@@ -104,10 +107,21 @@ public:
   /// the connection, so that a thread that runs partitions neither formats a
   /// response nor signs its URLs.
   async_client client() const {
-    return context->client.on(
-      [responder = responder_](std::function<void()> work) {
-        responder.run(std::move(work));
-      });
+    return client_on([responder = responder_](std::function<void()> work) {
+      responder.run(std::move(work));
+    });
+  }
+
+  /// As `client`, with another executor. If the caller has sent a token, the
+  /// client refuses all instances but that of the token.
+  async_client client_on(call_executor executor) const {
+    return context->client.on(std::move(executor))
+      .for_created_at(requester.created_at);
+  }
+
+  /// The same restriction for calls that block.
+  orchestration_client blocking_client() const {
+    return context->blocking_client.with({.created_at = requester.created_at});
   }
 
   std::shared_ptr<api_context> context;
@@ -130,11 +144,22 @@ using api_call_ptr = std::shared_ptr<const api_call>;
 
 /// The common part of the URLs that a caller may receive. A URL holds a token
 /// only for operations that the caller itself may do.
-/// @param instance  The instance that the request names; needed if the caller
-///                  has sent a token.
+/// @param created_at  The tokens are valid for the instance that was created at
+///                    this time; the epoch means any instance.
 cluster::management_base
 link_base_for(const std::shared_ptr<api_context>& context,
-              const caller& requester, const std::string& instance = {});
+              const caller& requester, timestamp created_at);
+
+/// Calls `next` with the time at which the instance was created, now or later:
+/// with `known` unless it is the epoch and the response needs tokens. The epoch
+/// again if the status of the instance cannot be read.
+void with_created_time(const api_call_ptr& call, const std::string& id,
+                       timestamp known, std::function<void(timestamp)> next);
+
+/// Responds with 202 and the URLs of the instance, see
+/// `api_call::respond_accepted`.
+void accept(const api_call_ptr& call, const std::string& id,
+            timestamp created_at = {});
 
 /// Counts a response and writes the debug line and, for an audited route, the
 /// audit line. Used by `api_call`, and for requests that are refused before

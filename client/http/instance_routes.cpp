@@ -54,7 +54,7 @@ void respond_with_status(const api_call_ptr& call, const std::string& id,
   // also serves other calls, copies and formats a history of many megabytes.
   const async_client client
     = options.show_history
-        ? call->context->client.on([call](std::function<void()> work) {
+        ? call->client_on([call](std::function<void()> work) {
             run_blocking(call, std::move(work));
           })
         : call->client();
@@ -234,7 +234,8 @@ void get_instance_urls(const api_call_ptr& call, const std::string& id) {
     id, {.show_input = false},
     [call, id](const result<orchestration_status>& status) {
       if (status)
-        call->respond_json(200, to_json(call->payload_of(id)));
+        call->respond_json(200,
+                           to_json(call->payload_of(id, status->created_time)));
       else
         call->fail(status.error());
     });

@@ -245,8 +245,25 @@ void management_api::count_refused(int status) {
 // configured origin.
 actors::management_payload
 management_api::payload_of(const std::string& id) const {
-  return cluster::make_management_payload(
-    link_base_for(context_, {access::manage, {}, {}}), id);
+  const caller own_code{access::manage, {}, {}};
+  timestamp created_at{};
+  bool has_tokens = !context_->access_rules.keys().empty();
+  if (has_tokens) {
+    constexpr auto answer_time_max = std::chrono::seconds(3);
+    const auto status
+      = context_->blocking_client.with({.deadline = answer_time_max})
+          .get_status(id, {.show_input = false});
+    // Tokens for an instance that does not exist yet are valid for any instance
+    // with this ID. If it is not known which one exists, there are none.
+    if (!status)
+      has_tokens = false;
+    else if (*status)
+      created_at = (*status)->created_time;
+  }
+  auto base = link_base_for(context_, own_code, created_at);
+  if (!has_tokens)
+    base.code_of = nullptr;
+  return cluster::make_management_payload(base, id);
 }
 
 http_response starting_response(const http_request& request) {

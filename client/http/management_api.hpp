@@ -72,7 +72,9 @@ public:
   void count_refused(int status);
 
   /// The management URLs of an instance, which lead to this node, for a caller
-  /// that may manage.
+  /// that may manage. If keys are configured, the call blocks for the answer of
+  /// the owner, at most 3 s; without an answer the URLs have no tokens. Tokens
+  /// for an ID without an instance are valid for any instance with this ID.
   actors::management_payload payload_of(const std::string& id) const;
 
 private:

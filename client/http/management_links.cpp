@@ -56,35 +56,52 @@ std::string origin_of(const http_request& request, const api_context& context) {
 
 cluster::management_base
 link_base_for(const std::shared_ptr<api_context>& context,
-              const caller& requester, const std::string& instance) {
+              const caller& requester, timestamp created_at) {
   cluster::management_base base;
   base.origin = context->config.public_url.empty() ? context->config.origin
                                                    : context->config.public_url;
   base.task_hub = context->config.task_hub;
   // A caller with a read key or a token gets tokens that permit reading only.
   // A caller with a token may restart the instance of its token, and must then
-  // be able to read the new instance. For the instance of its token, the caller
-  // gets no further token.
+  // be able to read the new instance, for which its own token is not valid.
   const bool may_only_read
     = requester.right != access::manage || requester.has_token;
-  const std::string own = requester.has_token ? instance : std::string();
   if (!context->access_rules.keys().empty())
-    base.code_of
-      = [context, may_only_read, own](std::string_view id, char operation) {
-          // 'g' is the operation of route_id::get_instance.
-          if (may_only_read && (operation != 'g' || id == own))
-            return std::string();
-          return context->access_rules.token(
-            id, std::string_view(&operation, 1),
-            persistence::saturated_sum(persistence::system_clock().now(),
-                                       context->config.token_lifetime));
-        };
+    base.code_of = [context, may_only_read, created_at](std::string_view id,
+                                                        char operation) {
+      // 'g' is the operation of route_id::get_instance.
+      if (may_only_read && operation != 'g')
+        return std::string();
+      return context->access_rules.token(
+        id, std::string_view(&operation, 1),
+        persistence::saturated_sum(persistence::system_clock().now(),
+                                   context->config.token_lifetime),
+        created_at);
+    };
   return base;
 }
 
-cluster::management_base api_call::link_base() const {
-  cluster::management_base base
-    = link_base_for(context, requester, route.instance);
+void with_created_time(const api_call_ptr& call, const std::string& id,
+                       timestamp known, std::function<void(timestamp)> next) {
+  if (known != timestamp{} || call->context->access_rules.keys().empty()) {
+    next(known);
+    return;
+  }
+  // Not bound to the instance of the caller's token: the ID may be that of a
+  // new instance.
+  call->client().for_created_at({}).get_status(
+    id, {.show_input = false},
+    [next = std::move(next)](const result<orchestration_status>& status) {
+      next(status ? status->created_time : timestamp{});
+    });
+}
+
+cluster::management_base api_call::link_base(timestamp created_at) const {
+  cluster::management_base base = link_base_for(context, requester, created_at);
+  // A token that is not bound to an instance is for the code of this process
+  // only. Without a token, the caller can still use its key.
+  if (created_at == timestamp{})
+    base.code_of = nullptr;
   base.origin = origin_of(request, *context);
   if (!route.prefix.empty())
     base.prefix = route.prefix;

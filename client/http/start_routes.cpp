@@ -40,7 +40,9 @@ void answer_outcome(const api_call_ptr& call,
   // The status that a wait returns has no input, but the response must show the
   // input. So the status is requested again. If the owner has become
   // unreachable in the meantime, the second request waits for the owner.
-  call->client().waiting_for_owner().get_status(
+  // After a restart by a token, it is that of a new instance, which the token
+  // does not mean.
+  call->client().for_created_at({}).waiting_for_owner().get_status(
     ended.instance_id, {}, [call](result<orchestration_status> status) {
       if (!status) {
         call->fail(status.error());
@@ -91,8 +93,9 @@ void start_and_park(const api_call_ptr& call, const std::string& name,
         call->add_audit_field("instance", id);
       // The response is sent before the wait is cancelled. The cancellation
       // calls the callback below, whose response is then dropped.
-      call->responder().park(time_out, [call, id, wait](park_outcome) {
-        call->respond_accepted(id);
+      const timestamp created = started->created_time;
+      call->responder().park(time_out, [call, id, created, wait](park_outcome) {
+        accept(call, id, created);
         wait->cancel();
       });
     },
@@ -125,7 +128,8 @@ void start(const api_call_ptr& call, const std::string& name,
   call->client().start(name, std::move(body), *options,
                        [call](const result<started_instance>& started) {
                          if (started)
-                           call->respond_accepted(started->instance_id);
+                           accept(call, started->instance_id,
+                                  started->created_time);
                          else
                            call->fail(started.error());
                        });
@@ -136,7 +140,7 @@ void start(const api_call_ptr& call, const std::string& name,
 struct binding_series {
   std::vector<start_binding> bindings;
   bool is_array = false;
-  std::vector<std::string> started; ///< Instance IDs, in order.
+  std::vector<started_instance> started; ///< In order.
 };
 
 /// Starts the next binding of a series, or responds if all are started. Each
@@ -147,12 +151,14 @@ void start_next(const api_call_ptr& call,
   if (next == series->bindings.size()) {
     // A single object gets the response of a single start.
     if (!series->is_array) {
-      call->respond_accepted(series->started.front());
+      accept(call, series->started.front().instance_id,
+             series->started.front().created_time);
       return;
     }
     std::string body = "[";
-    for (const std::string& id : series->started)
-      body += (body.size() > 1 ? "," : "") + to_json(call->payload_of(id));
+    for (const started_instance& each : series->started)
+      body += (body.size() > 1 ? "," : "")
+              + to_json(call->payload_of(each.instance_id, each.created_time));
     call->respond_json(202, body + ']');
     return;
   }
@@ -182,8 +188,13 @@ void start_next(const api_call_ptr& call,
       }
       if (series->is_array)
         call->add_audit_field("instance", started->instance_id);
-      series->started.push_back(std::move(started->instance_id));
-      start_next(call, series);
+      // The tokens of an array need the time of each instance.
+      const std::string id = started->instance_id;
+      with_created_time(call, id, started->created_time,
+                        [call, series, id](timestamp created) {
+                          series->started.push_back({id, false, created});
+                          start_next(call, series);
+                        });
     });
 }
 
@@ -276,7 +287,7 @@ void restart_orchestration(const api_call_ptr& call, const std::string& id) {
     return;
   // `restart` sends two requests and blocks for both.
   run_blocking(call, [call, id, times = *wait] {
-    auto started = call->context->blocking_client.restart(
+    auto started = call->blocking_client().restart(
       id, call->target.flag("restartWithNewInstanceId", true),
       call->request_id());
     if (!started && started.code() == errc::not_found)
@@ -289,7 +300,7 @@ void restart_orchestration(const api_call_ptr& call, const std::string& id) {
         call->add_audit_field("new_instance", *started);
       wait_for_outcome(call, *started, times->time_out);
     } else
-      call->respond_accepted(*started);
+      accept(call, *started);
   });
 }
 
@@ -299,15 +310,17 @@ void wait_for_outcome(const api_call_ptr& call, const std::string& id,
   // The wait counts towards `waits_max` until the callback is called. The
   // callback is called exactly once.
   context->waits.fetch_add(1);
-  const std::uint64_t number = call->client().wait_until_ended(
-    id, [call, context](result<orchestration_status> ended) {
-      context->waits.fetch_sub(1);
-      answer_end(call, ended);
-    });
+  // The instance may be a new one, which a token does not mean.
+  const std::uint64_t number
+    = call->client().for_created_at({}).wait_until_ended(
+      id, [call, context](result<orchestration_status> ended) {
+        context->waits.fetch_sub(1);
+        answer_end(call, ended);
+      });
   // The response is sent before the wait is cancelled. The cancellation calls
   // the callback above, whose response is then dropped.
   call->responder().park(time_out, [call, context, id, number](park_outcome) {
-    call->respond_accepted(id);
+    accept(call, id);
     context->client.cancel(number);
   });
 }

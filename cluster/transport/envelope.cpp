@@ -22,6 +22,7 @@ remote_answer to_remote(std::uint64_t number,
   out.execution = answer.execution;
   out.started = answer.started;
   out.created = answer.created;
+  out.created_at = answer.created_at;
   if (answer.status)
     out.status = *answer.status;
   return out;
@@ -35,6 +36,7 @@ actors::management_answer to_local(remote_answer answer) {
   out.execution = answer.execution;
   out.started = answer.started;
   out.created = answer.created;
+  out.created_at = answer.created_at;
   if (answer.status)
     out.status = std::make_shared<const actors::instance_status>(
       std::move(*answer.status));

@@ -68,12 +68,13 @@ struct remote_answer {
   bool started = false;
   bool created = false;
   std::optional<actors::instance_status> status;
+  persistence::timestamp created_at{};
 };
 
 template <class I>
 auto inspect(I& f, remote_answer& x) {
   return f(x.number, x.code, x.message, x.id, x.execution, x.started, x.created,
-           x.status);
+           x.status, x.created_at);
 }
 
 /// These functions convert an answer between the form inside a process and the

@@ -76,6 +76,69 @@ BOOST_AUTO_TEST_CASE(start_refused_in_a_batch_waits_for_the_first_turn) {
   BOOST_TEST((code_of(second) == errc::already_exists));
 }
 
+// --- Requests for one instance
+// ------------------------------------------------
+
+namespace {
+
+/// Every request that changes the instance "a" that was created at this time.
+std::vector<management_request> changes_of_a(timestamp created_at) {
+  std::vector<management_request> all;
+  const auto add = [&](auto request) {
+    request.id = "a";
+    request.created_at = created_at;
+    all.emplace_back(std::move(request));
+  };
+  raise_event event;
+  event.name = "E";
+  add(event);
+  add(suspend_instance{});
+  add(resume_instance{});
+  add(rewind_instance{});
+  add(purge_instance{});
+  add(terminate_instance{});
+  return all;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(request_for_an_earlier_instance_changes_nothing) {
+  const ticket started = node.submit(start_request("a", "Waits"));
+  node.run_until_idle();
+  const timestamp created = node.answer_to(started)->created_at;
+  BOOST_TEST((created != timestamp{}));
+  for (const auto& each : changes_of_a(created - 1us)) {
+    const ticket refused = node.submit(each);
+    node.run_until_idle();
+    BOOST_TEST((code_of(refused) == errc::forbidden));
+  }
+  BOOST_TEST((status_of("a") == runtime_status::running));
+  const errc expected[] = {errc::ok,         errc::ok,           errc::ok,
+                           errc::not_failed, errc::not_finished, errc::ok};
+  std::size_t next = 0;
+  for (const auto& each : changes_of_a(created)) {
+    const ticket done = node.submit(each);
+    node.run_until_idle();
+    BOOST_TEST((code_of(done) == expected[next++]));
+  }
+  BOOST_TEST((status_of("a") == runtime_status::terminated));
+}
+
+// The start that replaces the instance is not durable when the request comes.
+BOOST_AUTO_TEST_CASE(
+  request_for_an_instance_that_is_being_replaced_is_refused) {
+  const ticket first = node.submit(start_request("a", "Give", "1"));
+  node.run_until_idle();
+  const timestamp created = node.answer_to(first)->created_at;
+  node.advance_time(1s);
+  const ticket second = node.submit(start_request("a", "Waits"));
+  const ticket late = node.submit(changes_of_a(created).back());
+  node.run_until_idle();
+  BOOST_TEST((code_of(late) == errc::forbidden));
+  BOOST_TEST((node.answer_to(second)->created_at > created));
+  BOOST_TEST((status_of("a") == runtime_status::running));
+}
+
 // --- Waits -------------------------------------------------------------------
 
 // Setup: in one batch, one wait request arrives before the outcome of the last

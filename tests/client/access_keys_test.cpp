@@ -121,6 +121,36 @@ BOOST_AUTO_TEST_CASE(token_is_limited_to_an_instance_operations_and_a_time) {
   BOOST_TEST(!allows(token, "hub", "order-17", 'g', noon + seconds(60)));
 }
 
+BOOST_AUTO_TEST_CASE(token_is_bound_to_the_time_of_an_instance) {
+  const access_keys keys = three_keys();
+  const auto bound_to = [&](timestamp created) {
+    return keys.make_token("hub", "a", "g", noon + seconds(60), created);
+  };
+  const timestamp first = noon - seconds(3);
+  const timestamp second = first + std::chrono::microseconds(1);
+  const auto created_at_of = [&](const std::string& token, const char* id) {
+    return keys.created_at_of(token, "hub", id, 'g', noon);
+  };
+  BOOST_TEST((created_at_of(bound_to(first), "a") == first));
+  BOOST_TEST((created_at_of(bound_to(second), "a") == second));
+  BOOST_TEST((created_at_of(bound_to({}), "a") == timestamp{}));
+  BOOST_TEST(!created_at_of(bound_to(first), "b"));
+  // The time is a part of the MAC.
+  const std::string token = bound_to(first);
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    std::string changed = token;
+    changed[i] = changed[i] == '1' ? '2' : '1';
+    BOOST_TEST(!created_at_of(changed, "a"), changed);
+    BOOST_TEST(!created_at_of(token.substr(0, i), "a"));
+  }
+  // A bound token cannot be read as an unbound one for another ID.
+  const std::string time = std::to_string(first.time_since_epoch().count());
+  std::string unbound = token;
+  unbound.replace(0, 2, "t1").erase(unbound.find(time), time.size() + 1);
+  BOOST_TEST(!created_at_of(unbound, "a"));
+  BOOST_TEST(!keys.created_at_of(unbound, "hub", time + "\na", 'g', noon));
+}
+
 BOOST_AUTO_TEST_CASE(token_with_any_changed_character_is_rejected) {
   const access_keys keys = three_keys();
   const std::string token

@@ -3,7 +3,7 @@
 #include "actors/interface/management.hpp"
 #include "client/http/access_control.hpp"
 #include "client/http/routes.hpp"
-#include "tests/client/http_fixture.hpp"
+#include "tests/client/keys_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -15,48 +15,6 @@
 namespace perdura::tests {
 
 using nlohmann::json;
-
-namespace {
-
-const std::string master = "master-key-0123456789";
-const std::string spare = "spare-key-0123456789";
-const std::string reader = "reader-key-0123456789";
-
-std::string key_header(const std::string& key) {
-  return "x-functions-key: " + key + "\r\n";
-}
-
-/// The path and query of a URL.
-std::string target_of(const std::string& url) {
-  return url.substr(url.find('/', url.find("://") + 3));
-}
-
-/// Replaces a placeholder in the URL.
-std::string filled(std::string url, const std::string& name,
-                   const std::string& value) {
-  return url.replace(url.find(name), name.size(), value);
-}
-
-/// A node with two manage keys and one read key.
-struct keys_fixture : http_fixture {
-  keys_fixture()
-    : http_fixture({}, [this](client::node_host_config& config) {
-        const auto file = directory.path() / "keys";
-        std::ofstream(file) << "manage " << master << "\nmanage " << spare
-                            << "\nread " << reader << '\n';
-        std::filesystem::permissions(file, std::filesystem::perms(0600));
-        config.http.keys_file = file;
-        config.http.hosts = {"ship.example"};
-      }) {}
-
-  json start_approval(const std::string& id) {
-    return request("POST", "/orchestrators/Approval/" + id, {},
-                   key_header(master))
-      .json();
-  }
-};
-
-} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(http_api_with_keys, keys_fixture)
 
@@ -88,7 +46,8 @@ BOOST_AUTO_TEST_CASE(every_route_requires_a_key) {
         == 401);
       // A read key allows only routes that change nothing.
       const int read
-        = request_at_root(method, base + path, {}, key_header(reader)).status;
+        = request_at_root(method, base + path, {}, key_header(reader_key))
+            .status;
       if (each.needed == client::access::manage)
         BOOST_TEST(read == 403, method << ' ' << base << path);
       else
@@ -96,19 +55,19 @@ BOOST_AUTO_TEST_CASE(every_route_requires_a_key) {
     }
   }
   BOOST_TEST(request_at_root("GET", "/no/such/path").status == 401);
-  BOOST_TEST(request("GET", "/instances/a", {}, key_header(master))
+  BOOST_TEST(request("GET", "/instances/a", {}, key_header(master_key))
                .json()
                .at("runtimeStatus")
              == "Running");
 }
 
 BOOST_AUTO_TEST_CASE(key_can_be_sent_in_three_ways) {
-  BOOST_TEST(request_at_root("GET", "/perdura/count?code=" + master).status
+  BOOST_TEST(request_at_root("GET", "/perdura/count?code=" + master_key).status
              == 200);
-  BOOST_TEST(request_at_root("GET", "/perdura/count?CODE=" + spare).status
+  BOOST_TEST(request_at_root("GET", "/perdura/count?CODE=" + spare_key).status
              == 200);
   BOOST_TEST(
-    request_at_root("GET", "/perdura/count", {}, key_header(spare)).status
+    request_at_root("GET", "/perdura/count", {}, key_header(spare_key)).status
     == 200);
   // Base64 of "key:reader-key-0123456789".
   BOOST_TEST(request_at_root("GET", "/perdura/count", {},
@@ -128,12 +87,13 @@ BOOST_AUTO_TEST_CASE(key_can_be_sent_in_three_ways) {
 // If a parameter is repeated, proxies and servers disagree about which of its
 // values counts.
 BOOST_AUTO_TEST_CASE(repeated_code_parameter_is_refused) {
+  BOOST_TEST(request_at_root("GET", "/perdura/count?code=" + master_key
+                                      + "&code=" + master_key)
+               .status
+             == 401);
   BOOST_TEST(
-    request_at_root("GET", "/perdura/count?code=" + master + "&code=" + master)
+    request_at_root("GET", "/perdura/count?code=wrong&Code=" + master_key)
       .status
-    == 401);
-  BOOST_TEST(
-    request_at_root("GET", "/perdura/count?code=wrong&Code=" + master).status
     == 401);
 }
 
@@ -141,7 +101,7 @@ BOOST_AUTO_TEST_CASE(urls_of_an_instance_give_access_to_that_instance_only) {
   const json urls = start_approval("a");
   start_approval("b");
   for (const auto& [name, url] : urls.items())
-    BOOST_TEST(url.get<std::string>().find(master) == std::string::npos);
+    BOOST_TEST(url.get<std::string>().find(master_key) == std::string::npos);
   const std::string status
     = target_of(urls.at("statusQueryGetUri").get<std::string>());
   BOOST_TEST(request_at_root("GET", status).status == 202);
@@ -189,8 +149,8 @@ BOOST_AUTO_TEST_CASE(restart_by_token_gives_no_more_rights) {
   const json urls = start_approval("a");
   const std::string restart
     = target_of(urls.at("restartPostUri").get<std::string>());
-  request("POST", "/instances/a/terminate", {}, key_header(master));
-  request("GET", "/instances/a?waitSeconds=20", {}, key_header(master));
+  request("POST", "/instances/a/terminate", {}, key_header(master_key));
+  request("GET", "/instances/a?waitSeconds=20", {}, key_header(master_key));
   const auto codes_in = [](const json& answer) {
     std::size_t found = 0;
     for (const auto& [name, url] : answer.items())
@@ -198,14 +158,19 @@ BOOST_AUTO_TEST_CASE(restart_by_token_gives_no_more_rights) {
         ++found;
     return found;
   };
+  // The token in the only URL with a code allows reading the new instance.
+  const auto other = request_at_root("POST", restart);
+  BOOST_TEST(other.status == 202);
+  BOOST_TEST(codes_in(other.json()) == 1U);
   const auto same
     = request_at_root("POST", restart + "&restartWithNewInstanceId=false");
   BOOST_TEST(same.status == 202);
-  BOOST_TEST(codes_in(same.json()) == 0U);
-  const auto other = request_at_root("POST", restart);
-  BOOST_TEST(other.status == 202);
-  // The token in the only URL with a code allows reading the new instance.
-  BOOST_TEST(codes_in(other.json()) == 1U);
+  BOOST_TEST(codes_in(same.json()) == 1U);
+  for (const auto& each : {other, same})
+    BOOST_TEST(request_at_root("GET", target_of(each.header("location"))).status
+               == 202);
+  // The token of the old instance does not permit to restart the new one.
+  BOOST_TEST(request_at_root("POST", restart).status == 403);
 }
 
 // The node ignores keys in trailer fields after the body, because a proxy that
@@ -214,7 +179,7 @@ BOOST_AUTO_TEST_CASE(key_in_a_trailer_field_is_ignored) {
   http_caller caller(host->http_port());
   caller.send("POST /orchestrators/Echo HTTP/1.1\r\nHost: localhost\r\n"
               "Transfer-Encoding: chunked\r\n\r\n0\r\n"
-              + key_header(master) + "\r\n");
+              + key_header(master_key) + "\r\n");
   BOOST_TEST(caller.receive().status == 401);
 }
 
@@ -222,7 +187,7 @@ BOOST_AUTO_TEST_CASE(key_in_a_trailer_field_is_ignored) {
 BOOST_AUTO_TEST_CASE(read_key_gets_only_the_url_for_reading) {
   start_approval("a");
   const json urls = request_at_root("GET", "/perdura/instances/a/urls", {},
-                                    key_header(reader))
+                                    key_header(reader_key))
                       .json();
   for (const auto& [name, url] : urls.items())
     BOOST_TEST((url.get<std::string>().find("code=") != std::string::npos)
@@ -231,7 +196,7 @@ BOOST_AUTO_TEST_CASE(read_key_gets_only_the_url_for_reading) {
 }
 
 BOOST_AUTO_TEST_CASE(client_binding_contains_the_key_of_the_request) {
-  for (const std::string& key : {master, reader}) {
+  for (const std::string& key : {master_key, reader_key}) {
     const json binding
       = request_at_root("GET", "/client-binding?code=" + key).json();
     BOOST_TEST(binding.at("requiredQueryStringParameters") == "code=" + key);
@@ -242,12 +207,13 @@ BOOST_AUTO_TEST_CASE(client_binding_contains_the_key_of_the_request) {
     BOOST_TEST(binding.at("rpcBaseUrl").get<std::string>()
                == "http://key:" + key + "@127.0.0.1/durabletask/");
     const std::string shown = binding.dump();
-    BOOST_TEST(shown.find(key == master ? reader : master) == shown.npos);
+    BOOST_TEST(shown.find(key == master_key ? reader_key : master_key)
+               == shown.npos);
   }
 }
 
 BOOST_AUTO_TEST_CASE(management_payload_of_the_node_contains_tokens) {
-  request("POST", "/orchestrators/HelloSequence/a", {}, key_header(master));
+  request("POST", "/orchestrators/HelloSequence/a", {}, key_header(master_key));
   const std::string url = host->gateway()->payload_of("a").status_query_get_uri;
   BOOST_TEST(request_at_root("GET", target_of(url) + "&waitSeconds=20").status
              == 200);

@@ -35,6 +35,7 @@ actors::management_answer full_answer() {
   actors::management_answer answer;
   answer.id = "order-17";
   answer.started = true;
+  answer.created_at = noon;
   auto status = std::make_shared<actors::instance_status>();
   status->row.id = "order-17";
   status->row.record.name = "Ship";
@@ -155,7 +156,22 @@ BOOST_AUTO_TEST_CASE(wire_bytes_match_the_golden_bytes) {
                 "1a26e6fc3");
   BOOST_TEST(hex(encode_envelope(
                remote_request{9, actors::raise_event{"a", "Go", "1", "r"}}))
-             == "0192009209920294a161a2476fa131a172");
+             == "0192009209920295a161a2476fa131a17200");
+}
+
+// The bytes of a node that does not know the newest field of a request.
+BOOST_AUTO_TEST_CASE(request_without_its_newest_field_is_read) {
+  const std::string older("\x01\x92\x00\x92\x09\x92\x02\x94\xa1"
+                          "a\xa2Go\xa1"
+                          "1\xa1r",
+                          17);
+  const auto read = decode_envelope(older);
+  BOOST_REQUIRE(read);
+  const auto& request
+    = std::get<actors::raise_event>(std::get<remote_request>(*read).request);
+  BOOST_TEST(request.name == "Go");
+  BOOST_TEST(request.request == "r");
+  BOOST_TEST((request.created_at == timestamp{}));
 }
 
 // Record, input, history and unread events survive the conversion to an
@@ -168,6 +184,7 @@ BOOST_AUTO_TEST_CASE(answer_carries_the_full_status) {
   const auto before = full_answer();
   BOOST_TEST(answer.id == before.id);
   BOOST_TEST(answer.started);
+  BOOST_TEST((answer.created_at == noon));
   BOOST_REQUIRE(answer.status != nullptr);
   BOOST_TEST(answer.status->row.input == before.status->row.input);
   BOOST_TEST((answer.status->row.record == before.status->row.record));
