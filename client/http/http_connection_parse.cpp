@@ -264,8 +264,9 @@ bool http_connection::has_plain_content_coding() {
 void http_connection::refuse_with(http_response response) {
   request_.keep_alive = false;
   request_.refused = true;
-  // The method may not have been parsed yet, so the response gets a body.
-  request_.head = false;
+  // The method may not have been parsed yet; then the response gets a body.
+  request_.head = input_.parser && input_.parser->is_header_done()
+                  && input_.parser->get().method() == http::verb::head;
   // Frees what has been received of the body.
   input_.parser.reset();
   bytes_.body.release();

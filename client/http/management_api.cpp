@@ -54,6 +54,23 @@ result<void> check_change(const api_call& call) {
   return {};
 }
 
+/// Answers a request without a route: its path does not exist, or not for its
+/// method. Durable Functions answers both with 404.
+/// @source RFC 9110, sections 9.3.7, 10.2.1 and 15.5.6.
+void refuse_method(const api_call_ptr& call) {
+  const route_match& to = call->route;
+  if (to.allowed.empty()) {
+    call->respond_empty(404);
+    return;
+  }
+  const bool asks = call->request.method == "OPTIONS";
+  call->respond({asks                ? 200
+                 : to.prefix.empty() ? 405
+                                     : 404,
+                 {},
+                 {{"Allow", to.allowed}}});
+}
+
 /// Calls the function of the route. Every case answers the call, now or later;
 /// there is no default, so that the compiler reports a route that is missing.
 /// `body` is the body of the request.
@@ -61,7 +78,7 @@ void dispatch(const api_call_ptr& call, std::string body) {
   const route_match& to = call->route;
   switch (to.entry->id) {
   case route_id::unknown:
-    call->respond_empty(404);
+    refuse_method(call);
     return;
   case route_id::start:
     start_orchestration(call, to.function, to.instance, std::move(body));

@@ -85,6 +85,10 @@ constexpr std::array table{
 // cannot find out which paths exist.
 constexpr route unknown_route{route_id::unknown, site, "", "", read, 0, false};
 
+// The route of another method on a path that requires no key.
+constexpr route open_unknown_route{route_id::unknown, site, "",   "",
+                                   access::none,      0,    false};
+
 constexpr std::array<std::string_view, 4> prefixes{
   "/runtime/webhooks/durabletask", "/admin/extensions/DurableTaskExtension",
   "/runtime/webhooks/DurableTaskExtension",
@@ -141,6 +145,27 @@ bool matches(std::string_view pattern, std::span<const std::string> path,
   return pattern.empty();
 }
 
+/// Adds the methods of the routes with this path to a match without a route.
+void add_allowed(route_base base, std::span<const std::string> path,
+                 route_match& found) {
+  bool requires_key = false;
+  for (const route& each : table) {
+    route_match ignored;
+    if (each.base != base || !matches(each.pattern, path, ignored))
+      continue;
+    requires_key |= each.needed != access::none;
+    found.allowed += (found.allowed.empty() ? "" : ", ");
+    found.allowed += each.method;
+    if (each.method == "GET")
+      found.allowed += ", HEAD";
+  }
+  if (found.allowed.empty())
+    return;
+  found.allowed += ", OPTIONS";
+  if (!requires_key)
+    found.entry = &open_unknown_route;
+}
+
 // Indexed by the number of the route. These names are labels of metrics and
 // fields of audit lines, so they must not change.
 constexpr std::array<std::string_view, route_count> route_names{
@@ -178,10 +203,9 @@ route_match find_route(std::string_view method,
   found.entry = &unknown_route;
   // A linear search through some 30 entries; the frequent ones come first.
   for (const route& each : table) {
-    // Load balancers ask for the health with HEAD, too. The server leaves out
-    // the body.
-    const bool is_head
-      = method == "HEAD" && each.method == "GET" && each.needed == access::none;
+    // HEAD has the route of GET; the server leaves out the body.
+    // @source RFC 9110, section 9.3.2.
+    const bool is_head = method == "HEAD" && each.method == "GET";
     if (each.base != base
         || (!each.method.empty() && each.method != method && !is_head))
       continue;
@@ -194,6 +218,7 @@ route_match find_route(std::string_view method,
     candidate.prefix = std::move(found.prefix);
     return candidate;
   }
+  add_allowed(base, path, found);
   return found;
 }
 

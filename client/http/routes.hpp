@@ -87,10 +87,14 @@ struct route_match {
   std::string function;
   std::string instance;
   std::string event;
+  /// The methods of the routes that have this path, for the header Allow, e.g.
+  /// "GET, HEAD, OPTIONS". Empty unless `entry` is `unknown`, or if there is no
+  /// such path.
+  std::string allowed;
 };
 
 /// Finds the route of a path. The case of the path's fixed segments is
-/// ignored, but not the case of `method`.
+/// ignored, but not the case of `method`. HEAD has the route of GET.
 route_match find_route(std::string_view method,
                        const std::vector<std::string>& segments);
 

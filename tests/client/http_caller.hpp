@@ -46,8 +46,9 @@ public:
   void send(std::string_view bytes);
   /// Closes the sending direction of the connection.
   void finish();
-  /// Waits at most `patience` for one complete answer.
-  http_answer receive();
+  /// Waits at most `patience` for one complete answer. The answer to HEAD has
+  /// no body, whatever its Content-Length.
+  http_answer receive(bool to_head = false);
   /// Waits at most `patience` until the server has closed the connection, and
   /// returns whether it has.
   bool is_closed();
