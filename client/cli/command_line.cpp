@@ -197,7 +197,9 @@ private:
       *add_verb(
         *hub, "adopt",
         "Let a restored or new directory replace the lost one of its node.",
-        [this] { return hub_adopt_verb(checked_dir_, accepts_loss_, io_); }),
+        require_data_dir(
+          "hub adopt", checked_dir_, io_,
+          [this] { return hub_adopt_verb(checked_dir_, accepts_loss_, io_); })),
       checked_dir_, accepts_loss_);
     CLI::App* check = app_.add_subcommand(
       "check", "Check a data directory, or a copy of one, for damage. Nothing "
@@ -206,12 +208,16 @@ private:
     add_check_options(*check, checked_dir_, rebuilds_views_);
     check->callback([this] {
       const auto run = rebuilds_views_ ? rebuild_views_verb : check_verb;
-      action_ = [this, run] { return run(checked_dir_, io_); };
+      action_ = require_data_dir("check", checked_dir_, io_, [this, run] {
+        return run(checked_dir_, io_);
+      });
     });
-    add_compact_options(
-      *add_verb("compact", "Return free space in the files of a stopped node.",
-                [this] { return compact_verb(checked_dir_, io_); }),
-      checked_dir_);
+    add_data_dir(
+      *add_verb(
+        "compact", "Return free space in the files of a stopped node.",
+        require_data_dir("compact", checked_dir_, io_,
+                         [this] { return compact_verb(checked_dir_, io_); })),
+      checked_dir_, "The data directory, which holds a task hub.");
   }
 
   /// `cluster up` and `cluster status`.

@@ -4,6 +4,9 @@
 #include "client/cli/since_time.hpp"
 #include "persistence/records/clock.hpp"
 
+#include <filesystem>
+#include <system_error>
+
 namespace perdura::client {
 
 namespace {
@@ -223,22 +226,55 @@ void add_start_options(CLI::App& to, start_verb_options& options) {
     ->type_name("FILE");
 }
 
+void add_data_dir(CLI::App& to, std::string& data_dir,
+                  const std::string& help) {
+  const auto set = [&data_dir](const std::string& given) {
+    namespace fs = std::filesystem;
+    // A path that cannot be resolved is compared as it is.
+    std::error_code failure;
+    const auto resolved = [&](const std::string& path) {
+      const fs::path found = fs::weakly_canonical(path, failure);
+      return failure ? fs::path(path) : found;
+    };
+    if (!data_dir.empty() && resolved(data_dir) != resolved(given))
+      throw CLI::ValidationError(
+        "--data-dir", "names another directory than the argument: \"" + data_dir
+                        + "\" and \"" + given + "\"; give one of them");
+    data_dir = given;
+  };
+  to.add_option_function<std::string>("directory", set,
+                                      help + " Required without --data-dir.")
+    ->check(not_empty())
+    ->type_name("DIR");
+  to.add_option_function<std::string>("--data-dir", set,
+                                      "The same as the argument.")
+    ->check(not_empty())
+    ->type_name("DIR");
+}
+
+std::function<int()> require_data_dir(const char* verb,
+                                      const std::string& data_dir, terminal& io,
+                                      std::function<int()> action) {
+  return [verb, &data_dir, &io, run = std::move(action)] {
+    if (!data_dir.empty())
+      return run();
+    return fail(io, {persistence::errc::invalid_argument,
+                     std::string(verb)
+                       + " needs a data directory: an argument or "
+                         "--data-dir DIR."});
+  };
+}
+
 void add_check_options(CLI::App& to, std::string& data_dir,
                        bool& rebuilds_views) {
-  to.add_option("--data-dir", data_dir,
-                "Check this data directory, which holds a task hub.")
-    ->required()
-    ->type_name("DIR");
+  add_data_dir(to, data_dir, "The data directory, which holds a task hub.");
   to.add_flag("--rebuild-views", rebuilds_views,
               "Make indexes and counts anew. The node must be stopped.");
 }
 
 void add_adopt_options(CLI::App& to, std::string& data_dir,
                        bool& accepts_loss) {
-  to.add_option("directory", data_dir,
-                "The data directory; its node must be stopped.")
-    ->required()
-    ->type_name("DIR");
+  add_data_dir(to, data_dir, "The data directory; its node must be stopped.");
   to.add_flag("--accept-loss", accepts_loss,
               "Accept that data which the directory lacks is lost.");
 }

@@ -19,6 +19,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,7 +65,15 @@ void add_listen_options(CLI::App& to, configuration_flags& flags,
 void add_config_option(CLI::App& to, configuration_flags& flags);
 /// --task-hub and --partitions, which apply when a task hub is created.
 void add_hub_options(CLI::App& to, configuration_flags& flags);
-/// The argument and the option of `hub adopt`.
+/// A data directory: a positional argument, or --data-dir. Both may be given if
+/// they name the same directory. The text stays empty if neither is given; see
+/// `require_data_dir`.
+void add_data_dir(CLI::App& to, std::string& data_dir, const std::string& help);
+/// The action of a verb with a data directory: fails if none was given.
+std::function<int()> require_data_dir(const char* verb,
+                                      const std::string& data_dir, terminal& io,
+                                      std::function<int()> action);
+/// The argument and the options of `hub adopt`.
 void add_adopt_options(CLI::App& to, std::string& data_dir, bool& accepts_loss);
 /// The options of `check`.
 void add_check_options(CLI::App& to, std::string& data_dir,

@@ -4,19 +4,11 @@
 #include "persistence/journal/compact.hpp"
 #include <perdura/persistence/stores/storage_space.hpp>
 
-#include <CLI/CLI.hpp>
-
 #include <ostream>
 
 namespace perdura::client {
 
 using persistence::bytes_text;
-
-void add_compact_options(CLI::App& to, std::string& data_dir) {
-  to.add_option("dir", data_dir, "The data directory, which holds a task hub.")
-    ->required()
-    ->type_name("DIR");
-}
 
 int compact_verb(const std::string& data_dir, terminal& io) {
   const auto made = persistence::compact_hub(data_dir);

@@ -7,15 +7,7 @@
 
 #include <string>
 
-namespace CLI {
-class App;
-} // namespace CLI
-
 namespace perdura::client {
-
-/// Adds the arguments of `compact` to a command; `data_dir` is filled by the
-/// parser and must outlive it.
-void add_compact_options(CLI::App& to, std::string& data_dir);
 
 /// Compacts a data directory and prints what was gained; see compact.hpp. No
 /// node may be using the directory.

@@ -65,6 +65,49 @@ BOOST_AUTO_TEST_CASE(a_check_without_an_exit_code_does_not_succeed) {
   BOOST_TEST(checked.err_contains("exit code"), checked.err);
 }
 
+// The verbs that work on a directory without a node.
+BOOST_AUTO_TEST_CASE(a_directory_is_an_argument_or_an_option) {
+  const temp_directory home;
+  const std::string hub = (home.path() / "hub").string();
+  const std::string other = (home.path() / "other").string();
+  for (const std::string& each : {hub, other})
+    BOOST_TEST(
+      run_perdura({"hub", "create", "--data-dir", each, "--partitions", "2"})
+        .code
+      == 0);
+  const auto run = [](std::vector<std::string> verb,
+                      const std::vector<std::string>& directories) {
+    verb.insert(verb.end(), directories.begin(), directories.end());
+    return run_perdura(verb);
+  };
+  for (const std::vector<std::string>& verb :
+       {std::vector<std::string>{"check"},
+        {"compact"},
+        {"hub", "adopt", "--accept-loss"}}) {
+    const std::string& name = verb.front();
+    for (const std::vector<std::string>& directories :
+         {std::vector<std::string>{hub},
+          {"--data-dir", hub},
+          {"--data-dir=" + hub},
+          {hub, "--data-dir", hub},
+          {"--data-dir", hub + "/", hub},
+          {hub, "--data-dir", hub + "/../hub"}}) {
+      const outcome ran = run(verb, directories);
+      BOOST_TEST(ran.code == 0, name << ": " << ran.err);
+    }
+    const outcome both = run(verb, {hub, "--data-dir", other});
+    BOOST_TEST(both.code == 2, name);
+    BOOST_TEST(both.err_contains("another directory"), both.err);
+    BOOST_TEST(both.err_contains(other));
+    const outcome none = run(verb, {});
+    BOOST_TEST(none.code == 2, name);
+    BOOST_TEST(none.err_contains("--data-dir DIR"), none.err);
+    BOOST_TEST(run(verb, {""}).code == 2, name);
+    BOOST_TEST(run(verb, {"--data-dir", ""}).code == 2, name);
+    BOOST_TEST(run(verb, {hub, other}).code == 2, name);
+  }
+}
+
 // Damage and a directory that cannot be read have different exit codes.
 BOOST_AUTO_TEST_CASE(check_tells_damage_from_a_directory_it_cannot_read) {
   const temp_directory home;
