@@ -29,6 +29,16 @@ constexpr std::size_t body_rate_min = 1024;
 void http_connection::parse(std::string_view bytes) {
   const http_server_config& config = worker_.server.config;
   if (!input_.parser) {
+    // Empty lines before a request are ignored. They do not begin a request: an
+    // idle connection keeps the deadline that it has.
+    // @source RFC 9112, section 2.2.
+    while (bytes.starts_with("\r\n"))
+      bytes.remove_prefix(2);
+    if (bytes.empty() || bytes == "\r") {
+      input_.unread = std::string(bytes);
+      wait_readable();
+      return;
+    }
     input_.parser.emplace();
     // Parse the header alone first. With `eager`, the fields of a trailer
     // could be taken for header fields before the header has been checked.
@@ -38,16 +48,6 @@ void http_connection::parse(std::string_view bytes) {
     input_.parser->body_limit(config.body_bytes_max);
     input_.header_checked = false;
     set_phase(phase::header, config.header_time_max);
-  }
-  // @source RFC 9112, section 2.2: empty lines before a request are ignored.
-  if (!input_.parser->got_some()) {
-    while (bytes.starts_with("\r\n"))
-      bytes.remove_prefix(2);
-    if (bytes.empty() || bytes == "\r") {
-      input_.unread = std::string(bytes);
-      wait_readable();
-      return;
-    }
   }
   // Each pass feeds the remaining bytes to the parser. The loop ends when the
   // request is complete or refused, or when the parser needs bytes that have

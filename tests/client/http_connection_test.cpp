@@ -151,6 +151,32 @@ BOOST_AUTO_TEST_CASE(empty_lines_before_a_request_are_ignored) {
   BOOST_TEST(requests.back().target == "/b");
 }
 
+// Regression: an empty line began a header, so that an idle connection lived
+// for the time of a header longer, and was answered with 408.
+BOOST_AUTO_TEST_CASE(empty_lines_do_not_extend_an_idle_connection) {
+  connect();
+  const auto first = connection->deadline();
+  for (const char* line : {"\r\n", "\r", "\n\r\n\r\n"}) {
+    send(line);
+    run_ready();
+    BOOST_TEST((connection->deadline() == first));
+    BOOST_TEST(connection->is_idle());
+  }
+  send(get_request("/a"));
+  await_requests(1);
+  responders.back().respond({200, "answer"});
+  await_text("answer");
+  run_until([&] { return connection->is_idle(); });
+  const auto idle = connection->deadline();
+  send("\r\n");
+  run_ready();
+  BOOST_TEST((connection->deadline() == idle));
+  pass_deadline();
+  const std::string all = await_close();
+  BOOST_TEST(all.find("408") == all.npos);
+  BOOST_TEST(refusals.empty());
+}
+
 // @source RFC 9110, section 10.1.1.
 BOOST_AUTO_TEST_CASE(old_protocol_gets_no_interim_response) {
   connect();
