@@ -4,6 +4,7 @@
 #include "actors/interface/management.hpp"
 #include "client/api/management_answers.hpp"
 #include "client/api/management_requests.hpp"
+#include "client/api/pause_attempts.hpp"
 #include "client/api/started_wait.hpp"
 #include "persistence/process/guarded_call.hpp"
 
@@ -121,64 +122,6 @@ struct request_submitter {
       persistence::log_channel::client,
       [&] { return "The executor of a call for instance \"" + id + '"'; },
       [&] { on(std::move(work)); });
-  }
-};
-
-/// Sends the request to pause an orchestrator to one partition after another,
-/// until one can be reached. Kept by the callback of each request.
-struct pause_attempts : std::enable_shared_from_this<pause_attempts> {
-  // The partitions of this many IDs belong to several nodes.
-  static constexpr unsigned partitions_max = 16;
-
-  std::shared_ptr<actors::management_gateway> gateway;
-  call_executor executor;
-  actors::pause_orchestrator request;
-  async_client::done_callback done;
-  unsigned sent = 0;
-  management_answer last; ///< The newest answer.
-
-  /// True if another partition may accept the request. A request that two
-  /// partitions accept has the effect of one.
-  static bool may_help(persistence::errc code) {
-    switch (code) {
-    case persistence::errc::unavailable:
-    case persistence::errc::overloaded:
-    case persistence::errc::storage_damaged:
-    case persistence::errc::unknown_outcome:
-      return true;
-    default:
-      return false;
-    }
-  }
-
-  std::uint64_t send() {
-    auto next = request;
-    next.id = "@pause/" + std::to_string(sent++);
-    // Allocated here, as in `request_submitter::submit`.
-    std::function<void()> finish = [self = shared_from_this()] {
-      call_done(self->last.id, self->done, result_of(to_done, self->last));
-    };
-    return gateway->submit(
-      std::move(next), [self = shared_from_this(), finish = std::move(finish)](
-                         management_answer answer) mutable {
-        self->last = std::move(answer);
-        if (!self->sends_again())
-          request_submitter::run(self->executor, self->last.id,
-                                 std::move(finish));
-      });
-  }
-
-  /// Sends the request to another partition if that may help.
-  bool sends_again() noexcept {
-    if (!may_help(last.code) || sent >= partitions_max)
-      return false;
-    try {
-      send();
-      return true;
-    } catch (...) {
-      // Without memory for another attempt, this answer is the last one.
-      return false;
-    }
   }
 };
 
@@ -347,16 +290,24 @@ std::uint64_t async_client::pause_orchestrator(std::string_view name,
       result<actors::management_request>(request.error()), std::string(name),
       [](const management_answer& answer) { return to_done(answer); },
       std::move(done));
-  const auto attempts = std::make_shared<pause_attempts>();
-  attempts->gateway = gateway_;
-  attempts->executor = executor_;
-  attempts->request = std::move(*request);
-  attempts->done = std::move(done);
-  return attempts->send();
+  // Allocated here, as in `request_submitter::submit`.
+  auto call = std::make_shared<
+    answered_call<result<void> (*)(const management_answer&), done_callback>>(
+    to_done, std::move(done));
+  std::function<void()> finish = [call] { call->finish(); };
+  const auto attempts = std::make_shared<pause_attempts>(
+    gateway_, std::move(*request),
+    [on = executor_, call,
+     finish = std::move(finish)](management_answer answer) mutable {
+      call->answer = std::move(answer);
+      request_submitter::run(on, call->answer.id, std::move(finish));
+    });
+  return attempts->start();
 }
 
 void async_client::cancel(std::uint64_t number) const {
-  gateway_->cancel(number);
+  if (!pause_attempts::cancel(*gateway_, number))
+    gateway_->cancel(number);
 }
 
 } // namespace perdura::client

@@ -66,6 +66,14 @@ result<T> wait_for_result(const async_client& core,
                       : ".")};
 }
 
+/// The part of a time-out that is left after the time since `began`; negative
+/// if the time-out has elapsed.
+milliseconds time_left(steady_clock::time_point began, milliseconds time_out) {
+  return time_out
+         - std::chrono::duration_cast<milliseconds>(steady_clock::now()
+                                                    - began);
+}
+
 /// As `wait_for_result`, for `async_client::control`.
 result<void> wait_for_control(const async_client& core, control_operation kind,
                               std::string_view instance_id,
@@ -161,9 +169,7 @@ orchestration_client::start_json(std::string_view name, std::string input,
   const bool scheduled = options.scheduled_at != timestamp{};
   if (!options.until_running || started->has_run || scheduled)
     return id;
-  const auto left
-    = time_out
-      - std::chrono::duration_cast<milliseconds>(steady_clock::now() - began);
+  const milliseconds left = time_left(began, time_out);
   const auto running = wait_for_result<void>(
     core, id, effect_of_call::none, std::max(left, milliseconds(1)),
     [&id](const async_client& each, async_client::done_callback done) {
@@ -372,6 +378,8 @@ result<std::string>
 orchestration_client::restart(std::string_view instance_id,
                               bool new_instance_id,
                               const std::string& request_id) {
+  // The deadline covers all requests of the call.
+  const auto began = steady_clock::now();
   start_options options;
   options.is_restart = true;
   // The restart returns when the start is durable.
@@ -388,6 +396,14 @@ orchestration_client::restart(std::string_view instance_id,
   auto status = get_status(instance_id);
   if (!status)
     return status.error();
+  const milliseconds left = time_left(began, options_.deadline.value());
+  if (left <= milliseconds(0))
+    return error{errc::timed_out,
+                 "The status of \"" + std::string(instance_id)
+                   + "\" was not read within "
+                   + std::to_string(options_.deadline.value().count())
+                   + " ms; nothing was started."};
+  options.time_out = left;
   if (!*status) {
     // A repeat gets the first answer, although the old instance is gone. A new
     // request is refused, because no orchestrator has an empty name.

@@ -126,7 +126,10 @@ enum class control_operation : std::uint8_t {
 /// `wait_for_owner`.
 struct call_options {
   /// Time-out of calls that have no time-out parameter of their own, and the
-  /// longest time of a start; not negative.
+  /// longest time of a start; not negative. Calls that read several pages
+  /// (`for_each_instance`, `get_status_all`, `purge_all`) have it for each page
+  /// and each purge: they take as long as there are instances, but end when a
+  /// node does not answer.
   wait_time deadline = std::chrono::milliseconds(60'000);
   /// If the node that owns the instance is unreachable, wait until the node is
   /// reachable or the deadline has passed. If this is false, the call fails at

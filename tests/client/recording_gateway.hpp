@@ -5,6 +5,7 @@
 #include "actors/interface/management.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -20,6 +21,8 @@ public:
   std::uint64_t submit(actors::management_request request, callback done,
                        actors::if_owner_unavailable) override {
     requests.push_back(std::move(request));
+    if (on_submit)
+      on_submit();
     actors::management_answer sent = answer;
     sent.id = actors::instance_of(requests.back());
     if (!is_silent) {
@@ -64,6 +67,8 @@ public:
     return false;
   }
 
+  /// Called at each request, before it is answered.
+  std::function<void()> on_submit;
   /// If set, requests are not answered until they are cancelled.
   bool is_silent = false;
   actors::management_answer answer; ///< Sent with the ID of the request.
