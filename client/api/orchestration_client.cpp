@@ -480,6 +480,24 @@ orchestration_client::purge_all(const instance_filter& filter,
   return purged;
 }
 
+namespace {
+
+// A wait whose time is over asks for the reason of a hold at most this long.
+constexpr std::chrono::milliseconds held_time_max{250};
+
+/// Why the instance is held; empty if it is not, or if that is not known soon.
+std::string held_text(const async_client& core, std::string_view instance_id) {
+  auto status = wait_for_result<orchestration_status>(
+    core, instance_id, effect_of_call::none, held_time_max,
+    [&](const async_client& each, async_client::status_callback done) {
+      return each.get_status(instance_id, {.show_input = false},
+                             std::move(done));
+    });
+  return status ? std::move(status->held) : std::string();
+}
+
+} // namespace
+
 // --- Waiting ----------------------------------------------------------------
 
 result<orchestration_status>
@@ -490,12 +508,15 @@ orchestration_client::wait_for_completion(std::string_view instance_id,
     [&](const async_client& each, async_client::status_callback done) {
       return each.wait_until_ended(instance_id, std::move(done));
     });
-  if (ended.code() == errc::timed_out)
-    return error{errc::timed_out, "Instance \"" + std::string(instance_id)
-                                    + "\" did not end within "
-                                    + std::to_string(time_out.count())
-                                    + " ms; the instance is still live."};
-  return ended;
+  if (ended.code() != errc::timed_out)
+    return ended;
+  std::string text
+    = "Instance \"" + std::string(instance_id) + "\" did not end within "
+      + std::to_string(time_out.count()) + " ms; the instance is still live.";
+  if (const std::string held = held_text(waiting_core(), instance_id);
+      !held.empty())
+    text += " It is held: " + held + ".";
+  return error{errc::timed_out, std::move(text)};
 }
 
 result<completion_or_check_status>

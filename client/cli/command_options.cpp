@@ -324,6 +324,19 @@ void add_filter_options(CLI::App& to, filter_options& filter) {
   to.add_option("--name", filter.name, "Select instances of this orchestrator.")
     ->check(not_empty())
     ->type_name("NAME");
+  to.add_option("--orchestrator-version", filter.version,
+                "Select instances of this version of an orchestrator.")
+    ->check(not_empty())
+    ->type_name("VERSION");
+  to.add_option("--parent", filter.parent,
+                "Select the sub-orchestrations that this instance has started.")
+    ->check(not_empty())
+    ->type_name("ID");
+  to.add_option("--root", filter.root,
+                "Select all sub-orchestrations below this instance, at any "
+                "depth.")
+    ->check(not_empty())
+    ->type_name("ID");
 }
 
 // The ID is not required here: check_target in control_verbs.cpp refuses a

@@ -197,7 +197,8 @@ found_instances to_found(window&& from, bool more) {
 
 bool filter_options::empty() const {
   return statuses.empty() && created_from.empty() && created_to.empty()
-         && prefix.empty() && name.empty();
+         && prefix.empty() && name.empty() && version.empty() && parent.empty()
+         && root.empty();
 }
 
 query_parameters filter_options::to_parameters() const {
@@ -208,7 +209,10 @@ query_parameters filter_options::to_parameters() const {
           {"createdTimeFrom", created_from},
           {"createdTimeTo", created_to},
           {"instanceIdPrefix", prefix},
-          {"name", name}};
+          {"name", name},
+          {"version", version},
+          {"parent", parent},
+          {"root", root}};
 }
 
 result<found_instances> fetch_instances(node_connection& node,

@@ -19,6 +19,9 @@ struct filter_options {
   std::string created_to;   ///< ISO 8601, inclusive.
   std::string prefix;       ///< The text with which the ID begins.
   std::string name;         ///< The name of the orchestrator.
+  std::string version;      ///< Version of the orchestrator. Empty means all.
+  std::string parent;       ///< ID of the parent. Empty means all.
+  std::string root;         ///< ID of the root of the tree. Empty means all.
 
   /// True if all instances are selected.
   bool empty() const;

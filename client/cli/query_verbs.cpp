@@ -171,6 +171,8 @@ std::vector<std::string> instance_cells(std::string_view instance) {
   for (const char* member : {"instanceId", "name", "runtimeStatus",
                              "createdTime", "lastUpdatedTime"})
     cells.push_back(json_text_member(instance, member));
+  if (json_member(instance, "held"))
+    cells[2] += " (held)";
   return cells;
 }
 
@@ -203,10 +205,19 @@ void print_status(const std::string& status, output_format format, terminal& io,
     {"ID", json_text_member(status, "instanceId")},
     {"Name", json_text_member(status, "name")},
     {"Status", json_text_member(status, "runtimeStatus")},
+  };
+  // Members that an instance need not have.
+  for (const auto& [title, member] :
+       {std::pair("Held", "held"), std::pair("Version", "version"),
+        std::pair("Parent", "parentInstanceId")})
+    if (json_member(status, member))
+      pairs.emplace_back(title, json_text_member(status, member));
+  const std::vector<std::pair<std::string, std::string>> rest{
     {"Created", json_text_member(status, "createdTime")},
     {"Updated", json_text_member(status, "lastUpdatedTime")},
     {"Input", raw("input")},
   };
+  pairs.insert(pairs.end(), rest.begin(), rest.end());
   if (raw("customStatus") != "null")
     pairs.emplace_back("Custom status", raw("customStatus"));
   pairs.emplace_back("Output", raw("output"));
