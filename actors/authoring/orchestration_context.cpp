@@ -109,6 +109,10 @@ slot_answer take_result(orchestration_engine& engine, slot_id id) {
   return engine.take_result(id);
 }
 
+void note_unreadable(orchestration_engine& engine, slot_id id) {
+  engine.note_unreadable(id);
+}
+
 void cancel(orchestration_engine& engine, slot_id id) {
   engine.cancel(id);
 }

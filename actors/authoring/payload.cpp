@@ -99,13 +99,6 @@ std::string readable_type(const std::type_info& type) {
   return text;
 }
 
-/// An exception, without the text of the exceptions that are nested in it.
-struct thrown_failure {
-  std::string type;
-  std::string message;
-  std::exception_ptr cause; ///< Null if no exception is nested in it.
-};
-
 /// The exception with which the thrown one was nested by
 /// std::throw_with_nested, of whatever type the thrown one is.
 std::exception_ptr cause_of(const std::exception_ptr& thrown) {
@@ -118,25 +111,25 @@ std::exception_ptr cause_of(const std::exception_ptr& thrown) {
   }
 }
 
-/// The type is taken from the object that was thrown, not from the type in the
-/// catch clause.
-thrown_failure read_failure(const std::exception_ptr& thrown) {
+/// Returns type and message of the exception, without those that are nested in
+/// it. The type is taken from the object that was thrown, not from the type
+/// in the catch clause.
+failure_details read_failure(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const task_failed& failure) {
-    return {std::string(failure.kind()), text_of(failure), cause_of(thrown)};
+    return {std::string(failure.kind()), text_of(failure)};
   } catch (const std::exception& failure) {
-    return {readable_type(typeid(failure)), text_of(failure), cause_of(thrown)};
+    return {readable_type(typeid(failure)), text_of(failure)};
   } catch (const std::string& text) {
-    return {"std::string", text, cause_of(thrown)};
+    return {"std::string", text};
   } catch (std::string_view text) {
-    return {"std::string_view", std::string(text), cause_of(thrown)};
+    return {"std::string_view", std::string(text)};
   } catch (const char* text) {
-    return {"const char*", text == nullptr ? "" : text, nullptr};
+    return {"const char*", text == nullptr ? "" : text};
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
-    return {type ? readable_type(*type) : "unknown", "unknown exception",
-            cause_of(thrown)};
+    return {type ? readable_type(*type) : "unknown", "unknown exception"};
   }
 }
 
@@ -147,16 +140,23 @@ const char* text_of(const std::exception& failure) {
   return text == nullptr ? "an exception without a text" : text;
 }
 
+std::vector<std::exception_ptr> nested_in(const std::exception_ptr& thrown) {
+  std::vector<std::exception_ptr> levels;
+  for (std::exception_ptr next = thrown;
+       next && levels.size() <= nested_failures_max; next = cause_of(next))
+    levels.push_back(next);
+  return levels;
+}
+
 failure_details failure_of(const std::exception_ptr& thrown) {
   failure_details first;
-  std::exception_ptr next = thrown;
-  for (std::size_t level = 0; next && level <= nested_failures_max; ++level) {
-    thrown_failure one = read_failure(next);
+  const std::vector<std::exception_ptr> levels = nested_in(thrown);
+  for (std::size_t level = 0; level < levels.size(); ++level) {
+    const failure_details one = read_failure(levels[level]);
     if (level == 0)
-      first = {std::move(one.type), std::move(one.message)};
+      first = one;
     else
       first.message += "; caused by " + one.type + ": " + one.message;
-    next = std::move(one.cause);
   }
   first.message = readable(first.message);
   return first;

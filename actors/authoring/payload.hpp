@@ -17,6 +17,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace perdura::actors {
 
@@ -101,6 +102,10 @@ struct payload_label {
 /// The message names the exceptions that std::throw_with_nested has nested:
 /// "outer; caused by std::runtime_error: inner".
 failure_details failure_of(const std::exception_ptr& thrown);
+
+/// Returns the exception and those that std::throw_with_nested has nested in
+/// it, outermost first. The number of levels that are followed is limited.
+std::vector<std::exception_ptr> nested_in(const std::exception_ptr& thrown);
 
 /// `what()`, or a sentence if an exception of the program returns null.
 const char* text_of(const std::exception& failure);

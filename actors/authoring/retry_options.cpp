@@ -29,12 +29,14 @@ void check_not_negative(const char* name, duration time) {
 } // namespace
 
 task_failed::task_failed(callee what, std::string name, std::string type,
-                         std::string message)
+                         std::string message,
+                         persistence::task_sequence sequence)
   : std::runtime_error(sentence(what, name, message)),
     callee_(what),
     name_(std::move(name)),
     type_(std::move(type)),
-    message_(std::move(message)) {}
+    message_(std::move(message)),
+    sequence_(sequence) {}
 
 std::string_view task_failed::kind() const {
   return callee_ == callee::activity ? "activity_failed"

@@ -27,7 +27,7 @@ public:
   enum class callee : std::uint8_t { activity, sub_orchestration };
 
   task_failed(callee what, std::string name, std::string type,
-              std::string message);
+              std::string message, persistence::task_sequence sequence = 0);
 
   /// The name of the activity or orchestrator that was called.
   const std::string& name() const {
@@ -48,11 +48,19 @@ public:
   /// "activity_failed" or "sub_orchestration_failed".
   std::string_view kind() const;
 
+  /// The number of the failed attempt in the history of the instance; 0 if the
+  /// exception was not thrown by awaiting a call. If the exception ends the
+  /// orchestrator, also as a nested one, a rewind repeats this attempt.
+  persistence::task_sequence sequence() const {
+    return sequence_;
+  }
+
 private:
   callee callee_;
   std::string name_;
   std::string type_;
   std::string message_;
+  persistence::task_sequence sequence_;
 };
 
 /// Thrown by awaiting a timer or an event wait that the code has cancelled.

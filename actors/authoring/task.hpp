@@ -55,6 +55,9 @@ struct slot_answer {
 bool is_completed(orchestration_engine& engine, slot_id id);
 /// @throws task_failed, task_cancelled
 slot_answer take_result(orchestration_engine& engine, slot_id id);
+/// Called while the exception is handled that converting the slot's result to
+/// its C++ type has thrown.
+void note_unreadable(orchestration_engine& engine, slot_id id);
 void cancel(orchestration_engine& engine, slot_id id);
 void suspend_on(orchestration_engine& engine, slot_id id, promise_base& waiter);
 void deregister(orchestration_engine& engine, promise_base& waiter) noexcept;
@@ -150,9 +153,7 @@ class task_promise;
 /// empty optional or false.
 template <class R>
 R answer_of(const slot_answer& answer) {
-  if constexpr (std::is_void_v<R>) {
-    return;
-  } else {
+  if constexpr (!std::is_void_v<R>) {
     if constexpr (std::is_same_v<R, bool>) {
       if (answer.timed)
         return answer.text != nullptr;
@@ -291,7 +292,16 @@ public:
   }
 
   R await_resume() const {
-    return detail::answer_of<R>(detail::take_result(*engine_, id_));
+    [[maybe_unused]] const detail::slot_answer answer
+      = detail::take_result(*engine_, id_);
+    if constexpr (!std::is_void_v<R>) {
+      try {
+        return detail::answer_of<R>(answer);
+      } catch (...) {
+        detail::note_unreadable(*engine_, id_);
+        throw;
+      }
+    }
   }
 
   detail::slot_id id() const {

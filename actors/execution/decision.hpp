@@ -71,6 +71,14 @@ struct wait_opened {
   std::string name;
 };
 
+/// A timer that the code may still wait for.
+struct timer_opened {
+  task_sequence sequence = 0;
+  timestamp fire_at{};
+  elapsed_time due{};    ///< For a delay: the elapsed time at which it ends.
+  bool absolute = false; ///< As in timer_created.
+};
+
 /// The orchestrator returned a value.
 struct completed_result {
   std::string result; ///< JSON text.
@@ -120,13 +128,20 @@ struct turn_outcome {
   std::vector<wait_opened> waits_opened;
   std::vector<task_sequence> waits_closed; ///< Waits completed or cancelled.
   std::vector<task_sequence> timers_cancelled;
-  /// Open tasks of a failed turn that the code did not request again when a
-  /// rewind ran the turn again.
+  /// The turn repeats turns that a rewind has made void. `waits_opened` and
+  /// `timers_open` then list all waits and timers that are open now; any other
+  /// wait is closed.
+  bool rewound = false;
+  std::vector<timer_opened> timers_open; ///< Empty unless `rewound`.
+  /// Open tasks of void turns that the code did not request again when the
+  /// turns were repeated.
   std::vector<task_sequence> orphans;
   /// Tasks whose failures the code received in this turn.
   std::vector<task_sequence> failures_received;
   std::optional<std::string> custom_status; ///< JSON text, if it was set.
   task_sequence next_sequence = 1; ///< Used by the next turn's first decision.
+  /// Set if the code has failed.
+  persistence::failure_causes causes;
   turn_result result; ///< std::monostate if the code waits for a message.
 };
 

@@ -40,8 +40,25 @@ void orchestration_engine::deliver(history_event event,
   const std::uint64_t ordinal = next_.ordinal++;
   if (sequence != 0)
     turn_.consumed.push_back({ordinal, sequence});
-  if (closed_)
+  const task_sequence task = sequence_of(event.body);
+  if (closed_) {
+    const bool failed
+      = std::holds_alternative<persistence::task_failed>(event.body)
+        || std::holds_alternative<sub_orchestration_instance_failed>(
+          event.body);
+    if (failed && sequence != 0 && open_task(task) != no_slot)
+      turn_.failures_missed.push_back(task);
     return;
+  }
+  if (const task_sequence first = first_sequence_of(task);
+      carried_.contains(first))
+    carried_.keep_result(first, std::move(event));
+  else
+    deliver_result(std::move(event));
+}
+
+/// Delivers the result of a task. Does nothing if no open task matches.
+void orchestration_engine::deliver_result(history_event event) {
   if (auto* x = std::get_if<task_completed>(&event.body))
     complete_call(open_call<activity_slot>(x->sequence), std::move(x->result));
   else if (auto* f = std::get_if<persistence::task_failed>(&event.body))
@@ -64,13 +81,20 @@ slot_id orchestration_engine::slot_of(task_sequence sequence) const {
                                               : no_slot;
 }
 
-/// Returns the slot whose open task has this sequence. `sequence` may be the
-/// one that a rewind gave to the task. Returns no_slot if no open task matches.
-slot_id orchestration_engine::open_task(task_sequence sequence) const {
-  // A task that was rewound several times has a chain of sequences.
+/// Returns the sequence that the task had before rewinds gave it others. A task
+/// that was rewound several times has a chain of sequences.
+task_sequence
+orchestration_engine::first_sequence_of(task_sequence sequence) const {
   for (auto it = reruns_.find(sequence); it != reruns_.end();
        it = reruns_.find(sequence))
     sequence = it->second;
+  return sequence;
+}
+
+/// Returns the slot whose open task has this sequence. `sequence` may be the
+/// one that a rewind gave to the task. Returns no_slot if no open task matches.
+slot_id orchestration_engine::open_task(task_sequence sequence) const {
+  sequence = first_sequence_of(sequence);
   const slot_id id = slot_of(sequence);
   return id != no_slot && !slots_[id].done && slots_[id].sequence == sequence
            ? id
@@ -148,22 +172,23 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
     return false;
   if (policy.handle) {
     try {
-      if (!policy.handle(
-            task_failed(std::holds_alternative<child_slot>(slots_[id].body)
-                          ? task_failed::callee::sub_orchestration
-                          : task_failed::callee::activity,
-                        failed.name, failure.type, failure.message)))
+      if (!policy.handle(task_failed(
+            std::holds_alternative<child_slot>(slots_[id].body)
+              ? task_failed::callee::sub_orchestration
+              : task_failed::callee::activity,
+            failed.name, failure.type, failure.message, failed.failed_as)))
         return false;
     } catch (...) {
       note_failed_predicate(failed.name);
       return false; // a predicate that throws counts as "do not retry"
     }
   }
-  // The policy has handled the failure, so a later rewind does not make the
-  // failure void.
+  // The policy has handled the failure.
   turn_.failures_received.push_back(failed.failed_as);
   again.waiting_to_retry = true;
-  track(decide(timer_created{0, later(time_.now, pause), false}), id);
+  const timestamp fire_at = later(time_.now, pause);
+  again.pause = {fire_at, time_.elapsed + (fire_at - time_.now), false};
+  decide(id, timer_created{0, fire_at, false});
   return true;
 }
 
@@ -224,6 +249,7 @@ void orchestration_engine::bind_event(slot_id id, buffered_event event) {
   if (event.sequence != 0)
     turn_.consumed.push_back({event.ordinal, event.sequence});
   wait.ordinal = event.ordinal;
+  wait.number = ++events_[event_key(wait.name)].bound;
   wait.time = event.time;
   wait.name = std::move(event.raised.name);
   wait.result = std::move(event.raised.input);

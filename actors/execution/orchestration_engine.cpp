@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/execution/orchestration_engine.hpp"
 
-#include "actors/execution/replay.hpp"
 #include "persistence/records/text.hpp"
 
 #include <algorithm>
@@ -27,28 +26,6 @@ void check_instance(std::string_view id) {
     throw std::invalid_argument(checked.error().message);
 }
 
-/// Sets the sequence of a decision, for the kinds that have one.
-void set_sequence(decision& asked, task_sequence sequence) {
-  std::visit(
-    [&](auto& body) {
-      if constexpr (requires { body.sequence; })
-        body.sequence = sequence;
-    },
-    asked);
-}
-
-/// Returns the sequence of a decision, or 0 if its kind has none.
-task_sequence sequence_of(const decision& asked) {
-  return std::visit(
-    [](const auto& body) -> task_sequence {
-      if constexpr (requires { body.sequence; })
-        return body.sequence;
-      else
-        return 0;
-    },
-    asked);
-}
-
 /// Hashes the text for one half of a UUID. The function must never change,
 /// because a replay must give the same UUIDs.
 /// @source FNV-1a, then variant 13 of Stafford's 64-bit mix functions.
@@ -70,7 +47,10 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
 orchestration_engine::orchestration_engine(
   execution_identity identity, orchestration_log_sink sink,
   std::unordered_map<task_sequence, task_sequence> reruns)
-  : identity_(std::move(identity)), log_(sink), reruns_(std::move(reruns)) {}
+  : identity_(std::move(identity)),
+    log_(sink),
+    reruns_(std::move(reruns)),
+    carried_(identity_.execution) {}
 
 // --- Requests of the orchestrator's code ------------------------------------
 
@@ -80,7 +60,10 @@ slot_id orchestration_engine::add(orchestration_slot::body_type body) {
 }
 
 void orchestration_engine::check_decision_limit() const {
-  if (turn_.requested >= decisions_per_turn_max)
+  // A turn that repeats void turns counts the decisions of each of them; it is
+  // committed as a whole too, so that its own decisions are limited as well.
+  if (turn_.requested >= decisions_per_turn_max
+      || turn_.decisions.size() >= decisions_per_turn_max)
     throw limit_exceeded("decisions_per_turn_max: \"" + identity_.instance
                          + "\" requested more than "
                          + std::to_string(decisions_per_turn_max)
@@ -88,38 +71,41 @@ void orchestration_engine::check_decision_limit() const {
                            "of them first");
 }
 
-/// Numbers the decision. If the decision equals the next decision of a rewound
-/// turn, it gets the sequence of the rewound turn's decision and is not
-/// recorded again. Otherwise it gets the next free sequence and is recorded.
-task_sequence orchestration_engine::decide(decision asked,
+/// Requests the decision for the slot. If the decision takes the place of a
+/// void one, the slot gets the sequence and the task of that one, and nothing
+/// is recorded.
+void orchestration_engine::decide(slot_id id, decision asked,
+                                  bool child_by_number) {
+  auto known = carried_.take(asked, child_by_number);
+  if (!known) {
+    track(record(std::move(asked), child_by_number), id);
+    return;
+  }
+  ++turn_.requested;
+  track(known->sequence, id);
+  renew(id);
+  if (!known->result)
+    return;
+  // The delivery may lead to further decisions of a retry policy with results.
+  // They are delivered in a loop, because there may be many.
+  kept_results_.push_back(std::move(*known->result));
+  if (delivers_kept_)
+    return;
+  delivers_kept_ = true;
+  while (!kept_results_.empty()) {
+    history_event result = std::move(kept_results_.front());
+    kept_results_.pop_front();
+    deliver_result(std::move(result));
+  }
+  delivers_kept_ = false;
+}
+
+/// Gives the decision the next free sequence and records it.
+task_sequence orchestration_engine::record(decision asked,
                                            bool child_by_number) {
   ++turn_.requested;
-  // If the code did not choose an ID for a child, the ID contains the
-  // decision's sequence. The lambda therefore sets sequence and ID before the
-  // decisions are compared.
-  auto number = [&](task_sequence sequence) {
-    set_sequence(asked, sequence);
-    if (child_by_number)
-      std::get<sub_orchestration_instance_created>(asked).instance
-        = identity_.execution + ":" + std::to_string(sequence);
-  };
-  while (!carried_decisions_.empty()) {
-    std::deque<const history_event*>& before = carried_decisions_.front();
-    if (!before.empty()) {
-      const decision& first = before.front()->body;
-      number(sequence_of(first));
-      if (is_same_request(asked, first)) {
-        before.pop_front();
-        return sequence_of(first);
-      }
-    }
-    // The list is used up, or its next decision differs from that of the code.
-    // Continue with the next list, if there is one: it contains the decisions
-    // that a later failed turn made from this point on.
-    release_carried_decisions();
-  }
   const task_sequence sequence = next_.decision++;
-  number(sequence);
+  set_sequence(asked, sequence, child_by_number, identity_.execution);
   turn_.decisions.push_back(std::move(asked));
   return sequence;
 }
@@ -152,10 +138,8 @@ orchestration_engine::request_activity(std::string_view name, std::string input,
 void orchestration_engine::schedule_activity(slot_id id, std::string input,
                                              const activity_options& options,
                                              std::uint32_t attempt) {
-  track(
-    decide(task_scheduled{0, slots_[id].call()->name, std::move(input), attempt,
-                          options.time_out, options.start_time_out}),
-    id);
+  decide(id, task_scheduled{0, slots_[id].call()->name, std::move(input),
+                            attempt, options.time_out, options.start_time_out});
 }
 
 slot_id orchestration_engine::request_sub_orchestration(
@@ -190,24 +174,32 @@ void orchestration_engine::create_child(slot_id id, std::string input,
                                         std::string version,
                                         std::string instance) {
   const bool by_number = instance.empty();
-  track(decide(sub_orchestration_instance_created{0, slots_[id].call()->name,
-                                                  std::move(version),
-                                                  std::move(instance),
-                                                  std::move(input)},
-               by_number),
-        id);
+  decide(id,
+         sub_orchestration_instance_created{
+           0, slots_[id].call()->name, std::move(version), std::move(instance),
+           std::move(input)},
+         by_number);
 }
 
-// A negative delay becomes zero, a time before the epoch becomes the epoch, and
-// a time after the year 9999 becomes the last time of that year.
 slot_id orchestration_engine::request_timer(timestamp fire_at, bool absolute) {
   check_decision_limit();
-  const slot_id id = add(timer_slot());
+  return add_timer(fire_at, absolute, no_slot);
+}
+
+/// Requests a timer. If `wait` is not no_slot, it is the time-out of that wait.
+/// A negative delay becomes zero, a time before the epoch becomes the epoch,
+/// and a time after the year 9999 becomes the last time of that year.
+slot_id orchestration_engine::add_timer(timestamp fire_at, bool absolute,
+                                        slot_id wait) {
   const timestamp first = absolute ? timestamp{} : time_.now;
-  track(decide(timer_created{
-          0, std::clamp(fire_at, first, std::max(first, timer_fire_at_max)),
-          absolute}),
-        id);
+  fire_at = std::clamp(fire_at, first, std::max(first, timer_fire_at_max));
+  timer_slot body;
+  body.wait = wait;
+  body.times = {fire_at, time_.elapsed + (fire_at - time_.now), absolute};
+  const slot_id id = add(std::move(body));
+  if (wait != no_slot)
+    std::get<event_slot>(slots_[wait].body).timer = id;
+  decide(id, timer_created{0, fire_at, absolute});
   return id;
 }
 
@@ -233,11 +225,8 @@ slot_id orchestration_engine::request_event(std::string_view name,
   }
   queue.waits.push_back(id);
   turn_.waits_opened.push_back(id);
-  if (until) {
-    const slot_id timer = request_timer(*until, false);
-    std::get<timer_slot>(slots_[timer].body).wait = id;
-    std::get<event_slot>(slots_[id].body).timer = timer;
-  }
+  if (until)
+    add_timer(*until, false, id);
   return id;
 }
 
@@ -247,8 +236,12 @@ void orchestration_engine::send_event(std::string_view instance,
   check_instance(instance);
   check_request_name("an event's name", name);
   check_decision_limit();
-  decide(
-    event_sent{0, std::string(instance), std::string(name), std::move(data)});
+  decision asked
+    = event_sent{0, std::string(instance), std::string(name), std::move(data)};
+  if (carried_.take(asked, false))
+    ++turn_.requested;
+  else
+    record(std::move(asked), false);
 }
 
 slot_id orchestration_engine::gather_all(std::span<const slot_id> members) {
@@ -326,8 +319,8 @@ void orchestration_engine::log(persistence::log_level level,
 // --- Awaiting and results ---------------------------------------------------
 
 /// Records that the code has observed the outcome of a completed slot and, for
-/// a group, of the members that completed it. If a later turn fails and is
-/// rewound, the failures that are recorded here stay valid.
+/// a group, of the members that completed it. A rewind that makes a failure
+/// void repeats the turn in which it is recorded here.
 void orchestration_engine::mark_observed(slot_id id) {
   orchestration_slot& completed = slots_[id];
   if (completed.observed)
@@ -363,7 +356,8 @@ detail::slot_answer orchestration_engine::take_result(slot_id id) {
     if (call->failed)
       throw task_failed(child ? task_failed::callee::sub_orchestration
                               : task_failed::callee::activity,
-                        call->name, call->failure_type, call->result);
+                        call->name, call->failure_type, call->result,
+                        call->failed_as);
     return {&call->result, false,
             payload_label{child ? "the result of sub-orchestration"
                                 : "the result of activity",
@@ -441,31 +435,6 @@ void orchestration_engine::begin_turn(timestamp now, elapsed_time elapsed,
   turn_ = {};
 }
 
-// `decide` compares the new decisions with those in `carried_decisions_`.
-void orchestration_engine::resume_rewound_turn(rewound_turn rewound) {
-  turn_.rewound = true;
-  next_.decision = std::max(next_.decision, rewound.next_sequence);
-  for (const auto& decisions : rewound.decisions)
-    carried_decisions_.emplace_back(decisions.begin(), decisions.end());
-  for (task_sequence sequence : rewound.renewed) {
-    const slot_id id = open_task(sequence);
-    call_slot* renewed = id != no_slot ? slots_[id].call() : nullptr;
-    if (!renewed || !renewed->retry)
-      continue;
-    // A rewind gives the retry policy a new budget of attempts and time.
-    renewed->retry->attempt = 1;
-    renewed->retry->first_at = time_.elapsed;
-  }
-}
-
-/// Drops the first list of carried decisions. The decisions left in the list
-/// were not requested again, so their tasks are orphans.
-void orchestration_engine::release_carried_decisions() {
-  for (const history_event* orphan : carried_decisions_.front())
-    turn_.orphans.push_back(sequence_of(orphan->body));
-  carried_decisions_.pop_front();
-}
-
 void orchestration_engine::close() {
   closed_ = true;
 }
@@ -473,8 +442,8 @@ void orchestration_engine::close() {
 // --- The end of a turn ------------------------------------------------------
 
 void orchestration_engine::end_turn(turn_outcome& outcome) {
-  while (!carried_decisions_.empty())
-    release_carried_decisions();
+  if (turn_.rewound)
+    carried_.end_turn();
   // An event is consumed when a wait receives it, which may be later than its
   // delivery. The sort restores the order of delivery.
   std::sort(turn_.consumed.begin(), turn_.consumed.end(),
@@ -483,17 +452,7 @@ void orchestration_engine::end_turn(turn_outcome& outcome) {
     outcome.consumed.push_back(message.sequence);
   outcome.decisions = std::move(turn_.decisions);
   if (turn_.rewound) {
-    // The partition ignored the waits and the cancelled timers of the failed
-    // turn that this turn replaces. Report all waits that are open now and all
-    // timers that are cancelled now.
-    for (const orchestration_slot& one : slots_) {
-      const auto* event = std::get_if<event_slot>(&one.body);
-      if (event && !one.done)
-        outcome.waits_opened.push_back({one.sequence, event->name});
-      const auto* timer = std::get_if<timer_slot>(&one.body);
-      if (timer && timer->cancelled && !timer->fired)
-        outcome.timers_cancelled.push_back(one.sequence);
-    }
+    list_open(outcome);
   } else {
     for (slot_id id : turn_.waits_opened)
       if (!slots_[id].done)
@@ -503,7 +462,7 @@ void orchestration_engine::end_turn(turn_outcome& outcome) {
       outcome.timers_cancelled.push_back(timer);
   }
   outcome.waits_closed = std::move(turn_.waits_closed);
-  outcome.orphans = std::move(turn_.orphans);
+  outcome.orphans = carried_.take_orphans();
   outcome.failures_received = std::move(turn_.failures_received);
   outcome.custom_status = std::move(turn_.custom_status);
   outcome.next_sequence = next_.decision;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/authoring/when.hpp"
+#include "actors/execution/carried_decisions.hpp"
 #include "actors/execution/decision.hpp"
 #include "actors/execution/orchestration_run.hpp"
 #include "actors/execution/orchestration_slot.hpp"
@@ -12,10 +13,12 @@
 
 #include <coroutine>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace perdura::actors {
@@ -27,17 +30,6 @@ using persistence::wait_sequence_first;
 /// years with four digits.
 inline constexpr timestamp timer_fire_at_max{
   std::chrono::microseconds{253'402'300'799'999'999}};
-
-/// The parts of failed turns that the turn after a rewind needs.
-struct rewound_turn {
-  /// The decisions of the failed turn, in order. The code's new decisions are
-  /// compared with them. If several turns in a row failed and were rewound,
-  /// there is one list for each of these turns.
-  std::vector<std::vector<const history_event*>> decisions;
-  /// Tasks that run again; their retry policies begin with attempt 1.
-  std::vector<task_sequence> renewed;
-  task_sequence next_sequence = 0; ///< First sequence that is not in use.
-};
 
 /// Not thread-safe. Keeps one slot for each thing that the code can await; see
 /// orchestration_slot. Slots are never removed.
@@ -79,14 +71,18 @@ public:
 
   /// Returns true if the slot has a result, has failed or was cancelled. In
   /// this case the call also records that the code has observed the outcome: a
-  /// later rewind makes an observed failure void only if the code observed it
-  /// in the turn that failed.
+  /// rewind that makes an observed failure void repeats this turn.
   bool is_completed(slot_id id);
 
   /// Returns the result of a completed slot. It points into the slot.
   /// @throws task_failed     The task failed.
   /// @throws task_cancelled  The timer or wait was cancelled.
   detail::slot_answer take_result(slot_id id);
+
+  /// Records that the data of a slot's event could not be converted. Called
+  /// while the exception of the conversion is handled. Does nothing if the slot
+  /// is not a wait.
+  void note_unreadable(slot_id id);
 
   /// Throws the failure of the first member, in the order of the group, that
   /// has failed or was cancelled. Does nothing if there is no such member.
@@ -124,9 +120,14 @@ public:
   // Called by orchestration_run.
   void begin_turn(timestamp now, elapsed_time elapsed, bool replaying);
 
-  /// Called after begin_turn. The history events that `rewound` points to must
-  /// exist until the end of the turn.
-  void resume_rewound_turn(rewound_turn rewound);
+  /// Called after begin_turn if the turn repeats void turns. The history events
+  /// that `rewound` points to must exist until the end of the turn.
+  void resume_rewound_turn(const rewound_turn& rewound);
+
+  /// Sets the time within a turn that repeats void turns: to that of each void
+  /// turn, and then back to that of the turn itself. The limit of the decisions
+  /// counts for each of them.
+  void set_time(timestamp now, elapsed_time elapsed);
 
   /// Delivers a message without resuming the code. `sequence` is 0 for a
   /// message from history.
@@ -155,7 +156,14 @@ public:
     return turn_.decisions;
   }
 
-  /// Fills in the outcome except instance, execution, number and result.
+  /// Returns the failures for which the code has thrown the exception: those
+  /// in the exception and in the ones nested in it or, if it contains none, all
+  /// that the execution had. Failures of this turn, and those that the code has
+  /// not observed, are always included. Called before end_turn.
+  persistence::failure_causes causes_of(const std::exception_ptr& thrown) const;
+
+  /// Fills in the outcome except instance, execution, number, causes and
+  /// result.
   void end_turn(turn_outcome& outcome);
 
   /// Returns the input and events of the next execution if the code has
@@ -183,6 +191,14 @@ private:
     /// time-out, stays in the queue until it is the oldest and an event of the
     /// name arrives.
     std::deque<slot_id> waits;
+    std::uint64_t bound = 0; ///< Events that waits have received.
+  };
+
+  /// An event whose data the code could not read, and the exception of that.
+  struct unread_event {
+    slot_id wait = no_slot;
+    std::uint32_t turn = 0;
+    std::exception_ptr thrown;
   };
 
   struct consumed_message {
@@ -197,10 +213,11 @@ private:
     std::vector<slot_id> waits_opened;
     std::vector<task_sequence> waits_closed;
     std::vector<task_sequence> timers_cancelled;
-    std::vector<task_sequence> orphans;
     std::vector<task_sequence> failures_received;
+    /// Failures of open tasks that arrived after the code had ended.
+    std::vector<task_sequence> failures_missed;
     std::optional<std::string> custom_status;
-    /// Number of decisions, including those that matched a rewound turn.
+    /// Number of decisions, including those that matched void ones.
     std::size_t requested = 0;
     bool rewound = false; ///< resume_rewound_turn was called.
   };
@@ -223,15 +240,20 @@ private:
   slot_id add(orchestration_slot::body_type body);
   /// @throws limit_exceeded  The turn has decisions_per_turn_max decisions.
   void check_decision_limit() const;
-  task_sequence decide(decision asked, bool child_by_number = false);
-  void release_carried_decisions();
+  void decide(slot_id id, decision asked, bool child_by_number = false);
+  task_sequence record(decision asked, bool child_by_number);
+  void renew(slot_id id);
 
   /// Records that the slot's open task has this sequence.
   void track(task_sequence sequence, slot_id id);
+  task_sequence first_sequence_of(task_sequence sequence) const;
   slot_id open_task(task_sequence sequence) const;
   template <class Call>
   slot_id open_call(task_sequence sequence) const;
   slot_id slot_of(task_sequence sequence) const;
+  slot_id add_timer(timestamp fire_at, bool absolute, slot_id wait);
+  void deliver_result(history_event event);
+  void list_open(turn_outcome& outcome) const;
 
   void schedule_activity(slot_id id, std::string input,
                          const activity_options& options,
@@ -273,9 +295,16 @@ private:
   bool closed_ = false; ///< The code has ended.
   std::uint32_t turn_count_ = 0;
   turn_output turn_;
-  /// After a rewind: the recorded decisions of the failed turns, one list for
-  /// each turn. A decision is removed when the code makes the same one again.
-  std::deque<std::deque<const history_event*>> carried_decisions_;
+  /// After a rewind: the decisions of the void turns.
+  carried_decisions carried_;
+  /// Results of carried decisions that the code has just requested again.
+  std::deque<history_event> kept_results_;
+  bool delivers_kept_ = false; ///< `decide` is delivering `kept_results_`.
+  /// First sequences of tasks that run again and that the code has not
+  /// requested again, and the time that their retry policies begin with.
+  std::unordered_set<task_sequence> renewed_;
+  elapsed_time renewed_at_{};
+  std::vector<unread_event> unread_;
   std::optional<continued_result> continuation_;
 };
 

@@ -51,10 +51,11 @@ private:
   std::unique_ptr<orchestration_context> context_;
   std::unique_ptr<detail::root_task> code_;
   const orchestrator_entry* entry_ = nullptr;
-  std::string input_;    ///< JSON text, from execution_started.
-  bool started_ = false; ///< start_code was called for this execution.
-  bool ended_ = false;   ///< The code has returned or thrown.
-  turn_result result_;   ///< Result of the current turn.
+  std::string input_;         ///< JSON text, from execution_started.
+  bool started_ = false;      ///< start_code was called for this execution.
+  bool ended_ = false;        ///< The code has returned or thrown.
+  turn_result result_;        ///< Result of the current turn.
+  std::exception_ptr thrown_; ///< The exception that has ended the code.
 };
 
 void orchestration_run::impl::drop() {
@@ -63,6 +64,7 @@ void orchestration_run::impl::drop() {
   engine_.reset();
   started_ = false;
   ended_ = false;
+  thrown_ = nullptr;
 }
 
 turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
@@ -92,8 +94,12 @@ turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
                            + "\" was given to a run without its coroutine");
   }
 
-  engine_->begin_turn(item.now, item.elapsed, false);
+  turn.now = item.now;
+  turn.elapsed = item.elapsed;
+  engine_->begin_turn(turn.now, turn.elapsed, false);
   run_messages(turn, &item.deliveries);
+  if (thrown_)
+    outcome.causes = engine_->causes_of(thrown_);
   engine_->end_turn(outcome);
   outcome.result = std::exchange(result_, {});
   return outcome;
@@ -154,17 +160,31 @@ orchestration_run::impl::replay(const orchestration_work_item& item,
 /// Delivers the messages of the turn one by one and resumes the code after
 /// each. In the first turn, the code starts before the first message that is
 /// not an external event. If there is no such message, the code starts after
-/// the last message.
+/// the last message. If the turn follows a rewind, the messages of the void
+/// turns come first, with the times of these turns.
 void orchestration_run::impl::run_messages(const replay_turn& turn,
                                            std::vector<delivery>* deliveries) {
-  if (turn.rewound)
-    engine_->resume_rewound_turn(*turn.rewound);
   auto deliver = [&](history_event event, inbox_sequence sequence) {
     if (!started_ && !std::holds_alternative<event_raised>(event.body))
       start_code();
     engine_->deliver(std::move(event), sequence);
     advance();
   };
+  if (turn.rewound) {
+    engine_->resume_rewound_turn(*turn.rewound);
+    const bool repeats_times
+      = turn.rewound->rule != persistence::rewind_rule::last_turn;
+    for (const void_turn& past : turn.rewound->turns) {
+      if (repeats_times)
+        engine_->set_time(past.now, past.elapsed);
+      for (const history_event* message : past.messages)
+        deliver(*message, 0);
+      if (repeats_times && !started_)
+        start_code();
+    }
+    if (repeats_times)
+      engine_->set_time(turn.now, turn.elapsed);
+  }
   for (const history_event* message : turn.messages)
     deliver(*message, 0);
   if (deliveries)
@@ -184,7 +204,8 @@ void orchestration_run::impl::start_code() {
     code_.reset();
     ended_ = true;
     engine_->close();
-    result_ = failed_result{failure_of(std::current_exception())};
+    thrown_ = std::current_exception();
+    result_ = failed_result{failure_of(thrown_)};
     return;
   }
   advance();
@@ -232,7 +253,8 @@ turn_result orchestration_run::impl::conclude() {
       return std::move(*continued);
     return completed_result{code_->output()};
   } catch (...) {
-    return failed_result{failure_of(std::current_exception())};
+    thrown_ = std::current_exception();
+    return failed_result{failure_of(thrown_)};
   }
 }
 

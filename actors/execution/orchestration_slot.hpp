@@ -23,6 +23,13 @@ using persistence::timestamp;
 
 inline constexpr slot_id no_slot = ~slot_id{0};
 
+/// When a timer is due; see timer_opened.
+struct timer_times {
+  timestamp fire_at{};
+  elapsed_time due{};
+  bool absolute = false;
+};
+
 /// The further attempts of a call with a retry policy.
 struct call_retry {
   std::string input;
@@ -35,6 +42,7 @@ struct call_retry {
   /// True while the slot waits for the timer between two attempts;
   /// `orchestration_slot::sequence` is then the sequence of that timer.
   bool waiting_to_retry = false;
+  timer_times pause = {}; ///< Of that timer.
 };
 
 /// The common part of activities and sub-orchestrations.
@@ -61,6 +69,7 @@ struct timer_slot {
   bool cancelled = false;
   bool fired = false;
   slot_id wait = no_slot; ///< The event wait whose time-out this timer is.
+  timer_times times;
 };
 
 /// A wait for an event.
@@ -75,6 +84,8 @@ struct event_slot {
   /// The place of the bound event in the order of delivery; 0 if no event is
   /// bound.
   std::uint64_t ordinal = 0;
+  /// The bound event counted among those of its name, from 1.
+  std::uint64_t number = 0;
   timestamp time{};   ///< When the bound event was raised.
   std::string result; ///< JSON text.
 };
@@ -115,6 +126,12 @@ struct orchestration_slot {
   /// kinds.
   call_slot* call() {
     if (auto* activity = std::get_if<activity_slot>(&body))
+      return activity;
+    return std::get_if<child_slot>(&body);
+  }
+
+  const call_slot* call() const {
+    if (const auto* activity = std::get_if<activity_slot>(&body))
       return activity;
     return std::get_if<child_slot>(&body);
   }

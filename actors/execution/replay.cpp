@@ -59,8 +59,8 @@ struct rewinds {
   rewinds(std::span<const history_event> history,
           const std::vector<turn_bounds>& bounds)
     : is_void(history.size()) {
-    for (const history_event& event : history) {
-      auto* rewound = std::get_if<execution_rewound>(&event.body);
+    for (event_index i = 0; i < history.size(); ++i) {
+      auto* rewound = std::get_if<execution_rewound>(&history[i].body);
       if (!rewound)
         continue;
       for (event_index index : rewound->voided)
@@ -69,7 +69,7 @@ struct rewinds {
       auto turn = std::lower_bound(
         bounds.begin(), bounds.end(), rewound->turn_first,
         [](const turn_bounds& x, event_index at) { return x.begin < at; });
-      if (turn != bounds.end())
+      for (; turn != bounds.end() && turn->begin < i; ++turn)
         turns.insert(turn->begin);
     }
   }
@@ -96,7 +96,11 @@ void add_rewind(replay_plan& plan, std::span<const history_event> history,
                 const execution_rewound& rewound) {
   rewound_turn& next
     = plan.next.rewound ? *plan.next.rewound : plan.next.rewound.emplace();
+  next.rule = rewound.rule;
   next.next_sequence = std::max(next.next_sequence, rewound.next_sequence);
+  next.repeats_failures = next.repeats_failures || rewound.repeats_failures;
+  next.dropped.insert(next.dropped.end(), rewound.dropped.begin(),
+                      rewound.dropped.end());
   for (const task_rerun& rerun : rewound.reruns) {
     plan.reruns.emplace(rerun.new_sequence, rerun.old_sequence);
     next.renewed.push_back(rerun.old_sequence);
@@ -120,8 +124,7 @@ replay_plan plan_replay(std::span<const history_event> history) {
     // All other events between turns change nothing in the plan.
     if (bound == bounds.end() || bound->begin != i)
       continue;
-    // If rewound turns precede this turn, `plan.next` contains their messages
-    // and decisions already.
+    // If void turns precede this turn, `plan.next` contains them already.
     replay_turn& turn = plan.next;
     const auto& started = std::get<orchestrator_started>(history[i].body);
     turn.now = history[i].time;
@@ -139,17 +142,16 @@ replay_plan plan_replay(std::span<const history_event> history) {
       else if (is_decision(event.body))
         turn.decisions.push_back(at);
     }
-    // A void turn is not replayed. Its messages and decisions become part of
-    // the next turn.
+    // A void turn is not replayed. The next turn repeats it.
     if (rewound.turns.contains(i)) {
+      void_turn past{turn.now, turn.elapsed, std::move(turn.messages), {}};
+      for (event_index at : turn.decisions)
+        past.decisions.push_back(&history[at]);
       replay_turn left;
-      left.messages = std::move(turn.messages);
       left.rewound = std::move(turn.rewound);
       if (!left.rewound)
         left.rewound.emplace();
-      auto& decisions = left.rewound->decisions.emplace_back();
-      for (event_index at : turn.decisions)
-        decisions.push_back(&history[at]);
+      left.rewound->turns.push_back(std::move(past));
       plan.next = std::move(left);
     } else {
       plan.turns.push_back(std::move(turn));

@@ -3,8 +3,8 @@
 /// code with the history. The functions are pure and do not run the code.
 #pragma once
 
+#include "actors/execution/carried_decisions.hpp"
 #include "actors/execution/decision.hpp"
-#include "actors/execution/orchestration_engine.hpp"
 
 #include <optional>
 #include <span>
@@ -18,24 +18,26 @@ using persistence::event_index;
 
 /// One turn to replay.
 ///
-/// A rewind removes the turn F that failed from the replay. In the next turn R,
-/// the code receives the messages M of F again before its own, and the
-/// decisions of R are compared with the decisions D of F first. A decision that
-/// the code makes again keeps its sequence and its task. The turns, in the
-/// history and as they are replayed:
+/// A rewind removes the turns F … G from the replay: G failed, and F is the
+/// first turn in which the code received one of the failures that run again. In
+/// the next turn R, the code receives the messages M of F … G again, with the
+/// times of these turns, before its own. A decision of R that equals one of the
+/// decisions D of F … G keeps its sequence and its task (carried_decisions).
+/// The turns, in the history and as they are replayed:
 ///
-///     history:   … [F: M, D, failed] rewound [R: M_R, D_R, …] …
-///     replayed:  …                           [R: M then M_R, D then D_R] …
+///     history:   … [F: M_F, D_F] … [G: M_G, D_G, failed] rewound [R: M_R, D_R]
+///     replayed:  …                             [R: M_F … M_G, then M_R; D_R]
 ///
 /// Messages that the rewind made void are left out of M. If R fails and is
-/// rewound too, the turn after R contains the messages and decisions of both.
-/// While an instance is failed, its tasks stay open, so that R can use the
-/// results of the tasks in D.
+/// rewound too, the turn after R repeats F … G and R. While an instance is
+/// failed, its tasks stay open, so that R can use the results of the tasks in
+/// D. Histories before format 3 have only F = G; see rewind_rule::last_turn.
 struct replay_turn {
   timestamp now{};
   elapsed_time elapsed{};
   std::vector<const history_event*> messages;
-  std::vector<event_index> decisions; ///< Compared with the new decisions.
+  /// Compared with the new decisions.
+  std::vector<event_index> decisions;
   /// The event that ended the execution; empty if the execution did not end in
   /// this turn.
   std::optional<event_index> end;
@@ -46,8 +48,8 @@ struct replay_turn {
 /// The turns to replay, and the state in which the next turn begins.
 struct replay_plan {
   std::vector<replay_turn> turns; ///< The turns of the history, in order.
-  /// The next turn. If it follows a rewind, `messages` and `rewound` are set;
-  /// otherwise all members have their defaults.
+  /// The next turn. If it follows a rewind, `rewound` is set; otherwise all
+  /// members have their defaults.
   replay_turn next;
   /// Maps the sequence that a rewind gave to a task to the sequence that the
   /// task had before the rewind.

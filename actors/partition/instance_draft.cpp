@@ -237,7 +237,13 @@ std::uint64_t payload_bytes_of(const history_body& body) {
       if constexpr (requires { x.failure; })
         bytes += x.failure.message.size() + x.failure.type.size();
       if constexpr (requires { x.voided; })
-        bytes += list_entry_bytes * (x.voided.size() + 2 * x.reruns.size());
+        bytes += list_entry_bytes
+                 * (x.voided.size() + 2 * x.reruns.size() + x.dropped.size());
+      if constexpr (requires { x.causes; }) {
+        bytes += list_entry_bytes * x.causes.tasks.size();
+        for (const unreadable_event& one : x.causes.events)
+          bytes += list_entry_bytes + one.name.size();
+      }
       if constexpr (requires { x.failures_received; })
         bytes += list_entry_bytes * x.failures_received.size();
       return bytes;

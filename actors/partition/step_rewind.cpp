@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "actors/partition/rewind_plan.hpp"
 #include "actors/partition/steps.hpp"
-
-#include <unordered_map>
-#include <unordered_set>
 
 namespace perdura::actors {
 
@@ -10,133 +8,27 @@ using namespace persistence;
 
 namespace {
 
-/// The changes that a rewind makes to a failed history. The failing
-/// execution_completed becomes void, and so does every task failure except
-/// those that the code received in a turn before the one that failed.
-struct rewind_plan {
-  execution_rewound event;
-  /// Index of the event that scheduled each task or child, by sequence.
-  std::unordered_map<task_sequence, event_index> scheduled;
-  /// Maps the sequence of a rerun to the sequence of the task it repeats.
-  std::unordered_map<task_sequence, task_sequence> origin;
-  /// Sequences of the failed sub-orchestrations to rewind.
-  std::vector<task_sequence> children;
-
-  /// Returns the index of the event that scheduled the task. The history
-  /// contains no such event for a rerun; the event of the original task is
-  /// returned instead.
-  const event_index* scheduled_event_of(task_sequence sequence) const {
-    for (auto it = origin.find(sequence); it != origin.end();
-         it = origin.find(sequence))
-      sequence = it->second;
-    auto found = scheduled.find(sequence);
-    return found == scheduled.end() ? nullptr : &found->second;
-  }
-};
-
-/// Facts about a history, collected before the plan is made.
-struct history_scan {
-  /// Events that earlier rewinds have made void.
-  std::unordered_set<event_index> voided;
-  /// First events of the turns that earlier rewinds have made void.
-  std::unordered_set<event_index> turns_voided;
-  /// Tasks whose failures the code received in an earlier turn.
-  std::unordered_set<task_sequence> handled;
-  event_index turn_last = 0; ///< First event of the last turn.
-};
-
-/// First pass: collects the effects of earlier rewinds and finds the last
-/// turn.
-history_scan scan(const std::vector<history_event>& history,
-                  rewind_plan& plan) {
-  history_scan seen;
-  for (event_index i = 0; i < history.size(); ++i) {
-    if (const auto* x = std::get_if<execution_rewound>(&history[i].body)) {
-      seen.voided.insert(x->voided.begin(), x->voided.end());
-      seen.turns_voided.insert(x->turn_first);
-      for (const task_rerun& rerun : x->reruns)
-        plan.origin[rerun.new_sequence] = rerun.old_sequence;
-    } else if (std::holds_alternative<orchestrator_started>(history[i].body)) {
-      seen.turn_last = i;
-    }
-  }
-  return seen;
-}
-
-/// Second pass: collects the failures that the code received before the last
-/// turn.
-void scan_handled(const std::vector<history_event>& history,
-                  history_scan& seen) {
-  event_index turn_first = 0;
-  for (event_index i = 0; i < seen.turn_last; ++i) {
-    if (std::holds_alternative<orchestrator_started>(history[i].body))
-      turn_first = i;
-    else if (const auto* x
-             = std::get_if<orchestrator_completed>(&history[i].body))
-      if (!seen.turns_voided.contains(turn_first))
-        seen.handled.insert(x->failures_received.begin(),
-                            x->failures_received.end());
-  }
-}
-
-/// Adds an activity that runs again.
-void plan_rerun(rewind_plan& plan, task_sequence old_sequence) {
-  // A new sequence gives the rerun a new idempotency key.
-  const task_sequence fresh = plan.event.next_sequence++;
-  plan.event.reruns.push_back({old_sequence, fresh});
-  plan.origin[fresh] = old_sequence;
-}
-
-/// Makes the plan for the rewind of a failed instance: which events become
-/// void, and which tasks run again.
-rewind_plan plan_rewind(const std::vector<history_event>& history,
-                        const stored_instance& stored) {
-  rewind_plan plan;
-  history_scan seen = scan(history, plan);
-  scan_handled(history, seen);
-  plan.event.turn_first = seen.turn_last;
-  plan.event.next_sequence = stored.record.next_sequence;
-  for (event_index i = 0; i < history.size(); ++i) {
-    if (seen.voided.contains(i))
-      continue;
-    const history_body& body = history[i].body;
-    if (const auto* a = std::get_if<task_scheduled>(&body)) {
-      plan.scheduled[a->sequence] = i;
-    } else if (const auto* b
-               = std::get_if<sub_orchestration_instance_created>(&body)) {
-      plan.scheduled[b->sequence] = i;
-    } else if (const auto* c = std::get_if<task_failed>(&body)) {
-      if (seen.handled.contains(c->sequence))
-        continue;
-      plan.event.voided.push_back(i);
-      plan_rerun(plan, c->sequence);
-    } else if (const auto* d
-               = std::get_if<sub_orchestration_instance_failed>(&body)) {
-      if (seen.handled.contains(d->sequence))
-        continue;
-      plan.event.voided.push_back(i);
-      plan.children.push_back(d->sequence);
-    } else if (std::holds_alternative<execution_completed>(body)) {
-      plan.event.voided.push_back(i);
-    }
-  }
+/// Makes the plan for the rewind of a failed instance.
+rewind_plan plan_for(const std::vector<history_event>& history,
+                     const stored_instance& stored, const std::string& reason) {
+  std::vector<const history_event*> inbox;
+  for (const auto& [sequence, message] : stored.inbox)
+    inbox.push_back(&message.event);
+  rewind_plan plan = plan_rewind(
+    history, inbox, stored.record.next_sequence,
+    [&](task_sequence sequence) { return stored.tasks.contains(sequence); });
+  plan.event.reason = reason;
   return plan;
 }
 
 /// Removes the failures that arrived after the instance had failed: the code
-/// never received them. Their tasks run again too.
-void void_stored_failures(instance_draft& draft, rewind_plan& plan) {
-  for (const auto& [sequence, event] : draft.inbox()) {
-    if (const auto* a = std::get_if<task_failed>(&event.body)) {
+/// never received them, and their tasks run again.
+void void_stored_failures(instance_draft& draft) {
+  for (const auto& [sequence, event] : draft.inbox())
+    if (is_failure(event)) {
       draft.remove_from_inbox(sequence);
-      draft.close(a->sequence);
-      plan_rerun(plan, a->sequence);
-    } else if (const auto* b
-               = std::get_if<sub_orchestration_instance_failed>(&event.body)) {
-      draft.remove_from_inbox(sequence);
-      plan.children.push_back(b->sequence);
+      draft.close(*task_of(event.body));
     }
-  }
 }
 
 /// Opens the tasks of the plan again: activities with new sequences, children
@@ -184,25 +76,21 @@ void open_reruns(const durable_partition& durable, volatile_partition& live,
 }
 
 /// Returns the sentence of errc::limit_exceeded if the history of a failed
-/// instance has no space for another run of the failed turn. The list of void
-/// events is shorter than the history, so its size needs no plan.
+/// instance has no space for the plan and another run of the code.
 std::string full_for_rewind(const instance_id& id,
                             const stored_instance& stored,
-                            const std::string& reason) {
-  return full_history_text(id, stored.record, 1,
-                           payload_bytes_of(execution_rewound{reason}));
+                            const rewind_plan& plan) {
+  return full_history_text(id, stored.record, 1, payload_bytes_of(plan.event));
 }
 
-/// Rewinds a failed instance. The turn that failed is run again as a cold turn.
+/// Rewinds a failed instance. The next turn is cold and repeats the void turns.
 turn rewind(const durable_partition& durable, volatile_partition& live,
-            const instance_id& id, loaded_instance loaded,
-            const std::string& reason,
+            const instance_id& id, loaded_instance loaded, rewind_plan plan,
             const std::vector<history_event>& history, timestamp now) {
   turn out;
+  const std::string reason = plan.event.reason;
   instance_draft draft(id, *loaded.durable);
-  rewind_plan plan = plan_rewind(history, *loaded.durable);
-  plan.event.reason = reason;
-  void_stored_failures(draft, plan);
+  void_stored_failures(draft);
   open_reruns(durable, live, out, draft, plan, id, history);
   instance_record& record = draft.record();
   record.next_sequence = plan.event.next_sequence;
@@ -213,7 +101,7 @@ turn rewind(const durable_partition& durable, volatile_partition& live,
   record.held.clear();
   draft.append(now, std::move(plan.event));
   out.writes.instances.push_back(std::move(draft).finish(now));
-  // The next turn is cold: it replays the history without the failed turn.
+  // The next turn is cold: it replays the history without the void turns.
   loaded.live->warm = false;
   loaded.live->delivered = 0;
   loaded.live->held_in_process = false;
@@ -257,11 +145,12 @@ turn step_rewind(const durable_partition& durable, volatile_partition& live,
                   "Instance \"" + request.id
                     + "\" was not rewound: an ancestor of it in the tree of \""
                     + tree->top.root + "\" was terminated just now.");
-  if (auto full = full_for_rewind(request.id, *loaded.durable, request.reason);
+  rewind_plan plan = plan_for(history, *loaded.durable, request.reason);
+  if (auto full = full_for_rewind(request.id, *loaded.durable, plan);
       !full.empty())
     return refuse(from, errc::limit_exceeded, std::move(full));
   turn out
-    = rewind(durable, live, request.id, loaded, request.reason, history, now);
+    = rewind(durable, live, request.id, loaded, std::move(plan), history, now);
   management_answer answer;
   answer.id = request.id;
   add_answers(out, {from}, answer);
@@ -298,14 +187,14 @@ turn step_child_rewind(const durable_partition& durable,
     return out;
   }
   if (record.status == runtime_status::failed) {
-    if (auto full = full_for_rewind(id, *loaded.durable, request.reason);
-        !full.empty()) {
+    rewind_plan plan = plan_for(history, *loaded.durable, request.reason);
+    if (auto full = full_for_rewind(id, *loaded.durable, plan); !full.empty()) {
       turn out = mark_only(source);
       add_child_ended(durable, out, link, true, "",
                       {"limit_exceeded", std::move(full)});
       return out;
     }
-    turn out = rewind(durable, live, id, loaded, request.reason, history, now);
+    turn out = rewind(durable, live, id, loaded, std::move(plan), history, now);
     out.sources.push_back(source);
     return out;
   }

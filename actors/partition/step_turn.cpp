@@ -170,6 +170,32 @@ void apply_decisions(turn_in_progress& t) {
       one);
 }
 
+/// Closes all waits: a turn that repeats void turns opens those that are open
+/// now, which may have the sequences of others.
+void close_waits(turn_in_progress& t) {
+  if (t.starting)
+    return;
+  const auto& tasks = t.loaded.durable->tasks;
+  for (auto at = tasks.lower_bound(wait_sequence_first); at != tasks.end();
+       ++at)
+    if (at->second.kind == task_kind::event_wait)
+      t.draft.close(at->first);
+}
+
+/// Opens the timers that a void turn has cancelled and that the code waits for
+/// again.
+void reopen_timers(turn_in_progress& t) {
+  for (const timer_opened& one : t.outcome.timers_open) {
+    if (t.draft.is_open(one.sequence))
+      continue;
+    open_task task{task_kind::timer, {}, one.fire_at, {}, 0, 1};
+    task.absolute = one.absolute;
+    if (!one.absolute)
+      task.due = one.due;
+    t.draft.open(one.sequence, std::move(task));
+  }
+}
+
 /// Removes task results from the inbox: no later execution can use them.
 void drop_undelivered_results(turn_in_progress& t) {
   drop_results(t.draft);
@@ -226,7 +252,7 @@ void complete(turn_in_progress& t, completed_result& result) {
   add_child_ended(t.durable, t.out, record, false, result.result, {});
   record.output_event = t.draft.append(
     t.now, execution_completed{
-             completion_status::completed, std::move(result.result), {}});
+             completion_status::completed, std::move(result.result), {}, {}});
   t.set_status(runtime_status::completed);
   record.ended_at = t.now;
   finish_turn(t);
@@ -242,7 +268,7 @@ void fail(turn_in_progress& t, const failure_details& failure) {
   const std::string sentence = failure_sentence(record.name, failure);
   record.output_event = t.draft.append(
     t.now, execution_completed{completion_status::failed, json_string(sentence),
-                               failure});
+                               failure, std::move(t.outcome.causes)});
   t.set_status(runtime_status::failed);
   record.ended_at = t.now;
   add_child_ended(t.durable, t.out, record, true, "", {failure.type, sentence});
@@ -432,6 +458,8 @@ void check_limits(turn_in_progress& t) {
   // The opened waits and cancelled timers need no clearing: those of a failed
   // turn are ignored.
   t.outcome.decisions.clear();
+  if (!t.outcome.causes.known)
+    t.outcome.causes = {true, t.outcome.failures_received, {}};
   t.outcome.result = failed_result{
     {"limit_exceeded",
      events > history_events_max
@@ -478,6 +506,7 @@ turn step_turn_completed(const durable_partition& durable,
     if (!durable.config.nondeterminism_fails
         || held->reason.code != errc::nondeterministic)
       return hold_instance(live, id, loaded, *held, now);
+    outcome.causes.known = true;
     outcome.result = failed_result{{"nondeterministic", held->reason.message}};
   }
 
@@ -514,13 +543,17 @@ turn step_turn_completed(const durable_partition& durable,
   const bool failed = std::holds_alternative<failed_result>(outcome.result);
   for (const task_sequence sequence : outcome.waits_closed)
     t.draft.close(sequence);
-  for (const task_sequence sequence : outcome.orphans)
-    t.draft.close(sequence);
+  if (outcome.rewound && !failed)
+    close_waits(t);
   const bool lacks_activity = asks_for_missing_activity(t);
   apply_decisions(t);
   // A rewind may run a failed turn again with other decisions. Therefore a
-  // failed turn opens no waits and cancels no timers.
+  // failed turn opens no waits, cancels no timers and abandons no tasks.
   if (!failed) {
+    for (const task_sequence sequence : outcome.orphans)
+      t.draft.close(sequence);
+    if (outcome.rewound)
+      reopen_timers(t);
     for (const task_sequence sequence : outcome.timers_cancelled)
       t.draft.close(sequence);
     for (wait_opened& wait : outcome.waits_opened)

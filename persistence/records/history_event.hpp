@@ -195,23 +195,75 @@ auto inspect(Inspector& f, task_rerun& x) {
   return f(x.old_sequence, x.new_sequence);
 }
 
-/// A failed execution was rewound and continues. The turn that failed is run
-/// again as the next turn.
+/// How the turn that follows a rewind repeats the void turns. The numbers are
+/// stored.
+enum class rewind_rule : std::uint8_t {
+  /// Written before format 3: only the last turn is void. Its messages are
+  /// delivered again with the time of the next turn. New decisions are compared
+  /// with the void ones in order, and without their inputs.
+  last_turn = 0,
+  /// Each void turn is repeated with its own time. A new decision takes the
+  /// place of a void one with the same content.
+  from_cause = 1
+};
+
+/// A failed execution was rewound and continues. All turns from `turn_first` up
+/// to this event are void; the next turn runs them again.
 struct execution_rewound {
   std::string reason;
-  /// The orchestrator_started event of the turn that failed.
+  /// The orchestrator_started event of the first void turn.
   event_index turn_first = 0;
-  /// Earlier events that replay skips: the failures that the rewind undoes
-  /// and the execution_completed event.
+  /// Earlier events that replay skips: the failures that the rewind undoes, the
+  /// external events that the code could not read, and the execution_completed
+  /// event.
   std::vector<event_index> voided;
   /// Activities that run again. Child instances that run again are not listed,
   /// because they keep their number.
   std::vector<task_rerun> reruns;
   /// The number of the first new decision.
   task_sequence next_sequence = 0;
+  /// Since format 3, as are the fields below.
+  rewind_rule rule = rewind_rule::last_turn;
+  /// Failures or events are void, so the code may ask for a void decision in
+  /// any later turn. Otherwise void decisions that the next turn does not
+  /// request are abandoned.
+  bool repeats_failures = false;
+  /// Activities and children that can have no outcome any more, because their
+  /// tasks were closed. New decisions do not take their place.
+  std::vector<task_sequence> dropped = {};
 
   bool operator==(const execution_rewound&) const = default;
 };
+
+/// An external event that the code could not read. An event has no sequence of
+/// its own: `number` counts the events of this name in the history, from 1 and
+/// without the void ones. ASCII letter case of names is ignored.
+struct unreadable_event {
+  std::string name;
+  std::uint64_t number = 0;
+
+  bool operator==(const unreadable_event&) const = default;
+};
+
+template <class Inspector>
+auto inspect(Inspector& f, unreadable_event& x) {
+  return f(x.name, x.number);
+}
+
+/// The failures for which an execution failed. A rewind makes them void.
+struct failure_causes {
+  /// False in histories before format 3, which do not record the causes.
+  bool known = false;
+  std::vector<task_sequence> tasks; ///< Sequences of the failure events.
+  std::vector<unreadable_event> events;
+
+  bool operator==(const failure_causes&) const = default;
+};
+
+template <class Inspector>
+auto inspect(Inspector& f, failure_causes& x) {
+  return f(x.known, x.tasks, x.events);
+}
 
 /// The numbers are those of `runtime_status` and are stored.
 enum class completion_status : std::uint8_t { completed = 1, failed = 3 };
@@ -223,6 +275,7 @@ struct execution_completed {
   /// the sentence that describes the failure.
   std::string result;
   failure_details failure; ///< Empty unless the execution failed.
+  failure_causes causes = {}; ///< Since format 3.
 
   bool operator==(const execution_completed&) const = default;
 };
@@ -237,8 +290,8 @@ struct continue_as_new {
 /// A turn ends.
 struct orchestrator_completed {
   /// Tasks whose failure was delivered in this turn, to the orchestrator's
-  /// code or to a retry policy. A later rewind does not run these tasks again,
-  /// unless this is the turn that failed.
+  /// code or to a retry policy. A rewind that makes one of these failures void
+  /// makes this turn void too.
   std::vector<task_sequence> failures_received;
 
   bool operator==(const orchestrator_completed&) const = default;
@@ -343,12 +396,13 @@ auto inspect(I& f, execution_terminated& x) {
 
 template <class I>
 auto inspect(I& f, execution_rewound& x) {
-  return f(x.reason, x.turn_first, x.voided, x.reruns, x.next_sequence);
+  return f(x.reason, x.turn_first, x.voided, x.reruns, x.next_sequence, x.rule,
+           x.repeats_failures, x.dropped);
 }
 
 template <class I>
 auto inspect(I& f, execution_completed& x) {
-  return f(x.status, x.result, x.failure);
+  return f(x.status, x.result, x.failure, x.causes);
 }
 
 template <class I>

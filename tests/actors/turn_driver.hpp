@@ -7,6 +7,7 @@
 
 #include "actors/authoring/registry.hpp"
 #include "actors/execution/orchestration_run.hpp"
+#include "actors/partition/rewind_plan.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -158,77 +159,41 @@ public:
     evict_ = true;
   }
 
-  /// Rewinds the failed instance as a partition does. The next turn runs the
-  /// failed turn again.
+  /// Rewinds the failed instance as a partition does. The next turn repeats the
+  /// void turns.
   void rewind() {
     BOOST_TEST_REQUIRE(!failure().message.empty());
-    execution_rewound rewound;
-    event_index failed = 0;
-    for (event_index i = 0; i < history.size(); ++i)
-      if (std::holds_alternative<orchestrator_started>(history[i].body))
-        failed = i;
-    rewound.turn_first = failed;
-    // A failure stays valid if a turn before the failed turn received it. Turns
-    // that an earlier rewind has repeated do not count.
-    std::set<task_sequence> taken;
-    std::set<event_index> is_void;
-    std::set<event_index> turns_rerun;
-    for (const history_event& event : history)
-      if (auto* before = std::get_if<execution_rewound>(&event.body)) {
-        is_void.insert(before->voided.begin(), before->voided.end());
-        turns_rerun.insert(before->turn_first);
-      }
-    bool counts = false;
-    for (event_index i = 0; i < failed; ++i) {
-      if (std::holds_alternative<orchestrator_started>(history[i].body))
-        counts = !turns_rerun.contains(i);
-      if (auto* end = std::get_if<orchestrator_completed>(&history[i].body))
-        if (counts)
-          taken.insert(end->failures_received.begin(),
-                       end->failures_received.end());
+    std::vector<const history_event*> arrived;
+    for (const delivery& message : inbox)
+      arrived.push_back(&message.event);
+    const rewind_plan plan
+      = plan_rewind(history, arrived, next_sequence,
+                    [&](task_sequence task) { return open.contains(task); });
+    std::erase_if(
+      inbox, [](const delivery& message) { return is_failure(message.event); });
+    for (const persistence::task_rerun& rerun : plan.event.reruns) {
+      history_body again = scheduled_.at(rerun.old_sequence);
+      std::get<task_scheduled>(again).sequence = rerun.new_sequence;
+      scheduled_[rerun.new_sequence] = again;
+      open[rerun.new_sequence] = again;
     }
-    rewound.next_sequence = next_sequence;
-    auto rerun = [&](task_sequence before) {
-      const task_sequence anew = rewound.next_sequence++;
-      rewound.reruns.push_back({before, anew});
-      scheduled_[anew] = scheduled_.at(before);
-      std::get<task_scheduled>(scheduled_[anew]).sequence = anew;
-      open[anew] = scheduled_[anew];
-    };
-    for (event_index i = 0; i < history.size(); ++i) {
-      const history_body body = history[i].body;
-      if (is_void.contains(i))
-        continue;
-      if (std::holds_alternative<execution_completed>(body))
-        rewound.voided.push_back(i);
-      if (auto* lost = std::get_if<persistence::task_failed>(&body)) {
-        if (taken.contains(lost->sequence))
-          continue;
-        rewound.voided.push_back(i);
-        rerun(lost->sequence);
-      }
-      if (auto* lost = std::get_if<sub_orchestration_instance_failed>(&body)) {
-        if (taken.contains(lost->sequence))
-          continue;
-        rewound.voided.push_back(i);
-        open[lost->sequence] = scheduled_.at(lost->sequence);
-      }
-    }
-    // Failures that arrived while the instance was Failed were never
-    // delivered: their tasks run again.
-    std::erase_if(inbox, [&](const delivery& message) {
-      auto* lost = std::get_if<persistence::task_failed>(&message.event.body);
-      if (lost)
-        rerun(lost->sequence);
-      return lost != nullptr;
-    });
-    next_sequence = rewound.next_sequence;
-    history.push_back({now, rewound});
+    for (const task_sequence child : plan.children)
+      open[child] = scheduled_.at(child);
+    next_sequence = plan.event.next_sequence;
+    history.push_back({now, plan.event});
     warm_.reset();
     evict_ = true;
     last = {};
-    waits.clear();
-    rewound_ = true;
+  }
+
+  /// The event of the last rewind.
+  const execution_rewound& last_rewind() const {
+    const execution_rewound* found = nullptr;
+    for (const history_event& event : history)
+      if (auto* rewound = std::get_if<execution_rewound>(&event.body))
+        found = rewound;
+    BOOST_TEST_REQUIRE(found != nullptr);
+    return *found;
   }
 
   bool has_ended() const {
@@ -326,6 +291,15 @@ private:
     text += " failures";
     for (auto one : x.failures_received)
       text += " " + std::to_string(one);
+    text += " causes";
+    for (auto one : x.causes.tasks)
+      text += " " + std::to_string(one);
+    for (auto& one : x.causes.events)
+      text += " " + one.name + std::to_string(one.number);
+    text += " timers open";
+    for (auto& one : x.timers_open)
+      text += " " + std::to_string(one.sequence) + "@"
+              + std::to_string(one.due.time_since_epoch().count());
     text += " next " + std::to_string(x.next_sequence);
     text += " status " + x.custom_status.value_or("-");
     if (auto* done = std::get_if<completed_result>(&x.result))
@@ -373,17 +347,21 @@ private:
         one);
     }
     BOOST_TEST(last.next_sequence == next_sequence);
+    const bool has_failed = std::holds_alternative<failed_result>(last.result);
+    if (last.rewound)
+      waits.clear();
     for (const wait_opened& wait : last.waits_opened) {
       BOOST_TEST(wait.sequence >= wait_sequence_first);
       waits[wait.sequence] = wait.name;
     }
-    // After a rewind, the failed turn may already have closed the wait.
+    // A turn that repeats void turns lists all waits that are open now.
     for (task_sequence wait : last.waits_closed)
-      BOOST_TEST((waits.erase(wait) == 1U || rewound_));
-    rewound_ = false;
+      BOOST_TEST((last.rewound || waits.erase(wait) == 1U));
     // If the turn failed, its cancelled timers and orphans stay open: a rewind
     // may run the turn again with other decisions.
-    const bool has_failed = std::holds_alternative<failed_result>(last.result);
+    if (!has_failed)
+      for (const timer_opened& timer : last.timers_open)
+        open.emplace(timer.sequence, scheduled_.at(timer.sequence));
     for (task_sequence timer : last.timers_cancelled) {
       if (!has_failed)
         open.erase(timer);
@@ -401,7 +379,7 @@ private:
     if (auto* failed = std::get_if<failed_result>(&last.result))
       history.push_back(
         {now, execution_completed{completion_status::failed, "\"failed\"",
-                                  failed->failure}});
+                                  failed->failure, last.causes}});
     if (auto* next = std::get_if<continued_result>(&last.result))
       history.push_back({now, continue_as_new{next->input}});
     history.push_back({now, orchestrator_completed{last.failures_received}});
@@ -428,7 +406,6 @@ private:
   inbox_sequence next_inbox_ = 1;
   inbox_sequence delivered_ = 0;
   bool evict_ = false;
-  bool rewound_ = false;
 };
 
 /// Result of run_to_end().

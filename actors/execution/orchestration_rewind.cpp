@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actors/execution/orchestration_engine.hpp"
+
+#include <algorithm>
+#include <set>
+
+// The part of orchestration_engine that serves rewinds: it records the failures
+// for which the code has failed, and resumes the code in the turn that repeats
+// the void turns.
+
+namespace perdura::actors {
+
+using namespace persistence;
+
+namespace {
+
+/// Returns the sequence of the failed attempt if the exception is a
+/// task_failed, or 0.
+task_sequence failed_attempt(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const task_failed& failure) {
+    return failure.sequence();
+  } catch (...) {
+    return 0;
+  }
+}
+
+} // namespace
+
+void orchestration_engine::note_unreadable(slot_id id) {
+  if (std::holds_alternative<event_slot>(slots_[id].body))
+    unread_.push_back({id, turn_count_, std::current_exception()});
+}
+
+failure_causes
+orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
+  std::set<task_sequence> failed; // all that the execution had
+  std::set<task_sequence> tasks(turn_.failures_received.begin(),
+                                turn_.failures_received.end());
+  tasks.insert(turn_.failures_missed.begin(), turn_.failures_missed.end());
+  for (const orchestration_slot& one : slots_) {
+    const call_slot* call = one.call();
+    if (call == nullptr || !call->failed)
+      continue;
+    failed.insert(call->failed_as);
+    if (!one.observed)
+      tasks.insert(call->failed_as);
+  }
+  std::set<slot_id> waits;
+  bool has_escaped = false;
+  for (const std::exception_ptr& level : nested_in(thrown)) {
+    if (const task_sequence sequence = failed_attempt(level);
+        failed.contains(sequence)) {
+      tasks.insert(sequence);
+      has_escaped = true;
+    }
+    for (const unread_event& one : unread_)
+      if (one.thrown == level) {
+        waits.insert(one.wait);
+        has_escaped = true;
+      }
+  }
+  if (!has_escaped)
+    tasks.insert(failed.begin(), failed.end());
+  for (const unread_event& one : unread_)
+    if (one.turn == turn_count_ || (!has_escaped && failed.empty()))
+      waits.insert(one.wait);
+  failure_causes causes;
+  causes.known = true;
+  causes.tasks.assign(tasks.begin(), tasks.end());
+  for (const slot_id wait : waits) {
+    const auto& event = std::get<event_slot>(slots_[wait].body);
+    causes.events.push_back({event.name, event.number});
+  }
+  return causes;
+}
+
+void orchestration_engine::resume_rewound_turn(const rewound_turn& rewound) {
+  turn_.rewound = true;
+  next_.decision = std::max(next_.decision, rewound.next_sequence);
+  carried_.add(rewound);
+  renewed_at_ = time_.elapsed;
+  for (const task_sequence sequence : rewound.renewed) {
+    const task_sequence first = first_sequence_of(sequence);
+    const slot_id id = open_task(first);
+    if (id == no_slot && rewound.rule == rewind_rule::last_turn)
+      continue;
+    renewed_.insert(first);
+    if (id != no_slot)
+      renew(id);
+  }
+}
+
+/// Gives the retry policy of the slot's call a new budget of attempts and time,
+/// if a rewind has repeated its open task.
+void orchestration_engine::renew(slot_id id) {
+  call_slot* renewed = slots_[id].call();
+  if (renewed == nullptr || renewed_.erase(slots_[id].sequence) == 0
+      || !renewed->retry)
+    return;
+  renewed->retry->attempt = 1;
+  renewed->retry->first_at = renewed_at_;
+}
+
+void orchestration_engine::set_time(timestamp now, elapsed_time elapsed) {
+  time_.now = now;
+  time_.elapsed = elapsed;
+  turn_.requested = 0;
+}
+
+/// Lists the waits and timers that are open, and the timers that are cancelled.
+/// The partition may have other ones open, or have closed some of these: the
+/// void turns have changed them, and the failed turn has not.
+void orchestration_engine::list_open(turn_outcome& outcome) const {
+  outcome.rewound = true;
+  const auto list_timer
+    = [&](const orchestration_slot& one, const timer_times& times) {
+        outcome.timers_open.push_back(
+          {one.sequence, times.fire_at, times.due, times.absolute});
+      };
+  for (const orchestration_slot& one : slots_) {
+    const auto* event = std::get_if<event_slot>(&one.body);
+    if (event && !one.done)
+      outcome.waits_opened.push_back({one.sequence, event->name});
+    const auto* timer = std::get_if<timer_slot>(&one.body);
+    if (timer && timer->cancelled && !timer->fired)
+      outcome.timers_cancelled.push_back(one.sequence);
+    if (timer && !one.done)
+      list_timer(one, timer->times);
+    const call_slot* call = one.call();
+    if (call && !one.done && call->is_waiting_to_retry())
+      list_timer(one, call->retry->pause);
+  }
+}
+
+} // namespace perdura::actors
