@@ -112,7 +112,7 @@ carried_decisions::take(decision& asked, bool child_by_number) {
   if (same == by_key_.end())
     return std::nullopt;
   const auto at = open_.find(*same->second.begin());
-  match found{at->first, std::move(at->second.result)};
+  match found{at->first, std::move(at->second.result), false};
   set_sequence(asked, found.sequence, child_by_number, execution_);
   remove(at);
   return found;
@@ -128,7 +128,7 @@ carried_decisions::take_in_order(decision& asked, bool child_by_number) {
       set_sequence(asked, sequence_of(first), child_by_number, execution_);
       if (is_same_request(asked, first)) {
         before.pop_front();
-        return match{sequence_of(first), {}};
+        return match{sequence_of(first), {}, true};
       }
     }
     // The list is used up, or its next decision differs from that of the code.

@@ -28,7 +28,7 @@ struct void_turn {
 
 /// The void turns that the turn after a rewind repeats.
 struct rewound_turn {
-  rewind_rule rule = rewind_rule::last_turn; ///< Of the last rewind.
+  rewind_rule rule = rewind_rule::last_turn; ///< That of the last rewind.
   /// In order. If the turn after a rewind failed and was rewound too, the list
   /// contains the turns of both rewinds.
   std::vector<void_turn> turns;
@@ -55,9 +55,9 @@ task_sequence sequence_of(const history_body& body);
 ///
 /// Decisions match if kind, name and input are equal and, for an activity, the
 /// number of the attempt, for a sub-orchestration and a sent event the instance
-/// ID, for a timer its time. Of several, the one with the lowest sequence is
-/// taken: as long as the code repeats itself, that is the decision it made at
-/// the same place.
+/// ID, for a timer its time. If several match, the one with the lowest sequence
+/// is taken: as long as the code repeats itself, that is the decision it made
+/// at the same place.
 ///
 /// With rewind_rule::last_turn, new decisions are compared in order instead, by
 /// is_same_request, and none matches after the first difference.
@@ -66,6 +66,9 @@ public:
   struct match {
     task_sequence sequence = 0;
     std::optional<history_event> result; ///< The kept result, if there is one.
+    /// Counts for decisions_per_turn_max. Only with rewind_rule::last_turn: the
+    /// number of void decisions is limited, and they are not recorded again.
+    bool counts = false;
   };
 
   explicit carried_decisions(execution_id execution)

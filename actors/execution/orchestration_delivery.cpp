@@ -51,8 +51,8 @@ void orchestration_engine::deliver(history_event event,
     return;
   }
   if (const task_sequence first = first_sequence_of(task);
-      carried_.contains(first))
-    carried_.keep_result(first, std::move(event));
+      rewind_.carried.contains(first))
+    rewind_.carried.keep_result(first, std::move(event));
   else
     deliver_result(std::move(event));
 }

@@ -50,7 +50,8 @@ orchestration_engine::orchestration_engine(
   : identity_(std::move(identity)),
     log_(sink),
     reruns_(std::move(reruns)),
-    carried_(identity_.execution) {}
+    rewind_{carried_decisions(identity_.execution), {}, false, {}, {}, {}, {}} {
+}
 
 // --- Requests of the orchestrator's code ------------------------------------
 
@@ -60,10 +61,7 @@ slot_id orchestration_engine::add(orchestration_slot::body_type body) {
 }
 
 void orchestration_engine::check_decision_limit() const {
-  // A turn that repeats void turns counts the decisions of each of them; it is
-  // committed as a whole too, so that its own decisions are limited as well.
-  if (turn_.requested >= decisions_per_turn_max
-      || turn_.decisions.size() >= decisions_per_turn_max)
+  if (turn_.requested >= decisions_per_turn_max)
     throw limit_exceeded("decisions_per_turn_max: \"" + identity_.instance
                          + "\" requested more than "
                          + std::to_string(decisions_per_turn_max)
@@ -76,28 +74,29 @@ void orchestration_engine::check_decision_limit() const {
 /// is recorded.
 void orchestration_engine::decide(slot_id id, decision asked,
                                   bool child_by_number) {
-  auto known = carried_.take(asked, child_by_number);
+  auto known = rewind_.carried.take(asked, child_by_number);
   if (!known) {
     track(record(std::move(asked), child_by_number), id);
     return;
   }
-  ++turn_.requested;
+  if (known->counts)
+    ++turn_.requested;
   track(known->sequence, id);
   renew(id);
   if (!known->result)
     return;
   // The delivery may lead to further decisions of a retry policy with results.
   // They are delivered in a loop, because there may be many.
-  kept_results_.push_back(std::move(*known->result));
-  if (delivers_kept_)
+  rewind_.kept_results.push_back(std::move(*known->result));
+  if (rewind_.delivers_kept)
     return;
-  delivers_kept_ = true;
-  while (!kept_results_.empty()) {
-    history_event result = std::move(kept_results_.front());
-    kept_results_.pop_front();
+  rewind_.delivers_kept = true;
+  while (!rewind_.kept_results.empty()) {
+    history_event result = std::move(rewind_.kept_results.front());
+    rewind_.kept_results.pop_front();
     deliver_result(std::move(result));
   }
-  delivers_kept_ = false;
+  rewind_.delivers_kept = false;
 }
 
 /// Gives the decision the next free sequence and records it.
@@ -238,10 +237,10 @@ void orchestration_engine::send_event(std::string_view instance,
   check_decision_limit();
   decision asked
     = event_sent{0, std::string(instance), std::string(name), std::move(data)};
-  if (carried_.take(asked, false))
-    ++turn_.requested;
-  else
+  if (const auto known = rewind_.carried.take(asked, false); !known)
     record(std::move(asked), false);
+  else if (known->counts)
+    ++turn_.requested;
 }
 
 slot_id orchestration_engine::gather_all(std::span<const slot_id> members) {
@@ -371,9 +370,21 @@ detail::slot_answer orchestration_engine::take_result(slot_id id) {
 
 void orchestration_engine::throw_first_failure(slot_id group) {
   mark_observed(group);
-  for (slot_id member : *slots_[group].members())
-    if (slots_[member].throws())
-      take_result(member);
+  slot_id first = no_slot;
+  std::vector<task_sequence> failed;
+  for (slot_id member : *slots_[group].members()) {
+    if (!slots_[member].throws())
+      continue;
+    if (first == no_slot)
+      first = member;
+    if (const call_slot* call = slots_[member].call())
+      failed.push_back(call->failed_as);
+  }
+  if (first == no_slot)
+    return;
+  if (failed.size() > 1)
+    rewind_.failed_together[failed.front()] = std::move(failed);
+  take_result(first);
 }
 
 slot_id orchestration_engine::member_of(slot_id group,
@@ -443,7 +454,7 @@ void orchestration_engine::close() {
 
 void orchestration_engine::end_turn(turn_outcome& outcome) {
   if (turn_.rewound)
-    carried_.end_turn();
+    rewind_.carried.end_turn();
   // An event is consumed when a wait receives it, which may be later than its
   // delivery. The sort restores the order of delivery.
   std::sort(turn_.consumed.begin(), turn_.consumed.end(),
@@ -462,7 +473,7 @@ void orchestration_engine::end_turn(turn_outcome& outcome) {
       outcome.timers_cancelled.push_back(timer);
   }
   outcome.waits_closed = std::move(turn_.waits_closed);
-  outcome.orphans = carried_.take_orphans();
+  outcome.orphans = rewind_.carried.take_orphans();
   outcome.failures_received = std::move(turn_.failures_received);
   outcome.custom_status = std::move(turn_.custom_status);
   outcome.next_sequence = next_.decision;

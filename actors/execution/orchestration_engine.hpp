@@ -125,8 +125,7 @@ public:
   void resume_rewound_turn(const rewound_turn& rewound);
 
   /// Sets the time within a turn that repeats void turns: to that of each void
-  /// turn, and then back to that of the turn itself. The limit of the decisions
-  /// counts for each of them.
+  /// turn, and then back to that of the turn itself.
   void set_time(timestamp now, elapsed_time elapsed);
 
   /// Delivers a message without resuming the code. `sequence` is 0 for a
@@ -217,7 +216,7 @@ private:
     /// Failures of open tasks that arrived after the code had ended.
     std::vector<task_sequence> failures_missed;
     std::optional<std::string> custom_status;
-    /// Number of decisions, including those that matched void ones.
+    /// Number of decisions that count for decisions_per_turn_max.
     std::size_t requested = 0;
     bool rewound = false; ///< resume_rewound_turn was called.
   };
@@ -235,6 +234,22 @@ private:
     task_sequence wait = wait_sequence_first;
     std::uint64_t ordinal = 1; ///< Order of delivery.
     std::uint64_t guid = 0;    ///< Calls of new_guid so far.
+  };
+
+  /// For the next rewind, and after earlier ones.
+  struct rewind_state {
+    carried_decisions carried; ///< The decisions of the void turns.
+    /// Results of carried decisions that the code has just requested again.
+    std::deque<history_event> kept_results;
+    bool delivers_kept = false; ///< `decide` is delivering `kept_results`.
+    /// First sequences of tasks that run again and that the code has not
+    /// requested again, and the time that their retry policies begin with.
+    std::unordered_set<task_sequence> renewed;
+    elapsed_time renewed_at{};
+    std::vector<unread_event> unread;
+    /// The failures of a group, by the one that the code has received for all.
+    std::unordered_map<task_sequence, std::vector<task_sequence>>
+      failed_together;
   };
 
   slot_id add(orchestration_slot::body_type body);
@@ -295,16 +310,7 @@ private:
   bool closed_ = false; ///< The code has ended.
   std::uint32_t turn_count_ = 0;
   turn_output turn_;
-  /// After a rewind: the decisions of the void turns.
-  carried_decisions carried_;
-  /// Results of carried decisions that the code has just requested again.
-  std::deque<history_event> kept_results_;
-  bool delivers_kept_ = false; ///< `decide` is delivering `kept_results_`.
-  /// First sequences of tasks that run again and that the code has not
-  /// requested again, and the time that their retry policies begin with.
-  std::unordered_set<task_sequence> renewed_;
-  elapsed_time renewed_at_{};
-  std::vector<unread_event> unread_;
+  rewind_state rewind_;
   std::optional<continued_result> continuation_;
 };
 

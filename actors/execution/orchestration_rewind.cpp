@@ -30,7 +30,7 @@ task_sequence failed_attempt(const std::exception_ptr& thrown) {
 
 void orchestration_engine::note_unreadable(slot_id id) {
   if (std::holds_alternative<event_slot>(slots_[id].body))
-    unread_.push_back({id, turn_count_, std::current_exception()});
+    rewind_.unread.push_back({id, turn_count_, std::current_exception()});
 }
 
 failure_causes
@@ -53,9 +53,12 @@ orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
     if (const task_sequence sequence = failed_attempt(level);
         failed.contains(sequence)) {
       tasks.insert(sequence);
+      if (const auto group = rewind_.failed_together.find(sequence);
+          group != rewind_.failed_together.end())
+        tasks.insert(group->second.begin(), group->second.end());
       has_escaped = true;
     }
-    for (const unread_event& one : unread_)
+    for (const unread_event& one : rewind_.unread)
       if (one.thrown == level) {
         waits.insert(one.wait);
         has_escaped = true;
@@ -63,7 +66,7 @@ orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
   }
   if (!has_escaped)
     tasks.insert(failed.begin(), failed.end());
-  for (const unread_event& one : unread_)
+  for (const unread_event& one : rewind_.unread)
     if (one.turn == turn_count_ || (!has_escaped && failed.empty()))
       waits.insert(one.wait);
   failure_causes causes;
@@ -79,14 +82,14 @@ orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
 void orchestration_engine::resume_rewound_turn(const rewound_turn& rewound) {
   turn_.rewound = true;
   next_.decision = std::max(next_.decision, rewound.next_sequence);
-  carried_.add(rewound);
-  renewed_at_ = time_.elapsed;
+  rewind_.carried.add(rewound);
+  rewind_.renewed_at = time_.elapsed;
   for (const task_sequence sequence : rewound.renewed) {
     const task_sequence first = first_sequence_of(sequence);
     const slot_id id = open_task(first);
     if (id == no_slot && rewound.rule == rewind_rule::last_turn)
       continue;
-    renewed_.insert(first);
+    rewind_.renewed.insert(first);
     if (id != no_slot)
       renew(id);
   }
@@ -96,17 +99,16 @@ void orchestration_engine::resume_rewound_turn(const rewound_turn& rewound) {
 /// if a rewind has repeated its open task.
 void orchestration_engine::renew(slot_id id) {
   call_slot* renewed = slots_[id].call();
-  if (renewed == nullptr || renewed_.erase(slots_[id].sequence) == 0
+  if (renewed == nullptr || rewind_.renewed.erase(slots_[id].sequence) == 0
       || !renewed->retry)
     return;
   renewed->retry->attempt = 1;
-  renewed->retry->first_at = renewed_at_;
+  renewed->retry->first_at = rewind_.renewed_at;
 }
 
 void orchestration_engine::set_time(timestamp now, elapsed_time elapsed) {
   time_.now = now;
   time_.elapsed = elapsed;
-  turn_.requested = 0;
 }
 
 /// Lists the waits and timers that are open, and the timers that are cancelled.

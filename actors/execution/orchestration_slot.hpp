@@ -42,7 +42,7 @@ struct call_retry {
   /// True while the slot waits for the timer between two attempts;
   /// `orchestration_slot::sequence` is then the sequence of that timer.
   bool waiting_to_retry = false;
-  timer_times pause = {}; ///< Of that timer.
+  timer_times pause = {}; ///< The times of that timer.
 };
 
 /// The common part of activities and sub-orchestrations.

@@ -109,6 +109,50 @@ BOOST_AUTO_TEST_CASE(failure_in_a_window_runs_again) {
   BOOST_TEST(run.reason_held(registry_with(window_of_six)) == "not held");
 }
 
+// The exception of when_all is that of one failure; all of them run again.
+BOOST_AUTO_TEST_CASE(all_failures_of_a_group_run_again) {
+  turn_driver run(registry_with(window_of_six), "Ship");
+  run.turn();
+  fail_turn(run, 3);
+  fail_turn(run, 1);
+  for (const task_sequence task : {8, 2, 4, 5, 6, 7})
+    complete_turn(run, task);
+  BOOST_TEST((run.last.causes.tasks == sequences({1, 3})));
+  run.rewind();
+  run.turn();
+  run.complete(9, "\"3\"");
+  run.complete(10, "\"1\"");
+  run.turn();
+  // Task 7 had the input 7, and task 8 the input 8.
+  BOOST_TEST(run.output() == "\"12345678\"");
+}
+
+// Two void turns have requested more than one turn may. The turn that repeats
+// them requests nothing new.
+BOOST_AUTO_TEST_CASE(repeated_decisions_do_not_count_for_the_limit_of_a_turn) {
+  orchestrator_function f
+    = [](orchestration_context& ctx) -> task<std::string> {
+    auto work = ctx.call_activity<std::string>("Work");
+    co_await when_any(work);
+    for (int i = 0; i < 6000; ++i)
+      ctx.send_event("log", "Line", i);
+    auto b = co_await ctx.call_activity<std::string>("B");
+    for (int i = 0; i < 6000; ++i)
+      ctx.send_event("log", "Line", 6000 + i);
+    co_return b + co_await work;
+  };
+  turn_driver run(registry_with(f), "Ship");
+  run.turn();
+  fail_turn(run, 1);
+  complete_turn(run, 6002);
+  BOOST_TEST((run.last.causes.tasks == sequences({1})));
+  run.rewind();
+  run.complete(run.next_sequence - 1, "\"w\"");
+  run.turn();
+  BOOST_TEST(run.last.decisions.empty());
+  BOOST_TEST(run.output() == "\"6002w\"");
+}
+
 // The report is not made again, and the cancelled deadline is open until the
 // work has ended.
 BOOST_AUTO_TEST_CASE(work_of_a_race_runs_again) {

@@ -110,6 +110,29 @@ BOOST_AUTO_TEST_CASE(malformed_event_of_an_earlier_turn_is_replaced) {
   BOOST_TEST(run.output() == "\"135\"");
 }
 
+// The malformed event has arrived before the first turn, which is void then.
+BOOST_AUTO_TEST_CASE(malformed_event_of_the_first_turn_is_replaced) {
+  orchestrator_function f
+    = [](orchestration_context& ctx) -> task<std::string> {
+    auto name = co_await ctx.wait_for_external_event<std::string>("Name");
+    auto number = co_await ctx.wait_for_external_event<int>("Go");
+    co_return name + std::to_string(number);
+  };
+  turn_driver run(registry_with(f), "Ship");
+  run.raise("Go", "\"yes\"");
+  run.raise("Name", "\"n\"");
+  run.turn();
+  BOOST_TEST(run.failure().type == "payload_error");
+  run.rewind();
+  BOOST_TEST(run.last_rewind().turn_first == 1U);
+  run.turn();
+  BOOST_TEST(run.waits.size() == 1U);
+  run.evict();
+  run.raise("Go", "7");
+  run.turn();
+  BOOST_TEST(run.output() == "\"n7\"");
+}
+
 // Two malformed events in a row; each rewind makes one void.
 BOOST_AUTO_TEST_CASE(each_malformed_event_can_be_replaced) {
   turn_driver run(registry_with(approval_of), "Ship");

@@ -166,8 +166,18 @@ BOOST_AUTO_TEST_CASE(encoded_bytes_match_the_golden_bytes) {
     "a25b5d920892089204a46e756c6c92099209920592a174a16d920a920a92a841"
     "7070726f76616ca474727565920b920b9406a56f74686572a450616964a13292"
     "0c920c91a477616974920d920d91a2676f920e920e91a62273746f7022920f92"
-    "0f95a5616761696e049208099192010708921092109303a322662292a174a16d"
-    "9211921191a27b7d9212921291920205");
+    "0f98a5616761696e04920809919201070800c290921092109403a322662292a1"
+    "74a16d93c290909211921191a27b7d9212921291920205");
+  execution_rewound rewound{"again", 4, {8}, {}, 8};
+  rewound.rule = rewind_rule::from_cause;
+  rewound.repeats_failures = true;
+  rewound.dropped = {3};
+  check_golden(history_event{at(1), rewound},
+               "019201920f98a5616761696e049108900801c39103");
+  execution_completed failed{completion_status::failed, "1", {"t", "m"}};
+  failed.causes = {true, {5}, {{"Go", 2}}};
+  check_golden(history_event{at(1), failed},
+               "01920192109403a13192a174a16d93c391059192a2476f02");
   check_golden(
     some_turn(),
     "019b030109cd03e8919ca86f726465722d3137c2c3dc0014a473686970a0d920"
