@@ -158,7 +158,9 @@ public:
   /// it receives the next event of its name:
   /// `auto go = ctx.wait_for_external_event("Go"); … go.cancel();`
   /// Awaiting the result throws payload_error if the event's data do not match
-  /// R, and task_cancelled after `cancel`.
+  /// R, and task_cancelled after `cancel`. The code can catch the exception and
+  /// wait for another event. If the exception ends the orchestrator, a rewind
+  /// discards the event, and the wait is open again.
   template <class R = void>
   pending<R> wait_for_external_event(std::string_view name) {
     return {*engine_, request_event(name, std::nullopt)};

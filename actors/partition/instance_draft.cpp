@@ -156,7 +156,8 @@ void instance_draft::each_activity(
       visit(sequence, task);
 }
 
-// Waits are tasks with sequences from `wait_sequence_first` on.
+// Waits are tasks with sequences from `wait_sequence_first` on. A stored wait
+// that was closed may have been opened again with another name.
 bool instance_draft::awaits_event(std::string_view name) const {
   for (const auto& [sequence, task] : write_.tasks_opened)
     if (task.kind == task_kind::event_wait
@@ -168,7 +169,7 @@ bool instance_draft::awaits_event(std::string_view name) const {
        it != base_->tasks.end(); ++it)
     if (it->second.kind == task_kind::event_wait
         && persistence::equal_ignoring_case(it->second.name, name)
-        && is_open(it->first))
+        && !closed_.contains(it->first))
       return true;
   return false;
 }

@@ -102,6 +102,20 @@ task<text> mixed(orchestration_context& ctx, bool again) {
   co_return done;
 }
 
+/// Waits for an event "Repair" if the work fails, and for "Go" if it does not.
+task<text> repaired_of(orchestration_context& ctx) {
+  const text name = "work";
+  const text call = "call";
+  auto tried = co_await ctx.call_activity<text>("Work", name).as_outcome();
+  if (!tried) {
+    static_cast<void>(ctx.wait_for_external_event("Repair"));
+    co_await ctx.call_activity<text>("Work", call);
+    co_return tried.value();
+  }
+  text go = co_await ctx.wait_for_external_event<text>("Go");
+  co_return go;
+}
+
 task<text> number_of(orchestration_context& ctx) {
   const int number = co_await ctx.wait_for_external_event<int>("Go");
   co_return std::to_string(number);
@@ -125,6 +139,7 @@ std::shared_ptr<registry> functions_with(std::shared_ptr<attempts> seen) {
     .add_orchestrator("WindowOf", window_of)
     .add_orchestrator("UndoneOf", undone_of)
     .add_orchestrator("Mixed", mixed)
+    .add_orchestrator("RepairedOf", repaired_of)
     .add_orchestrator("NumberOf", number_of);
   return functions;
 }
@@ -293,6 +308,26 @@ BOOST_AUTO_TEST_CASE(malformed_event_can_be_replaced) {
     BOOST_TEST(
       (ask(raise_event{"i", "go", "7", next_request_id()}) == errc::ok));
     expect_completed("i", "\"7\"");
+  });
+}
+
+// The wait of a void turn is closed; the one of the new run has its sequence.
+BOOST_AUTO_TEST_CASE(waits_of_void_turns_are_replaced) {
+  run_twice([&] {
+    seen->failures = {{"work", 1}};
+    start("i", "RepairedOf");
+    expect_failed("i");
+    BOOST_TEST(node->stored("i")->tasks.at(wait_sequence_first).name
+               == "Repair");
+    BOOST_TEST((rewind("i") == errc::ok));
+    node->run_until_idle();
+    BOOST_TEST(node->stored("i")->tasks.at(wait_sequence_first).name == "Go");
+    BOOST_TEST(
+      (ask(raise_event{"i", "Repair", "1", next_request_id()}) == errc::ok));
+    BOOST_TEST((node->stored("i")->record.status == runtime_status::running));
+    BOOST_TEST(
+      (ask(raise_event{"i", "Go", "\"go\"", next_request_id()}) == errc::ok));
+    expect_completed("i", "\"go\"");
   });
 }
 

@@ -99,6 +99,16 @@ task<std::string> approval(orchestration_context& ctx, int key) {
   co_return text + std::to_string(number);
 }
 
+/// Equal calls one after the other, and an event that may not come in time.
+task<std::string> polled(orchestration_context& ctx, int key) {
+  auto wait = ctx.wait_for_external_event<int>("E" + std::to_string(key), 40ms);
+  for (int i = 0; i < 3; ++i)
+    co_await ctx.call_activity<std::string>("Poll", key);
+  co_await wait;
+  std::string text = co_await ctx.call_activity<std::string>("A", key);
+  co_return text;
+}
+
 task<std::string> children(orchestration_context& ctx, std::vector<int> keys) {
   texts all;
   for (const int key : keys)
@@ -126,6 +136,8 @@ task<std::string> interpret(orchestration_context& ctx, json program) {
       part = co_await handled(ctx, key);
     else if (kind == "retried")
       part = co_await retried(ctx, key);
+    else if (kind == "polled")
+      part = co_await polled(ctx, key);
     else if (kind == "approval")
       part = co_await approval(ctx, key);
     else
@@ -152,9 +164,10 @@ generated_case generate(unsigned seed, bool fails) {
       made.failures[name + " " + std::to_string(key)] = count;
   };
   for (unsigned i = 0, count = 1 + random() % 5; i < count; ++i) {
-    static const char* const kinds[] = {
-      "window", "race", "undone", "handled", "retried", "approval", "children"};
-    const std::string kind = kinds[random() % 7];
+    static const char* const kinds[]
+      = {"window",  "race",     "undone",   "handled",
+         "retried", "approval", "children", "polled"};
+    const std::string kind = kinds[random() % 8];
     std::vector<int> keys;
     const unsigned many = kind == "window"     ? 3 + random() % 6
                           : kind == "children" ? 3
@@ -166,9 +179,10 @@ generated_case generate(unsigned seed, bool fails) {
       may_fail("Report", 1);
       may_fail("Undo", 1);
       may_fail("R", 7);
+      may_fail("Poll", 2);
       may_fail("Child", 2);
     }
-    if (kind == "approval") {
+    if (kind == "approval" || kind == "polled") {
       const std::string name = "E" + std::to_string(key);
       const bool malformed = random() % 2 == 0;
       if (malformed && fails)
@@ -192,6 +206,7 @@ generated_run run(unsigned seed, bool fails,
   const auto functions = registry_with(interpret);
   turn_driver driver(functions, "Ship", made.program.dump());
   rewind_runner runner(driver, seed);
+  runner.successes = {{"Poll", 3}};
   runner.failures = made.failures;
   runner.events = made.events;
   runner.after_rewind = std::move(after_rewind);
