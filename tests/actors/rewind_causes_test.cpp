@@ -453,6 +453,47 @@ BOOST_AUTO_TEST_CASE(new_code_takes_results_in_another_order) {
   BOOST_TEST(run.output() == "\"3524\"");
 }
 
+// Send was abandoned by the turn after the first rewind, and is then requested
+// as another task. The second rewind makes that turn void, too: the code gets
+// the task that has a result.
+BOOST_AUTO_TEST_CASE(abandoned_task_is_not_taken) {
+  orchestrator_function before
+    = [](orchestration_context& ctx) -> task<std::string> {
+    auto x = ctx.call_activity<std::string>("X");
+    co_await ctx.call_activity<std::string>("Pack");
+    std::ignore = ctx.call_activity<std::string>("Send");
+    throw std::logic_error("a bug");
+    co_return co_await x;
+  };
+  orchestrator_function after
+    = [](orchestration_context& ctx) -> task<std::string> {
+    auto x = ctx.call_activity<std::string>("X");
+    co_await ctx.call_activity<std::string>("Pack");
+    co_await when_any(x);
+    auto b = co_await ctx.call_activity<std::string>("B");
+    auto sent = co_await ctx.call_activity<std::string>("Send");
+    co_return b + sent + co_await x;
+  };
+  turn_driver run(registry_with(before), "Ship");
+  run.turn();
+  complete_turn(run, 2);
+  run.deploy(registry_with(after));
+  run.rewind();
+  fail_turn(run, 1);
+  BOOST_TEST(run.decisions_text() == "activity:B#4");
+  BOOST_TEST((run.last.orphans == sequences({3})));
+  complete_turn(run, 4);
+  BOOST_TEST(run.decisions_text() == "activity:Send#5");
+  complete_turn(run, 5);
+  BOOST_TEST((run.last.causes.tasks == sequences({1})));
+  run.rewind();
+  BOOST_TEST((run.last_rewind().dropped == sequences({3})));
+  run.turn();
+  complete_turn(run, 6);
+  BOOST_TEST(run.decisions_text() == "");
+  BOOST_TEST(run.output() == "\"456\"");
+}
+
 // A failure that the code has not observed has had no effect: the turn that
 // delivered it is not void.
 BOOST_AUTO_TEST_CASE(cut_is_the_first_turn_that_observed_a_cause) {
