@@ -274,7 +274,7 @@ struct execution_completed {
   /// The instance's output as JSON text; after a failure, a JSON string with
   /// the sentence that describes the failure.
   std::string result;
-  failure_details failure; ///< Empty unless the execution failed.
+  failure_details failure;    ///< Empty unless the execution failed.
   failure_causes causes = {}; ///< Since format 3.
 
   bool operator==(const execution_completed&) const = default;
