@@ -133,6 +133,10 @@ struct turn_outcome {
   /// wait is closed.
   bool rewound = false;
   std::vector<timer_opened> timers_open; ///< Empty unless `rewound`.
+  /// All waits that are open now. Set if the turn was cold and repeats no void
+  /// turns: the code may be newer than that which has run the turns before, and
+  /// may wait for other events.
+  std::optional<std::vector<wait_opened>> waits_open;
   /// Open tasks of void turns that the code did not request again when the
   /// turns were repeated.
   std::vector<task_sequence> orphans;

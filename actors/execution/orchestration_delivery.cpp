@@ -32,6 +32,7 @@ std::string orchestration_engine::event_key(std::string_view name) {
 
 void orchestration_engine::deliver(history_event event,
                                    inbox_sequence sequence) {
+  used_.add(event.body);
   if (auto* raised = std::get_if<event_raised>(&event.body)) {
     accept_event(std::move(*raised), event.time, sequence);
     return;
@@ -156,10 +157,25 @@ void orchestration_engine::note_failed_predicate(const std::string& called) {
            + message + ". The call is not retried.");
 }
 
-/// Applies the retry policy to a failed attempt. Returns true if another
+/// True if the history has no place for another attempt of the call, besides
+/// the results of all open calls and the part that is reserved for the code.
+/// The size is that of the turns that this run has seen, so a replay decides
+/// the same.
+bool orchestration_engine::is_history_nearly_full(
+  const call_retry& again) const {
+  return used_.events + events_of_open_call * open_calls_
+             + events_of_pause * paused_calls_ + events_of_retry
+             + retry_events_reserved
+           > history_events_max
+         || used_.bytes + again.input.size() + retry_bytes_reserved
+              > history_bytes_max;
+}
+
+/// Applies the retry policy to a failed attempt. If the history is too full for
+/// another one, changes `failure` to that. Returns true if another
 /// attempt follows; the timer that precedes that attempt has then been
 /// requested.
-bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
+bool orchestration_engine::retry(slot_id id, failure_details& failure) {
   const call_slot& failed = *slots_[id].call();
   call_retry& again = *failed.retry;
   const retry_options& policy = again.options.retry;
@@ -183,9 +199,20 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
       return false; // a predicate that throws counts as "do not retry"
     }
   }
+  if (is_history_nearly_full(again)) {
+    failure = {"limit_exceeded",
+               "the call was not retried after attempt "
+                 + std::to_string(again.attempt)
+                 + ", because the history is nearly full (history_events_max, "
+                   "history_bytes_max); use continue_as_new to begin a new "
+                   "one. The attempt failed: "
+                 + failure.message};
+    return false;
+  }
   // The policy has handled the failure.
   turn_.failures_received.push_back(failed.failed_as);
   again.waiting_to_retry = true;
+  ++paused_calls_;
   const timestamp fire_at = later(time_.now, pause);
   again.pause = {fire_at, time_.elapsed + (fire_at - time_.now), false};
   decide(id, timer_created{0, fire_at, false});
@@ -196,6 +223,7 @@ bool orchestration_engine::retry(slot_id id, const failure_details& failure) {
 void orchestration_engine::start_next_attempt(slot_id id) {
   call_retry& again = *slots_[id].call()->retry;
   again.waiting_to_retry = false;
+  --paused_calls_;
   ++again.attempt;
   if (std::holds_alternative<activity_slot>(slots_[id].body))
     schedule_activity(id, again.input, again.options, again.attempt);
@@ -296,6 +324,8 @@ void orchestration_engine::cancel(slot_id id) {
 /// Marks the slot as done and completes the groups that wait for it.
 void orchestration_engine::complete_slot(slot_id id) {
   slots_[id].done = true;
+  if (slots_[id].call() != nullptr)
+    --open_calls_;
   const std::vector<slot_membership> groups = std::move(slots_[id].groups);
   slots_[id].groups.clear();
   for (const slot_membership& in : groups) {

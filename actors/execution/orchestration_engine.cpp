@@ -105,6 +105,7 @@ task_sequence orchestration_engine::record(decision asked,
   ++turn_.requested;
   const task_sequence sequence = next_.decision++;
   set_sequence(asked, sequence, child_by_number, identity_.execution);
+  used_.add(asked);
   turn_.decisions.push_back(std::move(asked));
   return sequence;
 }
@@ -129,6 +130,7 @@ orchestration_engine::request_activity(std::string_view name, std::string input,
     body.retry = std::make_unique<call_retry>(
       call_retry{input, {}, {}, options, 1, time_.elapsed, false});
   const slot_id id = add(std::move(body));
+  ++open_calls_;
   schedule_activity(id, std::move(input), options, 1);
   return id;
 }
@@ -163,6 +165,7 @@ slot_id orchestration_engine::request_sub_orchestration(
                                                 time_.elapsed,
                                                 false});
   const slot_id id = add(std::move(body));
+  ++open_calls_;
   create_child(id, std::move(input), std::move(version), std::move(instance));
   return id;
 }
@@ -444,6 +447,7 @@ void orchestration_engine::begin_turn(timestamp now, elapsed_time elapsed,
   replaying_ = replaying;
   ++turn_count_;
   turn_ = {};
+  used_.events += 2; // the begin and the end of the turn
 }
 
 void orchestration_engine::close() {
@@ -452,7 +456,7 @@ void orchestration_engine::close() {
 
 // --- The end of a turn ------------------------------------------------------
 
-void orchestration_engine::end_turn(turn_outcome& outcome) {
+void orchestration_engine::end_turn(turn_outcome& outcome, bool lists_waits) {
   if (turn_.rewound)
     rewind_.carried.end_turn();
   // An event is consumed when a wait receives it, which may be later than its
@@ -471,6 +475,13 @@ void orchestration_engine::end_turn(turn_outcome& outcome) {
           {slots_[id].sequence, std::get<event_slot>(slots_[id].body).name});
     for (task_sequence timer : turn_.timers_cancelled)
       outcome.timers_cancelled.push_back(timer);
+    if (lists_waits) {
+      auto& open = outcome.waits_open.emplace();
+      for (const orchestration_slot& one : slots_)
+        if (const auto* event = std::get_if<event_slot>(&one.body);
+            event != nullptr && !one.done)
+          open.push_back({one.sequence, event->name});
+    }
   }
   outcome.waits_closed = std::move(turn_.waits_closed);
   outcome.orphans = rewind_.carried.take_orphans();

@@ -7,6 +7,7 @@
 #include "actors/authoring/when.hpp"
 #include "actors/execution/carried_decisions.hpp"
 #include "actors/execution/decision.hpp"
+#include "actors/execution/history_size.hpp"
 #include "actors/execution/orchestration_run.hpp"
 #include "actors/execution/orchestration_slot.hpp"
 #include "persistence/process/log_level.hpp"
@@ -62,8 +63,7 @@ public:
                   std::string data);
   slot_id gather_all(std::span<const slot_id> members);
   slot_id gather_any(std::span<const slot_id> members);
-  void continue_as_new(std::string input, bool keep_events,
-                       bool keep_version);
+  void continue_as_new(std::string input, bool keep_events, bool keep_version);
   void set_custom_status(std::string status);
   void cancel(slot_id id);
   std::string new_guid();
@@ -163,7 +163,8 @@ public:
 
   /// Fills in the outcome except instance, execution, number, causes and
   /// result.
-  void end_turn(turn_outcome& outcome);
+  /// `lists_waits` says whether `waits_open` is set.
+  void end_turn(turn_outcome& outcome, bool lists_waits = false);
 
   /// Returns the input and events of the next execution if the code has
   /// called continue_as_new.
@@ -277,7 +278,8 @@ private:
                     std::string instance);
   void complete_call(slot_id id, std::string result);
   void fail_call(slot_id id, task_sequence sequence, failure_details failure);
-  bool retry(slot_id id, const failure_details& failure);
+  bool retry(slot_id id, failure_details& failure);
+  bool is_history_nearly_full(const call_retry& again) const;
   void note_failed_predicate(const std::string& called);
   void start_next_attempt(slot_id id);
   void fire_timer(task_sequence sequence);
@@ -306,6 +308,19 @@ private:
     elapsed_time elapsed{};
   } time_;
 
+  /// What the turns so far have added to the history.
+  struct {
+    std::uint64_t events = 1; ///< execution_started
+    std::uint64_t bytes = 0;
+
+    void add(const history_body& body) {
+      ++events;
+      bytes += payload_bytes_of(body);
+    }
+  } used_;
+
+  std::uint64_t open_calls_ = 0;   ///< Calls without a final result.
+  std::uint64_t paused_calls_ = 0; ///< Those that wait for their next attempt.
   bool replaying_ = false;
   bool closed_ = false; ///< The code has ended.
   std::uint32_t turn_count_ = 0;

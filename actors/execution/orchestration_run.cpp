@@ -100,7 +100,7 @@ turn_outcome orchestration_run::impl::run_turn(orchestration_work_item item) {
   run_messages(turn, &item.deliveries);
   if (thrown_)
     outcome.causes = engine_->causes_of(thrown_);
-  engine_->end_turn(outcome);
+  engine_->end_turn(outcome, item.cold && item.history.size() > 1);
   outcome.result = std::exchange(result_, {});
   return outcome;
 }

@@ -4,6 +4,7 @@
 /// applied.
 #pragma once
 
+#include "actors/execution/history_size.hpp"
 #include "actors/partition/volatile_partition.hpp"
 
 #include <functional>
@@ -97,10 +98,6 @@ private:
   std::unordered_set<task_sequence> closed_;
   std::unordered_set<inbox_sequence> removed_from_inbox_;
 };
-
-/// Returns the size of an event in bytes, as `history_bytes_max` counts it:
-/// its texts and lists plus 32 bytes.
-std::uint64_t payload_bytes_of(const history_body& body);
 
 /// Derives the ID of the execution that follows `previous`. The same arguments
 /// give the same ID, so that steps need no randomness.

@@ -2,6 +2,7 @@
 /// The limits of an instance and the settings of a partition.
 #pragma once
 
+#include "actors/execution/history_size.hpp"
 #include "persistence/records/error.hpp"
 #include "persistence/records/history_event.hpp"
 #include "persistence/records/ids.hpp"
@@ -22,8 +23,6 @@ using persistence::result;
 /// count as buffered.
 inline constexpr std::size_t buffered_events_max = 10'000;
 inline constexpr std::size_t buffered_bytes_max = 16U << 20;
-inline constexpr event_index history_events_max = 50'000;
-inline constexpr std::uint64_t history_bytes_max = 64U << 20;
 
 /// Maximum number of activities that the executions of an instance may leave
 /// behind when they continue as new, until they have run.

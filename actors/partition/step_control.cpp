@@ -286,6 +286,9 @@ turn step_resume(const durable_partition& durable, volatile_partition& live,
   record.status = record.status_resumed;
   if (record.status != runtime_status::pending)
     record.turn_due |= draft.has_deliverable();
+  if (record.status != runtime_status::pending && !draft.inbox().empty()
+      && may_wait_for_others(durable, *loaded.durable))
+    loaded.live->event_due = true;
   out.writes.instances.push_back(std::move(draft).finish(now));
   answer_done(out, request.id, from);
   // The scheduled time may have come while the instance was suspended; if the

@@ -75,6 +75,11 @@ turn accept_event(const durable_partition& durable, volatile_partition& live,
   const bool halted = stored.record.status == runtime_status::suspended
                       || loaded.live->held_in_process;
   const bool awaited = awaits_event(stored, raised.name);
+  if (!awaited && !halted && may_wait_for_others(durable, stored)) {
+    loaded.live->event_due = true;
+    enqueue_message(live, id, loaded, std::move(message));
+    return {};
+  }
   if (awaited && !halted) {
     enqueue_message(live, id, loaded, std::move(message));
     return {};

@@ -15,7 +15,8 @@ std::optional<orchestration_work_item> next_turn(const instance_id& id,
     return std::nullopt;
   // A turn is due if the instance starts, if `turn_due` is set in its record
   // and no coroutine is in memory, or if the code can consume a message.
-  bool due = loaded.live->starting || loaded.live->start_due;
+  bool due
+    = loaded.live->starting || loaded.live->start_due || loaded.live->event_due;
   if (!loaded.live->starting) {
     if (!loaded.durable)
       return std::nullopt;
@@ -83,6 +84,7 @@ std::optional<orchestration_work_item> next_turn(const instance_id& id,
   // From here on the turn is running: no other turn of the instance starts
   // until its outcome has arrived or is void.
   loaded.live->turn_out = true;
+  loaded.live->event_due = false;
   loaded.live->stuck_reported = false;
   loaded.live->turn_now = turn_now;
   loaded.live->turn_elapsed = elapsed;

@@ -20,6 +20,7 @@ void accept_start(volatile_partition& live, const instance_id& id,
   loaded.delivered = 0;
   loaded.warm = false;
   loaded.start_due = false;
+  loaded.event_due = false;
   loaded.held_in_process = false;
   loaded.turn_out = false;
   ++loaded.number; // makes outcomes of the old execution void
@@ -44,6 +45,7 @@ turn schedule_start(volatile_partition& live, const instance_id& id,
   loaded.delivered = 0;
   loaded.warm = false;
   loaded.start_due = false;
+  loaded.event_due = false;
   loaded.held_in_process = false;
   loaded.turn_out = false;
   ++loaded.number;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "actors/authoring/json_text_check.hpp"
 #include "actors/partition/steps.hpp"
+#include "actors/partition/turn_in_progress.hpp"
 
 #include <algorithm>
 
@@ -9,51 +9,6 @@ namespace perdura::actors {
 using namespace persistence;
 
 namespace {
-
-/// Returns the output of a failed instance.
-/// @source The wording of Durable Functions.
-std::string failure_sentence(const std::string& name,
-                             const failure_details& failure) {
-  return "Orchestrator function '" + name + "' failed: " + failure.message;
-}
-
-/// The partition's turn while it is assembled from the outcome of an
-/// orchestrator's turn.
-struct turn_in_progress {
-  const durable_partition& durable;
-  volatile_partition& live;
-  const instance_id& id;
-  loaded_instance loaded;
-  turn_outcome& outcome;
-  timestamp now;
-  instance_draft draft;
-  turn out;
-  /// The open activities whose inputs a continue-as-new needs.
-  const scheduled_activities& inputs;
-  bool starting = false;  ///< The turn contains the start of the instance.
-  bool suspended = false; ///< The instance was suspended during the turn.
-
-  /// Sets the status that the instance has, or that it will have after
-  /// resume if it is suspended and unfinished.
-  void set_status(runtime_status status) {
-    instance_record& record = draft.record();
-    (suspended && !is_finished(status) ? record.status_resumed : record.status)
-      = status;
-  }
-};
-
-/// Answers the requests of a message that this turn makes durable.
-void answer_message(turn_in_progress& t, arrived_message& message,
-                    errc code = errc::ok, const std::string& why = {}) {
-  management_answer answer;
-  answer.code = code;
-  answer.message = why;
-  answer.id = t.id;
-  record_answer(t.out, message.request, answer);
-  add_answers(t.out, message.replies, answer);
-  if (message.source)
-    t.out.sources.push_back(*message.source);
-}
 
 /// This turn makes a start durable. Answers all requests that wait for the
 /// start.
@@ -182,6 +137,33 @@ void close_waits(turn_in_progress& t) {
       t.draft.close(at->first);
 }
 
+/// Makes the stored waits those that the code has now. The names of waits may
+/// have changed since the code that ran the turns before.
+void replace_waits(turn_in_progress& t, std::vector<wait_opened>& open) {
+  const auto opened = [&](task_sequence sequence) {
+    return std::find_if(open.begin(), open.end(), [&](const wait_opened& one) {
+      return one.sequence == sequence;
+    });
+  };
+  if (!t.starting) {
+    const auto& tasks = t.loaded.durable->tasks;
+    for (auto at = tasks.lower_bound(wait_sequence_first); at != tasks.end();
+         ++at) {
+      if (at->second.kind != task_kind::event_wait
+          || !t.draft.is_open(at->first))
+        continue;
+      const auto now = opened(at->first);
+      if (now == open.end() || now->name != at->second.name)
+        t.draft.close(at->first);
+      else
+        open.erase(now);
+    }
+  }
+  for (wait_opened& one : open)
+    t.draft.open(one.sequence,
+                 {task_kind::event_wait, std::move(one.name), {}, {}, 0, 1});
+}
+
 /// Opens the timers that a void turn has cancelled and that the code waits for
 /// again.
 void reopen_timers(turn_in_progress& t) {
@@ -194,230 +176,6 @@ void reopen_timers(turn_in_progress& t) {
       task.due = one.due;
     t.draft.open(one.sequence, std::move(task));
   }
-}
-
-/// Removes task results from the inbox: no later execution can use them.
-void drop_undelivered_results(turn_in_progress& t) {
-  drop_results(t.draft);
-  for (const arrived_message& message : t.loaded.live->arrived)
-    if (const auto task = task_of(message.event.body))
-      t.draft.close(*task);
-}
-
-/// Appends the last event of the turn.
-void finish_turn(turn_in_progress& t) {
-  t.draft.append(
-    t.now, orchestrator_completed{std::move(t.outcome.failures_received)});
-}
-
-/// Releases the coroutine of an execution that has ended.
-void discard_coroutine(turn_in_progress& t) {
-  t.loaded.live->warm = false;
-  t.loaded.live->delivered = 0;
-  t.loaded.live->first_history.clear();
-  t.live.runs_to_drop.push_back(t.id);
-}
-
-/// Handles the messages that arrived before the end of the instance and that
-/// the code did not consume: events are refused, results are moved to the inbox
-/// if `keep_results`, and dropped otherwise.
-void refuse_undelivered(turn_in_progress& t, bool keep_results) {
-  if (t.loaded.live->arrived.empty())
-    return;
-  const std::string why = "Instance \"" + t.id + "\" is "
-                          + to_string(t.draft.record().status)
-                          + "; it accepts no further requests.";
-  for (arrived_message& message : t.loaded.live->arrived) {
-    if (!task_of(message.event.body)) {
-      answer_message(t, message, errc::already_finished, why);
-      continue;
-    }
-    if (message.source)
-      t.out.sources.push_back(*message.source);
-    if (keep_results)
-      t.draft.put_inbox(message.sequence, std::move(message.event));
-    else
-      ++t.live.counters.results_stale;
-  }
-  t.loaded.live->arrived.clear();
-}
-
-/// Completes the instance. Its activities stay open until they have run; their
-/// results are dropped.
-void complete(turn_in_progress& t, completed_result& result) {
-  drop_undelivered_results(t);
-  add_cancellation(t.out, t.draft, t.id, t.draft.record().execution);
-  t.draft.close_all_but_activities();
-  instance_record& record = t.draft.record();
-  add_child_ended(t.durable, t.out, record, false, result.result, {});
-  record.output_event = t.draft.append(
-    t.now, execution_completed{
-             completion_status::completed, std::move(result.result), {}, {}});
-  t.set_status(runtime_status::completed);
-  record.ended_at = t.now;
-  finish_turn(t);
-  refuse_undelivered(t, false);
-  discard_coroutine(t);
-  ++t.live.counters.completed;
-}
-
-/// Fails the instance. Its tasks stay open, because a rewind can use the
-/// results of activities that are still running.
-void fail(turn_in_progress& t, const failure_details& failure) {
-  instance_record& record = t.draft.record();
-  const std::string sentence = failure_sentence(record.name, failure);
-  record.output_event = t.draft.append(
-    t.now, execution_completed{completion_status::failed, json_string(sentence),
-                               failure, std::move(t.outcome.causes)});
-  t.set_status(runtime_status::failed);
-  record.ended_at = t.now;
-  add_child_ended(t.durable, t.out, record, true, "", {failure.type, sentence});
-  finish_turn(t);
-  refuse_undelivered(t, true);
-  discard_coroutine(t);
-  ++t.live.counters.failed;
-  t.out.effects.push_back(
-    log_effect{log_level::warning, "instance \"" + t.id + "\": " + sentence});
-}
-
-/// Passes the unprocessed events to the next execution, or drops them if
-/// `keep_events` is false. The events of one name stay in order. Events that
-/// arrived while the turn was running stay in `arrived` and wait for the next
-/// turn. Results of the old execution are dropped.
-void carry_unprocessed_events(turn_in_progress& t, continued_result& result) {
-  auto& arrived = t.loaded.live->arrived;
-  // Events that the old execution had removed from the inbox must precede those
-  // that are still in it. All of them then get new numbers in this order.
-  std::vector<history_event> left = std::move(result.carried);
-  const bool renumber = !left.empty();
-  for (auto& [sequence, event] : t.draft.inbox()) {
-    const auto task = task_of(event.body);
-    const bool result_of_old = task.has_value();
-    if (task)
-      t.draft.close(*task);
-    if (renumber || result_of_old || !result.keep_events)
-      t.draft.remove_from_inbox(sequence);
-    if (renumber && !result_of_old && result.keep_events)
-      left.push_back(std::move(event));
-  }
-  std::vector<arrived_message> later;
-  for (arrived_message& message : arrived) {
-    if (const auto task = task_of(message.event.body)) {
-      t.draft.close(*task);
-      if (message.source)
-        t.out.sources.push_back(*message.source);
-      ++t.live.counters.results_stale;
-    } else if (!message.in_turn) {
-      later.push_back(std::move(message));
-    } else {
-      answer_message(t, message);
-      if (!result.keep_events)
-        ++t.live.counters.events_discarded;
-      else if (renumber)
-        left.push_back(std::move(message.event));
-      else
-        t.draft.put_inbox(message.sequence, std::move(message.event));
-    }
-  }
-  if (renumber) {
-    for (history_event& event : left)
-      t.draft.put_inbox(t.loaded.live->next_inbox++, std::move(event));
-    for (arrived_message& message : later)
-      message.sequence = t.loaded.live->next_inbox++;
-  }
-  arrived = std::move(later);
-}
-
-/// The open activities of the execution that ends and of earlier ones, as tasks
-/// of the next execution: each scheduled activity runs at least once.
-std::vector<std::pair<task_sequence, open_task>>
-left_activities(const turn_in_progress& t) {
-  std::vector<std::pair<task_sequence, open_task>> left;
-  task_sequence next = left_sequence_first;
-  t.draft.each_activity([&](task_sequence sequence, const open_task& task) {
-    if (task.left)
-      next = std::max(next, sequence + 1);
-  });
-  t.draft.each_activity([&](task_sequence sequence, const open_task& task) {
-    if (task.left) {
-      left.emplace_back(sequence, task);
-      return;
-    }
-    const task_scheduled* scheduled = nullptr;
-    if (const history_event* event = t.draft.appended(task.scheduled_event))
-      scheduled = std::get_if<task_scheduled>(&event->body);
-    else if (const auto found = t.inputs.find(sequence);
-             found != t.inputs.end())
-      scheduled = &found->second;
-    if (scheduled == nullptr)
-      return; // it has a result
-    open_task kept = task;
-    kept.scheduled_event = 0;
-    kept.left = left_activity{t.outcome.execution, sequence, scheduled->input,
-                              scheduled->time_out, scheduled->start_time_out};
-    left.emplace_back(next++, std::move(kept));
-  });
-  return left;
-}
-
-/// The version of the execution after a continue-as-new. If this program lacks
-/// the orchestrator, it stays the same, and the instance is held.
-std::string version_after(const turn_in_progress& t, const std::string& name,
-                          const std::string& version, bool is_kept) {
-  if (is_kept)
-    return version;
-  auto newest = t.durable.config.resolve(name, "");
-  return newest ? std::move(*newest) : version;
-}
-
-/// Begins the next execution of an instance that continues as new. Its first
-/// turn is due at once.
-void begin_next_execution(turn_in_progress& t, continued_result& result) {
-  carry_unprocessed_events(t, result);
-  instance_record& record = t.draft.record();
-  add_cancellation(t.out, t.draft, t.id, record.execution);
-  execution_started started;
-  started.name = record.name;
-  started.version
-    = version_after(t, record.name, record.version, result.keep_version);
-  started.input = std::move(result.input);
-  started.generation = record.generation + 1;
-  started.execution = next_execution(record.execution, started.generation);
-  started.parent = record.parent;
-  history_event first{t.now, std::move(started)};
-  t.draft.begin_execution(first, left_activities(t));
-  t.draft.record().status = t.suspended ? runtime_status::suspended
-                                        : runtime_status::continued_as_new;
-  if (t.suspended)
-    t.draft.record().status_resumed = runtime_status::continued_as_new;
-  discard_coroutine(t);
-  t.loaded.live->first_history = {std::move(first)};
-  make_runnable(t.live, *t.loaded.live);
-  ++t.live.counters.continued;
-}
-
-/// Handles the messages of an instance that goes on waiting: a message that
-/// the next turn cannot consume enters the inbox with this turn, any other
-/// message waits for the next turn.
-void continue_waiting(turn_in_progress& t) {
-  const bool discards = t.durable.config.discards_events(t.draft.record().name);
-  std::vector<arrived_message> later;
-  for (arrived_message& message : t.loaded.live->arrived) {
-    const auto* raised = std::get_if<event_raised>(&message.event.body);
-    const bool awaited
-      = raised == nullptr || t.draft.awaits_event(raised->name);
-    if (!message.in_turn && awaited && !t.suspended) {
-      later.push_back(std::move(message));
-      continue;
-    }
-    answer_message(t, message);
-    if (!awaited && discards)
-      ++t.live.counters.events_discarded;
-    else
-      t.draft.put_inbox(message.sequence, std::move(message.event));
-  }
-  t.loaded.live->arrived = std::move(later);
-  make_runnable(t.live, *t.loaded.live);
 }
 
 /// The number of open activities when the decisions of the turn are applied.
@@ -556,13 +314,18 @@ turn step_turn_completed(const durable_partition& durable,
       reopen_timers(t);
     for (const task_sequence sequence : outcome.timers_cancelled)
       t.draft.close(sequence);
-    for (wait_opened& wait : outcome.waits_opened)
-      t.draft.open(wait.sequence,
-                   {task_kind::event_wait, std::move(wait.name), {}, {}, 0, 1});
+    if (outcome.waits_open)
+      replace_waits(t, *outcome.waits_open);
+    else
+      for (wait_opened& wait : outcome.waits_opened)
+        t.draft.open(
+          wait.sequence,
+          {task_kind::event_wait, std::move(wait.name), {}, {}, 0, 1});
   }
   if (outcome.custom_status)
     t.draft.set_custom_status(std::move(*outcome.custom_status));
   t.draft.record().next_sequence = outcome.next_sequence;
+  t.draft.record().code_epoch = durable.meta.epoch;
 
   if (auto* x = std::get_if<completed_result>(&outcome.result)) {
     complete(t, *x);

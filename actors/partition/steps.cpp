@@ -142,6 +142,13 @@ void add_wait_answers(volatile_partition& live, turn& into,
     into.effects.push_back(std::move(read));
 }
 
+bool may_wait_for_others(const durable_partition& durable,
+                         const stored_instance& stored) {
+  return stored.record.status != runtime_status::pending
+         && !is_finished(stored.record.status)
+         && stored.record.code_epoch != durable.meta.epoch;
+}
+
 void enqueue_message(volatile_partition& live, const instance_id& id,
                      loaded_instance loaded, arrived_message message) {
   message.sequence = loaded.live->next_inbox++;

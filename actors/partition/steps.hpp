@@ -251,6 +251,12 @@ timestamp start_time_of(const durable_partition& durable, const instance_id& id,
                         const stored_instance* before, const tree_place& place,
                         timestamp now);
 
+/// True if the code of the instance has not run since the partition began to
+/// serve: it may be newer than that which opened the stored waits. False for an
+/// instance whose first turn has not run.
+bool may_wait_for_others(const durable_partition& durable,
+                         const stored_instance& stored);
+
 /// Open activities with the bodies of the events that scheduled them.
 using scheduled_activities
   = std::map<task_sequence, persistence::task_scheduled>;

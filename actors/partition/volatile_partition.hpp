@@ -84,6 +84,9 @@ struct live_instance {
   bool stuck_reported = false; ///< The running turn was reported as stuck.
   bool warm = false;           ///< The instance actor has the coroutine.
   bool start_due = false;      ///< The time of a scheduled start has passed.
+  /// A turn is due for an event for which no stored wait is open, because newer
+  /// code may wait for it.
+  bool event_due = false;
   /// The code in this process does not match the history: no turn is
   /// dispatched until the process is restarted.
   bool held_in_process = false;

@@ -57,6 +57,9 @@ struct instance_record {
   std::string held;
   tree_place place;                              ///< Since format 2.
   child_starts children = child_starts::unknown; ///< Since format 3.
+  /// The epoch of the partition in the last turn of the code. In another epoch
+  /// the code may be newer, and may wait for other events. Since format 3.
+  owner_epoch code_epoch = 0;
 
   bool operator==(const instance_record&) const = default;
 };
@@ -67,7 +70,7 @@ auto inspect(I& f, instance_record& x) {
            x.created_at, x.last_updated_at, x.ended_at, x.scheduled_at,
            x.parent, x.history_count, x.history_bytes, x.output_event,
            x.next_sequence, x.next_inbox, x.generation, x.turn_due, x.held,
-           x.place, x.children);
+           x.place, x.children, x.code_epoch);
 }
 
 /// Stored by number. Append new kinds; never renumber.
