@@ -98,7 +98,7 @@ turn rewind(const durable_partition& durable, volatile_partition& live,
   record.ended_at = {};
   record.output_event = 0;
   record.turn_due = true;
-  record.held.clear();
+  record.held = missing_activity_text(durable, draft);
   draft.append(now, std::move(plan.event));
   out.writes.instances.push_back(std::move(draft).finish(now));
   // The next turn is cold: it replays the history without the void turns.

@@ -42,7 +42,7 @@ struct scheduled_fixture : partition_fixture {
   scheduled_fixture() {
     auto functions = std::make_shared<registry>();
     add_test_functions(*functions);
-    functions->add_orchestrator("Leave", leave);
+    functions->add_orchestrator("Abandons", leave);
     node.set_functions(functions);
     node.crash_and_recover();
   }
@@ -50,7 +50,7 @@ struct scheduled_fixture : partition_fixture {
   /// Starts the orchestration and runs everything except its activities.
   void start(const instance_id& id, const std::string& how) {
     node.holds_activity = [](const auto&) { return true; };
-    node.ask(start_request(id, "Leave", '"' + how + '"'));
+    node.ask(start_request(id, "Abandons", '"' + how + '"'));
     node.run_until_idle();
     BOOST_TEST_REQUIRE(node.activities.size() == activity_count);
   }
@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(continued_orchestration_leaves_activities_that_run) {
 // Activities of two earlier executions have the same numbers.
 BOOST_AUTO_TEST_CASE(activities_of_several_executions_run_after_the_end) {
   node.holds_activity = [](const auto&) { return true; };
-  node.ask(start_request("i", "Leave", "\"twice\""));
+  node.ask(start_request("i", "Abandons", "\"twice\""));
   node.run_until_idle();
   BOOST_TEST(node.stored("i")->tasks.size() == 2 * activity_count + 1U);
   node.crash_and_recover();

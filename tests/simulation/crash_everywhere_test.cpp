@@ -220,6 +220,15 @@ BOOST_AUTO_TEST_CASE(lost_marks_are_detected) {
   BOOST_TEST(!with_fault("parent", {.lost_marks = true}).differences.empty());
 }
 
+// The planted bug does not store the activities that an execution has scheduled
+// and not awaited when it ends.
+BOOST_AUTO_TEST_CASE(lost_activities_are_detected) {
+  for (const char* const name : {"leaves_at_complete", "leaves_at_continue"}) {
+    const findings found = with_fault(name, {.lost_activities = true});
+    BOOST_TEST(!found.differences.empty(), name);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

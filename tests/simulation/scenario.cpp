@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <stdexcept>
 
 namespace perdura::tests {
@@ -173,6 +174,15 @@ std::vector<scenario> all_scenarios() {
   add("retries", start_and_await("Retries", "3"));
   add("retries_exhausted", start_and_await("Retries", "9"));
   add("fails", start_and_await("Fails"));
+  // Each scheduled activity runs, however its orchestration ends.
+  for (const char* const how : {"complete", "fail", "continue"})
+    add(std::string("leaves_at_") + how,
+        start_and_await("Leave", '"' + std::string(how) + '"'));
+  add("leaves_at_terminate", [](scenario_client& client) {
+    client.start("only", "Leave", "\"wait\"");
+    client.terminate("only");
+    client.await_end("only");
+  });
   add("fails_once", [](scenario_client& client) {
     client.start("only", "FailsOnce");
     client.await_end("only");
@@ -430,6 +440,12 @@ scenario_outcome run_scenario(const scenario& what, crash_plan plan,
   over = true;
   for (const instance_row& row : node.rows())
     describe(node, row, what.ignores_order, out.lines);
+  // Crashes may repeat activities, but each one runs.
+  std::set<std::string> activities;
+  for (const activity_run& run : node.activity_runs)
+    activities.insert("ran " + run.name + " of " + run.instance + "/"
+                      + run.execution + "/" + std::to_string(run.sequence));
+  out.lines.insert(out.lines.end(), activities.begin(), activities.end());
   for (const auto& [key, entry] : node.recorded_answers())
     out.lines.push_back("answered " + std::to_string(key.high) + ": "
                         + std::string(to_string(entry.code)));

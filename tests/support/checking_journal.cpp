@@ -84,6 +84,11 @@ journal_position checking_journal::append(turn_writes writes) {
     writes.outbox.clear();
   if (faults_.lost_marks)
     writes.marks.clear();
+  if (faults_.lost_activities)
+    for (persistence::instance_write& write : writes.instances)
+      if (write.reset
+          || (write.record && persistence::is_finished(write.record->status)))
+        write.tasks_opened.clear();
   auto again = decode<turn_writes>(encode(writes));
   if (!again)
     report_violation_("a turn does not decode: " + again.error().message);

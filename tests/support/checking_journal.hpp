@@ -38,6 +38,8 @@ struct planted_faults {
   bool early_effects = false; ///< Effects are performed before the commit.
   bool lost_outbox = false;   ///< Outbox messages are not stored.
   bool lost_marks = false;    ///< Marks for de-duplication are not stored.
+  /// Activities that an ended execution has scheduled are not stored.
+  bool lost_activities = false;
 };
 
 class checking_journal : public journal {

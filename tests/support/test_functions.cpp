@@ -80,6 +80,23 @@ task<json> abandon(orchestration_context& ctx, bool again) {
   co_return payload;
 }
 
+/// Schedules activities that it does not await, and ends in the way that `how`
+/// names.
+task<std::string> leave(orchestration_context& ctx, std::string how) {
+  if (how == "rest")
+    co_return "rested";
+  std::vector<pending<int>> left;
+  for (int i = 0; i < 3; ++i)
+    left.push_back(ctx.call_activity<int>("Give", i));
+  if (how == "wait")
+    co_await ctx.wait_for_external_event("Never");
+  if (how == "fail")
+    throw std::runtime_error("left early");
+  if (how == "continue")
+    ctx.continue_as_new<std::string>("rest");
+  co_return how;
+}
+
 /// Continues as new with the sum after each event "Add". `Keep` decides whether
 /// unprocessed events are carried over.
 template <bool Keep>
@@ -126,6 +143,7 @@ void add_test_functions(registry& functions,
     .add_orchestrator("Sender", sender)
     .add_orchestrator("Loop", loop)
     .add_orchestrator("Abandon", abandon)
+    .add_orchestrator("Leave", leave)
     .add_orchestrator("AddKeep", add<true>)
     .add_orchestrator("AddDrop", add<false>)
     .add_orchestrator("Steps", steps);
