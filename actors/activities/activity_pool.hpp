@@ -118,8 +118,8 @@ public:
   /// are dropped.
   void release(const persistence::instance_id& instance, bool is_ended);
 
-  /// Nobody waits any more for the results of this execution of the instance:
-  /// its running activities, and those that begin later, see that their
+  /// No code uses the results of this execution of the instance any more: its
+  /// running activities, and those that begin later, see that their
   /// cancellation is requested. They run nevertheless, because each scheduled
   /// activity runs at least once; those that are not registered are dropped.
   void cancel(const persistence::instance_id& instance,

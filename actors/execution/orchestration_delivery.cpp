@@ -163,8 +163,8 @@ void orchestration_engine::note_failed_predicate(const std::string& called) {
 /// the same.
 bool orchestration_engine::is_history_nearly_full(
   const call_retry& again) const {
-  return used_.events + events_of_open_call * open_calls_
-             + events_of_pause * paused_calls_ + events_of_retry
+  return used_.events + events_of_open_call * used_.open_calls
+             + events_of_pause * used_.paused_calls + events_of_retry
              + retry_events_reserved
            > history_events_max
          || used_.bytes + again.input.size() + retry_bytes_reserved
@@ -212,7 +212,7 @@ bool orchestration_engine::retry(slot_id id, failure_details& failure) {
   // The policy has handled the failure.
   turn_.failures_received.push_back(failed.failed_as);
   again.waiting_to_retry = true;
-  ++paused_calls_;
+  ++used_.paused_calls;
   const timestamp fire_at = later(time_.now, pause);
   again.pause = {fire_at, time_.elapsed + (fire_at - time_.now), false};
   decide(id, timer_created{0, fire_at, false});
@@ -223,7 +223,7 @@ bool orchestration_engine::retry(slot_id id, failure_details& failure) {
 void orchestration_engine::start_next_attempt(slot_id id) {
   call_retry& again = *slots_[id].call()->retry;
   again.waiting_to_retry = false;
-  --paused_calls_;
+  --used_.paused_calls;
   ++again.attempt;
   if (std::holds_alternative<activity_slot>(slots_[id].body))
     schedule_activity(id, again.input, again.options, again.attempt);
@@ -290,7 +290,7 @@ void orchestration_engine::bind_event(slot_id id, buffered_event event) {
 /// Adds the wait to the closed waits of the turn, unless this turn has opened
 /// it: the partition does not know such a wait yet.
 void orchestration_engine::close_wait(slot_id id) {
-  if (std::get<event_slot>(slots_[id].body).turn != turn_count_)
+  if (std::get<event_slot>(slots_[id].body).turn != used_.turns)
     turn_.waits_closed.push_back(slots_[id].sequence);
 }
 
@@ -325,7 +325,7 @@ void orchestration_engine::cancel(slot_id id) {
 void orchestration_engine::complete_slot(slot_id id) {
   slots_[id].done = true;
   if (slots_[id].call() != nullptr)
-    --open_calls_;
+    --used_.open_calls;
   const std::vector<slot_membership> groups = std::move(slots_[id].groups);
   slots_[id].groups.clear();
   for (const slot_membership& in : groups) {

@@ -130,7 +130,7 @@ orchestration_engine::request_activity(std::string_view name, std::string input,
     body.retry = std::make_unique<call_retry>(
       call_retry{input, {}, {}, options, 1, time_.elapsed, false});
   const slot_id id = add(std::move(body));
-  ++open_calls_;
+  ++used_.open_calls;
   schedule_activity(id, std::move(input), options, 1);
   return id;
 }
@@ -165,7 +165,7 @@ slot_id orchestration_engine::request_sub_orchestration(
                                                 time_.elapsed,
                                                 false});
   const slot_id id = add(std::move(body));
-  ++open_calls_;
+  ++used_.open_calls;
   create_child(id, std::move(input), std::move(version), std::move(instance));
   return id;
 }
@@ -213,7 +213,7 @@ slot_id orchestration_engine::request_event(std::string_view name,
   event_slot body;
   body.name = name;
   body.timed = until.has_value();
-  body.turn = turn_count_;
+  body.turn = used_.turns;
   const slot_id id = add(std::move(body));
   slots_[id].sequence = next_.wait++;
   event_queue& queue = events_[event_key(name)];
@@ -445,7 +445,7 @@ void orchestration_engine::begin_turn(timestamp now, elapsed_time elapsed,
   time_.now = now;
   time_.elapsed = elapsed;
   replaying_ = replaying;
-  ++turn_count_;
+  ++used_.turns;
   turn_ = {};
   used_.events += 2; // the begin and the end of the turn
 }

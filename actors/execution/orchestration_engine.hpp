@@ -308,10 +308,14 @@ private:
     elapsed_time elapsed{};
   } time_;
 
-  /// What the turns so far have added to the history.
+  /// Counted in the turns so far, in replays too. `events` begins with
+  /// execution_started.
   struct {
-    std::uint64_t events = 1; ///< execution_started
-    std::uint64_t bytes = 0;
+    std::uint32_t turns = 0;
+    std::uint64_t events = 1;       ///< Events of the history.
+    std::uint64_t bytes = 0;        ///< Size of the history.
+    std::uint64_t open_calls = 0;   ///< Calls without a final result.
+    std::uint64_t paused_calls = 0; ///< Those that wait for the next attempt.
 
     void add(const history_body& body) {
       ++events;
@@ -319,11 +323,8 @@ private:
     }
   } used_;
 
-  std::uint64_t open_calls_ = 0;   ///< Calls without a final result.
-  std::uint64_t paused_calls_ = 0; ///< Those that wait for their next attempt.
   bool replaying_ = false;
   bool closed_ = false; ///< The code has ended.
-  std::uint32_t turn_count_ = 0;
   turn_output turn_;
   rewind_state rewind_;
   std::optional<continued_result> continuation_;

@@ -30,7 +30,7 @@ task_sequence failed_attempt(const std::exception_ptr& thrown) {
 
 void orchestration_engine::note_unreadable(slot_id id) {
   if (std::holds_alternative<event_slot>(slots_[id].body))
-    rewind_.unread.push_back({id, turn_count_, std::current_exception()});
+    rewind_.unread.push_back({id, used_.turns, std::current_exception()});
 }
 
 failure_causes
@@ -67,7 +67,7 @@ orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
   if (!has_escaped)
     tasks.insert(failed.begin(), failed.end());
   for (const unread_event& one : rewind_.unread)
-    if (one.turn == turn_count_ || (!has_escaped && failed.empty()))
+    if (one.turn == used_.turns || (!has_escaped && failed.empty()))
       waits.insert(one.wait);
   failure_causes causes;
   causes.known = true;

@@ -88,8 +88,8 @@ public:
   /// activities of the instance; see activity_work_item::input_is_stored.
   virtual void keep_inputs(const instance_id& /*id*/) {}
 
-  /// Nobody waits any more for the activities of this execution: those that run
-  /// or have yet to run learn that their cancellation is requested.
+  /// No code uses the results of this execution any more: the activities that
+  /// run or have yet to run learn that their cancellation is requested.
   virtual void cancel_activities(const instance_id& /*id*/,
                                  const execution_id& /*execution*/) {}
 

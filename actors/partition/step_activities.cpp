@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps for activities that nobody waits for, and for those that the program
-// does not have.
+// Steps for activities whose results no code uses, and for those that the
+// program does not have.
 #include "actors/partition/steps.hpp"
 
 namespace perdura::actors {

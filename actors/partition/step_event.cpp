@@ -139,7 +139,7 @@ turn accept_result(const durable_partition& durable, volatile_partition& live,
   if (record.execution != execution || !loaded.durable->tasks.contains(sequence)
       || has_result(loaded, sequence))
     return stale();
-  // The activity has run; nobody waits for its result.
+  // The activity has run; no code uses its result.
   if (is_finished(record.status) && record.status != runtime_status::failed) {
     turn out = stale();
     instance_draft draft(id, *loaded.durable);

@@ -279,7 +279,7 @@ std::string open_activities_text(const instance_id& id,
                                  const stored_instance& stored);
 
 /// Adds the effect by which the open activities of the draft's execution learn
-/// that nobody waits for them any more; none if no activity is open.
+/// that no code uses their results any more; none if no activity is open.
 void add_cancellation(turn& into, const instance_draft& draft,
                       const instance_id& id, const execution_id& execution);
 

@@ -67,7 +67,7 @@ struct log_effect {
 
 /// Everything that a turn does outside its partition; each kind is subject to
 /// the durability rule.
-/// Nobody waits any more for the activities of an execution.
+/// No code uses the results of the activities of an execution any more.
 struct cancel_effect {
   instance_id instance;
   execution_id execution;

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "actors/activities/activity_pool.hpp"
-#include "actors/authoring/registry.hpp"
-#include "persistence/records/clock.hpp"
-#include "tests/support/manual_clock.hpp"
+#include "tests/actors/pool_fixture.hpp"
 #include "tests/support/patience.hpp"
 
-#include <boost/test/unit_test.hpp>
-#include <caf/all.hpp>
-
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <latch>
-#include <map>
-#include <mutex>
 #include <set>
 #include <string>
 
@@ -24,86 +14,6 @@ namespace perdura::actors {
 using namespace std::chrono_literals;
 
 namespace {
-
-/// An activity pool with its functions, and the results that it has delivered.
-class pool_fixture {
-public:
-  registry& functions() {
-    return *functions_;
-  }
-
-  void open(std::size_t activities_max = 64,
-            const persistence::clock& read = persistence::system_clock(),
-            std::chrono::milliseconds worker_idle_time = 1min) {
-    activity_pool_dependencies around;
-    around.clock = &read;
-    around.functions = functions_;
-    around.deliver = [this](activity_result result) {
-      if (before_delivery)
-        before_delivery(result);
-      const std::lock_guard lock(mutex_);
-      ++delivered_[result.sequence];
-      outcomes_[result.sequence] = std::move(result.outcome);
-      changed_.notify_all();
-    };
-    activity_pool_options options;
-    options.activities_max = activities_max;
-    options.worker_idle_time = worker_idle_time;
-    pool = std::make_unique<activity_pool>(system_, options, std::move(around));
-  }
-
-  void submit(task_sequence sequence, const std::string& name,
-              duration time_out = {}, duration start_time_out = {}) {
-    activity_work_item item;
-    item.instance = "order-17";
-    item.execution = "e";
-    item.sequence = sequence;
-    item.name = name;
-    item.input = "null";
-    item.time_out = time_out;
-    item.start_time_out = start_time_out;
-    pool->submit(std::move(item));
-  }
-
-  history_body outcome_of(task_sequence sequence) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return outcomes_.contains(sequence); });
-    return outcomes_[sequence];
-  }
-
-  /// Waits until results of `count` activities have been delivered. Returns how
-  /// often the result of each activity was delivered.
-  std::map<task_sequence, int> deliveries(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return delivered_.size() >= count; });
-    return delivered_;
-  }
-
-private:
-  caf::actor_system_config config_;
-  caf::actor_system system_{config_};
-  std::shared_ptr<registry> functions_ = std::make_shared<registry>();
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<task_sequence, int> delivered_;
-  std::map<task_sequence, history_body> outcomes_;
-
-public:
-  /// Called on the delivering thread before a result is recorded, unless empty.
-  /// Set before `open`.
-  std::function<void(const activity_result&)> before_delivery;
-
-  /// For `open`. The pool reads its clock until it is destroyed.
-  tests::manual_clock clock;
-
-  /// Last member, so that it is destroyed first.
-  std::unique_ptr<activity_pool> pool;
-};
-
-bool timed_out(const history_body& outcome) {
-  const auto* failed = std::get_if<persistence::task_failed>(&outcome);
-  return failed != nullptr && failed->failure.type == "timed_out";
-}
 
 /// The number of threads of this process that run activities.
 std::size_t activity_threads() {
@@ -438,101 +348,6 @@ BOOST_AUTO_TEST_CASE(timed_out_activity_fails_and_its_late_end_is_dropped) {
   BOOST_TEST(pool->wait_idle(tests::patience));
   BOOST_TEST(was_told);
   BOOST_TEST(deliveries(1)[1] == 1);
-}
-
-// Nobody waits for the execution any more: the running activity learns it, and
-// so does the one that begins later. Those of other executions do not.
-BOOST_AUTO_TEST_CASE(activities_of_an_ended_execution_are_cancelled) {
-  std::latch begun(1);
-  std::latch release(1);
-  std::map<task_sequence, bool> cancelled;
-  functions().add_activity("Runs", [&](activity_context& ctx) {
-    begun.count_down();
-    release.wait();
-    cancelled[1] = ctx.cancellation_requested();
-  });
-  for (const task_sequence i : {2U, 3U})
-    functions().add_activity("Queued" + std::to_string(i),
-                             [&cancelled, i](activity_context& ctx) {
-                               cancelled[i] = ctx.cancellation_requested();
-                             });
-  open(1);
-  submit(1, "Runs");
-  begun.wait();
-  submit(2, "Queued2");
-  activity_work_item other;
-  other.instance = "order-17";
-  other.execution = "another";
-  other.sequence = 3;
-  other.name = "Queued3";
-  other.input = "null";
-  pool->submit(std::move(other));
-  pool->cancel("order-17", "e");
-  pool->cancel("order-18", "another");
-  release.count_down();
-  deliveries(3); // each runs
-  BOOST_TEST(cancelled[1]);
-  BOOST_TEST(cancelled[2]);
-  BOOST_TEST(!cancelled[3]);
-}
-
-// A name that is not registered waits for another program; the others go on.
-BOOST_AUTO_TEST_CASE(activity_of_an_unknown_name_waits) {
-  functions().add_activity("Short", [] {});
-  open(1);
-  submit(1, "Missing");
-  submit(2, "Missing", {}, 5ms);
-  submit(3, "Short");
-  outcome_of(3);
-  BOOST_TEST(timed_out(outcome_of(2)));
-  auto queued = pool->facts().queued;
-  BOOST_TEST_REQUIRE(queued.size() == 1U);
-  BOOST_TEST(queued[0].first == "Missing");
-  BOOST_TEST(!pool->facts().is_full);
-  pool->cancel("order-17", "e");
-  BOOST_TEST(pool->facts().queued.empty());
-}
-
-// The running activity ends normally, and its result is delivered.
-BOOST_AUTO_TEST_CASE(orderly_stop_waits_for_results_and_starts_nothing) {
-  std::latch begun(1);
-  std::latch release(1);
-  std::atomic<bool> was_cancelled{true};
-  functions()
-    .add_activity("Long",
-                  [&](activity_context& ctx) {
-                    begun.count_down();
-                    release.wait();
-                    was_cancelled = ctx.cancellation_requested();
-                  })
-    .add_activity("Short", [] {});
-  open(1);
-  submit(1, "Long");
-  begun.wait();
-  submit(2, "Short");
-  pool->stop_starting();
-  submit(3, "Short");
-  BOOST_TEST(!pool->wait_for_results(1ms));
-  release.count_down();
-  BOOST_TEST(pool->wait_for_results(tests::patience));
-  BOOST_TEST(deliveries(1).size() == 1U);
-  BOOST_TEST(!was_cancelled);
-  pool->close();
-  BOOST_TEST(pool->wait_idle(tests::patience));
-  BOOST_TEST(deliveries(1).size() == 1U);
-}
-
-// A run that has timed out has had its result.
-BOOST_AUTO_TEST_CASE(orderly_stop_does_not_wait_for_a_run_that_timed_out) {
-  std::latch release(1);
-  functions().add_activity("Long", [&] { release.wait(); });
-  open(1);
-  submit(1, "Long", 5ms);
-  BOOST_TEST(timed_out(outcome_of(1)));
-  pool->stop_starting();
-  BOOST_TEST(pool->wait_for_results(tests::patience));
-  release.count_down();
-  BOOST_TEST(pool->wait_idle(tests::patience));
 }
 
 // The only worker is busy when the limit for the start of an activity expires.

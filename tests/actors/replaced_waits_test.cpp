@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(waits_of_the_new_code_are_stored) {
   BOOST_TEST(output_of("i") == "\"Cancel\"");
 }
 
-// The name that only the old code awaited wakes nobody any more.
+// An event that only the old code awaited causes no turn any more.
 BOOST_AUTO_TEST_CASE(waits_of_the_old_code_are_closed) {
   start(wait_go);
   use(wait_gone);

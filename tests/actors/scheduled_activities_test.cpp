@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each scheduled activity runs at least once, however its orchestration ends
-// and whenever the process ends (finding R3); it learns that nobody waits for
-// its result (finding R14).
+// and whenever the process ends (finding R3); it learns that no code uses its
+// result (finding R14).
 #include "tests/actors/partition_fixture.hpp"
 
 #include <set>
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(ended_instance_with_open_activities_is_purged_by_force) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(ends_that_nobody_awaits_request_the_cancellation) {
+BOOST_AUTO_TEST_CASE(ended_executions_cancel_their_activities) {
   start("completed", "complete");
   BOOST_TEST(node.cancelled.size() == 1U);
   node.activities.clear();
