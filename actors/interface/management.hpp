@@ -2,6 +2,7 @@
 /// Management requests, their answers, and the gateway that accepts them.
 #pragma once
 
+#include "actors/interface/instance_details.hpp"
 #include "persistence/views/queries.hpp"
 #include <perdura/actors/authoring/management_payload.hpp>
 
@@ -73,11 +74,12 @@ struct get_status {
   instance_id id;
   bool show_input = true;
   bool show_history = false;
+  bool show_details = false; ///< See `instance_details`.
 };
 
 template <class I>
 auto inspect(I& f, get_status& x) {
-  return f(x.id, x.show_input, x.show_history);
+  return f(x.id, x.show_input, x.show_history, x.show_details);
 }
 
 /// Sends an external event to an unfinished instance.
@@ -249,11 +251,14 @@ struct instance_status {
   /// Names of the buffered events that the orchestrator has not consumed, in
   /// order of arrival.
   std::vector<std::string> unread_events;
+  /// Empty unless requested, and if the owner runs a program that does not know
+  /// the request.
+  std::optional<instance_details> details = std::nullopt;
 };
 
 template <class I>
 auto inspect(I& f, instance_status& x) {
-  return f(x.row, x.history, x.unread_events);
+  return f(x.row, x.history, x.unread_events, x.details);
 }
 
 /// The answer to any management request.

@@ -92,9 +92,20 @@ event_index instance_draft::append(timestamp time, history_body body) {
 }
 
 // `apply` opens tasks after it has closed others, so a task that is closed and
-// opened again by one draft is open afterwards.
+// opened again by one draft is open afterwards. No event of the history opens a
+// wait, so the begin of the turn stands for it.
 void instance_draft::open(task_sequence sequence, open_task task) {
+  if (task.kind == task_kind::event_wait)
+    task.scheduled_event = turn_begin();
   write_.tasks_opened.emplace_back(sequence, std::move(task));
+}
+
+event_index instance_draft::turn_begin() const {
+  for (std::size_t i = write_.history.size(); i > 0; --i)
+    if (std::holds_alternative<orchestrator_started>(
+          write_.history[i - 1].body))
+      return write_.history_first + static_cast<event_index>(i - 1);
+  return 0;
 }
 
 // A task that this draft has both opened and closed is not written at all. A

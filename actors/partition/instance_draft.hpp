@@ -49,7 +49,8 @@ public:
   event_index append(timestamp time, history_body body);
 
   /// Opens a task or a wait; replaces a stored one with the same sequence,
-  /// which must have the same name.
+  /// which must have the same name. A wait gets the event with which the turn
+  /// begins as its `scheduled_event`.
   void open(task_sequence sequence, open_task task);
 
   /// Closes a task or a wait. Does nothing if none with this sequence is open.
@@ -91,6 +92,9 @@ public:
   instance_write&& finish(timestamp now) &&;
 
 private:
+  /// The event of this draft with which the turn begins; 0 if there is none.
+  event_index turn_begin() const;
+
   const stored_instance* base_ = nullptr; ///< Null for a new instance.
   instance_write write_;
   /// The same numbers as in write_.tasks_closed and write_.inbox_removed, for

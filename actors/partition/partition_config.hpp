@@ -41,6 +41,8 @@ inline constexpr std::uint32_t child_depth_max = 64;
 struct partition_config {
   partition_id id{};
   std::uint32_t partition_count = 32; ///< Partitions of the task hub.
+  /// The name of the node; empty for a node without a cluster.
+  std::string node;
 
   /// Maps an instance ID and the partition count to a partition. The hub
   /// fixes the mapping when it is created. Must not be null.

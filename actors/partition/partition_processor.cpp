@@ -438,12 +438,12 @@ void partition_processor::journal_turn(turn& next, timestamp at) {
 
 /// Fills in the status in the read effects for instances that this turn writes,
 /// so that performing these effects needs no read of the journal. Effects that
-/// request the input or the history are left unchanged.
+/// request the input, the history or the details are left unchanged.
 void partition_processor::answer_reads(turn& next) {
   for (effect& one : next.effects) {
     auto* read = std::get_if<read_effect>(&one);
     if (read == nullptr || read->request.show_input
-        || read->request.show_history)
+        || read->request.show_history || read->request.show_details)
       continue;
     const loaded_instance loaded = find(read->request.id);
     for (const instance_write& write : next.writes.instances)
@@ -493,10 +493,14 @@ void partition_processor::perform(effect& due) {
 }
 
 void partition_processor::perform_read(const read_effect& read) {
-  const management_answer answer = answer_with(
-    read.request.id,
-    read.known ? result<std::shared_ptr<const instance_status>>(read.known)
-               : read_status(reader_, durable().config.id, read.request));
+  auto status = read.known
+                  ? result<std::shared_ptr<const instance_status>>(read.known)
+                  : read_status(reader_, durable().config.id, read.request);
+  if (status && read.request.show_details)
+    status
+      = with_partition_state(**status, durable(), find(read.request.id).live);
+  const management_answer answer
+    = answer_with(read.request.id, std::move(status));
   for (const reply_to& to : read.to)
     host_.answer(to, answer);
 }

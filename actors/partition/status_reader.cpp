@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/status_reader.hpp"
 
+#include "actors/partition/steps.hpp"
+
+#include <algorithm>
+
 namespace perdura::actors {
 
 using namespace persistence;
@@ -25,6 +29,61 @@ std::vector<std::string> unread_event_names(const stored_instance& stored) {
   return names;
 }
 
+/// The time of the event that scheduled the task or began the wait; the epoch
+/// if it is not known.
+result<timestamp> time_of_scheduling(const state_reader& from,
+                                     partition_id partition,
+                                     const instance_row& row,
+                                     const open_task& task) {
+  if (task.kind == task_kind::scheduled_start)
+    return row.record.created_at;
+  // The history of an earlier execution is gone, and event 0 begins the
+  // execution: it schedules nothing.
+  if (task.left || task.scheduled_event == 0)
+    return timestamp{};
+  auto event = from.history(partition, row.id, task.scheduled_event, 1);
+  if (!event)
+    return event.error();
+  return event->empty() ? timestamp{} : event->front().time;
+}
+
+/// Reads the open tasks and waits of the instance, as far as they are shown.
+result<instance_details> read_details(const state_reader& from,
+                                      partition_id partition,
+                                      const instance_row& row,
+                                      const stored_instance& stored) {
+  instance_details details;
+  details.partition = persistence::index_of(partition);
+  bool waits_for_start = false;
+  std::size_t shown = 0;
+  // Waits have the greatest sequences, so they follow all tasks.
+  for (const auto& [sequence, task] : stored.tasks) {
+    const bool is_wait = task.kind == task_kind::event_wait;
+    waits_for_start |= task.kind == task_kind::scheduled_start;
+    std::uint64_t& count = is_wait ? details.wait_count : details.task_count;
+    if (count++ == 0)
+      shown = 0;
+    if (shown++ >= tasks_shown_max)
+      continue;
+    auto since = time_of_scheduling(from, partition, row, task);
+    if (!since)
+      return since.error();
+    task_details& each = details.tasks.emplace_back();
+    each.kind = task.kind;
+    each.name = task.name;
+    each.since = *since;
+    each.attempt = task.attempt;
+    each.fire_at = task.fire_at;
+    each.child = task.child;
+    each.is_left = task.left || (!is_wait && is_finished(row.record.status));
+  }
+  // The record of a pending instance does not state that the first turn is due.
+  details.is_turn_due
+    = row.record.turn_due
+      || (row.record.status == runtime_status::pending && !waits_for_start);
+  return details;
+}
+
 /// Reads the rows of the status one after the other. Returns false if a new
 /// execution began between two reads, because the rows then do not belong
 /// together.
@@ -43,6 +102,12 @@ result<bool> read_once(const state_reader& from, partition_id partition,
   row.custom_status = std::move((*stored)->custom_status);
   row.output = "null";
   into.unread_events = unread_event_names(**stored);
+  if (request.show_details) {
+    auto details = read_details(from, partition, row, **stored);
+    if (!details)
+      return details.error();
+    into.details = std::move(*details);
+  }
 
   // Index 0 is execution_started, so 0 can mean that there is no output.
   const event_index output = row.record.output_event;
@@ -60,10 +125,10 @@ result<bool> read_once(const state_reader& from, partition_id partition,
     if (!ended->empty())
       row.output = output_of(ended->front());
   }
-  // If neither the input nor the history is requested, the first event is not
-  // needed. The record is then the only row that names the execution, so there
-  // is nothing to compare it with.
-  if (!request.show_input && !request.show_history)
+  // If no more than the record is requested, the first event is not needed. The
+  // record is then the only row that names the execution, so there is nothing
+  // to compare it with.
+  if (!request.show_input && !request.show_history && !request.show_details)
     return true;
   std::vector<history_event> first;
   if (request.show_history) {
@@ -123,6 +188,29 @@ read_status(const state_reader& from, partition_id partition,
                "Instance \"" + request.id
                  + "\" changed during each attempt to read its status; try "
                    "again."};
+}
+
+std::shared_ptr<const instance_status>
+with_partition_state(const instance_status& status,
+                     const durable_partition& durable,
+                     const live_instance* live) {
+  auto whole = std::make_shared<instance_status>(status);
+  if (!whole->details)
+    whole->details.emplace();
+  instance_details& details = *whole->details;
+  details.partition = persistence::index_of(durable.config.id);
+  details.node = durable.config.node;
+  const auto& record = whole->row.record;
+  if (!is_finished(record.status)) {
+    const auto* pause = find_pause(durable.meta.rules, record.name);
+    if (pause != nullptr && pause->is_paused)
+      details.paused = paused_text(*pause);
+  }
+  if (live != nullptr) {
+    details.is_turn_running = live->turn_out;
+    details.is_turn_due |= live->start_due;
+  }
+  return whole;
 }
 
 management_answer

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
+#include "actors/partition/durable_partition.hpp"
+#include "actors/partition/volatile_partition.hpp"
 #include "persistence/journal/state_reader.hpp"
 #include "persistence/records/turn_writes.hpp"
 
@@ -29,6 +31,15 @@ read_status(const state_reader& from, partition_id partition,
 /// Null if the output is in the history of an earlier write.
 std::shared_ptr<const instance_status>
 status_after(const stored_instance& now, const instance_write& write);
+
+/// Returns the status with the part of its details that the journal does not
+/// have: the node, the state of the turns, and whether the orchestrator is
+/// paused by name.
+/// @param live  Null if the instance is not in memory.
+std::shared_ptr<const instance_status>
+with_partition_state(const instance_status& status,
+                     const durable_partition& durable,
+                     const live_instance* live);
 
 /// Returns an answer with the status, or with the error.
 management_answer

@@ -67,6 +67,7 @@ partition_config_of(const node_config& config, std::size_t owned_count,
                     std::shared_ptr<const actors::registry> functions) {
   actors::partition_config made;
   made.partition_count = config.partition_count;
+  made.node = config.cluster.node;
   made.partition_of = partition_of;
   // The policy of an orchestrator takes precedence over the hub's.
   made.discards_events

@@ -33,14 +33,17 @@ std::shared_ptr<const node_gateway::routes> node_gateway::replace_routes() {
 
 namespace {
 
-/// Returns the request if it asks for a status without history, which the
-/// caller's thread may read from storage; null for any other request. A history
-/// may have many megabytes: reading it would block the caller for long, and the
-/// caller may be a thread of the HTTP server.
+/// Returns the request if it asks for a status without history and details,
+/// which the caller's thread may read from storage; null for any other request.
+/// A history may have many megabytes: reading it would block the caller for
+/// long, and the caller may be a thread of the HTTP server. The details include
+/// the volatile state of the partition.
 const actors::get_status*
 as_direct_status_read(const actors::management_request& request) {
   const auto* asked = std::get_if<actors::get_status>(&request);
-  return asked != nullptr && !asked->show_history ? asked : nullptr;
+  return asked != nullptr && !asked->show_history && !asked->show_details
+           ? asked
+           : nullptr;
 }
 
 } // namespace
@@ -62,7 +65,7 @@ void add_request_id(actors::management_request& request) {
 } // namespace
 
 // There are three ways to handle a request. If a request asks for the status of
-// a local instance without its history, this function reads the status. Any
+// a local instance without history and details, this function reads it. Any
 // other request for a partition of this node is put into that partition's
 // mailbox. Every other request goes to the router. Until this node is admitted,
 // all requests go to the router.

@@ -63,9 +63,10 @@ public:
   void open(router_control_actor router);
 
   /// Sets the partitions of this node. Once the node is admitted, requests for
-  /// them bypass the router, and a status without history is read from storage
-  /// on the caller's thread. `is_admitted` is true if the node is admitted
-  /// already. The value false does not revoke an earlier `set_admitted`.
+  /// them bypass the router, and a status without history and details is read
+  /// from storage on the caller's thread. `is_admitted` is true if the node is
+  /// admitted already. The value false does not revoke an earlier
+  /// `set_admitted`.
   void set_local_partitions(local_partitions_ptr local, bool is_admitted);
 
   /// Informs the gateway that the node is admitted. May be called before

@@ -113,7 +113,7 @@ struct open_task {
   /// states.
   timestamp fire_at{};
   instance_id child; ///< Set for sub-orchestrations only.
-  /// The history event that scheduled the task and contains its input.
+  /// The event that has the task's input; for a wait, the begin of its turn.
   event_index scheduled_event = 0;
   std::uint32_t attempt = 1; ///< Counted from 1.
   /// When a timer with a delay is due. Since format 3; the epoch means that an
