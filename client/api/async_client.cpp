@@ -136,6 +136,12 @@ result<orchestration_status> status_of_meant(const management_answer& answer,
   return status;
 }
 
+/// In seed-compatible mode an instance has no status until it has run.
+error absent_while_pending(const management_answer& answer) {
+  return {errc::not_found,
+          "Instance \"" + answer.id + "\" has not yet started running."};
+}
+
 /// The request for the instance that the caller means; the owner checks it.
 result<actors::management_request>
 for_meant(result<actors::management_request> request, timestamp meant) {
@@ -220,11 +226,33 @@ std::uint64_t async_client::get_status(std::string_view instance_id,
   auto convert = [options, seed = gateway_->is_seed_compatible(),
                   meant = created_at_](const management_answer& answer) {
     auto status = status_of_meant(answer, options, meant);
-    // In seed-compatible mode an instance has no status until it has run.
     if (seed && status && status->status == runtime_status::pending)
-      status = error{errc::not_found, "Instance \"" + answer.id
-                                        + "\" has not yet started running."};
+      status = absent_while_pending(answer);
     return status;
+  };
+  return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
+    result<actors::get_status>(std::move(request)), std::string(instance_id),
+    std::move(convert), std::move(done));
+}
+
+std::uint64_t async_client::describe(std::string_view instance_id,
+                                     description_callback done) const {
+  actors::get_status request;
+  request.id = instance_id;
+  request.show_input = false;
+  request.show_details = true;
+  auto convert
+    = [seed = gateway_->is_seed_compatible(), meant = created_at_](
+        const management_answer& answer) -> result<instance_description> {
+    auto described = to_description(answer);
+    if (!described)
+      return described;
+    const orchestration_status& status = described->status;
+    if (meant != timestamp{} && status.created_time != meant)
+      return actors::other_instance_error(answer.id);
+    if (seed && status.status == runtime_status::pending)
+      return absent_while_pending(answer);
+    return described;
   };
   return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
     result<actors::get_status>(std::move(request)), std::string(instance_id),

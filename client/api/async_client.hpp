@@ -5,6 +5,7 @@
 /// is `orchestration_client`.
 #pragma once
 
+#include <perdura/client/api/instance_description.hpp>
 #include <perdura/client/api/orchestration_status.hpp>
 #include <perdura/client/api/request_options.hpp>
 #include <perdura/client/api/request_results.hpp>
@@ -49,6 +50,8 @@ class async_client {
 public:
   using started_callback = std::function<void(result<started_instance>)>;
   using status_callback = std::function<void(result<orchestration_status>)>;
+  using description_callback
+    = std::function<void(result<instance_description>)>;
   using done_callback = std::function<void(result<void>)>;
   /// Also receives the wait, which `started_wait::cancel` ends.
   using started_wait_callback = std::function<void(
@@ -93,6 +96,11 @@ public:
   std::uint64_t get_status(std::string_view instance_id,
                            const status_options& options,
                            status_callback done) const;
+
+  /// The status of an instance, and the tasks and events that it waits for. A
+  /// missing instance is errc::not_found, as for `get_status`.
+  std::uint64_t describe(std::string_view instance_id,
+                         description_callback done) const;
 
   /// Waits until the instance has begun to run.
   std::uint64_t wait_until_running(std::string_view instance_id,

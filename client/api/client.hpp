@@ -16,6 +16,7 @@
 
 #include <perdura/actors/authoring/management_payload.hpp>
 #include <perdura/client/api/cluster_client.hpp>
+#include <perdura/client/api/instance_description.hpp>
 #include <perdura/client/api/orchestration_client.hpp>
 #include <perdura/client/api/orchestration_status.hpp>
 #include <perdura/persistence/records/error.hpp>
@@ -33,10 +34,15 @@ using client::cluster_client;
 using client::cluster_client_config;
 using client::completion_or_check_status;
 using client::counted_instances;
+using client::described_events;
+using client::described_task;
+using client::described_wait;
 using client::failure_kind;
+using client::instance_description;
 using client::instance_filter;
 using client::is_finished;
 using client::kind_of;
+using client::open_task_kind;
 using client::orchestration_client;
 using client::orchestration_status;
 using client::parse_iso;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/api/management_answers.hpp"
 
+#include <map>
+#include <utility>
+
 namespace perdura::client {
 
 using actors::management_answer;
@@ -9,6 +12,39 @@ namespace {
 
 error error_of(const management_answer& answer) {
   return {answer.code, answer.message};
+}
+
+open_task_kind kind_of_task(persistence::task_kind kind) {
+  using persistence::task_kind;
+  switch (kind) {
+  case task_kind::timer:
+    return open_task_kind::timer;
+  case task_kind::sub_orchestration:
+    return open_task_kind::sub_orchestration;
+  case task_kind::scheduled_start:
+    return open_task_kind::scheduled_start;
+  default:
+    return open_task_kind::activity;
+  }
+}
+
+/// Counts the events by name. The case of ASCII letters is ignored, as it is
+/// when an orchestrator receives an event.
+std::vector<described_events>
+counted_events(const std::vector<std::string>& names) {
+  std::vector<described_events> counted;
+  std::map<std::string, std::size_t> places; // by the name in lower case
+  for (const std::string& name : names) {
+    std::string key = name;
+    for (char& c : key)
+      if (c >= 'A' && c <= 'Z')
+        c = static_cast<char>(c - 'A' + 'a');
+    const auto [at, is_new] = places.emplace(std::move(key), counted.size());
+    if (is_new)
+      counted.push_back({name, 0});
+    ++counted[at->second].count;
+  }
+  return counted;
 }
 
 } // namespace
@@ -60,6 +96,39 @@ result<orchestration_status> to_status(const management_answer& answer,
   if (options.show_history)
     status.history = answer.status->history;
   return status;
+}
+
+result<instance_description> to_description(const management_answer& answer) {
+  auto status = to_status(answer, {.show_input = false});
+  if (!status)
+    return status.error();
+  if (!answer.status->details)
+    return error{errc::unsupported,
+                 "The node that owns instance \"" + answer.id
+                   + "\" runs an older version of Perdura, which cannot "
+                     "describe instances."};
+  const actors::instance_details& details = *answer.status->details;
+  const persistence::tree_place& place = answer.status->row.record.place;
+  instance_description described;
+  described.status = std::move(*status);
+  described.root_instance_id = place.root;
+  described.depth = place.depth;
+  for (const actors::task_details& task : details.tasks)
+    if (task.kind == persistence::task_kind::event_wait)
+      described.waits.push_back({task.name, task.since});
+    else
+      described.open_tasks.push_back({kind_of_task(task.kind), task.name,
+                                      task.since, task.attempt, task.fire_at,
+                                      task.child, task.is_left});
+  described.open_task_count = details.task_count;
+  described.wait_count = details.wait_count;
+  described.unread_events = counted_events(described.status.unread_events);
+  described.is_turn_due = details.is_turn_due;
+  described.is_turn_running = details.is_turn_running;
+  described.paused = details.paused;
+  described.partition = details.partition;
+  described.node = details.node;
+  return described;
 }
 
 } // namespace perdura::client

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "actors/interface/management.hpp"
+#include <perdura/client/api/instance_description.hpp>
 #include <perdura/client/api/orchestration_status.hpp>
 #include <perdura/client/api/request_options.hpp>
 #include <perdura/client/api/request_results.hpp>
@@ -26,6 +27,13 @@ result<started_instance> to_started(const actors::management_answer& answer);
 /// @error errc::internal  The answer holds no status.
 result<orchestration_status> to_status(const actors::management_answer& answer,
                                        const status_options& options);
+
+/// The description in the answer to a get_status request with `show_details`.
+/// @error errc::internal     The answer holds no status.
+/// @error errc::unsupported  The owner runs a program that cannot describe
+///                           instances.
+result<instance_description>
+to_description(const actors::management_answer& answer);
 
 /// Makes a status from a row of the views. The history and the names of unread
 /// events stay empty, because a row does not contain them.

@@ -66,6 +66,16 @@ result<T> wait_for_result(const async_client& core,
                       : ".")};
 }
 
+/// The result of a read, in which a missing instance is no value.
+template <class T>
+result<std::optional<T>> absent_as_empty(result<T> read) {
+  if (read.code() == errc::not_found)
+    return std::optional<T>();
+  if (!read)
+    return read.error();
+  return std::optional(std::move(*read));
+}
+
 /// The part of a time-out that is left after the time since `began`; negative
 /// if the time-out has elapsed.
 milliseconds time_left(steady_clock::time_point began, milliseconds time_out) {
@@ -108,25 +118,6 @@ persistence::instance_query to_query(const instance_filter& filter,
 }
 
 } // namespace
-
-// A code that is not listed means a refusal: the request failed a check before
-// it was sent, or the owner refused it, and nothing was done. Every code that
-// leaves the outcome open must be listed.
-failure_kind kind_of(errc code) {
-  switch (code) {
-  case errc::unavailable:
-  case errc::overloaded:
-    return failure_kind::unavailable;
-  case errc::unknown_outcome:
-  case errc::shutting_down: // The request may already have been sent.
-  case errc::timed_out:
-  case errc::cancelled:
-  case errc::internal:
-    return failure_kind::unknown;
-  default:
-    return failure_kind::not_done;
-  }
-}
 
 orchestration_client::orchestration_client(
   std::shared_ptr<actors::management_gateway> gateway, call_options options)
@@ -214,11 +205,17 @@ orchestration_client::get_status(std::string_view instance_id,
     [&](const async_client& each, async_client::status_callback done) {
       return each.get_status(instance_id, options, std::move(done));
     });
-  if (status.code() == errc::not_found)
-    return std::optional<orchestration_status>();
-  if (!status)
-    return status.error();
-  return std::optional(std::move(*status));
+  return absent_as_empty(std::move(status));
+}
+
+result<std::optional<instance_description>>
+orchestration_client::describe(std::string_view instance_id) {
+  return absent_as_empty(wait_for_result<instance_description>(
+    waiting_core(), instance_id, effect_of_call::none,
+    options_.deadline.value(),
+    [&](const async_client& each, async_client::description_callback done) {
+      return each.describe(instance_id, std::move(done));
+    }));
 }
 
 result<status_page>

@@ -11,6 +11,7 @@
 
 #include <perdura/actors/authoring/payload.hpp>
 #include <perdura/client/api/async_client.hpp>
+#include <perdura/client/api/instance_description.hpp>
 #include <perdura/client/api/orchestration_status.hpp>
 #include <perdura/client/api/request_options.hpp>
 #include <perdura/client/api/request_results.hpp>
@@ -110,6 +111,14 @@ public:
   /// either.
   result<std::optional<orchestration_status>>
   get_status(std::string_view instance_id, const status_options& options = {});
+
+  /// The status of an instance, its open tasks, the events that it waits for
+  /// and those that it has not received, and the node that owns it. No value if
+  /// there is no such instance, as for `get_status`. Any node answers for any
+  /// instance.
+  /// @error errc::unsupported  The owner runs an older version of Perdura.
+  result<std::optional<instance_description>>
+  describe(std::string_view instance_id);
 
   /// The statuses of all instances that match, without their history.
   /// @error errc::cancelled  `stop` was requested before the last page.
@@ -298,9 +307,9 @@ public:
 
   /// The management URLs of an instance. They are empty if the node has no
   /// HTTP API. If the HTTP API requires keys, the URLs have tokens for the
-  /// instance that exists now, but not for a later one with the same ID, and the
-  /// call blocks for at most 3 s until the owner has reported it. Tokens for an
-  /// ID without an instance are valid for any instance with this ID.
+  /// instance that exists now, but not for a later one with the same ID, and
+  /// the call blocks for at most 3 s until the owner has reported it. Tokens
+  /// for an ID without an instance are valid for any instance with this ID.
   management_payload
   create_http_management_payload(std::string_view instance_id) const;
 

@@ -12,6 +12,7 @@
 #include "client/cli/completion_script.hpp"
 #include "client/cli/config_verbs.hpp"
 #include "client/cli/control_verbs.hpp"
+#include "client/cli/describe_verb.hpp"
 #include "client/cli/follow_verbs.hpp"
 #include "client/cli/help_formatter.hpp"
 #include "client/cli/hub_verbs.hpp"
@@ -326,7 +327,7 @@ private:
     return to;
   }
 
-  /// The verbs that only read: `get`, `list`, `count`, `history`, `urls`.
+  /// The verbs that only read: `get`, `describe`, `list` and others.
   void add_query_verbs() {
     CLI::App* get = add_id_argument(add_remote_verb(
       "get", "Show the status of an instance.", [this](node_connection& node) {
@@ -334,7 +335,6 @@ private:
           return watch_instance_verb(node, id_, format_, io_);
         return get_verb(node, id_, with_history_, with_outputs_, format_, io_);
       }));
-    get->alias("describe");
     get->add_flag("--history", with_history_, "Also show the history.");
     get->add_flag("--outputs", with_outputs_,
                   "Also show the history, including the results of its "
@@ -345,6 +345,11 @@ private:
                  "the output with exit code 130.")
       ->excludes("--history")
       ->excludes("--outputs");
+    add_id_argument(add_remote_verb(
+      "describe", "Show the tasks and events that an instance waits for.",
+      [this](node_connection& node) {
+        return describe_verb(node, id_, format_, io_);
+      }));
 
     CLI::App* list = add_remote_verb(
       "list", "List instances.", [this](node_connection& node) {

@@ -31,6 +31,7 @@ inline constexpr std::pair<std::string_view, std::string_view> verb_examples[]
     {"start", " Approval --id order-17 --input '{\"sum\":5}'"},
     {"run", " HelloSequence"},
     {"get", " order-17 --watch"},
+    {"describe", " order-17"},
     {"list", " --status Running,Failed --prefix order- --since 1h"},
     {"count", " --since 2d"},
     {"history", " order-17 --follow"},

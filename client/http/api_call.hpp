@@ -216,6 +216,7 @@ void raise_event(const api_call_ptr& call, const std::string& id,
                  const std::string& name, std::string body);
 void control_instance(const api_call_ptr& call, const std::string& id,
                       control_operation what);
+void describe_instance(const api_call_ptr& call, const std::string& id);
 void get_instance_urls(const api_call_ptr& call, const std::string& id);
 
 /// Pauses an orchestrator by name, or lets it run again.

@@ -227,6 +227,23 @@ void control_instance(const api_call_ptr& call, const std::string& id,
     });
 }
 
+// A description may list thousands of tasks. Neither a thread that runs
+// partitions nor a thread of the server formats it.
+void describe_instance(const api_call_ptr& call, const std::string& id) {
+  call
+    ->client_on([call](std::function<void()> work) {
+      run_blocking(call, std::move(work));
+    })
+    .describe(id, [call](const result<instance_description>& described) {
+      if (described)
+        call->respond_json(200, to_json(*described));
+      else if (is_absent(described.error()))
+        call->respond_empty(404);
+      else
+        call->fail(described.error());
+    });
+}
+
 // Requests the status first, so that the response for a missing instance is 404
 // and has no URLs.
 void get_instance_urls(const api_call_ptr& call, const std::string& id) {

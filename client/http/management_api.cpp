@@ -142,6 +142,9 @@ void dispatch(const api_call_ptr& call, std::string body) {
     // is no primary to choose.
     call->respond_empty(200);
     return;
+  case route_id::describe_instance:
+    describe_instance(call, to.instance);
+    return;
   case route_id::instance_urls:
     get_instance_urls(call, to.instance);
     return;

@@ -71,6 +71,8 @@ constexpr std::array table{
   route{route_id::count, site, "GET", "/perdura/count", read, 0, false},
   route{route_id::stuck, site, "GET", "/perdura/stuck", read, 0, false},
   route{route_id::cluster, site, "GET", "/perdura/cluster", read, 0, false},
+  route{route_id::describe_instance, site, "GET",
+        "/perdura/instances/{instanceId}", read, 0, false},
   route{route_id::instance_urls, site, "GET",
         "/perdura/instances/{instanceId}/urls", read, 0, false},
   route{route_id::client_binding, site, "GET", "/client-binding", read, 0,
@@ -169,14 +171,16 @@ void add_allowed(route_base base, std::span<const std::string> path,
 // Indexed by the number of the route. These names are labels of metrics and
 // fields of audit lines, so they must not change.
 constexpr std::array<std::string_view, route_count> route_names{
-  "unknown",        "start",          "start_bindings", "start_and_wait",
-  "get_instance",   "list_instances", "raise_event",    "terminate",
-  "suspend",        "resume",         "rewind",         "restart",
-  "purge",          "purge_many",     "release",        "pause",
-  "unpause",        "paused",         "entities",       "make_primary",
-  "instance_urls",  "count",          "stuck",          "cluster",
-  "client_binding", "openapi",        "metrics",        "healthz",
-  "readyz",
+  "unknown",        "start",          "start_bindings",
+  "start_and_wait", "get_instance",   "list_instances",
+  "raise_event",    "terminate",      "suspend",
+  "resume",         "rewind",         "restart",
+  "purge",          "purge_many",     "release",
+  "pause",          "unpause",        "paused",
+  "entities",       "make_primary",   "describe_instance",
+  "instance_urls",  "count",          "stuck",
+  "cluster",        "client_binding", "openapi",
+  "metrics",        "healthz",        "readyz",
 };
 
 } // namespace

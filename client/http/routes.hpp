@@ -34,6 +34,7 @@ enum class route_id : std::uint8_t {
   paused,
   entities,
   make_primary,
+  describe_instance,
   instance_urls,
   count,
   stuck,

@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(
   };
   BOOST_TEST(completes("perdura term", 1, "terminate"));
   BOOST_TEST(completes("perdura config v", 2, "validate"));
-  BOOST_TEST(completes("perdura describe a --wa", 3, "--watch"));
+  BOOST_TEST(completes("perdura get a --wa", 3, "--watch"));
   BOOST_TEST(completes("perdura config show --part", 3, "--partitions"));
 }
 

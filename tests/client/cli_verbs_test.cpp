@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(start_accepts_a_binding_file) {
 
 BOOST_AUTO_TEST_CASE(get_and_history_show_an_instance) {
   perdura({"run", "HelloSequence", "--id", "a"});
-  const outcome shown = perdura({"describe", "a"});
+  const outcome shown = perdura({"get", "a"});
   BOOST_TEST(shown.code == 0);
   BOOST_TEST(shown.out.find("Status   Completed\n") != std::string::npos);
   const json full = json::parse(

@@ -250,6 +250,10 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_documented) {
   check("GET /perdura/cluster", "/perdura/cluster", 200);
   check("GET " + list, list + "?partial=true", 200);
   check("GET /perdura/stuck", "/perdura/stuck", 200);
+  const std::string described = "GET /perdura/instances/{instanceId}";
+  for (const char* id : {"live", "later", "done", "parent"})
+    check(described, std::string("/perdura/instances/") + id, 200);
+  check(described, "/perdura/instances/nope", 404);
   const std::string urls = "GET /perdura/instances/{instanceId}/urls";
   check(urls, "/perdura/instances/live/urls", 200);
   check(urls, "/perdura/instances/nope/urls", 404);
