@@ -229,13 +229,36 @@ auto inspect(I& f, cancel_wait& x) {
   return f(x.id);
 }
 
+/// Sends an external event to the unfinished instance with the ID. If there is
+/// none, starts one and sends it the event: the start and the event become
+/// durable together. A finished instance with the ID is replaced, as by
+/// start_instance; a scheduled one counts as unfinished.
+struct start_or_raise {
+  instance_id id;
+  // For the start; not used if an unfinished instance has the ID.
+  std::string name;
+  std::string version;        ///< Empty means the greatest registered version.
+  std::string input = "null"; ///< JSON text.
+  execution_id execution;     ///< Random; the gateway sets it.
+  // For the event.
+  std::string event;         ///< The name of the event.
+  std::string data = "null"; ///< JSON text.
+  request_id request;        ///< See `request_id`; may be empty.
+};
+
+template <class I>
+auto inspect(I& f, start_or_raise& x) {
+  return f(x.id, x.name, x.version, x.input, x.execution, x.event, x.data,
+           x.request);
+}
+
 /// Every management request. The index in this list identifies the type on the
 /// wire between nodes: append new types, never reorder.
 using management_request
   = std::variant<start_instance, get_status, raise_event, terminate_instance,
                  suspend_instance, resume_instance, rewind_instance,
                  purge_instance, wait_instance, cancel_wait,
-                 release_instance_request, pause_orchestrator>;
+                 release_instance_request, pause_orchestrator, start_or_raise>;
 
 /// The ID of the instance that the request concerns, or the one that decides
 /// where it goes.
@@ -266,9 +289,10 @@ struct management_answer {
   errc code = errc::ok;
   std::string message; ///< A sentence for the user if `code` is not ok.
   instance_id id;
-  execution_id execution; ///< Set for a start, a status and a wait.
-  bool started = false;   ///< For a start: the first turn is durable.
-  bool created = false;   ///< For a start: this request created the instance.
+  // For a start, also a start_or_raise:
+  execution_id execution; ///< Set for a status and a wait, too.
+  bool started = false;   ///< The first turn is durable.
+  bool created = false;   ///< This request created the instance.
   std::shared_ptr<const instance_status> status; ///< For status and waits.
   /// For a start: when the instance was created. The epoch if it is not known,
   /// as in the answer to a repeat.

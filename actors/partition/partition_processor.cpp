@@ -36,6 +36,7 @@ void partition_processor::process_batch(std::span<inbound> batch) {
   stop_set_aside(at);
   for (inbound& message : batch) {
     handle_guarded(message, at);
+    handle_unraised(at);
     if (rule_search_.has_new())
       begin_rule_search(at);
   }
@@ -179,6 +180,7 @@ void partition_processor::handle_request(management_inbound& message,
   // it grow. All other requests and messages are accepted.
   if (journal_.is_full()
       && (std::holds_alternative<start_instance>(message.request)
+          || std::holds_alternative<start_or_raise>(message.request)
           || std::holds_alternative<raise_event>(message.request))) {
     emit(refuse(from, errc::storage_full,
                 "Instance \"" + id + "\" was not changed. "
@@ -225,6 +227,9 @@ turn partition_processor::step_request(management_request& request,
       using type = std::decay_t<decltype(x)>;
       if constexpr (std::is_same_v<type, start_instance>)
         return step_start_instance(durable(), live_, x, identity, from, at);
+      else if constexpr (std::is_same_v<type, start_or_raise>)
+        return step_start_or_raise(durable(), live_, std::move(x), identity,
+                                   from, at);
       else if constexpr (std::is_same_v<type, raise_event>)
         return step_raise_event(durable(), live_, x, identity, from, at);
       else if constexpr (std::is_same_v<type, wait_instance>)

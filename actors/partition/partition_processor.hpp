@@ -399,6 +399,7 @@ private:
   void include_pending(turn& next, const instance_id& id, timestamp now);
 
   // Defined in partition_requests.cpp.
+  void handle_unraised(timestamp at);
   result<void> load_meant(const management_request& request);
   bool answer_repeat(const management_request& request,
                      const request_identity& identity, reply_to from);

@@ -3,6 +3,7 @@
 #include "actors/partition/steps.hpp"
 
 #include <algorithm>
+#include <utility>
 
 // The part of partition_processor that looks up, records and deletes the
 // answers to requests that have a request ID, and loads the instance that a
@@ -26,6 +27,22 @@ partition_processor::load_meant(const management_request& request) {
   if (means_other_instance(request, find(id)))
     return other_instance_error(id);
   return {};
+}
+
+/// Handles the start_or_raise requests again whose instance has ended without
+/// their events: the first of them starts a new instance.
+void partition_processor::handle_unraised(timestamp at) {
+  for (arrived_message& message : std::exchange(live_.unraised, {})) {
+    start_or_raise request = std::move(*message.start);
+    auto& raised = std::get<event_raised>(message.event.body);
+    request.event = std::move(raised.name);
+    request.data = std::move(raised.input);
+    // More than one reply: the request was repeated meanwhile.
+    for (const reply_to& from : message.replies) {
+      inbound again = management_inbound{from, request};
+      handle_guarded(again, at);
+    }
+  }
 }
 
 /// Answers a request whose key is recorded, or cannot be looked up. Returns

@@ -95,9 +95,11 @@ turn step_persist_pending(volatile_partition& live, const instance_id& id,
     add_start_answers(out, draft, id, *loaded.live->starting, false);
     loaded.live->first_history = {loaded.live->starting->started};
   }
-  management_answer answer;
-  answer.id = id;
+  const bool has_run
+    = !starts && draft.record().status != runtime_status::pending;
   for (arrived_message& message : loaded.live->arrived) {
+    const management_answer answer
+      = answer_to(message, id, draft.record(), has_run);
     record_answer(out, message.request, answer);
     add_answers(out, message.replies, answer);
     if (message.source)

@@ -10,10 +10,16 @@ using namespace persistence;
 
 namespace {
 
+/// The bytes of the payloads that the message holds in memory.
+std::uint64_t bytes_of(const arrived_message& message) {
+  return payload_bytes_of(message.event.body)
+         + (message.start ? message.start->input.size() : 0);
+}
+
 /// Returns true if the number of the instance's unconsumed messages, durable or
 /// not, has reached `buffered_events_max`, or if their bytes together with
 /// `more_bytes` exceed `buffered_bytes_max`.
-bool buffer_is_full(loaded_instance loaded, std::size_t more_bytes) {
+bool buffer_is_full(loaded_instance loaded, std::uint64_t more_bytes) {
   std::size_t count = loaded.live->arrived.size();
   if (loaded.durable)
     count += loaded.durable->inbox.size();
@@ -26,7 +32,7 @@ bool buffer_is_full(loaded_instance loaded, std::size_t more_bytes) {
     for (const auto& [sequence, message] : loaded.durable->inbox)
       bytes += payload_bytes_of(message.event.body);
   for (const arrived_message& message : loaded.live->arrived)
-    bytes += payload_bytes_of(message.event.body);
+    bytes += bytes_of(message);
   return bytes > buffered_bytes_max;
 }
 
@@ -90,9 +96,9 @@ turn accept_event(const durable_partition& durable, volatile_partition& live,
     out.effects.push_back(log_effect{
       log_level::info, "event " + raised.name + " for \"" + id
                          + "\" is discarded: no open wait has this name"});
-    management_answer answer;
-    answer.id = id;
-    add_answers(out, message.replies, answer);
+    add_answers(out, message.replies,
+                answer_to(message, id, stored.record,
+                          stored.record.status != runtime_status::pending));
     if (message.source)
       out.sources.push_back(*message.source);
     return out;
@@ -169,28 +175,38 @@ turn step_raise_event(const durable_partition& durable,
     return refuse_not_found(from, event.id);
   if (!loaded.live->starting && is_finished(loaded.durable->record.status))
     return refuse_finished(from, event.id, loaded.durable->record);
-  // If this is a repeat of a request whose event is not durable yet, both get
-  // the same answer.
-  if (identity)
-    for (arrived_message& other : loaded.live->arrived)
-      if (other.request.key == identity.key) {
-        if (other.request != identity)
-          return refuse_reused(from, event.id, event.request);
-        other.replies.push_back(from);
-        return {};
-      }
-  if (buffer_is_full(loaded, event.data.size())
-      && !has_wait_left(loaded, event.name))
-    return refuse(from, errc::limit_exceeded,
-                  "Instance \"" + event.id + "\" has "
-                    + std::to_string(buffered_events_max)
-                    + " unconsumed events, or 16 MiB of them "
-                      "(buffered_events_max); the event was not stored.");
   arrived_message message;
   message.event = {now, event_raised{event.name, event.data}};
   message.replies.push_back(from);
   message.request = identity;
-  return accept_event(durable, live, event.id, loaded, std::move(message), now);
+  return accept_client_event(durable, live, event.id, loaded,
+                             std::move(message), event.request, now);
+}
+
+turn accept_client_event(const durable_partition& durable,
+                         volatile_partition& live, const instance_id& id,
+                         loaded_instance loaded, arrived_message message,
+                         const request_id& request, timestamp now) {
+  const reply_to from = message.replies.front();
+  // If this is a repeat of a request whose event is not durable yet, both get
+  // the same answer.
+  if (const request_identity& identity = message.request)
+    for (arrived_message& other : loaded.live->arrived)
+      if (other.request.key == identity.key) {
+        if (other.request != identity)
+          return refuse_reused(from, id, request);
+        other.replies.push_back(from);
+        return {};
+      }
+  const auto& raised = std::get<event_raised>(message.event.body);
+  if (buffer_is_full(loaded, bytes_of(message))
+      && !has_wait_left(loaded, raised.name))
+    return refuse(from, errc::limit_exceeded,
+                  "Instance \"" + id + "\" has "
+                    + std::to_string(buffered_events_max)
+                    + " unconsumed events, or 16 MiB of them "
+                      "(buffered_events_max); the event was not stored.");
+  return accept_event(durable, live, id, loaded, std::move(message), now);
 }
 
 // Unlike an event from a client, a sent event cannot be refused: the sender's

@@ -59,6 +59,14 @@ void add_fields(content_text& to, const raise_event& x) {
   to.add_hash(x.data);
 }
 
+void add_fields(content_text& to, const start_or_raise& x) {
+  to.add(x.name);
+  to.add(x.version);
+  to.add_hash(x.input);
+  to.add(x.event);
+  to.add_hash(x.data);
+}
+
 void add_fields(content_text& to, const terminate_instance& x) {
   to.add(x.reason);
   to.add(std::uint64_t{x.recursive});

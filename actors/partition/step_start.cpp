@@ -68,6 +68,26 @@ turn schedule_start(volatile_partition& live, const instance_id& id,
   return out;
 }
 
+/// Checks that a client's start may begin an instance, and returns the version
+/// that it runs. `before` is the finished instance that it replaces, or null.
+/// The version is fixed here, so that the instance keeps it when newer versions
+/// are registered.
+result<std::string> check_start(const durable_partition& durable,
+                                const instance_id& id,
+                                const stored_instance* before,
+                                const std::string& name,
+                                const std::string& version) {
+  if (before != nullptr)
+    if (const std::string open = open_activities_text(id, *before);
+        !open.empty())
+      return error{errc::already_exists,
+                   open
+                     + " A new instance with this ID can be started when "
+                       "they have ended, or when this one has been purged "
+                       "with force."};
+  return durable.config.resolve(name, version);
+}
+
 /// Adds a get-or-start request to a start that is not durable yet. A repeat of
 /// a request that was added before is not recorded again.
 turn join_start(arrived_start& first, const start_instance& start,
@@ -123,19 +143,10 @@ turn step_start_instance(const durable_partition& durable,
         answer.started = record.status != runtime_status::pending;
         return answer_only(from, std::move(answer));
       }
-      if (const std::string open
-          = open_activities_text(start.id, *loaded.durable);
-          !open.empty())
-        return refuse(from, errc::already_exists,
-                      open
-                        + " A new instance with this ID can be started when "
-                          "they have ended, or when this one has been purged "
-                          "with force.");
     }
   }
-  // The version is fixed here, so that the instance keeps it when newer
-  // versions are registered.
-  auto version = durable.config.resolve(start.name, start.version);
+  auto version = check_start(durable, start.id, durable.find(start.id),
+                             start.name, start.version);
   if (!version)
     return refuse(from, version.error().code, version.error().message);
 
@@ -156,6 +167,43 @@ turn step_start_instance(const durable_partition& durable,
   if (start.scheduled_at > now)
     return schedule_start(live, start.id, std::move(accepted), now);
   accept_start(live, start.id, std::move(accepted));
+  return {};
+}
+
+turn step_start_or_raise(const durable_partition& durable,
+                         volatile_partition& live, start_or_raise&& request,
+                         const request_identity& identity, reply_to from,
+                         timestamp now) {
+  const instance_id id = request.id;
+  arrived_message message;
+  message.event
+    = {now, event_raised{std::move(request.event), std::move(request.data)}};
+  message.replies.push_back(from);
+  message.request = identity;
+  message.start = std::make_shared<start_or_raise>(std::move(request));
+  const start_or_raise& start = *message.start;
+  const stored_instance* before = durable.find(id);
+  if (const loaded_instance loaded = find(durable, live, id);
+      loaded
+      && (loaded.live->starting
+          || (loaded.durable && !is_finished(loaded.durable->record.status))))
+    return accept_client_event(durable, live, id, loaded, std::move(message),
+                               start.request, now);
+  auto version = check_start(durable, id, before, start.name, start.version);
+  if (!version)
+    return refuse(from, version.error().code, version.error().message);
+  arrived_start accepted;
+  accepted.accepted_at = start_time_of(durable, id, before, {}, now);
+  execution_started started;
+  started.name = start.name;
+  started.version = *version;
+  started.input = std::move(message.start->input);
+  started.execution = start.execution;
+  accepted.started = {accepted.accepted_at, std::move(started)};
+  accept_start(live, id, std::move(accepted));
+  // The first turn receives the event, and its commit contains both.
+  message.starts = true;
+  enqueue_message(live, id, find(durable, live, id), std::move(message));
   return {};
 }
 

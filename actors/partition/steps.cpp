@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/steps.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace perdura::actors {
 
 using namespace persistence;
@@ -62,6 +66,29 @@ void add_answers(turn& into, const std::vector<reply_to>& to,
   for (const reply_to& one : to)
     if (one)
       into.effects.push_back(answer_effect{one, answer});
+}
+
+management_answer answer_to(const arrived_message& message,
+                            const instance_id& id,
+                            const instance_record& record, bool has_run) {
+  management_answer answer;
+  answer.id = id;
+  if (!message.start)
+    return answer;
+  answer.execution = record.execution;
+  answer.created = message.starts;
+  answer.created_at = record.created_at;
+  answer.started = has_run;
+  return answer;
+}
+
+void keep_unraised(volatile_partition& live,
+                   std::vector<arrived_message>& arrived) {
+  const auto unraised = std::stable_partition(
+    arrived.begin(), arrived.end(),
+    [](const arrived_message& each) { return !each.start || each.starts; });
+  std::move(unraised, arrived.end(), std::back_inserter(live.unraised));
+  arrived.erase(unraised, arrived.end());
 }
 
 void add_start_answers(turn& into, instance_draft& draft, const instance_id& id,
@@ -168,8 +195,9 @@ turn store_in_inbox(const instance_id& id, loaded_instance loaded,
                     arrived_message message, timestamp now) {
   turn out;
   instance_draft draft(id, *loaded.durable);
-  management_answer answer;
-  answer.id = id;
+  const management_answer answer
+    = answer_to(message, id, draft.record(),
+                draft.record().status != runtime_status::pending);
   record_answer(out, message.request, answer);
   draft.put_inbox(loaded.live->next_inbox++, std::move(message.event));
   // `turn_due` is not set for a pending instance, whose first turn runs at the

@@ -67,6 +67,15 @@ turn step_start_instance(const durable_partition& durable,
                          const request_identity& identity, reply_to from,
                          timestamp now);
 
+/// Handles a start_or_raise: as an event if an unfinished instance has the ID,
+/// else as a start whose first turn receives the event. The answer has
+/// `created` if the request has started the instance. Refusals are those of
+/// step_start_instance and step_raise_event.
+turn step_start_or_raise(const durable_partition& durable,
+                         volatile_partition& live, start_or_raise&& request,
+                         const request_identity& identity, reply_to from,
+                         timestamp now);
+
 /// Handles the start of a sub-orchestration. `source` is the sequence of the
 /// message from the parent's partition. A refusal is sent to the parent as a
 /// failed sub-orchestration: the ID is in use, no code is registered, or the
@@ -84,6 +93,13 @@ turn step_raise_event(const durable_partition& durable,
                       volatile_partition& live, const raise_event& event,
                       const request_identity& identity, reply_to from,
                       timestamp now);
+
+/// Accepts the event of a client for an unfinished instance. `message` has one
+/// reply. Answers errc::limit_exceeded if the buffer is full.
+turn accept_client_event(const durable_partition& durable,
+                         volatile_partition& live, const instance_id& id,
+                         loaded_instance loaded, arrived_message message,
+                         const request_id& request, timestamp now);
 
 /// Handles an event that another orchestration sent. The event is dropped
 /// with a log line if no unfinished instance has the ID.
@@ -391,6 +407,18 @@ void record_success(turn& into, const request_identity& request, reply_to from);
 /// Adds the answer for each non-empty entry of `to`.
 void add_answers(turn& into, const std::vector<reply_to>& to,
                  const management_answer& answer);
+
+/// The answer to the requests of a message that becomes durable. `record` is
+/// that of its instance; `has_run` if the instance's first turn is durable.
+management_answer answer_to(const arrived_message& message,
+                            const instance_id& id,
+                            const instance_record& record, bool has_run);
+
+/// Moves the start_or_raise messages of an instance that ends to `unraised`.
+/// The one that has started the instance stays: the first turn has received its
+/// event.
+void keep_unraised(volatile_partition& live,
+                   std::vector<arrived_message>& arrived);
 
 /// Adds the answers that depend on `start`, which the turn makes durable. The
 /// requests that caused the start and the get-or-start requests that joined it

@@ -38,6 +38,7 @@ void discard_coroutine(turn_in_progress& t) {
 /// the code did not consume: events are refused, results are moved to the inbox
 /// if `keep_results`, and dropped otherwise.
 void refuse_undelivered(turn_in_progress& t, bool keep_results) {
+  keep_unraised(t.live, t.loaded.live->arrived);
   if (t.loaded.live->arrived.empty())
     return;
   const std::string why = "Instance \"" + t.id + "\" is "
@@ -45,7 +46,10 @@ void refuse_undelivered(turn_in_progress& t, bool keep_results) {
                           + "; it accepts no further requests.";
   for (arrived_message& message : t.loaded.live->arrived) {
     if (!task_of(message.event.body)) {
-      answer_message(t, message, errc::already_finished, why);
+      if (message.starts)
+        answer_message(t, message);
+      else
+        answer_message(t, message, errc::already_finished, why);
       continue;
     }
     if (message.source)
@@ -152,10 +156,9 @@ std::string version_after(const turn_in_progress& t, const std::string& name,
 
 void answer_message(turn_in_progress& t, arrived_message& message, errc code,
                     const std::string& why) {
-  management_answer answer;
+  management_answer answer = answer_to(message, t.id, t.draft.record(), true);
   answer.code = code;
   answer.message = why;
-  answer.id = t.id;
   record_answer(t.out, message.request, answer);
   add_answers(t.out, message.replies, answer);
   if (message.source)

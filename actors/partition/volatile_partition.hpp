@@ -14,6 +14,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,6 +39,13 @@ struct arrived_message {
   std::optional<dedup_mark> source; ///< Set if another partition sent it.
   elapsed_time since{};             ///< Set by `enqueue_message`.
   bool in_turn = false; ///< The running turn has received the message.
+  /// The request of a start_or_raise, without the data of the event; null for
+  /// other messages. If the instance ends without the event, the request is
+  /// handled again and starts a new one.
+  std::shared_ptr<start_or_raise> start;
+  /// The request has caused the start that is not durable yet: both become
+  /// durable with the same turn.
+  bool starts = false;
 };
 
 /// A get-or-start request for an instance whose start is not durable yet.
@@ -171,6 +179,9 @@ struct volatile_partition {
   /// on arrival, in order of arrival. An entry whose turn has run is removed
   /// only when it is at the front.
   std::deque<std::pair<elapsed_time, instance_id>> turn_waits;
+  /// The start_or_raise requests whose instance has ended without their events.
+  /// The processor handles them again after the turn that ended it.
+  std::vector<arrived_message> unraised;
   partition_counters counters;
 
   /// Returns null if the instance is not in memory. The pointer is valid until

@@ -32,6 +32,8 @@ BOOST_AUTO_TEST_CASE(every_request_is_refused_and_writes_nothing) {
     {"start with a key", keyed},
     {"get or start", get_or_start},
     {"raise", raise_event{x, "Go", "1", "r1"}},
+    {"start or raise",
+     start_or_raise{x, "Waits", "", "null", "e9", "Go", "1", "r9"}},
     {"raise without a key", raise_event{x, "Go", "1", ""}},
     {"terminate", terminate_instance{x, "reason", false, "r2"}},
     {"terminate recursive", terminate_instance{x, "reason", true, "r3"}},
