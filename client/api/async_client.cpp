@@ -295,6 +295,20 @@ std::uint64_t async_client::raise_event(std::string_view instance_id,
     std::move(done));
 }
 
+std::uint64_t async_client::start_or_raise(std::string_view name,
+                                           std::string_view instance_id,
+                                           std::string_view event_name,
+                                           std::string input, std::string data,
+                                           const start_options& options,
+                                           started_callback done) const {
+  return request_submitter{*gateway_, executor_, wait_for_owner_}.submit(
+    start_or_raise_request(name, instance_id, event_name, std::move(input),
+                           std::move(data), options),
+    std::string(instance_id),
+    [](const management_answer& answer) { return to_started(answer); },
+    std::move(done));
+}
+
 std::uint64_t async_client::control(control_operation kind,
                                     std::string_view instance_id,
                                     std::string_view reason, bool recursive,

@@ -117,6 +117,16 @@ public:
                             const std::string& request_id,
                             done_callback done) const;
 
+  /// Sends an event to an instance, and starts the instance if it is not live;
+  /// see `orchestration_client::start_or_raise`. The result has `is_new` if it
+  /// was started.
+  /// @param input, data  JSON text, which is moved into the request.
+  std::uint64_t start_or_raise(std::string_view name,
+                               std::string_view instance_id,
+                               std::string_view event_name, std::string input,
+                               std::string data, const start_options& options,
+                               started_callback done) const;
+
   /// Terminates, suspends, resumes, rewinds or purges an instance. A purge
   /// ignores the reason; only a terminate uses `recursive`.
   std::uint64_t control(control_operation kind, std::string_view instance_id,

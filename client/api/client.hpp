@@ -51,6 +51,7 @@ using client::parse_start_bindings;
 using client::runtime_status;
 using client::start_binding;
 using client::start_options;
+using client::started_instance;
 using client::status_options;
 using client::status_page;
 using client::to_iso;

@@ -58,7 +58,8 @@ result<void> to_done(const management_answer& answer) {
 result<started_instance> to_started(const management_answer& answer) {
   if (answer.code != errc::ok)
     return error_of(answer);
-  return started_instance{answer.id, answer.started, answer.created_at};
+  return started_instance{answer.id, answer.started, answer.created_at,
+                          answer.created};
 }
 
 orchestration_status to_status(const persistence::instance_row& row) {

@@ -84,6 +84,48 @@ event_request(std::string_view instance_id, std::string_view event_name,
   return actors::management_request(std::move(request));
 }
 
+result<actors::start_or_raise>
+start_or_raise_request(std::string_view name, std::string_view instance_id,
+                       std::string_view event_name, std::string input,
+                       std::string data, const start_options& options) {
+  const std::string id(instance_id);
+  if (options.scheduled_at != point_in_time{})
+    return error{errc::invalid_argument,
+                 "A start-or-raise request for \"" + id
+                   + "\" cannot have a scheduled time: the event is for an "
+                     "instance that runs now."};
+  if (!options.instance_id.empty() && options.instance_id != id)
+    return error{errc::invalid_argument, "The options of the request for \""
+                                           + id
+                                           + "\" have another instance ID, \""
+                                           + options.instance_id + "\"."};
+  auto ok = check_request_id(options.request_id);
+  if (ok)
+    ok = persistence::check_instance_id(instance_id);
+  if (ok)
+    ok = check_name(name, "orchestrator");
+  if (ok)
+    ok = check_name(event_name, "event");
+  if (ok)
+    ok = check_payload(input, "input of \"" + id + "\"");
+  if (ok)
+    ok = check_payload(data, "event for \"" + id + "\"");
+  if (!ok)
+    return ok.error();
+  actors::start_or_raise request;
+  request.id = id;
+  request.name = name;
+  request.version = options.version;
+  request.input = std::move(input);
+  // As for a start.
+  request.execution
+    = persistence::ordered_hex32(persistence::system_clock().now());
+  request.event = event_name;
+  request.data = std::move(data);
+  request.request = make_request_id("start_or_raise", options.request_id);
+  return request;
+}
+
 result<actors::management_request>
 control_request(operation kind, std::string_view instance_id,
                 std::string_view reason, bool recursive,

@@ -44,6 +44,30 @@ result<actors::management_request> event_request(std::string_view instance_id,
                                                  std::string data,
                                                  const std::string& request_id);
 
+/// Makes the request to send an event to an instance, which is started if it is
+/// not live. `options.version` and `options.request_id` apply.
+/// @error errc::invalid_argument  `options.scheduled_at` is set, or
+///        `options.instance_id` is another ID; or as for `start_request`.
+/// @error errc::invalid_instance_id, invalid_name, invalid_json,
+///        json_too_deep, payload_too_large  As for `start_request`.
+result<actors::start_or_raise>
+start_or_raise_request(std::string_view name, std::string_view instance_id,
+                       std::string_view event_name, std::string input,
+                       std::string data, const start_options& options);
+
+/// The body of a start-or-raise request of the HTTP API:
+/// `{"input": …, "data": …}`.
+struct start_or_raise_body {
+  std::string input = "null"; ///< JSON text.
+  std::string data = "null";  ///< JSON text.
+};
+
+/// Parses the body; the values keep their exact bytes. Both members may be
+/// missing; an empty text has none.
+/// @error errc::invalid_json      The text is not JSON.
+/// @error errc::invalid_argument  It is not an object, or a member is unknown.
+result<start_or_raise_body> parse_start_or_raise(std::string_view text);
+
 /// Makes the request to terminate, suspend, resume, rewind or purge an
 /// instance. A purge has no reason, and only a terminate uses `recursive`.
 /// @error errc::invalid_argument  The reason or the request ID is too long or

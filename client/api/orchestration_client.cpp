@@ -2,6 +2,7 @@
 #include "client/api/orchestration_client.hpp"
 
 #include "actors/interface/management.hpp"
+#include "client/api/blocking_call.hpp"
 #include "client/api/management_answers.hpp"
 #include "client/api/management_requests.hpp"
 #include "client/api/request_checks.hpp"
@@ -19,52 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-/// Whether a call may change the instance. It decides what a time-out means.
-enum class effect_of_call : std::uint8_t { none, change };
-
-/// Makes a call of the core and blocks for its result. The thread on which the
-/// answer arrives only stores it and notifies this thread, which makes the
-/// result. A negative time-out is refused. When the time-out has elapsed, the
-/// call is cancelled, and the error is errc::unavailable if the request was
-/// never sent, errc::timed_out for a read, and errc::unknown_outcome for a
-/// change.
-/// @param call  Receives a core and a callback. Makes the call with both and
-///              returns its number.
-template <class T, class Call>
-result<T> wait_for_result(const async_client& core,
-                          std::string_view instance_id, effect_of_call effect,
-                          milliseconds time_out, Call call) {
-  if (auto ok = check_time_out(time_out); !ok)
-    return ok.error();
-  // The executor shares the promise with this function, which may return while
-  // the executor is still inside `set_value`.
-  auto promise = std::make_shared<std::promise<std::function<void()>>>();
-  auto answered = promise->get_future();
-  std::optional<result<T>> received;
-  const std::uint64_t number
-    = call(core.on([promise](std::function<void()> make_result) {
-        promise->set_value(std::move(make_result));
-      }),
-           [&received](result<T> made) { received = std::move(made); });
-  const bool is_late = answered.wait_for(persistence::bounded_wait(time_out))
-                       == std::future_status::timeout;
-  // The answer is then the one that the cancellation causes, or one that
-  // arrived just before the cancellation.
-  if (is_late)
-    core.cancel(number);
-  answered.get()(); // sets `received`
-  if (!is_late || received->code() != errc::cancelled)
-    return std::move(*received);
-  const bool may_be_done = effect == effect_of_call::change;
-  return error{may_be_done ? errc::unknown_outcome : errc::timed_out,
-               "There was no answer for \"" + std::string(instance_id)
-                 + "\" within " + std::to_string(time_out.count()) + " ms"
-                 + (may_be_done
-                      ? ". The operation may have been done or not; a repeat "
-                        "with the same request_id is safe."
-                      : ".")};
-}
 
 /// The result of a read, in which a missing instance is no value.
 template <class T>
@@ -96,6 +51,28 @@ result<void> wait_for_control(const async_client& core, control_operation kind,
       return each.control(kind, instance_id, reason, recursive, request_id,
                           std::move(done));
     });
+}
+
+/// Waits until the instance, whose start is durable, has begun to run.
+result<void> wait_until_begun(const async_client& core, const std::string& id,
+                              steady_clock::time_point began,
+                              milliseconds time_out) {
+  const milliseconds left = time_left(began, time_out);
+  auto running = wait_for_result<void>(
+    core, id, effect_of_call::none, std::max(left, milliseconds(1)),
+    [&id](const async_client& each, async_client::done_callback done) {
+      return each.wait_until_running(id, std::move(done));
+    });
+  if (running.code() == errc::timed_out)
+    return error{errc::timed_out,
+                 "Instance \"" + id + "\" did not begin to run within "
+                   + std::to_string(time_out.count())
+                   + " ms. Its start is durable; it will run."};
+  // errc::not_found means that the instance has run, ended and been purged
+  // since the first request.
+  if (running.code() == errc::not_found)
+    return {};
+  return running;
 }
 
 /// The query for one page. `show_input` is not a part of a query;
@@ -160,22 +137,36 @@ orchestration_client::start_json(std::string_view name, std::string input,
   const bool scheduled = options.scheduled_at != timestamp{};
   if (!options.until_running || started->has_run || scheduled)
     return id;
-  const milliseconds left = time_left(began, time_out);
-  const auto running = wait_for_result<void>(
-    core, id, effect_of_call::none, std::max(left, milliseconds(1)),
-    [&id](const async_client& each, async_client::done_callback done) {
-      return each.wait_until_running(id, std::move(done));
-    });
-  if (running.code() == errc::timed_out)
-    return error{errc::timed_out,
-                 "Instance \"" + id + "\" did not begin to run within "
-                   + std::to_string(time_out.count())
-                   + " ms. Its start is durable; it will run."};
-  // errc::not_found means that the instance has run, ended and been purged
-  // since the first request.
-  if (!running && running.code() != errc::not_found)
+  if (auto running = wait_until_begun(core, id, began, time_out); !running)
     return running.error();
   return id;
+}
+
+result<started_instance> orchestration_client::start_or_raise_json(
+  std::string_view name, std::string_view instance_id,
+  std::string_view event_name, std::string input, std::string data,
+  const start_options& options) {
+  const auto began = steady_clock::now();
+  const async_client core = waiting_core();
+  const milliseconds time_out
+    = std::min(options.time_out.value(), options_.deadline.value());
+  auto started = wait_for_result<started_instance>(
+    core, instance_id, effect_of_call::change, time_out,
+    [&](const async_client& each, async_client::started_callback done) {
+      return each.start_or_raise(name, instance_id, event_name,
+                                 std::move(input), std::move(data), options,
+                                 std::move(done));
+    });
+  // The instance that was live already may be a scheduled one.
+  if (!started || !started->is_new || !options.until_running
+      || started->has_run)
+    return started;
+  if (auto running
+      = wait_until_begun(core, started->instance_id, began, time_out);
+      !running)
+    return running.error();
+  started->has_run = true;
+  return started;
 }
 
 result<std::string>

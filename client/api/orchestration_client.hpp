@@ -180,6 +180,43 @@ public:
                                 std::string_view event_name, std::string data,
                                 const std::string& request_id = {});
 
+  /// Sends an event to the live instance with the ID; if there is none, starts
+  /// one and sends it the event. The start and the event become durable
+  /// together, also if the live instance ends meanwhile. An event that a live
+  /// instance has stored and does not receive stays unread, as after
+  /// `raise_event`. The result has `is_new` if the instance was started; else
+  /// the input is not used. A scheduled instance is live. Returns as
+  /// `start_new` does, and at once if the instance was live.
+  /// @param options  `scheduled_at` must not be set, and `get_or_start` has no
+  ///                 effect.
+  /// @error errc::already_exists   The finished instance with this ID cannot be
+  ///                               replaced: some of its activities have not
+  ///                               ended.
+  /// @error errc::limit_exceeded   As for `raise_event`.
+  /// Other errors as for `start_new`.
+  template <class In = std::nullptr_t, class T = std::nullptr_t>
+  result<started_instance>
+  start_or_raise(std::string_view name, std::string_view instance_id,
+                 std::string_view event_name, const In& input = {},
+                 const T& data = {}, const start_options& options = {}) {
+    auto input_text = text_of(input);
+    if (!input_text)
+      return input_text.error();
+    auto data_text = text_of(data);
+    if (!data_text)
+      return data_text.error();
+    return start_or_raise_json(name, instance_id, event_name,
+                               std::move(*input_text), std::move(*data_text),
+                               options);
+  }
+
+  /// As `start_or_raise`, with the input and the data as JSON text.
+  /// @error errc::invalid_json  `input` or `data` is not JSON.
+  result<started_instance>
+  start_or_raise_json(std::string_view name, std::string_view instance_id,
+                      std::string_view event_name, std::string input,
+                      std::string data, const start_options& options = {});
+
   /// Ends a live instance at once; `reason` becomes its output. Activities and
   /// sub-orchestrations that have been started run to completion.
   /// @param recursive  Also terminate all sub-orchestrations below the

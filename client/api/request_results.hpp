@@ -24,6 +24,9 @@ struct started_instance {
   /// When the instance was created. The epoch if the answer does not say it, as
   /// that to a repeat of a request.
   persistence::timestamp created_time{};
+  /// This request, or the one that it repeats, has started the instance. False
+  /// if a live instance had the ID.
+  bool is_new = false;
 };
 
 /// One page of a query.

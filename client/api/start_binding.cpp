@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "client/api/management_requests.hpp"
 #include "client/api/request_checks.hpp"
 #include <perdura/client/api/request_options.hpp>
 
@@ -161,6 +162,30 @@ result<std::vector<start_binding>> parse_start_bindings(std::string_view text) {
     bindings.push_back(std::move(binding));
   }
   return bindings;
+}
+
+result<start_or_raise_body> parse_start_or_raise(std::string_view text) {
+  start_or_raise_body body;
+  if (text.empty())
+    return body;
+  if (auto ok = check_payload(text, "body"); !ok)
+    return ok.error();
+  const auto bad = [](const std::string& why) {
+    return error{errc::invalid_argument,
+                 "The body of a start-or-raise request is {\"input\", "
+                 "\"data\"}: "
+                   + why + "."};
+  };
+  members given;
+  json_cursor at(text);
+  if (!read_object(at, given))
+    return bad("this is another JSON value");
+  for (const auto& [key, value] : given) {
+    if (key != "input" && key != "data")
+      return bad("the member \"" + key + "\" is not known");
+    (key == "input" ? body.input : body.data) = value;
+  }
+  return body;
 }
 
 } // namespace perdura::client

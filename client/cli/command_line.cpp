@@ -319,6 +319,15 @@ private:
       ->required()
       ->type_name("");
     add_input_options(*run, start_);
+
+    add_start_or_raise_options(
+      *add_remote_verb(
+        "start-or-raise",
+        "Send an event to an instance, and start the instance if none is live.",
+        [this](node_connection& node) {
+          return start_or_raise_verb(node, start_, format_, io_);
+        }),
+      start_);
   }
 
   /// Adds the ID of an instance as the first positional argument.

@@ -201,6 +201,30 @@ void add_input_options(CLI::App& to, start_verb_options& options) {
     ->type_name("SECONDS");
 }
 
+void add_start_or_raise_options(CLI::App& to, start_verb_options& options) {
+  to.add_option("name", options.name, "The name of the orchestrator.")
+    ->required()
+    ->check(not_empty())
+    ->type_name("");
+  add_instance_id(to, options.instance_id);
+  to.add_option("event", options.event, "The name of the event.")
+    ->required()
+    ->check(not_empty())
+    ->type_name("");
+  to.add_option("--input", options.input,
+                std::string("Pass this input to the orchestrator if the "
+                            "instance is started: ")
+                  + value_help)
+    ->type_name("VALUE");
+  to.add_option("--data", options.data,
+                std::string("Send this value with the event: ") + value_help)
+    ->type_name("VALUE");
+  to.add_option("--orchestration-version", options.version,
+                "If the instance is started, start this version of the "
+                "orchestrator. By default, the newest version is started.")
+    ->type_name("VERSION");
+}
+
 void add_start_options(CLI::App& to, start_verb_options& options) {
   CLI::Option* wait
     = to.add_flag("--wait", options.wait,
@@ -358,8 +382,8 @@ void add_target_options(CLI::App& to, control_target& target) {
 
 void add_key_options(CLI::App& app, std::string& key) {
   for (const char* verb :
-       {"start", "run", "raise-event", "terminate", "suspend", "resume",
-        "rewind", "restart", "release", "purge"})
+       {"start", "run", "start-or-raise", "raise-event", "terminate", "suspend",
+        "resume", "rewind", "restart", "release", "purge"})
     app.get_subcommand(verb)
       ->add_option("--key", key,
                    "Identify the request by this text (at most 256 bytes). For "

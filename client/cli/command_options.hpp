@@ -97,6 +97,9 @@ void add_input_options(CLI::App& to, start_verb_options& options);
 /// The options of `start` that `run` does not have.
 void add_start_options(CLI::App& to, start_verb_options& options);
 
+/// The arguments and options of `start-or-raise`.
+void add_start_or_raise_options(CLI::App& to, start_verb_options& options);
+
 /// The ID of one instance, a required positional argument.
 void add_instance_id(CLI::App& to, std::string& id);
 /// The options that select instances.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/start_verbs.hpp"
 
+#include "client/api/request_checks.hpp"
 #include "client/cli/follow_verbs.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/query_verbs.hpp"
@@ -13,6 +14,7 @@
 #include <istream>
 #include <iterator>
 #include <ostream>
+#include <utility>
 
 namespace perdura::client {
 
@@ -114,6 +116,31 @@ int exit_code_of_status(const std::string& status) {
            : exit_instance_failed;
 }
 
+/// The body of a start-or-raise request. Members without a value are missing.
+/// @error errc::invalid_json, json_too_deep, payload_too_large  A value is not
+///        JSON, or exceeds a limit.
+result<std::string> start_or_raise_body(const start_verb_options& options,
+                                        terminal& io) {
+  if (options.input == "-" && options.data == "-")
+    return error{errc::invalid_argument,
+                 "Only one of --input and --data can be -, the standard "
+                 "input."};
+  std::string body = "{";
+  for (const auto& [name, text] :
+       {std::pair("input", &options.input), std::pair("data", &options.data)}) {
+    const auto value = read_value(*text, io);
+    if (!value)
+      return value.error();
+    if (value->empty())
+      continue;
+    // Text that is not JSON could change the other member.
+    if (auto ok = check_payload(*value, name); !ok)
+      return ok.error();
+    body += (body.size() > 1 ? ",\"" : "\"") + (name + ("\":" + *value));
+  }
+  return body + '}';
+}
+
 } // namespace
 
 result<std::string> read_value(const std::string& text, terminal& io) {
@@ -145,6 +172,31 @@ int start_verb(node_connection& node, const start_verb_options& options,
   }
   print_started(*started, format, io);
   return options.follow ? follow_started(node, id, format, io) : exit_ok;
+}
+
+int start_or_raise_verb(node_connection& node,
+                        const start_verb_options& options, output_format format,
+                        terminal& io) {
+  auto body = start_or_raise_body(options, io);
+  if (!body)
+    return fail(io, body.error());
+  auto reply
+    = node.call_api("POST",
+                    "/orchestrators/" + cluster::encode_url_part(options.name)
+                      + '/' + cluster::encode_url_part(options.instance_id)
+                      + "/raiseEvent/" + cluster::encode_url_part(options.event)
+                      + to_query({{"version", options.version}}),
+                    std::move(*body));
+  if (!reply)
+    return fail(io, reply.error());
+  if (format != output_format::table) {
+    print_started(reply->body, format, io);
+    return exit_ok;
+  }
+  const bool started = json_member(reply->body, "started") == "true";
+  io.out << json_unquoted(json_member(reply->body, "id"))
+         << (started ? " started" : " raised") << '\n';
+  return exit_ok;
 }
 
 int run_verb(node_connection& node, const start_verb_options& options,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The verbs that start instances: `start` and `run`.
+/// The verbs that start instances: `start`, `run` and `start-or-raise`.
 #pragma once
 
 #include "client/cli/node_connection.hpp"
@@ -10,13 +10,15 @@
 
 namespace perdura::client {
 
-/// The command line of `start` and `run`.
+/// The command line of `start`, `run` and `start-or-raise`.
 struct start_verb_options {
   std::string name;         ///< The orchestrator. Empty if `binding` is set.
   std::string instance_id;  ///< Empty means that the node generates one.
   std::string version;      ///< Empty means the newest version.
   std::string scheduled_at; ///< ISO 8601. Empty means immediately.
   std::string input;        ///< JSON, `@FILE`, or `-` for standard input.
+  std::string event;        ///< Only for `start-or-raise`.
+  std::string data;         ///< As `input`, for the event.
   /// A JSON file that holds the names, IDs and inputs of the instances, or `-`
   /// for standard input. Empty means that the members above apply.
   std::string binding;
@@ -39,6 +41,12 @@ int start_verb(node_connection& node, const start_verb_options& options,
 /// exit_instance_failed if the instance did not complete.
 int run_verb(node_connection& node, const start_verb_options& options,
              output_format format, terminal& io);
+
+/// Sends an event to an instance, which is started if it is not live. Prints
+/// the ID and which of both happened.
+int start_or_raise_verb(node_connection& node,
+                        const start_verb_options& options, output_format format,
+                        terminal& io);
 
 /// Reads a value of the command line: JSON text, `@FILE` for the content of a
 /// file, or `-` for standard input. The text is not checked; the node refuses

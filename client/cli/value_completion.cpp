@@ -117,15 +117,15 @@ const names& fixed_values(std::string_view option) {
 }
 
 bool names_an_orchestrator(std::string_view option, std::string_view verb) {
-  static const std::set<std::string_view> verbs{"start", "run", "pause",
-                                                "unpause"};
+  static const std::set<std::string_view> verbs{
+    "start", "run", "start-or-raise", "pause", "unpause"};
   return option == "--name" || (option == "name" && verbs.contains(verb));
 }
 
 /// The statuses of the instances that a verb can change.
 names statuses_for(std::string_view verb) {
   const names live{"Pending", "Running", "ContinuedAsNew", "Suspended"};
-  if (verb == "terminate" || verb == "raise-event")
+  if (verb == "terminate" || verb == "raise-event" || verb == "start-or-raise")
     return live;
   if (verb == "suspend")
     return {"Pending", "Running", "ContinuedAsNew"};

@@ -30,6 +30,7 @@ inline constexpr std::pair<std::string_view, std::string_view> verb_examples[]
     {"config validate", " node.toml"},
     {"start", " Approval --id order-17 --input '{\"sum\":5}'"},
     {"run", " HelloSequence"},
+    {"start-or-raise", " Cart cart-17 Add --data '{\"item\":\"tea\"}'"},
     {"get", " order-17 --watch"},
     {"describe", " order-17"},
     {"list", " --status Running,Failed --prefix order- --since 1h"},

@@ -123,14 +123,19 @@ void api_call::fail_as_string(int status, std::string_view sentence) const {
 
 // The audit line contains the instance ID of the path. If `id` is a different
 // one, it is added.
-void api_call::respond_accepted(const std::string& id,
-                                timestamp created_at) const {
+void api_call::respond_accepted(const std::string& id, timestamp created_at,
+                                std::optional<bool> started) const {
   if (id != route.instance)
     add_audit_field(route.instance.empty() ? "instance" : "new_instance", id);
   // Retry-After is the interval in seconds that Durable Functions proposes.
   const actors::management_payload payload = payload_of(id, created_at);
+  std::string body = to_json(payload);
+  if (started) {
+    body.pop_back(); // the closing bracket
+    body += *started ? ",\"started\":true}" : ",\"started\":false}";
+  }
   respond_json(
-    202, to_json(payload),
+    202, std::move(body),
     {{"Location", payload.status_query_get_uri}, {"Retry-After", "10"}});
 }
 

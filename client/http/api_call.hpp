@@ -76,8 +76,10 @@ public:
 
   /// Responds with 202, the management URLs of the instance, and the headers
   /// Location and Retry-After. `created_at` is that of `payload_of`; use
-  /// `accept` if it may be unknown.
-  void respond_accepted(const std::string& id, timestamp created_at) const;
+  /// `accept` if it may be unknown. `started` is a member of the body if it has
+  /// a value: whether the request has started the instance.
+  void respond_accepted(const std::string& id, timestamp created_at,
+                        std::optional<bool> started = std::nullopt) const;
 
   /// The common part of the URLs in the response: the origin and the prefix by
   /// which the caller has reached this node. Computed only when needed, because
@@ -199,6 +201,11 @@ void start_orchestration(const api_call_ptr& call, const std::string& name,
 void start_and_wait(const api_call_ptr& call, const std::string& name,
                     std::string body);
 void start_bindings(const api_call_ptr& call, const std::string& body);
+/// Sends an event to an instance, which is started if it is not live.
+/// @param body  See `parse_start_or_raise`.
+void start_or_raise(const api_call_ptr& call, const std::string& name,
+                    const std::string& id, const std::string& event,
+                    const std::string& body);
 void restart_orchestration(const api_call_ptr& call, const std::string& id);
 
 /// Whether another request may wait. If not, fails the call with

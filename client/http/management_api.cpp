@@ -89,6 +89,9 @@ void dispatch(const api_call_ptr& call, std::string body) {
   case route_id::start_and_wait:
     start_and_wait(call, to.function, std::move(body));
     return;
+  case route_id::start_or_raise:
+    start_or_raise(call, to.function, to.instance, to.event, body);
+    return;
   case route_id::get_instance:
     get_instance(call, to.instance);
     return;

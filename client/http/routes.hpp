@@ -18,6 +18,7 @@ enum class route_id : std::uint8_t {
   start,
   start_bindings,
   start_and_wait,
+  start_or_raise,
   get_instance,
   list_instances,
   raise_event,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "client/api/management_requests.hpp"
 #include "client/api/request_checks.hpp"
 #include "client/api/started_wait.hpp"
 #include "client/http/api_call.hpp"
@@ -274,6 +275,34 @@ void start_bindings(const api_call_ptr& call, const std::string& body) {
   const std::size_t first = body.find_first_not_of(" \t\r\n");
   series->is_array = first != std::string::npos && body[first] == '[';
   start_next(call, series);
+}
+
+void start_or_raise(const api_call_ptr& call, const std::string& name,
+                    const std::string& id, const std::string& event,
+                    const std::string& body) {
+  const auto options = parse_start_options(*call, id);
+  if (!options) {
+    call->fail(options.error());
+    return;
+  }
+  auto given = parse_start_or_raise(body);
+  if (!given) {
+    call->fail(given.error());
+    return;
+  }
+  call->client().start_or_raise(
+    name, id, event, std::move(given->input), std::move(given->data), *options,
+    [call](const result<started_instance>& done) {
+      if (!done) {
+        call->fail(done.error());
+        return;
+      }
+      with_created_time(call, done->instance_id, done->created_time,
+                        [call, id = done->instance_id,
+                         is_new = done->is_new](timestamp created) {
+                          call->respond_accepted(id, created, is_new);
+                        });
+    });
 }
 
 void restart_orchestration(const api_call_ptr& call, const std::string& id) {

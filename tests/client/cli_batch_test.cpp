@@ -139,6 +139,7 @@ BOOST_AUTO_TEST_CASE(commands_with_a_key_can_be_repeated) {
   BOOST_TEST(perdura({"start", "Approval", "--key", "k"}).out == id);
   once({"start", "Approval", "--id", "a"});
   once({"raise-event", "a", "Other", "--data", "1"});
+  once({"start-or-raise", "Approval", "a", "Other", "--data", "1"});
   once({"suspend", "a"});
   once({"resume", "a"});
   once({"suspend", "a"}); // the first answer

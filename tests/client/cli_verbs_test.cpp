@@ -59,6 +59,32 @@ BOOST_AUTO_TEST_CASE(start_prints_the_instance_id) {
   BOOST_TEST(perdura({"start", "Echo", "--input", "@/no/such/file"}).code == 2);
 }
 
+BOOST_AUTO_TEST_CASE(start_or_raise_says_which_happened) {
+  const auto raise
+    = [&](std::vector<std::string> more, const std::string& input = {}) {
+        std::vector<std::string> line{"start-or-raise", "Approval", "order 17",
+                                      "Approval"};
+        line.insert(line.end(), more.begin(), more.end());
+        return perdura(line, input);
+      };
+  const outcome started = raise({"--input", "1"});
+  BOOST_TEST(started.code == 0, started.err);
+  BOOST_TEST(started.out == "order 17 started\n");
+  BOOST_TEST(perdura({"start-or-raise", "Approval", "b", "Other"}).out
+             == "b started\n");
+  BOOST_TEST(perdura({"start-or-raise", "Nope", "b", "Other"}).out
+             == "b raised\n");
+  const outcome shown = perdura(
+    {"start-or-raise", "Approval", "b", "Other", "--data", "-", "-o", "json"},
+    R"({"by": "me"})");
+  BOOST_TEST(json::parse(shown.out).at("started") == false);
+  BOOST_TEST(json::parse(shown.out).contains("terminatePostUri"));
+  BOOST_TEST(perdura({"start-or-raise", "Nope", "c", "Other"}).code == 2);
+  BOOST_TEST(raise({"--input", "1,\"data\":2"}).code == 2);
+  BOOST_TEST(raise({"--input", "-", "--data", "-"}, "1").code == 2);
+  BOOST_TEST(perdura({"start-or-raise", "Approval", "c"}).code == 2);
+}
+
 BOOST_AUTO_TEST_CASE(start_accepts_a_binding_file) {
   const auto file = directory.path() / "binding.json";
   std::ofstream(file) << R"([{"FunctionName":"Echo","InstanceId":"a"},)"

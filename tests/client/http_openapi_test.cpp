@@ -207,6 +207,14 @@ BOOST_AUTO_TEST_CASE(every_operation_answers_as_documented) {
           + "/orchestrators/Approval/later"
             "?scheduledStartTime=2099-01-01T00:00:00Z",
         202);
+  const std::string raise = with_id + "/raiseEvent/{eventName}";
+  const std::string raised
+    = base + "/orchestrators/Approval/raised/raiseEvent/";
+  check(raise, raised + "E", 202, R"({"input":1,"data":2})");
+  check(raise, raised + "E", 202);
+  check(raise, raised + "E", 400, "7");
+  check(raise, raised + "E?scheduledStartTime=2099-01-01T00:00:00Z", 400);
+  check(raise, base + "/orchestrators/Nope/raised2/raiseEvent/E", 400);
   const std::string wait = "POST /orchestrators/{functionName}/wait";
   check(wait, "/orchestrators/HelloSequence/wait?timeout=20", 200);
   check(wait, "/orchestrators/Approval/wait?timeout=0.01", 202);
