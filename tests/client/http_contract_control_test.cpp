@@ -178,7 +178,10 @@ BOOST_AUTO_TEST_CASE(s28_parameter_that_is_not_known_is_400) {
     check_refusal(request("DELETE", std::string("/instances?") + query), 400);
   for (const auto& [method, path] :
        std::vector<std::pair<std::string, std::string>>{
-         {"DELETE", "/instances/completed?force=true"},
+         {"DELETE", "/instances/completed?forced=true"},
+         {"DELETE", "/instances/completed?force=maybe"},
+         {"DELETE", "/instances?createdTimeFrom=2000-01-01&force=true"},
+         {"POST", "/instances/completed/rewind?force=true"},
          {"POST", "/instances/completed/rewind?reasons=x"},
          {"POST", "/instances/completed/restart?restartWithNewInstanceId=no"},
          {"POST", "/orchestrators/Echo/new?getorstart=2"},

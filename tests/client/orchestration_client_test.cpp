@@ -333,7 +333,6 @@ BOOST_FIXTURE_TEST_CASE(errors_of_user_code_become_the_output, node_fixture) {
               "Orchestrator function 'ThrowsAnInt' failed: ");
   expect_part(failure_of("Call", "\"Odd\""),
               "Activity function 'Odd' failed: ");
-  expect_part(failure_of("Call", "\"Nothing\""), "Nothing");
   expect_part(failure_of("Call", "\"Big\""), "payload_bytes_max");
   expect_part(failure_of("Call", "\"Deep\""), "payload_depth_max");
   expect_part(failure_of("Call", "17"), "input");
@@ -341,6 +340,24 @@ BOOST_FIXTURE_TEST_CASE(errors_of_user_code_become_the_output, node_fixture) {
   expect_part(failure_of("Fails", "null"), "kaboom");
   BOOST_TEST(output_of("Echo", "\"the node still runs\"")
              == "\"the node still runs\"");
+}
+
+// A wait whose time is over names the reason.
+BOOST_FIXTURE_TEST_CASE(call_of_a_missing_activity_holds_the_instance,
+                        node_fixture) {
+  const std::string id = client->start_json("Call", "\"Nothing\"").value();
+  const auto status = client->get_status(id).value();
+  BOOST_TEST((status->status == runtime_status::running));
+  BOOST_TEST((status->held.find("activity Nothing is not registered")
+              != std::string::npos),
+             status->held);
+  const auto waited
+    = client->wait_for_completion(id, std::chrono::milliseconds(1));
+  BOOST_TEST((waited.code() == errc::timed_out));
+  BOOST_TEST((waited.error().message.find("It is held: activity Nothing")
+              != std::string::npos),
+             waited.error().message);
+  client->terminate(id, "enough").value();
 }
 
 BOOST_FIXTURE_TEST_CASE(activity_times_out, node_fixture) {
