@@ -348,7 +348,7 @@ void add_filter_options(CLI::App& to, filter_options& filter) {
   to.add_option("--name", filter.name, "Select instances of this orchestrator.")
     ->check(not_empty())
     ->type_name("NAME");
-  to.add_option("--orchestrator-version", filter.version,
+  to.add_option("--orchestration-version", filter.version,
                 "Select instances of this version of an orchestrator.")
     ->check(not_empty())
     ->type_name("VERSION");

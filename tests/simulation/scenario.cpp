@@ -377,6 +377,21 @@ bool is_turn_boundary(const std::string& line) {
          || line.starts_with("OrchestratorCompleted");
 }
 
+/// Removes the turns that received and requested nothing. A start of the
+/// process may add one: the first event after it runs the code, whatever its
+/// name.
+void remove_empty_turns(std::vector<history_event>& history) {
+  for (std::size_t i = 0; i + 1 < history.size();)
+    if (std::holds_alternative<persistence::orchestrator_started>(
+          history[i].body)
+        && std::holds_alternative<persistence::orchestrator_completed>(
+          history[i + 1].body))
+      history.erase(history.begin() + static_cast<std::ptrdiff_t>(i),
+                    history.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+    else
+      ++i;
+}
+
 /// Describes an instance by lines of text that do not depend on timing.
 void describe(deterministic_node& node, const instance_row& row,
               bool ignores_order, std::vector<std::string>& lines) {
@@ -388,7 +403,9 @@ void describe(deterministic_node& node, const instance_row& row,
     for (const auto& [number, message] : stored->inbox)
       lines.push_back(head + "unread " + to_text(message.event));
   }
-  std::vector<std::string> history = to_text(node.history_of(row.id));
+  std::vector<history_event> events = node.history_of(row.id);
+  remove_empty_turns(events);
+  std::vector<std::string> history = to_text(events);
   if (ignores_order) {
     std::erase_if(history, is_turn_boundary);
     std::sort(history.begin(), history.end());
