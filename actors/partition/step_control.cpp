@@ -26,6 +26,27 @@ void discard_run(volatile_partition& live, const instance_id& id,
   live.runs_to_drop.push_back(id);
 }
 
+/// True if the activities of the instance must not run any more when it is
+/// terminated: it is held because its code has ended the process, or nothing
+/// runs in this process, so that such code can be ended.
+bool drops_activities(const durable_partition& durable,
+                      const loaded_instance& loaded,
+                      const instance_draft& draft) {
+  const std::string& held = loaded.durable->record.held;
+  return durable.config.paused || loaded.live->held_in_process
+         || (!held.empty() && held != missing_activity_text(durable, draft));
+}
+
+/// Closes the activities, which never run.
+void close_activities(instance_draft& draft) {
+  std::vector<task_sequence> open;
+  draft.each_activity([&](task_sequence sequence, const open_task&) {
+    open.push_back(sequence);
+  });
+  for (const task_sequence sequence : open)
+    draft.close(sequence);
+}
+
 /// Terminates the instance, which must be durable and unfinished.
 turn terminate(const durable_partition& durable, volatile_partition& live,
                const instance_id& id, loaded_instance loaded,
@@ -44,6 +65,8 @@ turn terminate(const durable_partition& durable, volatile_partition& live,
   // No later turn can use task results. Events stay: they show in the status.
   drop_results(draft);
   add_cancellation(out, draft, id, draft.record().execution);
+  if (drops_activities(durable, loaded, draft))
+    close_activities(draft);
   draft.close_all_but_activities();
   instance_record& record = draft.record();
   record.output_event = draft.append(now, execution_terminated{output});

@@ -505,8 +505,7 @@ private:
 
     CLI::App* purge = add_remote_verb(
       "purge",
-      "Delete an instance that has ended, or all ended instances that "
-      "match a filter. Their history is deleted, too.",
+      "Delete an ended instance, or all that match a filter, with its history.",
       [this](node_connection& node) { return purge_verb(node, target_, io_); });
     add_target_options(*purge, target_);
     purge->add_flag("--force", target_.force,

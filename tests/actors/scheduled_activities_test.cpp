@@ -39,13 +39,22 @@ task<std::string> leave(orchestration_context& ctx, std::string how) {
 }
 
 struct scheduled_fixture : partition_fixture {
-  scheduled_fixture() {
+  scheduled_fixture() : partition_fixture(options()) {
+    is_paused = false;
     auto functions = std::make_shared<registry>();
     add_test_functions(*functions);
     functions->add_orchestrator("Abandons", leave);
     node.set_functions(functions);
     node.crash_and_recover();
   }
+
+  static node_options options() {
+    node_options made;
+    made.adjust = [](partition_config& config) { config.paused = is_paused; };
+    return made;
+  }
+
+  static inline bool is_paused = false;
 
   /// Starts the orchestration and runs everything except its activities.
   void start(const instance_id& id, const std::string& how) {
@@ -127,6 +136,21 @@ BOOST_AUTO_TEST_CASE(terminated_suspended_orchestration_leaves_them_too) {
   BOOST_TEST((node.ask(std::move(request)).code == errc::ok));
   BOOST_TEST((terminate("i") == errc::ok));
   expect_all_run_after_a_crash("i", runtime_status::terminated);
+}
+
+// Code that ends the process is terminated while nothing runs; its activities
+// would end the next process.
+BOOST_AUTO_TEST_CASE(terminate_on_a_paused_node_drops_the_activities) {
+  start("i", "wait");
+  is_paused = true;
+  node.crash_and_recover();
+  BOOST_TEST((terminate("i") == errc::ok));
+  BOOST_TEST(node.stored("i")->tasks.empty());
+  is_paused = false;
+  node.crash_and_recover();
+  run_activities();
+  BOOST_TEST(ran("i").empty());
+  BOOST_TEST((purge("i").code == errc::ok));
 }
 
 // A result that has arrived before the end needs no further run.
