@@ -77,6 +77,9 @@ template <class Request>
 void add_fields(content_text& to, const Request& x) {
   if constexpr (requires { x.reason; })
     to.add(x.reason);
+  if constexpr (requires { x.force; })
+    if (x.force) // without it, the content is that of older programs
+      to.add(std::uint64_t{1});
 }
 
 const request_id& request_id_of(const management_request& request) {

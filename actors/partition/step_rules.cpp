@@ -88,10 +88,12 @@ turn step_pause(const durable_partition& durable,
   if (known != nullptr && known->is_paused == request.is_paused) {
     rule = *known; // sent again, for a partition that may have lost it
   } else {
-    if (request.is_paused) {
-      // A name that nothing is registered for is probably misspelt.
+    // A name that nothing is registered for is probably misspelt. One that is
+    // paused can always be let run again.
+    if (request.is_paused || known == nullptr)
       if (auto version = durable.config.resolve(request.name, {}); !version)
         return refuse(from, version.error().code, version.error().message);
+    if (request.is_paused) {
       if (std::count_if(rules.pauses.begin(), rules.pauses.end(),
                         [](const auto& each) { return each.is_paused; })
           >= static_cast<std::ptrdiff_t>(paused_names_max))

@@ -37,6 +37,8 @@ errc code_of(int status) {
     return errc::already_exists;
   case 410:
     return errc::already_finished;
+  case 412: // only a rewind and a purge have this status
+    return errc::not_failed;
   case 408:
   case 504:
     return errc::timed_out;

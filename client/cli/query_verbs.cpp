@@ -253,6 +253,10 @@ int get_verb(node_connection& node, const std::string& id, bool history,
 
 int list_verb(node_connection& node, const list_verb_options& options,
               output_format format, terminal& io) {
+  if (options.stuck && !options.filter.empty())
+    return fail(io, error{errc::invalid_argument,
+                          "--stuck cannot be combined with a filter: it lists "
+                          "all instances that cannot continue."});
   if (options.stuck)
     return list_stuck(node, format, io);
   const bool is_table = format == output_format::table;

@@ -33,6 +33,13 @@ constexpr std::array other_names = std::to_array<std::string_view>(
    "runtimeStatus", "scheduledStartTime", "taskHub", "timeout", "top",
    "version", "waitSeconds"});
 
+// An empty value of these would select more than the caller has meant, or would
+// be another time: a purge whose filter is an empty variable deletes
+// everything.
+constexpr std::array never_empty_names = std::to_array<std::string_view>(
+  {"createdTimeTo", "instanceIdPrefix", "name", "parent", "root",
+   "runtimeStatus", "scheduledStartTime", "top", "version"});
+
 template <class Names>
 bool has_name(const Names& names, std::string_view name) {
   return std::any_of(names.begin(), names.end(), [&](std::string_view known) {
@@ -43,7 +50,20 @@ bool has_name(const Names& names, std::string_view name) {
 } // namespace
 
 result<void> check_parameters(const request_target& target) {
-  for (const auto& [name, value] : target.query) {
+  for (auto at = target.query.begin(); at != target.query.end(); ++at) {
+    const auto& [name, value] = *at;
+    if (value.empty() && has_name(never_empty_names, name))
+      return error{errc::invalid_argument,
+                   "The parameter " + name
+                     + " is empty. The request was not carried out."};
+    const bool is_repeated
+      = std::any_of(target.query.begin(), at, [&](const auto& other) {
+          return persistence::equal_ignoring_case(other.first, name);
+        });
+    if (is_repeated && !persistence::equal_ignoring_case(name, "runtimeStatus"))
+      return error{errc::invalid_argument,
+                   "The request has the parameter " + name
+                     + " twice. The request was not carried out."};
     if (has_name(other_names, name))
       continue;
     if (!has_name(boolean_names, name))

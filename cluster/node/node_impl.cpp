@@ -6,7 +6,6 @@
 #include "persistence/process/sync_watch.hpp"
 #include <perdura/persistence/records/time_arithmetic.hpp>
 
-#include <algorithm>
 #include <utility>
 
 namespace perdura::cluster {
@@ -16,7 +15,7 @@ using namespace persistence;
 namespace {
 
 // How long a stop waits for activities after it has requested their
-// cancellation, unless `stop_patience` is shorter.
+// cancellation; not at all if `stop_patience` is 0.
 constexpr std::chrono::seconds cancellation_time{1};
 
 /// Owns the parts of a node that has stopped while user code was running: an
@@ -145,8 +144,8 @@ std::vector<std::string> node::impl::stop() {
   hub->set_transport(nullptr);
   process->close_network();
   hub->detach();
-  std::vector<std::string> left
-    = process->end_activities(std::min<duration>(patience, cancellation_time));
+  std::vector<std::string> left = process->end_activities(
+    patience > duration::zero() ? cancellation_time : duration::zero());
   partitions->finish_batches();
   hub->end_actors();
   partitions->end();

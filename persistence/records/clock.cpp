@@ -53,8 +53,10 @@ private:
 } // namespace
 
 const clock& system_clock() {
-  static const machine_clock instance;
-  return instance;
+  // Never destroyed: a thread of a node that was left to user code may read it
+  // while the process ends.
+  static const auto* const instance = new machine_clock();
+  return *instance;
 }
 
 } // namespace perdura::persistence

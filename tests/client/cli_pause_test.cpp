@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(pause_of_an_unknown_name_is_refused) {
   BOOST_TEST(refused.code == 2);
   BOOST_TEST(refused.err.find("Ecko") != std::string::npos);
   BOOST_TEST(perdura({"pause"}).code == 2);
-  BOOST_TEST(perdura({"unpause", "Ecko"}).code == 0);
+  BOOST_TEST(perdura({"unpause", "Ecko"}).code == 2);
   BOOST_TEST(perdura({"pause", "Echo", "--reason", std::string(1025, 'x')}).code
              == 2);
 }

@@ -174,7 +174,15 @@ BOOST_AUTO_TEST_CASE(s28_parameter_that_is_not_known_is_400) {
         "createdTimeFrom=2000-01-01&instanceIDprefixes=x",
         "createdTimeFrom=2000-01-01&tops=1",
         "createdTimeFrom=2000-01-01&%74opp",
-        "createdTimeFrom=2000-01-01&partial=maybe"})
+        "createdTimeFrom=2000-01-01&partial=maybe",
+        "createdTimeFrom=2000-01-01&root=", "createdTimeFrom=2000-01-01&parent",
+        "createdTimeFrom=2000-01-01&name=", "createdTimeFrom=2000-01-01&top=",
+        "createdTimeFrom=2000-01-01&runtimeStatus=",
+        "createdTimeFrom=2000-01-01&instanceIdPrefix=",
+        "createdTimeFrom=2000-01-01&createdTimeTo=",
+        "createdTimeFrom=2000-01-01&version=",
+        "createdTimeFrom=2000-01-01&name=a&NAME=b",
+        "createdTimeFrom=2000-01-01&createdTimeFrom=2099-01-01"})
     check_refusal(request("DELETE", std::string("/instances?") + query), 400);
   for (const auto& [method, path] :
        std::vector<std::pair<std::string, std::string>>{
@@ -185,7 +193,9 @@ BOOST_AUTO_TEST_CASE(s28_parameter_that_is_not_known_is_400) {
          {"POST", "/instances/completed/rewind?reasons=x"},
          {"POST", "/instances/completed/restart?restartWithNewInstanceId=no"},
          {"POST", "/orchestrators/Echo/new?getorstart=2"},
-         {"POST", "/orchestrators/Echo/new?scheduleStartTime=2099-01-01"}})
+         {"POST", "/orchestrators/Echo/new?scheduleStartTime=2099-01-01"},
+         {"POST", "/orchestrators/Echo/new?scheduledStartTime="},
+         {"POST", "/instances/completed/terminate?recursive=0&recursive=1"}})
     check_refusal(request(method, path), 400);
   check_empty(request("GET", "/instances/new"), 404);
   BOOST_TEST(request("GET", "/instances/completed").status == 200);
