@@ -171,6 +171,8 @@ std::shared_ptr<registry> sample_registry() {
 orchestration_outcome
 run_both_ways(const std::string& name, const std::string& input,
               std::vector<std::pair<std::string, std::string>> events = {}) {
+  // Other tests of the process may keep frames for ever (kept_code).
+  const auto frames_before = detail::frames_alive.load();
   orchestration_outcome one
     = run_to_end(sample_registry(), name, input, events, false);
   orchestration_outcome batched
@@ -178,7 +180,7 @@ run_both_ways(const std::string& name, const std::string& input,
   BOOST_TEST(one.output == batched.output);
   BOOST_TEST(one.failure.message == batched.failure.message);
   BOOST_TEST(one.calls == batched.calls);
-  BOOST_TEST(detail::frames_alive.load() == 0);
+  BOOST_TEST(detail::frames_alive.load() == frames_before);
   return one;
 }
 
