@@ -428,7 +428,7 @@ void activity_pool::release_worker(const worker_state& state,
   // worker looks soon.
   if (queue_.startable() > 0 && (busy_ > 0 || !assign_next(assignments)))
     wake_monitor();
-  if (busy_ == 0 && queue_.size() == 0)
+  if (busy_ == 0 && queue_.size() == 0 && waiting_.empty())
     cancelled_.clear();
   if (busy_ == 0 || stops_)
     became_idle_.notify_all();
@@ -466,9 +466,6 @@ void activity_pool::close() {
   stops_ = true;
   closed_ = true;
   queue_.clear();
-  // A worker that has just become idle may still be in its handler.
-  for (const idle_worker& one : idle_)
-    end_worker(one);
   idle_.clear();
   idle_min_ = 0;
   inline_worker_ = nullptr;

@@ -122,8 +122,9 @@ public:
   /// running activities, and those that begin later, see that their
   /// cancellation is requested. They run nevertheless, because each scheduled
   /// activity runs at least once; those that are not registered are dropped.
+  /// With `drops`, all that are queued are dropped.
   void cancel(const persistence::instance_id& instance,
-              const persistence::execution_id& execution);
+              const persistence::execution_id& execution, bool drops = false);
 
   /// Reads the inputs of the queued activities of the instance into memory.
   /// Called before the history that contains them is removed.

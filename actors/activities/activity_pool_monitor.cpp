@@ -167,9 +167,9 @@ std::vector<activity_result> activity_pool::expire(
 }
 
 void activity_pool::cancel(const instance_id& instance,
-                           const execution_id& execution) {
+                           const execution_id& execution, bool drops) {
   const std::lock_guard lock(mutex_);
-  queue_.remove_unknown(instance, execution);
+  queue_.remove(instance, execution, !drops);
   for (const auto& state : worker_states_)
     if (state->run != 0 && state->item.instance == instance
         && state->item.execution == execution)

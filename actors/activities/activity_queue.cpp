@@ -166,12 +166,12 @@ void activity_queue::expire(named& queue, queued& one) {
   --queue.waiting;
 }
 
-void activity_queue::remove_unknown(const instance_id& instance,
-                                    const execution_id& execution) {
-  if (unknown_ == 0)
+void activity_queue::remove(const instance_id& instance,
+                            const execution_id& execution, bool only_unknown) {
+  if (only_unknown && unknown_ == 0)
     return;
   for (auto& [name, queue] : by_name_) {
-    if (queue.is_known || queue.waiting == 0)
+    if (queue.waiting == 0 || (only_unknown && queue.is_known))
       continue;
     for (queued& one : queue.items) {
       if (one.expired || one.item.instance != instance

@@ -32,7 +32,7 @@ public:
   /// Returns how many activities of the name may run at the same time; 0 means
   /// any number. Empty if no activity has the name: its items are never
   /// startable, and leave the queue only by `pop_expired`,
-  /// `remove_unknown` and `clear`. It is called once for each name that is in
+  /// `remove` and `clear`. It is called once for each name that is in
   /// use.
   using limit_of
     = std::function<std::optional<std::size_t>(const std::string& name)>;
@@ -61,9 +61,10 @@ public:
   /// Removes and returns the items that had to be taken at `now` or earlier.
   std::vector<activity_work_item> pop_expired(boot_time now);
 
-  /// Removes the items of an execution that are never startable.
-  void remove_unknown(const instance_id& instance,
-                      const execution_id& execution);
+  /// Removes the items of an execution; with `only_unknown`, those that are
+  /// never startable.
+  void remove(const instance_id& instance, const execution_id& execution,
+              bool only_unknown);
 
   /// The earliest time at which a queued item must have been taken.
   std::optional<boot_time> next_start_by() const;

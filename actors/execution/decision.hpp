@@ -128,15 +128,14 @@ struct turn_outcome {
   std::vector<wait_opened> waits_opened;
   std::vector<task_sequence> waits_closed; ///< Waits completed or cancelled.
   std::vector<task_sequence> timers_cancelled;
-  /// The turn repeats turns that a rewind has made void. `waits_opened` and
-  /// `timers_open` then list all waits and timers that are open now; any other
-  /// wait is closed.
-  bool rewound = false;
-  std::vector<timer_opened> timers_open; ///< Empty unless `rewound`.
-  /// All waits that are open now. Set if the turn was cold and repeats no void
-  /// turns: the code may be newer than that which has run the turns before, and
-  /// may wait for other events.
+  /// All waits that are open now, those in `waits_opened` too. Set if the turn
+  /// was cold and not the first one: the code may be newer than that which has
+  /// run the turns before, and a turn that repeats void turns may have opened
+  /// other waits.
   std::optional<std::vector<wait_opened>> waits_open;
+  /// All timers that are open now. Empty unless the turn repeats void turns,
+  /// which may have cancelled some of them.
+  std::vector<timer_opened> timers_open;
   /// Open tasks of void turns that the code did not request again when the
   /// turns were repeated.
   std::vector<task_sequence> orphans;

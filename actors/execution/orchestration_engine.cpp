@@ -456,6 +456,15 @@ void orchestration_engine::close() {
 
 // --- The end of a turn ------------------------------------------------------
 
+/// Lists all waits that are open now.
+void orchestration_engine::list_waits(turn_outcome& outcome) const {
+  auto& open = outcome.waits_open.emplace();
+  for (const orchestration_slot& one : slots_)
+    if (const auto* event = std::get_if<event_slot>(&one.body);
+        event != nullptr && !one.done)
+      open.push_back({one.sequence, event->name});
+}
+
 void orchestration_engine::end_turn(turn_outcome& outcome, bool lists_waits) {
   if (turn_.rewound)
     rewind_.carried.end_turn();
@@ -466,23 +475,16 @@ void orchestration_engine::end_turn(turn_outcome& outcome, bool lists_waits) {
   for (const consumed_message& message : turn_.consumed)
     outcome.consumed.push_back(message.sequence);
   outcome.decisions = std::move(turn_.decisions);
-  if (turn_.rewound) {
-    list_open(outcome);
-  } else {
-    for (slot_id id : turn_.waits_opened)
-      if (!slots_[id].done)
-        outcome.waits_opened.push_back(
-          {slots_[id].sequence, std::get<event_slot>(slots_[id].body).name});
-    for (task_sequence timer : turn_.timers_cancelled)
-      outcome.timers_cancelled.push_back(timer);
-    if (lists_waits) {
-      auto& open = outcome.waits_open.emplace();
-      for (const orchestration_slot& one : slots_)
-        if (const auto* event = std::get_if<event_slot>(&one.body);
-            event != nullptr && !one.done)
-          open.push_back({one.sequence, event->name});
-    }
-  }
+  if (turn_.rewound)
+    list_timers(outcome);
+  else
+    outcome.timers_cancelled = std::move(turn_.timers_cancelled);
+  for (slot_id id : turn_.waits_opened)
+    if (!slots_[id].done)
+      outcome.waits_opened.push_back(
+        {slots_[id].sequence, std::get<event_slot>(slots_[id].body).name});
+  if (lists_waits)
+    list_waits(outcome);
   outcome.waits_closed = std::move(turn_.waits_closed);
   outcome.orphans = rewind_.carried.take_orphans();
   outcome.failures_received = std::move(turn_.failures_received);

@@ -269,7 +269,8 @@ private:
   slot_id slot_of(task_sequence sequence) const;
   slot_id add_timer(timestamp fire_at, bool absolute, slot_id wait);
   void deliver_result(history_event event);
-  void list_open(turn_outcome& outcome) const;
+  void list_waits(turn_outcome& outcome) const;
+  void list_timers(turn_outcome& outcome) const;
 
   void schedule_activity(slot_id id, std::string input,
                          const activity_options& options,

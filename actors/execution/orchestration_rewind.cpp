@@ -111,20 +111,15 @@ void orchestration_engine::set_time(timestamp now, elapsed_time elapsed) {
   time_.elapsed = elapsed;
 }
 
-/// Lists the waits and timers that are open, and the timers that are cancelled.
-/// The partition may have other ones open, or have closed some of these: the
-/// void turns have changed them, and the failed turn has not.
-void orchestration_engine::list_open(turn_outcome& outcome) const {
-  outcome.rewound = true;
+/// Lists the timers that are open and those that are cancelled now: the
+/// partition has ignored what the void turns have cancelled.
+void orchestration_engine::list_timers(turn_outcome& outcome) const {
   const auto list_timer
     = [&](const orchestration_slot& one, const timer_times& times) {
         outcome.timers_open.push_back(
           {one.sequence, times.fire_at, times.due, times.absolute});
       };
   for (const orchestration_slot& one : slots_) {
-    const auto* event = std::get_if<event_slot>(&one.body);
-    if (event && !one.done)
-      outcome.waits_opened.push_back({one.sequence, event->name});
     const auto* timer = std::get_if<timer_slot>(&one.body);
     if (timer && timer->cancelled && !timer->fired)
       outcome.timers_cancelled.push_back(one.sequence);

@@ -305,8 +305,9 @@ void partition_actor_state::run_activity(activity_work_item item) {
 }
 
 void partition_actor_state::cancel_activities(const instance_id& id,
-                                              const execution_id& execution) {
-  dependencies_.activities->cancel(id, execution);
+                                              const execution_id& execution,
+                                              bool drops) {
+  dependencies_.activities->cancel(id, execution, drops);
 }
 
 void partition_actor_state::keep_inputs(const instance_id& id) {

@@ -81,8 +81,8 @@ public:
   void drop_run(const instance_id& id) override;
   void run_activity(activity_work_item item) override;
   void keep_inputs(const instance_id& id) override;
-  void cancel_activities(const instance_id& id,
-                         const execution_id& execution) override;
+  void cancel_activities(const instance_id& id, const execution_id& execution,
+                         bool drops) override;
   void send(partition_message message, partition_id to) override;
   void acknowledge(partition_acknowledgement note, partition_id to) override;
   void disagree(const pair_disagreement& found) override;

@@ -490,7 +490,7 @@ void partition_processor::perform(effect& due) {
       else if constexpr (std::is_same_v<type, statement_effect>)
         perform_statement(x);
       else if constexpr (std::is_same_v<type, cancel_effect>)
-        host_.cancel_activities(x.instance, x.execution);
+        host_.cancel_activities(x.instance, x.execution, x.drops);
       else
         host_.log(x.level, x.text);
     },

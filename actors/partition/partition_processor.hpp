@@ -89,9 +89,11 @@ public:
   virtual void keep_inputs(const instance_id& /*id*/) {}
 
   /// No code uses the results of this execution any more: the activities that
-  /// run or have yet to run learn that their cancellation is requested.
+  /// run or have yet to run learn that their cancellation is requested. With
+  /// `drops`, those that have not begun never run.
   virtual void cancel_activities(const instance_id& /*id*/,
-                                 const execution_id& /*execution*/) {}
+                                 const execution_id& /*execution*/,
+                                 bool /*drops*/) {}
 
   /// Sends a message to another partition. The message may be lost: the
   /// processor keeps it until it is acknowledged.
@@ -417,7 +419,6 @@ private:
   void begin_recovered_turns();
   bool is_running(const instance_id& id) const;
   void submit_recovered();
-  void check_recovered(const instance_id& id);
   void submit_recovered(const instance_id& id,
                         const std::vector<task_sequence>& sequences);
   void add_recovered(const instance_id& id,

@@ -4,6 +4,7 @@
 #include "persistence/records/keys.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 // The part of partition_processor that recovers a partition: it loads the
 // durable state and derives the work in progress from it, without calling
@@ -22,14 +23,6 @@ namespace {
 // the turns that were due run at the same time. The read of a history event
 // takes some 10 us.
 constexpr std::size_t recovered_window = 64;
-
-/// Returns true if the task's result is in the inbox.
-bool has_result_of(const stored_instance& stored, task_sequence sequence) {
-  return std::any_of(stored.inbox.begin(), stored.inbox.end(),
-                     [&](const auto& row) {
-                       return task_of(row.second.event.body) == sequence;
-                     });
-}
 
 /// Recreates the work item of an attempt from the event that scheduled the
 /// attempt.
@@ -169,9 +162,8 @@ void partition_processor::submit_recovered() {
     submit_recovered(id,
                      {sequences.begin(),
                       sequences.begin() + static_cast<std::ptrdiff_t>(count)});
-    check_recovered(id);
     reads += count;
-    // A submission changes no durable fact, so the entry is still there.
+    // A submission opens and closes no task, so the entry is still there.
     if (count == sequences.size())
       recovered_.activities.erase(first);
     else
@@ -180,13 +172,8 @@ void partition_processor::submit_recovered() {
   }
 }
 
-/// The program may lack an activity of the instance, or have one that an
-/// earlier program lacked.
-void partition_processor::check_recovered(const instance_id& id) {
-  if (durable().config.has_activity && load(id))
-    emit(step_check_activities(durable(), live_, id, wall_), id, wall_);
-}
-
+/// Submits these activities. If the program lacks one, or has one that an
+/// earlier program lacked, the reason for which the instance is held changes.
 void partition_processor::submit_recovered(
   const instance_id& id, const std::vector<task_sequence>& sequences) {
   const partition_id own = durable().config.id;
@@ -215,7 +202,7 @@ void partition_processor::submit_recovered(
   std::vector<effect> due;
   for (const task_sequence sequence : sequences) {
     const auto task = rows->tasks.find(sequence);
-    if (task == rows->tasks.end() || has_result_of(*rows, sequence))
+    if (task == rows->tasks.end() || has_stored_result(*rows, sequence))
       continue;
     if (const auto& left = task->second.left) {
       due.emplace_back(activity_effect{to_work_item(
@@ -244,10 +231,20 @@ void partition_processor::submit_recovered(
   if (is_finished(rows->record.status)
       && rows->record.status != runtime_status::failed && !due.empty())
     due.emplace_back(cancel_effect{id, rows->record.execution});
+  const auto& has = durable().config.has_activity;
+  const bool checks
+    = has
+      && (!rows->record.held.empty()
+          || std::any_of(due.begin(), due.end(), [&](const effect& one) {
+               const auto* activity = std::get_if<activity_effect>(&one);
+               return activity != nullptr && !has(activity->item.name);
+             }));
   // No activity runs before the turn of the new epoch is durable.
   hold_effects(recovered_.until, std::move(due));
   if (is_sound && !damage_.empty() && !damage_.work.contains(id))
     damage_.note_sound(id, partition_damage::extent::part);
+  if (checks && load(id))
+    emit(step_check_activities(durable(), live_, id, wall_), id, wall_);
 }
 
 /// Adds activities that are to be submitted, each once.
@@ -259,27 +256,47 @@ void partition_processor::add_recovered(
   all.erase(std::unique(all.begin(), all.end()), all.end());
 }
 
-/// Called before a turn is applied. Submits the activities of an execution that
-/// the turn ends, because what is scheduled runs; forgets those that the turn
-/// schedules itself.
+/// Called before a turn is applied. Forgets the activities that the turn
+/// closes, removes or schedules itself. Those that an execution leaves behind
+/// have other numbers from then on.
 void partition_processor::follow_recovered(const turn_writes& writes) {
   for (const instance_write& write : writes.instances) {
     const auto found = recovered_.activities.find(write.id);
     if (found == recovered_.activities.end())
       continue;
-    if (write.removed || write.reset
-        || (write.record && is_finished(write.record->status))) {
-      const auto left = recovered_.activities.extract(found);
-      submit_recovered(left.key(), left.mapped());
-      continue;
+    std::vector<task_sequence>& waiting = found->second;
+    const auto waits = [&waiting](task_sequence sequence) {
+      return std::find(waiting.begin(), waiting.end(), sequence)
+             != waiting.end();
+    };
+    std::vector<task_sequence> still;
+    if (write.reset) {
+      const execution_id& ended = durable().find(write.id)->record.execution;
+      for (const auto& [sequence, task] : write.tasks_opened)
+        if (task.left
+            && (waits(sequence)
+                || (task.left->execution == ended
+                    && waits(task.left->sequence))))
+          still.push_back(sequence);
+    } else if (!write.removed) {
+      const auto is_changed = [&](task_sequence sequence) {
+        const auto has_it = [&](const auto& list, auto number_of) {
+          return std::any_of(list.begin(), list.end(), [&](const auto& one) {
+            return number_of(one) == sequence;
+          });
+        };
+        return has_it(write.tasks_opened,
+                      [](const auto& one) { return one.first; })
+               || has_it(write.tasks_closed,
+                         [](const auto& one) { return one.sequence; });
+      };
+      std::copy_if(waiting.begin(), waiting.end(), std::back_inserter(still),
+                   [&](task_sequence one) { return !is_changed(one); });
     }
-    std::erase_if(found->second, [&](task_sequence sequence) {
-      return std::any_of(
-        write.tasks_opened.begin(), write.tasks_opened.end(),
-        [&](const auto& opened) { return opened.first == sequence; });
-    });
-    if (found->second.empty())
+    if (still.empty())
       recovered_.activities.erase(found);
+    else
+      waiting = std::move(still);
   }
 }
 

@@ -3,6 +3,9 @@
 // program does not have.
 #include "actors/partition/steps.hpp"
 
+#include <algorithm>
+#include <set>
+
 namespace perdura::actors {
 
 using namespace persistence;
@@ -21,10 +24,14 @@ bool has_result(loaded_instance loaded, task_sequence sequence) {
   for (const arrived_message& message : loaded.live->arrived)
     if (task_of(message.event.body) == sequence)
       return true;
-  for (const auto& [number, message] : loaded.durable->inbox)
-    if (task_of(message.event.body) == sequence)
-      return true;
-  return false;
+  return has_stored_result(*loaded.durable, sequence);
+}
+
+bool has_stored_result(const stored_instance& stored, task_sequence sequence) {
+  return std::any_of(stored.inbox.begin(), stored.inbox.end(),
+                     [&](const auto& row) {
+                       return task_of(row.second.event.body) == sequence;
+                     });
 }
 
 void drop_results(instance_draft& draft) {
@@ -41,9 +48,8 @@ std::string open_activities_text(const instance_id& id,
   std::string name;
   const instance_draft draft(id, stored);
   draft.each_activity([&](task_sequence sequence, const open_task& task) {
-    for (const auto& [number, message] : stored.inbox)
-      if (task_of(message.event.body) == sequence)
-        return;
+    if (has_stored_result(stored, sequence))
+      return;
     if (++count == 1)
       name = task.name;
   });
@@ -66,11 +72,14 @@ activities_to_leave(loaded_instance loaded) {
 }
 
 void add_cancellation(turn& into, const instance_draft& draft,
-                      const instance_id& id, const execution_id& execution) {
-  bool is_open = false;
-  draft.each_activity([&](task_sequence, const open_task&) { is_open = true; });
-  if (is_open)
-    into.effects.push_back(cancel_effect{id, execution});
+                      const instance_id& id, const execution_id& execution,
+                      bool drops) {
+  std::set<execution_id> executions;
+  draft.each_activity([&](task_sequence, const open_task& task) {
+    executions.insert(task.left ? task.left->execution : execution);
+  });
+  for (const execution_id& each : executions)
+    into.effects.push_back(cancel_effect{id, each, drops});
 }
 
 std::string missing_activity_text(const durable_partition& durable,

@@ -64,8 +64,9 @@ turn terminate(const durable_partition& durable, volatile_partition& live,
                      reason, {id, loaded.durable->record.execution, sequence}});
   // No later turn can use task results. Events stay: they show in the status.
   drop_results(draft);
-  add_cancellation(out, draft, id, draft.record().execution);
-  if (drops_activities(durable, loaded, draft))
+  const bool drops = drops_activities(durable, loaded, draft);
+  add_cancellation(out, draft, id, draft.record().execution, drops);
+  if (drops)
     close_activities(draft);
   draft.close_all_but_activities();
   instance_record& record = draft.record();
@@ -347,7 +348,7 @@ turn step_purge(const durable_partition& durable, volatile_partition& live,
                       "drops those that have not begun.");
   turn out;
   add_cancellation(out, instance_draft(request.id, *loaded.durable), request.id,
-                   loaded.durable->record.execution);
+                   loaded.durable->record.execution, request.force);
   instance_write write;
   write.id = request.id;
   write.removed = true;

@@ -134,22 +134,21 @@ turn accept_result(const durable_partition& durable, volatile_partition& live,
   if (!loaded || loaded.live->starting || !loaded.durable)
     return stale();
   const instance_record& record = loaded.durable->record;
-  if (const auto left = left_task_of(*loaded.durable, execution, sequence)) {
-    turn out = stale();
-    instance_draft draft(id, *loaded.durable);
-    draft.close(*left);
-    out.writes.instances.push_back(
-      std::move(draft).finish(record.last_updated_at));
-    return out;
+  std::optional<task_sequence> unused
+    = left_task_of(*loaded.durable, execution, sequence);
+  if (!unused) {
+    if (record.execution != execution
+        || !loaded.durable->tasks.contains(sequence)
+        || has_result(loaded, sequence))
+      return stale();
+    if (is_finished(record.status) && record.status != runtime_status::failed)
+      unused = sequence;
   }
-  if (record.execution != execution || !loaded.durable->tasks.contains(sequence)
-      || has_result(loaded, sequence))
-    return stale();
   // The activity has run; no code uses its result.
-  if (is_finished(record.status) && record.status != runtime_status::failed) {
+  if (unused) {
     turn out = stale();
     instance_draft draft(id, *loaded.durable);
-    draft.close(sequence);
+    draft.close(*unused);
     out.writes.instances.push_back(
       std::move(draft).finish(record.last_updated_at));
     return out;

@@ -125,20 +125,9 @@ void apply_decisions(turn_in_progress& t) {
       one);
 }
 
-/// Closes all waits: a turn that repeats void turns opens those that are open
-/// now, which may have the sequences of others.
-void close_waits(turn_in_progress& t) {
-  if (t.starting)
-    return;
-  const auto& tasks = t.loaded.durable->tasks;
-  for (auto at = tasks.lower_bound(wait_sequence_first); at != tasks.end();
-       ++at)
-    if (at->second.kind == task_kind::event_wait)
-      t.draft.close(at->first);
-}
-
-/// Makes the stored waits those that the code has now. The names of waits may
-/// have changed since the code that ran the turns before.
+/// Makes the stored waits those that the code has now: newer code may wait for
+/// other events, and a turn that repeats void turns may have opened other
+/// waits.
 void replace_waits(turn_in_progress& t, std::vector<wait_opened>& open) {
   const auto opened = [&](task_sequence sequence) {
     return std::find_if(open.begin(), open.end(), [&](const wait_opened& one) {
@@ -301,8 +290,6 @@ turn step_turn_completed(const durable_partition& durable,
   const bool failed = std::holds_alternative<failed_result>(outcome.result);
   for (const task_sequence sequence : outcome.waits_closed)
     t.draft.close(sequence);
-  if (outcome.rewound && !failed)
-    close_waits(t);
   const bool lacks_activity = asks_for_missing_activity(t);
   apply_decisions(t);
   // A rewind may run a failed turn again with other decisions. Therefore a
@@ -310,8 +297,7 @@ turn step_turn_completed(const durable_partition& durable,
   if (!failed) {
     for (const task_sequence sequence : outcome.orphans)
       t.draft.close(sequence);
-    if (outcome.rewound)
-      reopen_timers(t);
+    reopen_timers(t);
     for (const task_sequence sequence : outcome.timers_cancelled)
       t.draft.close(sequence);
     if (outcome.waits_open)

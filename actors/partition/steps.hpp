@@ -283,6 +283,9 @@ using scheduled_activities
 /// turn; a second result of the same task is stale.
 bool has_result(loaded_instance loaded, task_sequence sequence);
 
+/// Returns true if the inbox has a result of the task.
+bool has_stored_result(const stored_instance& stored, task_sequence sequence);
+
 /// Removes the results in the inbox, which no code can use any more, and closes
 /// their tasks.
 void drop_results(instance_draft& draft);
@@ -294,10 +297,12 @@ void drop_results(instance_draft& draft);
 std::string open_activities_text(const instance_id& id,
                                  const stored_instance& stored);
 
-/// Adds the effect by which the open activities of the draft's execution learn
-/// that no code uses their results any more; none if no activity is open.
+/// Adds the effects by which the open activities of the draft learn that no
+/// code uses their results any more, those of earlier executions too; none if
+/// no activity is open. With `drops`, those that have not begun never run.
 void add_cancellation(turn& into, const instance_draft& draft,
-                      const instance_id& id, const execution_id& execution);
+                      const instance_id& id, const execution_id& execution,
+                      bool drops = false);
 
 /// The reason for which an instance is held whose program does not have one of
 /// its open activities; empty if it has all of them.

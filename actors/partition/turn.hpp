@@ -71,6 +71,7 @@ struct log_effect {
 struct cancel_effect {
   instance_id instance;
   execution_id execution;
+  bool drops = false; ///< Those that have not begun never run.
 };
 
 using effect = std::variant<answer_effect, read_effect, activity_effect,

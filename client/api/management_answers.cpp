@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/api/management_answers.hpp"
 
+#include "persistence/records/text.hpp"
+
 #include <map>
 #include <utility>
 
@@ -35,11 +37,8 @@ counted_events(const std::vector<std::string>& names) {
   std::vector<described_events> counted;
   std::map<std::string, std::size_t> places; // by the name in lower case
   for (const std::string& name : names) {
-    std::string key = name;
-    for (char& c : key)
-      if (c >= 'A' && c <= 'Z')
-        c = static_cast<char>(c - 'A' + 'a');
-    const auto [at, is_new] = places.emplace(std::move(key), counted.size());
+    const auto [at, is_new]
+      = places.emplace(persistence::to_lower(name), counted.size());
     if (is_new)
       counted.push_back({name, 0});
     ++counted[at->second].count;

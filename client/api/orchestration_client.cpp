@@ -87,7 +87,8 @@ persistence::instance_query to_query(const instance_filter& filter,
   query.name = filter.name;
   query.version = filter.version;
   query.parent = filter.parent;
-  query.root = filter.root;
+  if (!filter.root.empty())
+    query.roots.push_back(filter.root);
   query.top = filter.top;
   query.token = token;
   query.partial = filter.partial;

@@ -22,7 +22,7 @@ struct instance_query {
   /// Only instances that are finished and ended at or before this time.
   std::optional<timestamp> ended_before;
   /// Only sub-orchestrations in the trees of these roots, by their IDs; empty
-  /// means all instances. Not sent to other nodes.
+  /// means all instances.
   std::vector<instance_id> roots;
   std::size_t top = 100; ///< Maximum rows of a page, 1 to `page_rows_max`.
   std::string token; ///< The previous page's token; empty for the first page.
@@ -32,15 +32,13 @@ struct instance_query {
   bool partial = false;
   std::string version; ///< The orchestrator's version; empty means all.
   instance_id parent;  ///< Only children of this instance; empty means all.
-  /// Only sub-orchestrations below this root; empty means all.
-  instance_id root;
 };
 
 template <class I>
 auto inspect(I& f, instance_query& x) {
   return f(x.created_from, x.created_to, x.statuses, x.id_prefix, x.name,
            x.ended_before, x.top, x.token, x.partial, x.version, x.parent,
-           x.root);
+           x.roots);
 }
 
 /// Maximum number of rows in a page. The C++ client also uses it as the default

@@ -94,8 +94,7 @@ private:
     return query_.created_from || query_.created_to || query_.ended_before
            || !query_.statuses.empty() || !query_.id_prefix.empty()
            || !query_.name.empty() || !query_.roots.empty()
-           || !query_.version.empty() || !query_.parent.empty()
-           || !query_.root.empty();
+           || !query_.version.empty() || !query_.parent.empty();
   }
 
   /// Adds a row without an ID if a page with all instances has another number
@@ -407,7 +406,6 @@ private:
                 && record.ended_at <= *query_.ended_before))
            && (query_.version.empty() || record.version == query_.version)
            && (query_.parent.empty() || record.parent.instance == query_.parent)
-           && (query_.root.empty() || record.place.root == query_.root)
            && (query_.roots.empty()
                || std::find(query_.roots.begin(), query_.roots.end(),
                             record.place.root)

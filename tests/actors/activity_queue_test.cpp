@@ -68,18 +68,35 @@ BOOST_AUTO_TEST_CASE(items_of_an_unknown_name_are_never_startable) {
   const auto expired = queue.pop_expired(noon);
   BOOST_TEST_REQUIRE(expired.size() == 1U);
   BOOST_TEST(expired[0].sequence == 3U);
-  queue.remove_unknown("", "other");
+  queue.remove("", "other", true);
   BOOST_TEST(queue.size() == 1U);
-  queue.remove_unknown("", "");
+  queue.remove("", "", true);
   BOOST_TEST(queue.size() == 0U);
   BOOST_TEST(queue.queued_by_name().empty());
+}
+
+// A forced purge drops all items of the execution.
+BOOST_AUTO_TEST_CASE(items_of_known_names_are_removed_too) {
+  push("One", 1);
+  push("Two", 2, noon);
+  push("Unknown", 3);
+  queue.remove("", "", true);
+  BOOST_TEST(queue.size() == 2U);
+  queue.remove("", "other", false);
+  BOOST_TEST(queue.startable() == 2U);
+  queue.remove("", "", false);
+  BOOST_TEST(queue.size() == 0U);
+  BOOST_TEST(queue.startable() == 0U);
+  BOOST_TEST(!queue.next_start_by());
+  push("One", 4);
+  BOOST_TEST(pop() == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(removed_items_expire_no_more) {
   push("Unknown", 1, noon);
   push("Unknown", 2, noon);
   push("One", 3, noon);
-  queue.remove_unknown("", "");
+  queue.remove("", "", true);
   const auto expired = queue.pop_expired(noon);
   BOOST_TEST_REQUIRE(expired.size() == 1U);
   BOOST_TEST(expired[0].sequence == 3U);

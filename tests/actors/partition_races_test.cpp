@@ -11,7 +11,24 @@ using namespace persistence;
 
 using namespace std::chrono_literals;
 
-BOOST_FIXTURE_TEST_SUITE(partition_races, partition_fixture)
+namespace {
+
+struct races_fixture : partition_fixture {
+  /// The result of the oldest pending activity, as if it was running.
+  activity_result result_of_activity() const {
+    const activity_work_item& item = node.activities.front();
+    activity_result result;
+    result.instance = item.instance;
+    result.execution = item.execution;
+    result.sequence = item.sequence;
+    result.outcome = task_completed{item.sequence, "1"};
+    return result;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(partition_races, races_fixture)
 
 // --- Terminate and suspend during a turn -------------------------------------
 
@@ -161,12 +178,14 @@ BOOST_AUTO_TEST_CASE(suspension_outlives_continue_as_new) {
 BOOST_AUTO_TEST_CASE(result_for_a_replaced_instance_is_dropped) {
   node.holds_activity = [](const auto&) { return true; };
   start_and_wait("a", "Give", "1");
+  const activity_result late = result_of_activity();
   node.ask(terminate_instance{"a", "why", false, "t"});
   node.ask(purge_instance{"a", {}, true});
   start_and_wait("a", "Give", "2");
   node.holds_activity = nullptr;
-  BOOST_REQUIRE(node.activities.size() == 2U);
-  deliver_result(); // of the first execution
+  BOOST_REQUIRE(node.activities.size() == 1U);
+  node.inject(p0, late);
+  node.process_mailboxes();
   BOOST_TEST(counters().results_stale == 1U);
   BOOST_TEST((status_of("a") == runtime_status::running));
   node.run_until_idle();
@@ -210,17 +229,10 @@ BOOST_AUTO_TEST_CASE(result_in_the_batch_of_a_continuation_is_dropped) {
 BOOST_AUTO_TEST_CASE(result_for_a_purged_instance_is_dropped) {
   node.holds_activity = [](const auto&) { return true; };
   start_and_wait("a", "Give", "1");
+  const activity_result late = result_of_activity();
   node.ask(terminate_instance{"a", "why", false, "t"});
   BOOST_TEST((node.ask(purge_instance{"a", {}, true}).code == errc::ok));
   const auto commits = node.commits();
-  // The test injects the result and does not run the activity, because the node
-  // would report a violation for an activity of a purged instance.
-  activity_result late;
-  late.instance = "a";
-  late.execution = node.activities.front().execution;
-  late.sequence = 1;
-  late.outcome = task_completed{1, "1"};
-  node.activities.clear();
   node.inject(p0, late);
   node.run_until_idle();
   BOOST_TEST(counters().results_stale == 1U);
@@ -232,11 +244,7 @@ BOOST_AUTO_TEST_CASE(result_for_a_purged_instance_is_dropped) {
 BOOST_AUTO_TEST_CASE(repeated_result_counts_once) {
   node.holds_activity = [](const auto&) { return true; };
   start_and_wait("a", "Give", "1");
-  activity_result twice;
-  twice.instance = "a";
-  twice.execution = node.activities.front().execution;
-  twice.sequence = 1;
-  twice.outcome = task_completed{1, "1"};
+  const activity_result twice = result_of_activity();
   node.activities.clear();
   node.inject(p0, twice);
   node.inject(p0, twice);

@@ -191,6 +191,7 @@ BOOST_AUTO_TEST_CASE(ended_instance_with_open_activities_is_purged_by_force) {
       (node.ask(start_request(how, "Give")).code == errc::already_exists));
     BOOST_TEST((purge(how, true).code == errc::ok));
     BOOST_TEST(!node.stored(how));
+    BOOST_TEST(node.activities.empty()); // none begins
     BOOST_TEST((node.ask(start_request(how, "Loop", "0")).code == errc::ok));
   }
 }
@@ -286,6 +287,40 @@ BOOST_AUTO_TEST_CASE(awaited_activity_is_not_left_behind) {
   BOOST_TEST(output_of("i") == "5");
   BOOST_TEST(node.cancelled.empty());
   BOOST_TEST(node.activity_runs.size() == 5U);
+}
+
+// Also those of earlier executions never begin.
+BOOST_AUTO_TEST_CASE(purge_by_force_drops_what_executions_have_left) {
+  node.holds_activity = [](const auto&) { return true; };
+  node.ask(start_request("i", "Abandons", "\"twice\""));
+  node.run_until_idle();
+  node.ask(raise_event{"i", "Go", "1", {}});
+  node.run_until_idle();
+  BOOST_TEST(node.activities.size() == 2 * activity_count);
+  BOOST_TEST((purge("i", true).code == errc::ok));
+  BOOST_TEST(node.activities.empty());
+}
+
+// After a start, activities are submitted in windows. An instance that ends
+// before has no activity submitted twice, and one that is purged by force none.
+BOOST_AUTO_TEST_CASE(activities_that_wait_for_their_window_run_once) {
+  constexpr int many = 40;
+  for (int i = 0; i < many; ++i) {
+    node.holds_activity = [](const auto&) { return true; };
+    node.ask(start_request("i" + std::to_string(i), "Abandons", "\"wait\""));
+    node.run_until_idle();
+  }
+  node.crash_and_recover();
+  for (int i = 0; i < many; ++i) {
+    const instance_id id = "i" + std::to_string(i);
+    BOOST_TEST((terminate(id) == errc::ok));
+    if (i % 2 == 1)
+      BOOST_TEST((purge(id, true).code == errc::ok));
+  }
+  run_activities();
+  BOOST_TEST(node.activity_runs.size() == many / 2 * activity_count);
+  for (int i = 0; i < many; i += 2)
+    BOOST_TEST(ran("i" + std::to_string(i)).size() == activity_count);
 }
 
 // An endless orchestration cannot leave ever more behind.

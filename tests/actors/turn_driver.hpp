@@ -277,8 +277,7 @@ private:
     for (auto one : x.consumed)
       text += " " + std::to_string(one);
     text += " opened";
-    for (auto& one : x.waits_opened)
-      text += " " + std::to_string(one.sequence) + one.name;
+    text += waits_text(x.waits_opened);
     text += " closed";
     for (auto one : x.waits_closed)
       text += " " + std::to_string(one);
@@ -313,9 +312,18 @@ private:
     return text;
   }
 
+  static std::string waits_text(const std::vector<wait_opened>& waits) {
+    std::string text;
+    for (const wait_opened& one : waits)
+      text += " " + std::to_string(one.sequence) + one.name;
+    return text;
+  }
+
   static void compare(const turn_outcome& warm, const turn_outcome& cold) {
     BOOST_TEST(text_of(warm) == text_of(cold));
     BOOST_TEST((warm.decisions == cold.decisions));
+    if (warm.waits_open && cold.waits_open)
+      BOOST_TEST(waits_text(*warm.waits_open) == waits_text(*cold.waits_open));
   }
 
   void write_history() {
@@ -348,15 +356,16 @@ private:
     }
     BOOST_TEST(last.next_sequence == next_sequence);
     const bool has_failed = std::holds_alternative<failed_result>(last.result);
-    if (last.rewound)
+    // A cold turn lists all waits that are open now.
+    if (last.waits_open)
       waits.clear();
-    for (const wait_opened& wait : last.waits_opened) {
+    for (const wait_opened& wait :
+         last.waits_open ? *last.waits_open : last.waits_opened) {
       BOOST_TEST(wait.sequence >= wait_sequence_first);
       waits[wait.sequence] = wait.name;
     }
-    // A turn that repeats void turns lists all waits that are open now.
     for (task_sequence wait : last.waits_closed)
-      BOOST_TEST((last.rewound || waits.erase(wait) == 1U));
+      BOOST_TEST((last.waits_open || waits.erase(wait) == 1U));
     // If the turn failed, its cancelled timers and orphans stay open: a rewind
     // may run the turn again with other decisions.
     if (!has_failed)

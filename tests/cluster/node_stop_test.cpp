@@ -65,6 +65,23 @@ struct stopped_node {
     return answer.status ? answer.status->row.output : answer.message;
   }
 
+  /// Ends the node and begins another one on its directory.
+  void begin_again() {
+    node.reset();
+    begin(patience);
+  }
+
+  /// Starts an instance and begins a stop while its first activity runs, which
+  /// counts `runs` down and waits for `release`.
+  void stop_beside_an_activity(std::latch& runs, std::latch& release) {
+    begin(patience);
+    start("i");
+    runs.wait();
+    begin_stop();
+    release.count_down();
+    BOOST_TEST(stop.get().empty());
+  }
+
   /// Stops the node on another thread and waits until the stop has begun.
   void begin_stop() {
     stop = std::async(std::launch::async, [this] { return node->stop(); });
@@ -97,15 +114,9 @@ BOOST_AUTO_TEST_CASE(result_within_the_patience_is_durable) {
       }
       return text;
     });
-  begin(patience);
-  start("i");
-  runs.wait();
-  begin_stop();
-  release.count_down();
-  BOOST_TEST(stop.get().empty());
+  stop_beside_an_activity(runs, release);
   BOOST_TEST(!was_cancelled);
-  node.reset();
-  begin(patience);
+  begin_again();
   BOOST_TEST(output_of("i") == "\"ab\"");
   BOOST_TEST(runs_of_a == 1);
 }
@@ -132,8 +143,7 @@ BOOST_AUTO_TEST_CASE(results_of_many_activities_are_durable) {
   begin_stop();
   release.count_down();
   BOOST_TEST(stop.get().empty());
-  node.reset();
-  begin(patience);
+  begin_again();
   for (int i = 0; i < count; ++i)
     BOOST_TEST(output_of("i" + std::to_string(i)) == "\"ab\"");
   BOOST_TEST(runs_of_a == count);
@@ -152,14 +162,8 @@ BOOST_AUTO_TEST_CASE(activity_uses_the_gateway_while_the_node_stops) {
     }
     return text;
   });
-  begin(patience);
-  start("i");
-  runs.wait();
-  begin_stop();
-  release.count_down();
-  BOOST_TEST(stop.get().empty());
-  node.reset();
-  begin(patience);
+  stop_beside_an_activity(runs, release);
+  begin_again();
   BOOST_TEST(output_of("i") == "\"ab\"");
 }
 
@@ -182,8 +186,7 @@ BOOST_AUTO_TEST_CASE(activity_is_cancelled_when_the_patience_has_passed) {
   start("i");
   runs.wait();
   BOOST_TEST(node->stop().empty());
-  node.reset();
-  begin(patience);
+  begin_again();
   BOOST_TEST(output_of("i") == "\"ab\"");
   BOOST_TEST(runs_of_a == 2);
 }
@@ -205,16 +208,10 @@ BOOST_AUTO_TEST_CASE(queued_activities_run_after_the_next_start) {
     }
     return text;
   });
-  begin(patience);
-  start("i");
-  runs.wait();
-  begin_stop();
-  release.count_down();
-  BOOST_TEST(stop.get().empty());
+  stop_beside_an_activity(runs, release);
   BOOST_TEST(!began_late);
   stops = false;
-  node.reset();
-  begin(patience);
+  begin_again();
   BOOST_TEST(output_of("i") == "\"ab\"");
   BOOST_TEST(runs_of_b == 1);
 }

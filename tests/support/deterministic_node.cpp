@@ -76,8 +76,13 @@ public:
     node_.activities.push_back(std::move(item));
   }
 
-  void cancel_activities(const instance_id& id, const execution_id&) override {
+  void cancel_activities(const instance_id& id, const execution_id& execution,
+                         bool drops) override {
     node_.cancelled.push_back(id);
+    if (drops)
+      std::erase_if(node_.activities, [&](const activity_work_item& item) {
+        return item.instance == id && item.execution == execution;
+      });
   }
 
   void send(partition_message message, partition_id to) override {
