@@ -307,6 +307,9 @@ void laned_journal::close() {
   for (const auto& each : lanes_) {
     each->scrubber.stop();
     each->committer.stop();
+    // The journal has all turns, so a disk without space does not keep the
+    // process from ending.
+    each->lane_views.end_waits();
     each->writer.stop();
     if (crashed())
       continue;

@@ -16,6 +16,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// Space for a new copy of the file `hub`, which has less than a block.
+constexpr std::uint64_t hub_file_space = 64U << 10U;
+
 /// A record log that ends the process if a file of the directory was removed:
 /// what is written to a removed file is lost when the process ends, so no turn
 /// in it may be reported as durable.
@@ -107,7 +110,7 @@ result<void> raise_format(const lmdb_journal_options& options, hub_file& hub,
     writer->commit();
   }
   auto raised = raise_hub_format(options.directory, hub.hub);
-  if (!raised && release())
+  if (!raised && release(hub_file_space))
     raised = raise_hub_format(options.directory, hub.hub);
   if (!raised)
     return raised;
@@ -182,9 +185,9 @@ open_lmdb_journal(lmdb_journal_options options) {
   const auto guard
     = std::make_shared<disk_guard>(options.directory, options.disk_limits);
   const auto found_no_space = std::make_shared<std::atomic<bool>>(false);
-  const space_release release = [guard, found_no_space] {
+  const space_release release = [guard, found_no_space](std::uint64_t bytes) {
     *found_no_space = true;
-    return guard->release_for_write();
+    return guard->release_for_write(bytes);
   };
   std::vector<laned_journal::store> stores;
   try {

@@ -18,6 +18,13 @@ namespace {
 constexpr std::uint64_t reserve_share_min = 8ULL << 20U;
 constexpr std::uint64_t reserve_share = 16;
 
+// The part of the reserve that is released as soon as the disk is full: a file
+// such as `start` is replaced by a new one, which takes space from the disk.
+constexpr std::uint64_t released_share = 8;
+
+// The file system may need blocks of its own for an allocation.
+constexpr std::uint64_t released_beyond = 64U << 10U;
+
 // Records fill the pages of the journal in part, and large ones have pages of
 // their own.
 constexpr std::uint64_t bytes_taken_per_record_byte = 2;
@@ -94,10 +101,15 @@ space_decision decide_space(const space_facts& facts) {
   if (facts.reserve_max == 0)
     return {false, 0};
   const std::uint64_t available = facts.disk.available;
-  const std::uint64_t needed
-    = missing_on_disk(facts, (facts.was_full ? 2 : 1) * facts.reserve_max);
-  if (available < needed)
-    return {true, 0, 0};
+  const bool is_full
+    = facts.was_full
+        ? available + facts.held < missing_on_disk(facts, 2 * facts.reserve_max)
+        : available < missing_on_disk(facts, facts.reserve_max);
+  if (is_full)
+    return {true,
+            std::min(facts.held,
+                     facts.reserve_max - facts.reserve_max / released_share),
+            0};
   const std::uint64_t hold = reserve_to_hold(facts);
   return {
     false, hold,
@@ -118,12 +130,12 @@ disk_guard::disk_guard(std::filesystem::path directory, limits settings,
                             std::uint64_t{space.capacity}};
     };
 
-  // An empty file is a reserve that was released because the disk was full.
+  // A reserve that is not complete was released because the disk was full.
   struct stat found {};
 
   if (::stat(file_.c_str(), &found) == 0) {
     held_ = static_cast<std::uint64_t>(found.st_size);
-    is_disk_full_ = held_ == 0 && limits_.reserve_bytes > 0;
+    is_disk_full_ = held_ < reserve_size(limits_.reserve_bytes, disk_().size);
   }
 }
 
@@ -160,13 +172,14 @@ storage_space disk_guard::measure(const std::vector<file_space>& stores,
   return now;
 }
 
-bool disk_guard::release_for_write() {
+bool disk_guard::release_for_write(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   if (held_ == 0)
     return false;
-  hold(0);
+  const std::uint64_t before = held_;
+  hold(held_ - std::min(held_, bytes + released_beyond));
   is_disk_full_ = true;
-  return held_ == 0;
+  return held_ < before;
 }
 
 /// Gives the reserve a size. A reserve that cannot be allocated keeps the size

@@ -43,18 +43,21 @@ struct space_decision {
 /// completions and purges, and the stores of the views need what the pending
 /// turns will take. Free pages in a store's own file count for it; the rest
 /// must be free on the disk. The disk becomes full when less than
-/// `reserve_max` is there beside the reserve, and the reserve is then released.
-/// It is no longer full when twice `reserve_max` is there. With a single
-/// threshold, the state would alternate while the free space is near it.
+/// `reserve_max` is there beside the reserve. An eighth of the reserve is then
+/// released, for small files that are replaced; the rest is released by the
+/// writes that need it. The disk is no longer full when twice `reserve_max` is
+/// there, the rest of the reserve included.
 space_decision decide_space(const space_facts& facts);
 
 /// The size of a complete reserve: `wanted`, but at most a sixteenth of the
 /// disk; the sixteenth counts as at least 8 MiB.
 std::uint64_t reserve_size(std::uint64_t wanted, std::uint64_t disk_size);
 
-/// Keeps a preallocated file, the reserve, in the data directory, and releases
-/// its space when the disk is full. New work is then refused, and the space is
-/// left for results, completions, terminate and purge. See `decide_space`.
+/// Keeps a preallocated file, the reserve, in the data directory. When the disk
+/// is full, new work is refused, and the space of the reserve is left for
+/// results, completions, terminate and purge. See `decide_space`. Each write
+/// releases only what it needs, at the moment at which it takes it: space that
+/// was released earlier could be taken by another program.
 ///
 /// Thread-safe.
 class disk_guard {
@@ -77,10 +80,11 @@ public:
   storage_space measure(const std::vector<file_space>& stores,
                         std::uint64_t pending);
 
-  /// Releases the reserve for a write that finds no space. The storage counts
-  /// as full until a measurement decides otherwise.
+  /// Releases a part of the reserve for a write that finds no space and needs
+  /// `bytes`: a little more than that, or the rest of the reserve if it is
+  /// smaller. The storage counts as full until a measurement decides otherwise.
   /// @return True if space was released.
-  bool release_for_write();
+  bool release_for_write(std::uint64_t bytes);
 
 private:
   // The caller of these functions holds `mutex_`.

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace perdura::persistence {
@@ -35,7 +36,12 @@ bool file_growth::prepare(std::uint64_t end, std::uint64_t bytes) {
   if (allocate(from, to + allocated_beyond) || to <= allocated_to_
       || allocate(end, to))
     return true;
-  return release_ && release_() && allocate(end, to);
+  // The file system may need some of the released space for itself, or another
+  // program may take it first.
+  while (release_ && release_(to - std::max(allocated_to_, end)))
+    if (allocate(end, to))
+      return true;
+  return false;
 }
 
 bool file_growth::allocate(std::uint64_t from, std::uint64_t to) {

@@ -21,9 +21,9 @@ namespace perdura::persistence {
 class file_growth {
 public:
   /// @param file     A descriptor of the file; not closed by this class.
-  /// @param release  Called if the disk has no space. Returns true if it has
-  ///                 released some. May be empty.
-  file_growth(int file, std::function<bool()> release)
+  /// @param release  Called with the number of missing bytes if the disk has no
+  ///                 space. Returns true if it has released some. May be empty.
+  file_growth(int file, std::function<bool(std::uint64_t)> release)
     : file_(file), release_(std::move(release)) {}
 
   /// Allocates the blocks of `bytes` bytes from `end` on, and some more, so
@@ -36,7 +36,7 @@ private:
   bool allocate(std::uint64_t from, std::uint64_t to);
 
   const int file_;
-  const std::function<bool()> release_;
+  const std::function<bool(std::uint64_t)> release_;
   std::uint64_t allocated_to_ = 0; ///< All blocks before it are allocated.
 };
 

@@ -120,7 +120,8 @@ void lmdb_env::open(const options& settings) {
     const auto allocate
       = [&] { return allocate_mapped_file(lock_file, lock_file_bytes); };
     if (!allocate()
-        && !(settings.release_space && settings.release_space() && allocate()))
+        && !(settings.release_space && settings.release_space(lock_file_bytes)
+             && allocate()))
       throw no_space(directory_, lock_file_bytes);
   }
   if (const int rc = mdb_env_open(env_, directory_.c_str(), flags, 0600))

@@ -53,10 +53,10 @@ public:
     /// Called before the tables are opened, within a read transaction whose
     /// number it gets. If it throws, the environment is not opened.
     std::function<void(std::uint64_t txnid)> inspect = {};
-    /// Called if the disk has no space for a commit or for the lock file.
-    /// Returns true if it has released some; the attempt is then repeated. May
-    /// be empty.
-    std::function<bool()> release_space = {};
+    /// Called with the number of missing bytes if the disk has no space for a
+    /// commit or for the lock file. Returns true if it has released some; the
+    /// attempt is then repeated. May be empty.
+    std::function<bool(std::uint64_t bytes)> release_space = {};
   };
 
   /// Opens the environment with LMDB's default sync flags, so that a commit

@@ -25,7 +25,7 @@ struct lmdb_map_sizes {
 
 /// Releases space on the disk for a store that finds none; see
 /// `lmdb_env::options::release_space`.
-using space_release = std::function<bool()>;
+using space_release = std::function<bool(std::uint64_t bytes)>;
 
 /// Opens an environment for reading only: nothing in the directory is written,
 /// and nothing is checked except what `inspect` checks.

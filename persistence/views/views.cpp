@@ -277,7 +277,7 @@ result<void> views::correct_keys() {
   for (space_wait space("the views"); !tables.empty();
        space.wait(done.error().message)) {
     done = guarded(correct);
-    if (done.code() != errc::storage_full)
+    if (done.code() != errc::storage_full || !waits_for_space_)
       break;
   }
   stored_.has_corrected_keys = static_cast<bool>(done);
@@ -291,7 +291,7 @@ result<void> views::correct_keys() {
 /// Writes a slice in one transaction. If it meets damaged instances, it sets
 /// them aside and writes the slice again without them. If the disk has no
 /// space for it, it writes fewer instances; if there is none for one instance,
-/// it waits.
+/// it waits, unless `end_waits` was called.
 /// @return True if this was the last slice.
 result<bool> views::write_slice(views_flush& work, std::size_t instances_max) {
   for (space_wait space("the views");;) {
@@ -307,6 +307,8 @@ result<bool> views::write_slice(views_flush& work, std::size_t instances_max) {
     }
     if (failed.code == errc::storage_full) {
       work.repeat_slice();
+      if (instances_max == 1 && !waits_for_space_)
+        return failed;
       if (instances_max == 1)
         space.wait(failed.message);
       instances_max = std::max<std::size_t>(instances_max / 8, 1);

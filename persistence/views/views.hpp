@@ -75,8 +75,17 @@ public:
   /// instance whose rows are damaged is set aside; see set_aside.hpp.
   /// @error errc::storage_damaged  A row that had to be read and that belongs
   ///                               to no instance is damaged.
+  /// @error errc::storage_full     The disk has no space, and `end_waits` was
+  ///                               called. Without that call, a flush waits for
+  ///                               space.
   /// @error errc::shutting_down    The journal has crashed (tests only).
   result<void> flush();
+
+  /// Ends the waits for space of the running flush and of later ones. The turns
+  /// that are not in the rows stay in memory and in the journal. Thread-safe.
+  void end_waits() {
+    waits_for_space_ = false;
+  }
 
   /// The rows contain all turns up to this position.
   journal_position applied() const;
@@ -172,6 +181,7 @@ private:
   std::shared_ptr<crash_switch> crash_;
   const std::size_t slice_instances_min_;
   std::atomic<std::uint64_t> commits_{0};
+  std::atomic<bool> waits_for_space_{true};
 
   std::mutex flush_mutex_; // Held during a flush. Taken before `mutex_`.
   stored_rows stored_;     ///< Guarded by `flush_mutex_`.

@@ -50,7 +50,8 @@ void on_small_disk(std::uint64_t bytes, F work) {
 /// A hub with one partition on the disk, and its journal without threads.
 class disk_hub {
 public:
-  explicit disk_hub(fs::path disk) : hub_(std::move(disk) / "hub") {
+  explicit disk_hub(fs::path disk, disk_guard::limits limits = {})
+    : hub_(std::move(disk) / "hub"), limits_(limits) {
     create_hub(hub_, small_hub(1, 1), small_maps).value();
     open();
   }
@@ -61,6 +62,7 @@ public:
     options.directory = hub_;
     options.map_bytes = small_maps;
     options.manual = true;
+    options.disk_limits = limits_;
     journal_ = open_lmdb_journal(std::move(options)).value();
     sequence_ = journal_->load(only).value().meta.sequence;
   }
@@ -137,6 +139,7 @@ private:
   }
 
   fs::path hub_;
+  disk_guard::limits limits_;
   std::unique_ptr<manual_journal> journal_;
   partition_sequence sequence_ = 0;
   std::size_t started_ = 0; ///< Instances that were started so far.
@@ -157,13 +160,21 @@ BOOST_AUTO_TEST_CASE(reserve_is_at_most_a_sixteenth_of_the_disk) {
 }
 
 BOOST_AUTO_TEST_CASE(two_limits_keep_the_decision_from_alternating) {
-  // Not full: less than the reserve makes it full, and releases the reserve.
+  // Not full: less than the reserve makes it full, and releases an eighth.
   space_facts facts = facts_of(64 * mib, 64 * mib);
   BOOST_TEST(!decide_space(facts).is_full);
   BOOST_TEST(decide_space(facts).hold == 64 * mib);
   facts.disk.available -= 1;
   BOOST_TEST(decide_space(facts).is_full);
-  BOOST_TEST(decide_space(facts).hold == 0U);
+  BOOST_TEST(decide_space(facts).hold == 56 * mib);
+  // Full: what writes have left of the reserve stays; the eighth that was
+  // released makes no difference.
+  facts = facts_of(72 * mib - 1, 56 * mib);
+  facts.was_full = true;
+  BOOST_TEST(decide_space(facts).is_full);
+  BOOST_TEST(decide_space(facts).hold == 56 * mib);
+  facts.held = 10 * mib;
+  BOOST_TEST(decide_space(facts).hold == 10 * mib);
   // Full: twice the reserve must be there.
   facts = facts_of(128 * mib - 1, 0);
   facts.was_full = true;
@@ -246,9 +257,9 @@ BOOST_AUTO_TEST_CASE(reserve_that_is_too_large_is_reduced) {
   BOOST_TEST(decide_space(facts_of(500 * mib, 100 * mib)).hold == 64 * mib);
 }
 
-// The guard keeps 100 bytes as a reserve file. It empties this file when less
-// than 100 bytes are free, and allocates it again when at least 200 bytes are
-// free.
+// The guard keeps 100 bytes as a reserve file. When less than 100 bytes are
+// free, it releases 12 of them; it allocates them again when 200 bytes are free,
+// those of the reserve included.
 BOOST_AUTO_TEST_CASE(reserve_file_is_released_when_the_disk_is_full) {
   const temporary_directory directory;
   const fs::path reserve = directory.path() / "reserve";
@@ -262,20 +273,20 @@ BOOST_AUTO_TEST_CASE(reserve_file_is_released_when_the_disk_is_full) {
     free = 99;
     const storage_space full = guard.measure({}, 0);
     BOOST_TEST((full.full == full_cause::disk));
-    BOOST_TEST(full.disk_free == 199U);
-    BOOST_TEST(full.reserve == 0U);
-    BOOST_TEST(fs::file_size(reserve) == 0U);
-    free = 199;
+    BOOST_TEST(full.disk_free == 111U);
+    BOOST_TEST(full.reserve == 88U);
+    BOOST_TEST(fs::file_size(reserve) == 88U);
+    free = 111;
     BOOST_TEST((guard.measure({}, 0).full == full_cause::disk));
   }
   // Also after a restart.
   disk_guard guard(directory.path(), limits, disk);
   BOOST_TEST((guard.measure({}, 0).full == full_cause::disk));
-  free = 200;
+  free = 112;
   BOOST_TEST((guard.measure({}, 0).full == full_cause::none));
   BOOST_TEST(fs::file_size(reserve) == 100U);
-  BOOST_TEST(guard.release_for_write());
-  BOOST_TEST(!guard.release_for_write());
+  BOOST_TEST(guard.release_for_write(1));
+  BOOST_TEST(!guard.release_for_write(1));
   BOOST_TEST(fs::file_size(reserve) == 0U);
   free = 150;
   BOOST_TEST((guard.measure({}, 0).full == full_cause::disk));
@@ -387,6 +398,65 @@ BOOST_AUTO_TEST_CASE(commit_without_space_writes_nothing) {
   });
 }
 
+// The reserve belongs to the writes that need it: nothing else gets it, however
+// late the write comes.
+BOOST_AUTO_TEST_CASE(released_space_goes_to_the_write_that_needs_it) {
+  const temporary_directory directory;
+  constexpr std::uint64_t reserve = mib;
+  std::uint64_t free = 0;
+  disk_guard guard(directory.path(), {0, reserve},
+                   [&] { return disk_space{free, 100 * mib}; });
+  free = 10 * mib;
+  BOOST_TEST(guard.measure({}, 0).reserve == reserve);
+  free = 0;
+  for (int i = 0; i < 10; ++i)
+    BOOST_TEST(guard.measure({}, 0).reserve == reserve / 8 * 7);
+  const auto held = [&] {
+    return std::uint64_t{fs::file_size(directory.path() / "reserve")};
+  };
+  // What a write gets is a little more than what it asks for.
+  for (const std::uint64_t bytes : {1U, 4'096U, 100'000U}) {
+    const std::uint64_t before = held();
+    BOOST_TEST(guard.release_for_write(bytes));
+    BOOST_TEST(before - held() >= bytes);
+    BOOST_TEST(before - held() <= bytes + (mib >> 4U));
+  }
+  BOOST_TEST(guard.release_for_write(100 * mib)); // the rest
+  BOOST_TEST(held() == 0U);
+  BOOST_TEST(!guard.release_for_write(1));
+}
+
+// Regression: a node whose disk another program had filled did not end, and was
+// stopped after its patience with exit code 75.
+BOOST_AUTO_TEST_CASE(close_does_not_wait_for_space) {
+  for (const bool is_flushing : {false, true})
+    on_small_disk(48 * mib, [is_flushing](const fs::path& disk) {
+      const filler other(disk);
+      disk_hub hub(disk, {.storage_bytes_max = 0, .reserve_bytes = 0});
+      for (int i = 0; i < 100; ++i)
+        hub.start("order-" + std::to_string(i), 60'000);
+      other.fill();
+      std::thread flush;
+      if (is_flushing) {
+        flush = std::thread([&] {
+          try {
+            hub.journal().flush_views(false);
+          } catch (const std::exception&) {
+            // The flush was given up.
+          }
+        });
+        while (sync_watch::of_process().longest() <= space_wait_time)
+          std::this_thread::yield();
+      }
+      hub.journal().close();
+      if (flush.joinable())
+        flush.join();
+      other.remove();
+      hub.open();
+      expect(hub.instances() == 100, "instances are missing");
+    });
+}
+
 // A commit that has found no space is made as soon as there is some.
 BOOST_AUTO_TEST_CASE(commit_waits_for_space) {
   on_small_disk(32 * mib, [](const fs::path& disk) {
@@ -401,7 +471,7 @@ BOOST_AUTO_TEST_CASE(commit_waits_for_space) {
         std::this_thread::yield();
       other.remove();
     });
-    hub.start("large", 8 * mib);
+    hub.start("large", 12 * mib); // more than the reserve
     frees.join();
     expect(hub.journal().read(only, "large").value().has_value(), "it is lost");
   });
