@@ -258,8 +258,8 @@ BOOST_AUTO_TEST_CASE(reserve_that_is_too_large_is_reduced) {
 }
 
 // The guard keeps 100 bytes as a reserve file. When less than 100 bytes are
-// free, it releases 12 of them; it allocates them again when 200 bytes are free,
-// those of the reserve included.
+// free, it releases 12 of them; it allocates them again when 200 bytes are
+// free, those of the reserve included.
 BOOST_AUTO_TEST_CASE(reserve_file_is_released_when_the_disk_is_full) {
   const temporary_directory directory;
   const fs::path reserve = directory.path() / "reserve";
@@ -404,8 +404,9 @@ BOOST_AUTO_TEST_CASE(released_space_goes_to_the_write_that_needs_it) {
   const temporary_directory directory;
   constexpr std::uint64_t reserve = mib;
   std::uint64_t free = 0;
-  disk_guard guard(directory.path(), {0, reserve},
-                   [&] { return disk_space{free, 100 * mib}; });
+  disk_guard guard(directory.path(), {0, reserve}, [&] {
+    return disk_space{free, 100 * mib};
+  });
   free = 10 * mib;
   BOOST_TEST(guard.measure({}, 0).reserve == reserve);
   free = 0;
