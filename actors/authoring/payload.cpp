@@ -207,6 +207,37 @@ bool is_plain_text(std::string_view text) {
   });
 }
 
+bool append_plain(std::string& out, std::string_view text) {
+  if (!is_plain_text(text))
+    return false;
+  out.reserve(out.size() + text.size() + 2);
+  out += '"';
+  out += text;
+  out += '"';
+  return true;
+}
+
+bool append_plain_array(std::string& out,
+                        const std::vector<std::string>& texts) {
+  std::size_t bytes = 2;
+  for (const std::string& text : texts) {
+    if (!is_plain_text(text))
+      return false;
+    bytes += text.size() + 3;
+  }
+  out.reserve(out.size() + bytes);
+  out += '[';
+  for (const std::string& text : texts) {
+    if (out.back() != '[')
+      out += ',';
+    out += '"';
+    out += text;
+    out += '"';
+  }
+  out += ']';
+  return true;
+}
+
 // The depth needs no check here: every stored text was checked when it was
 // written.
 json parse(const std::string& text, const payload_label& label) {

@@ -141,6 +141,24 @@ json parse(const std::string& text, const payload_label& label);
 /// text in quotes is a JSON string, so the conversion needs no JSON library.
 bool is_plain_text(std::string_view text);
 
+/// Appends the text as a JSON string if it needs no JSON library.
+/// @return False if it needs one; nothing was appended then.
+bool append_plain(std::string& out, std::string_view text);
+
+/// True for the types that are written as a JSON string.
+template <class T>
+inline constexpr bool is_text_value
+  = std::is_same_v<
+      T,
+      std::
+        string> || std::is_same_v<T, std::string_view> || std::is_same_v<std::decay_t<T>, const char*> || std::is_same_v<std::decay_t<T>, char*>;
+
+/// Appends the texts as a JSON array of strings.
+/// @return False if one of them needs a JSON library; `out` is to be discarded
+///         then.
+bool append_plain_array(std::string& out,
+                        const std::vector<std::string>& texts);
+
 /// True for std::optional<T>.
 template <class T>
 struct optional_value : std::false_type {};
@@ -164,15 +182,15 @@ std::string to_payload(const T& value, const payload_label& label = {}) {
   } else if constexpr (std::is_same_v<
                          T, unit> || std::is_same_v<T, std::nullptr_t>) {
     return "null";
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    if (detail::is_plain_text(value)) {
-      text.reserve(value.size() + 2);
-      text += '"';
-      text += value;
-      text += '"';
-    } else {
+  } else if constexpr (detail::is_text_value<T>) {
+    if (!detail::append_plain(text, value))
       text = detail::dump(json(value), label);
-    }
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    if (!detail::append_plain_array(text, value))
+      text = detail::dump(json(value), label);
+  } else if constexpr (std::is_integral_v<
+                         T> && !std::is_same_v<T, bool> && sizeof(T) > 1) {
+    text = std::to_string(value);
   } else if constexpr (detail::optional_value<T>::value) {
     return value ? to_payload(*value, label) : std::string("null");
   } else if constexpr (std::is_same_v<T, json>) {

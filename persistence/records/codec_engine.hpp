@@ -108,6 +108,12 @@ public:
     used_ += size;
   }
 
+  [[gnu::always_inline]] void write_byte(std::uint8_t byte) {
+    if (used_ == sizeof(block_)) [[unlikely]]
+      flush();
+    block_[used_++] = static_cast<char>(byte);
+  }
+
   void flush() {
     out_.append(block_, used_);
     used_ = 0;
@@ -133,7 +139,7 @@ public:
   /// Writes a record as an array. Called by `inspect` with all fields.
   template <class... Ts>
   bool operator()(Ts&... fields) {
-    packer_.pack_array(sizeof...(fields));
+    put_array(sizeof...(fields));
     (put(fields), ...);
     return true;
   }
@@ -142,40 +148,43 @@ public:
   template <class T>
   void put(const T& x) {
     if constexpr (std::is_same_v<T, bool>) {
-      x ? packer_.pack_true() : packer_.pack_false();
+      sink_.write_byte(x ? true_byte : false_byte);
     } else if constexpr (std::is_enum_v<T>) {
-      packer_.pack_uint64(static_cast<std::uint64_t>(x));
+      put_natural(static_cast<std::uint64_t>(x));
     } else if constexpr (std::is_unsigned_v<T>) {
-      packer_.pack_uint64(x);
+      put_natural(x);
     } else if constexpr (std::is_integral_v<T>) {
-      packer_.pack_int64(x);
+      put_integer(x);
     } else if constexpr (std::is_same_v<T, std::string>) {
-      packer_.pack_str(checked_size(x.size()));
-      packer_.pack_str_body(x.data(), static_cast<std::uint32_t>(x.size()));
+      if (x.size() < short_text_max)
+        sink_.write_byte(static_cast<std::uint8_t>(text_byte | x.size()));
+      else
+        packer_.pack_str(checked_size(x.size()));
+      sink_.write(x.data(), x.size());
     } else if constexpr (std::is_same_v<T, encoded_turn>) {
       packer_.pack_bin(checked_size(x.bytes.size()));
       packer_.pack_bin_body(x.bytes.data(),
                             static_cast<std::uint32_t>(x.bytes.size()));
     } else if constexpr (is_time<T>::value) {
-      packer_.pack_int64(x.time_since_epoch().count());
+      put_integer(x.time_since_epoch().count());
     } else if constexpr (is_duration<T>::value) {
-      packer_.pack_int64(x.count());
+      put_integer(x.count());
     } else if constexpr (is_optional<T>::value) {
       if (x)
         put(*x);
       else
-        packer_.pack_nil();
+        sink_.write_byte(nil_byte);
     } else if constexpr (is_vector<T>::value || is_map<T>::value) {
-      packer_.pack_array(checked_size(x.size()));
+      put_array(checked_size(x.size()));
       for (const auto& item : x)
         put(item);
     } else if constexpr (is_pair<T>::value) {
-      packer_.pack_array(2);
+      put_array(2);
       put(x.first);
       put(x.second);
     } else if constexpr (is_variant<T>::value) {
-      packer_.pack_array(2);
-      packer_.pack_uint64(x.index());
+      put_array(2);
+      put_natural(x.index());
       std::visit([this](const auto& body) { put(body); }, x);
     } else {
       // `inspect` takes a mutable record, because it serves readers too. The
@@ -190,6 +199,40 @@ public:
   }
 
 private:
+  // Most fields are small, and msgpack stores those in one byte, or in one byte
+  // before the text. They are written here: the calls of the packer for them
+  // took half of the time of encoding a turn. The packer writes all others.
+  // Source: the MessagePack specification, "Formats".
+  static constexpr std::uint8_t nil_byte = 0xc0;
+  static constexpr std::uint8_t false_byte = 0xc2;
+  static constexpr std::uint8_t true_byte = 0xc3;
+  static constexpr std::uint8_t text_byte = 0xa0;
+  static constexpr std::uint8_t array_byte = 0x90;
+  static constexpr std::uint64_t one_byte_max = 0x80; ///< Numbers below it.
+  static constexpr std::size_t short_text_max = 32;   ///< Texts below it.
+  static constexpr std::size_t short_array_max = 16;  ///< Arrays below it.
+
+  [[gnu::always_inline]] void put_natural(std::uint64_t x) {
+    if (x < one_byte_max)
+      sink_.write_byte(static_cast<std::uint8_t>(x));
+    else
+      packer_.pack_uint64(x);
+  }
+
+  [[gnu::always_inline]] void put_integer(std::int64_t x) {
+    if (x >= 0 && x < static_cast<std::int64_t>(one_byte_max))
+      sink_.write_byte(static_cast<std::uint8_t>(x));
+    else
+      packer_.pack_int64(x);
+  }
+
+  [[gnu::always_inline]] void put_array(std::size_t size) {
+    if (size < short_array_max)
+      sink_.write_byte(static_cast<std::uint8_t>(array_byte | size));
+    else
+      packer_.pack_array(static_cast<std::uint32_t>(size));
+  }
+
   /// Returns the size as msgpack stores it.
   /// @throws std::length_error The size does not fit into 32 bits.
   static std::uint32_t checked_size(std::size_t size) {

@@ -174,6 +174,52 @@ BOOST_AUTO_TEST_CASE(numbers_that_json_does_not_have_are_refused_when_written) {
   BOOST_TEST(to_payload(point_of_chart{0, -0.5}) == R"({"x":0.0,"y":-0.5})");
 }
 
+// Plain texts, arrays of them, and integers are written without the JSON
+// library. The result is the same text.
+BOOST_AUTO_TEST_CASE(values_are_written_as_the_json_library_writes_them) {
+  const std::vector<std::string> texts{"",
+                                       "a",
+                                       "plain text",
+                                       "with \"quotes\"",
+                                       "back\\slash",
+                                       "line\nbreak",
+                                       "ü",
+                                       "~",
+                                       "\x7f",
+                                       std::string(1, 0),
+                                       std::string(100, 'x')};
+  for (const std::string& text : texts) {
+    BOOST_TEST(to_payload(text) == json(text).dump());
+    BOOST_TEST(to_payload(std::string_view(text)) == json(text).dump());
+    for (const std::string& other : texts) {
+      const std::vector<std::string> both{text, other};
+      BOOST_TEST(to_payload(both) == json(both).dump());
+    }
+  }
+  BOOST_TEST(to_payload("literal") == R"("literal")");
+  BOOST_TEST(to_payload(std::vector<std::string>{}) == "[]");
+  BOOST_TEST(to_payload(std::vector<std::string>{""}) == R"([""])");
+  BOOST_TEST(to_payload(std::vector<std::string>{"["}) == R"(["["])");
+  BOOST_CHECK_THROW(to_payload("\xff"), payload_error);
+  BOOST_CHECK_THROW(to_payload(std::vector<std::string>{"a", "\xff"}),
+                    payload_error);
+  const auto check_limits = [](auto zero) {
+    using number = decltype(zero);
+    for (const number each : {std::numeric_limits<number>::min(), zero,
+                              std::numeric_limits<number>::max()})
+      BOOST_TEST(to_payload(each) == json(each).dump());
+  };
+  check_limits(std::int8_t{});
+  check_limits(std::uint8_t{});
+  check_limits(std::int16_t{});
+  check_limits(0);
+  check_limits(0U);
+  check_limits(std::int64_t{});
+  check_limits(std::uint64_t{});
+  BOOST_TEST(to_payload(true) == "true");
+  BOOST_TEST(to_payload('a') == json('a').dump());
+}
+
 // Each place at which an orchestrator writes a value fails where it is written.
 BOOST_AUTO_TEST_CASE(unwritable_values_fail_the_call_that_writes_them) {
   const std::vector<std::function<void(orchestration_context&)>> writes{

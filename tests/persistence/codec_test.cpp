@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "persistence/records/codec.hpp"
+#include "persistence/records/codec_engine.hpp"
 
 #include "journal_harness.hpp"
 #include <boost/test/unit_test.hpp>
@@ -127,6 +127,39 @@ void check_golden(const T& record, const std::string& hex) {
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(codec)
+
+// Fields that fit into one byte are written without the packer. The bytes are
+// those of the packer.
+BOOST_AUTO_TEST_CASE(short_forms_are_those_of_the_packer) {
+  const auto written = [](const auto& field) {
+    std::string bytes;
+    codec_engine::writer made(bytes);
+    made.put(field);
+    made.finish();
+    return bytes;
+  };
+  const auto packed = [](const auto& field) {
+    msgpack::sbuffer bytes;
+    msgpack::pack(bytes, field);
+    return std::string(bytes.data(), bytes.size());
+  };
+  for (const std::uint64_t x : {0ULL, 1ULL, 127ULL, 128ULL, 255ULL, 256ULL,
+                                65'535ULL, 65'536ULL, 4'294'967'296ULL, ~0ULL})
+    BOOST_TEST(to_hex(written(x)) == to_hex(packed(x)));
+  for (const std::int64_t x : {0LL, 1LL, 127LL, 128LL, -1LL, -32LL, -33LL,
+                               -128LL, -129LL, -40'000LL, 4'294'967'296LL})
+    BOOST_TEST(to_hex(written(x)) == to_hex(packed(x)));
+  for (const std::size_t size :
+       {0U, 1U, 31U, 32U, 255U, 256U, 511U, 512U, 513U, 70'000U}) {
+    const std::string text(size, 't');
+    BOOST_TEST(to_hex(written(text)) == to_hex(packed(text)));
+    const std::vector<std::uint64_t> numbers(size, 7);
+    BOOST_TEST(to_hex(written(numbers)) == to_hex(packed(numbers)));
+  }
+  BOOST_TEST(to_hex(written(true)) == to_hex(packed(true)));
+  BOOST_TEST(to_hex(written(false)) == to_hex(packed(false)));
+  BOOST_TEST(to_hex(written(std::optional<bool>())) == "c0");
+}
 
 // Records on existing disks must stay readable, so the encoding of every record
 // type is compared with bytes written earlier.
