@@ -229,14 +229,14 @@ result<void> views::flush_one() {
     return corrected;
   views_flush work(generation, last, *known, stored_.partitions);
   for (bool whole = false; !whole;) {
-    const std::uint64_t n = commits_ + 1;
+    const std::uint64_t n = flushes_.commits + 1;
     if (crash_->crashes_at(crash_point::before_views_commit, n))
       return error{errc::shutting_down, "the journal has crashed"};
     auto written = write_slice(work, slice);
     if (!written)
       return written.error();
     whole = *written;
-    commits_ = n;
+    flushes_.commits = n;
     if (crash_->crashes_at(crash_point::after_views_commit, n))
       return error{errc::shutting_down, "the journal has crashed"};
   }
@@ -277,7 +277,7 @@ result<void> views::correct_keys() {
   for (space_wait space("the views"); !tables.empty();
        space.wait(done.error().message)) {
     done = guarded(correct);
-    if (done.code() != errc::storage_full || !waits_for_space_)
+    if (done.code() != errc::storage_full || !flushes_.waits_for_space)
       break;
   }
   stored_.has_corrected_keys = static_cast<bool>(done);
@@ -307,7 +307,7 @@ result<bool> views::write_slice(views_flush& work, std::size_t instances_max) {
     }
     if (failed.code == errc::storage_full) {
       work.repeat_slice();
-      if (instances_max == 1 && !waits_for_space_)
+      if (instances_max == 1 && !flushes_.waits_for_space)
         return failed;
       if (instances_max == 1)
         space.wait(failed.message);

@@ -84,7 +84,7 @@ public:
   /// Ends the waits for space of the running flush and of later ones. The turns
   /// that are not in the rows stay in memory and in the journal. Thread-safe.
   void end_waits() {
-    waits_for_space_ = false;
+    flushes_.waits_for_space = false;
   }
 
   /// The rows contain all turns up to this position.
@@ -108,7 +108,7 @@ public:
 
   /// Number of synced transactions since construction.
   std::uint64_t commits() const {
-    return commits_;
+    return flushes_.commits;
   }
 
   const row_store& rows() const {
@@ -161,6 +161,12 @@ private:
     bool has_corrected_keys = false; ///< Set when `correct_keys` has run.
   };
 
+  /// Read by any thread.
+  struct flush_facts {
+    std::atomic<std::uint64_t> commits{0}; ///< See `commits`.
+    std::atomic<bool> waits_for_space{true};
+  };
+
   struct flushing_turns {
     /// Oldest first. Immutable, so readers may keep them after releasing the
     /// mutex.
@@ -180,8 +186,7 @@ private:
   std::unique_ptr<row_store> rows_;
   std::shared_ptr<crash_switch> crash_;
   const std::size_t slice_instances_min_;
-  std::atomic<std::uint64_t> commits_{0};
-  std::atomic<bool> waits_for_space_{true};
+  flush_facts flushes_;
 
   std::mutex flush_mutex_; // Held during a flush. Taken before `mutex_`.
   stored_rows stored_;     ///< Guarded by `flush_mutex_`.
