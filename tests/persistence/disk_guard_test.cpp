@@ -2,8 +2,8 @@
 // The decision whether a disk is full, and the reserve file.
 #include "persistence/stores/disk_guard.hpp"
 
-#include "file_bytes.hpp"
 #include "journal_harness.hpp"
+#include "small_disk.hpp"
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
@@ -15,9 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t mib = 1U << 20U;
-
-/// A store of the test, and the facts with nothing used.
+/// The facts of a disk on which the stores have nothing yet.
 space_facts facts_of(std::uint64_t available, std::uint64_t held) {
   space_facts facts;
   facts.disk = {available, 1'000 * mib};

@@ -25,7 +25,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t mib = 1U << 20U;
 constexpr partition_id only{0};
 
 /// Runs a test on a small disk, if the system permits one.

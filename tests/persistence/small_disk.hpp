@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <optional>
@@ -19,6 +20,8 @@
 #include <string>
 
 namespace perdura::persistence::testing {
+
+inline constexpr std::uint64_t mib = 1U << 20U;
 
 /// Ends the work of `problem_on_small_disk` with a sentence unless `holds`.
 inline void expect(bool holds, const std::string& what) {
