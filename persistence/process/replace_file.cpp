@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/process/replace_file.hpp"
 
+#include "persistence/process/disk_reserve.hpp"
 #include "persistence/process/sync_watch.hpp"
 #include "persistence/process/write_all.hpp"
 
@@ -13,6 +14,9 @@
 namespace perdura::persistence {
 
 namespace {
+
+// Space for a new copy of a small file, and for its entry in the directory.
+constexpr std::uint64_t space_taken = 64U << 10U;
 
 std::error_code last_error() {
   return {errno, std::generic_category()};
@@ -50,7 +54,11 @@ std::error_code sync_names(const std::filesystem::path& directory) {
 std::error_code replace_file(const std::filesystem::path& file,
                              std::string_view text) {
   const std::filesystem::path beside = file.string() + ".new";
-  if (const auto trouble = write_synced(beside, text))
+  auto trouble = write_synced(beside, text);
+  if (trouble == std::errc::no_space_on_device
+      && shrink_reserve(file.parent_path(), space_taken))
+    trouble = write_synced(beside, text);
+  if (trouble)
     return trouble;
   if (::rename(beside.c_str(), file.c_str()) != 0)
     return last_error();

@@ -10,7 +10,8 @@ namespace perdura::persistence {
 
 /// Creates or replaces the file, with mode 0600, so that after a crash it has
 /// either its old content or `text`: writes `file` with ".new" appended, syncs
-/// and renames it, and syncs the directory. Returns the reason of a failure;
+/// and renames it, and syncs the directory. If the disk has no space, it takes
+/// some of the reserve in the same directory. Returns the reason of a failure;
 /// the file then has one of the two contents. The caller ensures that no other
 /// thread or process replaces the file at the same time.
 std::error_code replace_file(const std::filesystem::path& file,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "persistence/stores/disk_guard.hpp"
 
+#include "persistence/process/disk_reserve.hpp"
 #include "persistence/process/logging.hpp"
 
 #include <fcntl.h>
@@ -11,6 +12,8 @@
 #include <limits>
 
 namespace perdura::persistence {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -118,7 +121,7 @@ space_decision decide_space(const space_facts& facts) {
 
 disk_guard::disk_guard(std::filesystem::path directory, limits settings,
                        std::function<disk_space()> disk)
-  : file_(directory / "reserve"), limits_(settings), disk_(std::move(disk)) {
+  : directory_(directory), limits_(settings), disk_(std::move(disk)) {
   if (!disk_)
     disk_ = [directory = std::move(directory)] {
       std::error_code failed;
@@ -131,17 +134,16 @@ disk_guard::disk_guard(std::filesystem::path directory, limits settings,
     };
 
   // A reserve that is not complete was released because the disk was full.
-  struct stat found {};
-
-  if (::stat(file_.c_str(), &found) == 0) {
-    held_ = static_cast<std::uint64_t>(found.st_size);
-    is_disk_full_ = held_ < reserve_size(limits_.reserve_bytes, disk_().size);
-  }
+  std::error_code ignored;
+  if (fs::exists(reserve_file(directory_), ignored))
+    is_disk_full_ = reserve_bytes(directory_)
+                    < reserve_size(limits_.reserve_bytes, disk_().size);
 }
 
 storage_space disk_guard::measure(const std::vector<file_space>& stores,
                                   std::uint64_t pending) {
   const std::lock_guard lock(mutex_);
+  held_ = reserve_bytes(directory_);
   const disk_space disk = disk_();
   storage_space now;
   for (const file_space& each : stores) {
@@ -174,12 +176,9 @@ storage_space disk_guard::measure(const std::vector<file_space>& stores,
 
 bool disk_guard::release_for_write(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (held_ == 0)
-    return false;
-  const std::uint64_t before = held_;
-  hold(held_ - std::min(held_, bytes + released_beyond));
-  is_disk_full_ = true;
-  return held_ < before;
+  const bool is_released = shrink_reserve(directory_, bytes + released_beyond);
+  is_disk_full_ = is_disk_full_ || is_released;
+  return is_released;
 }
 
 /// Gives the reserve a size. A reserve that cannot be allocated keeps the size
@@ -188,21 +187,23 @@ void disk_guard::hold(std::uint64_t bytes) {
   if (bytes == held_)
     return;
   if (bytes < held_) {
-    if (::truncate(file_.c_str(), static_cast<off_t>(bytes)) == 0)
+    if (shrink_reserve(directory_, held_ - bytes))
       held_ = bytes;
     else
       log(log_channel::persistence, log_level::warning,
-          "the disk reserve could not be released: " + file_.string());
+          "the disk reserve could not be released: "
+            + reserve_file(directory_).string());
     return;
   }
-  const int fd = ::open(file_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const auto file = reserve_file(directory_);
+  const int fd = ::open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0)
     return;
   if (::posix_fallocate(fd, 0, static_cast<off_t>(bytes)) == 0)
     held_ = bytes;
   else if (::ftruncate(fd, static_cast<off_t>(held_)) != 0)
     log(log_channel::persistence, log_level::warning,
-        "the disk reserve could not be reduced: " + file_.string());
+        "the disk reserve could not be reduced: " + file.string());
   ::close(fd);
 }
 

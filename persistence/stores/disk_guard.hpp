@@ -91,11 +91,11 @@ private:
   void hold(std::uint64_t bytes);
   void report(const storage_space& now);
 
-  const std::filesystem::path file_; ///< Path of the reserve.
+  const std::filesystem::path directory_; ///< Where the reserve is.
   const limits limits_;
   std::function<disk_space()> disk_;
-  std::mutex mutex_; // Guards the members below.
-  std::uint64_t held_ = 0;
+  std::mutex mutex_;       // Guards the members below.
+  std::uint64_t held_ = 0; ///< Size of the reserve at the last measurement.
   bool is_disk_full_ = false;
   full_cause reported_ = full_cause::none; ///< In the log.
 };

@@ -4,6 +4,7 @@
 #include "persistence/journal/compact.hpp"
 #include "persistence/journal/lmdb_journal.hpp"
 #include "persistence/journal/verify.hpp"
+#include "persistence/process/replace_file.hpp"
 #include "persistence/process/space_wait.hpp"
 #include "persistence/stores/disk_guard.hpp"
 #include "persistence/stores/lmdb_file.hpp"
@@ -216,6 +217,33 @@ BOOST_AUTO_TEST_CASE(disk_that_is_full_to_the_last_byte_serves_purges) {
     hub.journal().flush_views(true);
     expect(!hub.journal().is_full(), "full although the disk has space");
     hub.start("later", 4'000);
+  });
+}
+
+// Regression: a node on a disk without a single free block did not start,
+// because the file with the number of its start could not be replaced.
+BOOST_AUTO_TEST_CASE(small_file_is_replaced_with_space_of_the_reserve) {
+  on_small_disk(16 * mib, [](const fs::path& disk) {
+    const filler other(disk);
+    const disk_guard::limits limits{0, mib};
+    disk_guard guard(disk, limits);
+    expect(guard.measure({}, 0).reserve == mib, "there is no reserve");
+    const fs::path file = disk / "start";
+    for (int i = 0; i < 10; ++i) {
+      other.fill();
+      const auto trouble = replace_file(file, "start " + std::to_string(i));
+      expect(!trouble,
+             "replacement " + std::to_string(i) + ": " + trouble.message());
+    }
+    expect(guard.measure({}, 0).full == full_cause::disk, "it is not full");
+    // Without a reserve, the old content stays.
+    while (guard.release_for_write(mib)) {
+    }
+    other.fill();
+    expect(replace_file(file, std::string(mib, 'x'))
+             == std::errc::no_space_on_device,
+           "there was space");
+    expect(read_file(file) == "start 9", "the file has another content");
   });
 }
 
