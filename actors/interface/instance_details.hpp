@@ -59,12 +59,15 @@ struct instance_details {
   std::string paused;
   std::uint32_t partition = 0; ///< The partition of the instance.
   std::string node; ///< Its owner. Empty for a node without a cluster.
+  /// The partitions that have not reported yet that nothing of the tree below
+  /// the instance is left, after it was terminated recursively.
+  std::vector<std::uint32_t> tree_left_in;
 };
 
 template <class I>
 auto inspect(I& f, instance_details& x) {
   return f(x.tasks, x.task_count, x.wait_count, x.is_turn_due,
-           x.is_turn_running, x.paused, x.partition, x.node);
+           x.is_turn_running, x.paused, x.partition, x.node, x.tree_left_in);
 }
 
 } // namespace perdura::actors

@@ -206,6 +206,9 @@ with_partition_state(const instance_status& status,
     if (pause != nullptr && pause->is_paused)
       details.paused = paused_text(*pause);
   }
+  if (const auto* tree
+      = find_tree(durable.meta.rules, top_of(whole->row.id, record)))
+    details.tree_left_in = tree->waits_for;
   if (live != nullptr) {
     details.is_turn_running = live->turn_out;
     details.is_turn_due |= live->start_due;

@@ -33,8 +33,8 @@ std::shared_ptr<const instance_status>
 status_after(const stored_instance& now, const instance_write& write);
 
 /// Returns the status with the part of its details that the journal does not
-/// have: the node, the state of the turns, and whether the orchestrator is
-/// paused by name.
+/// have: the node, the state of the turns, whether the orchestrator is paused
+/// by name, and where a terminated tree is left.
 /// @param live  Null if the instance is not in memory.
 std::shared_ptr<const instance_status>
 with_partition_state(const instance_status& status,

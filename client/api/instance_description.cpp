@@ -77,6 +77,17 @@ std::string_view to_string(open_task_kind kind) {
   return "";
 }
 
+namespace {
+
+std::string numbers_json(const std::vector<std::uint32_t>& numbers) {
+  std::string out = "[";
+  for (const std::uint32_t number : numbers)
+    out += (out.size() > 1 ? "," : "") + std::to_string(number);
+  return out + ']';
+}
+
+} // namespace
+
 std::string to_json(const instance_description& description) {
   const orchestration_status& status = description.status;
   const std::pair<const char*, std::string> members[] = {
@@ -104,7 +115,8 @@ std::string to_json(const instance_description& description) {
     {"unreadEvents", descriptions_json(description.unread_events)},
     {"children", children_json(description.open_tasks)},
     {"partition", std::to_string(description.partition)},
-    {"node", actors::json_string(description.node)}};
+    {"node", actors::json_string(description.node)},
+    {"treeLeftIn", numbers_json(description.tree_left_in)}};
   std::string out = "{";
   for (const auto& [name, value] : members)
     out += (out.size() > 1 ? ",\"" : "\"") + std::string(name) + "\":" + value;

@@ -82,6 +82,10 @@ struct instance_description {
   std::uint32_t partition = 0; ///< The partition of the instance.
   /// The node that owns the partition. Empty for a node without a cluster.
   std::string node;
+  /// After a recursive terminate of this instance: the partitions in which
+  /// members of the tree may still run, for example because their node is away.
+  /// Empty when all have ended.
+  std::vector<std::uint32_t> tree_left_in;
 };
 
 /// The JSON object of `GET /perdura/instances/{id}`. Names are those of the

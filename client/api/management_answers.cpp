@@ -128,6 +128,7 @@ result<instance_description> to_description(const management_answer& answer) {
   described.paused = details.paused;
   described.partition = details.partition;
   described.node = details.node;
+  described.tree_left_in = details.tree_left_in;
   return described;
 }
 

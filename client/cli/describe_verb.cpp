@@ -141,6 +141,10 @@ int describe_verb(node_connection& node, const std::string& id,
     pairs.emplace_back("Custom status", custom);
   add("Partition", "partition");
   add("Node", "node");
+  if (const std::string left = json_text_member(description, "treeLeftIn");
+      left != "[]" && !left.empty())
+    pairs.emplace_back("Tree left in",
+                       "partitions " + left.substr(1, left.size() - 2));
   print_pairs(io.out, pairs);
   for (const described_section& section : described_sections())
     print_described_section(description, section, io);

@@ -163,6 +163,28 @@ BOOST_AUTO_TEST_CASE(children_of_an_ended_root_are_ended) {
   check_ended();
 }
 
+BOOST_AUTO_TEST_CASE(description_names_the_partitions_that_have_not_reported) {
+  const auto left_in = [this](const instance_id& id) {
+    get_status request;
+    request.id = id;
+    request.show_details = true;
+    const management_answer answer = node.ask(request);
+    BOOST_TEST_REQUIRE((answer.code == errc::ok));
+    return answer.status->details.value().tree_left_in;
+  };
+  start_and_wait("root", "Middle", R"("x")");
+  node.run_until_idle();
+  BOOST_TEST(left_in("root").empty());
+  BOOST_TEST((end_tree("root").code == errc::ok));
+  const auto left = left_in("root");
+  BOOST_TEST(!left.empty());
+  for (const std::uint32_t each : left)
+    BOOST_TEST(each <= 1U);
+  BOOST_TEST(left_in("x").empty()); // a member, not the top
+  check_ended();
+  BOOST_TEST(left_in("root").empty());
+}
+
 BOOST_AUTO_TEST_CASE(instance_without_children_writes_no_rule) {
   start_and_wait("a", "Waits");
   node.run_until_idle();

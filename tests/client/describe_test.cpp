@@ -282,6 +282,7 @@ BOOST_FIXTURE_TEST_CASE(pending_instances_are_described, describe_fixture) {
              != std::string::npos);
   BOOST_TEST(paused.at("isTurnDue") == true);
   BOOST_TEST(described("later").at("paused").is_null());
+  BOOST_TEST(described("later").at("treeLeftIn") == json::array());
 }
 
 BOOST_FIXTURE_TEST_CASE(command_line_has_a_section_for_each_kind,
