@@ -74,8 +74,10 @@ std::vector<std::string> end_a_tree(tree_crash& plan, node_options options) {
   client.terminate("other", true);
   constexpr int steps_max = 100'000;
   int steps = 0;
-  while (steps < steps_max && node.step())
+  while (steps < steps_max && node.violations.empty() && node.step())
     ++steps;
+  if (!node.violations.empty())
+    return node.violations;
   if (steps == steps_max)
     return {"the trees go on"};
   node.advance_time(20s);
@@ -156,6 +158,26 @@ BOOST_AUTO_TEST_CASE(random_orders_and_lost_messages) {
     BOOST_TEST(wrong.empty(),
                "seed " << seed << ": " << (wrong.empty() ? "" : wrong.front()));
   }
+}
+
+// The planted bug accepts a start of a sub-orchestration after its tree was
+// terminated. With it, at least one of the first five seeds is red for this
+// reason; without it, none is.
+BOOST_AUTO_TEST_CASE(children_started_after_the_terminate_are_detected) {
+  int detected = 0;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    node_options options;
+    options.seed = seed;
+    tree_crash none;
+    const auto sound = end_a_tree(none, options);
+    BOOST_TEST(sound.empty(), "seed " << seed);
+    options.faults.late_children = true;
+    for (const std::string& sentence : end_a_tree(none, std::move(options)))
+      if (sentence.find("runs after an ancestor was terminated")
+          != sentence.npos)
+        ++detected;
+  }
+  BOOST_TEST(detected > 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

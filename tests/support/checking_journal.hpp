@@ -40,6 +40,9 @@ struct planted_faults {
   bool lost_marks = false;    ///< Marks for de-duplication are not stored.
   /// Activities that an ended execution has scheduled are not stored.
   bool lost_activities = false;
+  /// The harness changes messages that start a sub-orchestration of a
+  /// terminated tree, so that the partition accepts them.
+  bool late_children = false;
 };
 
 class checking_journal : public journal {

@@ -300,6 +300,8 @@ bool deterministic_node::process_batch(hosted_partition& at, std::size_t count,
   while (!mailbox.empty() && batch.size() < count) {
     batch.push_back(std::move(mailbox.front()));
     mailbox.pop_front();
+    if (options_.faults.late_children)
+      make_late_child(*at.processor, batch.back());
   }
   if (batch.empty())
     return false;

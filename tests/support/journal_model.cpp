@@ -41,6 +41,34 @@ void check_history(const model_instance& before, const instance_write& write,
                                              : name_of(write.history[0].body)));
 }
 
+/// True if the place is below the top, also if its depth is wrong.
+bool is_member(const instance_record& record, const tree_top& top) {
+  const tree_place& place = record.place;
+  if (place.root != top.root || place.root_created_at != top.root_created_at)
+    return false;
+  return top.depth == 0
+         || (place.path.size() >= top.depth
+             && place.path[top.depth - 1] == top.key);
+}
+
+/// Checks that no turn of an orchestrator is written for an instance of a
+/// terminated tree after the partition has stored the rule.
+void check_trees(const partition_rules& rules, const instance_write& write,
+                 std::vector<std::string>& wrong) {
+  if (rules.trees.empty() || !write.record
+      || std::none_of(write.history.begin(), write.history.end(),
+                      [](const history_event& each) {
+                        return std::holds_alternative<orchestrator_started>(
+                          each.body);
+                      }))
+    return;
+  for (const ended_tree& each : rules.trees)
+    if (is_member(*write.record, each.top))
+      wrong.push_back("\"" + write.id
+                      + "\" runs after an ancestor was terminated with its "
+                        "sub-orchestrations");
+}
+
 } // namespace
 
 std::vector<std::string> model_partition::apply(const turn_writes& writes) {
@@ -66,6 +94,7 @@ std::vector<std::string> model_partition::apply(const turn_writes& writes) {
   for (const instance_write& write : writes.instances) {
     model_instance& instance = instances[write.id];
     check_history(instance, write, wrong);
+    check_trees(meta.rules, write, wrong);
     if (write.removed || write.reset)
       instance.history.clear();
     instance.history.insert(instance.history.end(), write.history.begin(),

@@ -47,8 +47,8 @@ struct model_partition {
 
   /// Applies a turn and returns one sentence for each violated invariant:
   /// the numbers of turns and outbox messages have no gaps, epochs, times and
-  /// marks never go back, history is only appended, and nothing but a rewind
-  /// follows the end of an instance.
+  /// marks never go back, history is only appended, nothing but a rewind
+  /// follows the end of an instance, and no member of a terminated tree runs.
   std::vector<std::string> apply(const turn_writes& writes);
 
   /// Returns whether the task's result is in the history or in the inbox.

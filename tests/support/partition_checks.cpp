@@ -30,6 +30,16 @@ void check_activity(const model_partition& durable,
     report_violation(what + " runs before its cause is durable");
 }
 
+void make_late_child(const partition_processor& processor, inbound& message) {
+  auto* sent = std::get_if<partition_message>(&message);
+  auto* start
+    = sent == nullptr ? nullptr : std::get_if<child_start>(&sent->message.body);
+  if (start != nullptr
+      && find_tree_above(processor.durable().meta.rules, start->place)
+           != nullptr)
+    start->place.depth = 0;
+}
+
 void check_partition_at_rest(const model_partition& durable,
                              const partition_processor& processor,
                              const violation_sink& report_violation) {

@@ -22,6 +22,12 @@ void check_activity(const model_partition& durable,
                     const actors::activity_work_item& item,
                     const violation_sink& report_violation);
 
+/// With the planted fault `late_children`: if the message starts a
+/// sub-orchestration of a terminated tree, removes its depth, so that the
+/// partition does not recognise the tree.
+void make_late_child(const actors::partition_processor& processor,
+                     actors::inbound& message);
+
 /// Checks a partition after all work has ended: no outbox message, no pending
 /// mark, no running turn, no due turn, and no open task of an ended instance.
 void check_partition_at_rest(const model_partition& durable,

@@ -335,6 +335,8 @@ void simulated_node::process_batch(partition_id id, hosted_partition& at) {
        --most) {
     mailbox_entry next = std::move(at.mailbox.front());
     at.mailbox.pop_front();
+    if (next.message && options_.faults.journal.late_children)
+      make_late_child(*at.processor, *next.message);
     if (next.message)
       batch.push_back(std::move(*next.message));
     else
