@@ -112,8 +112,10 @@ BOOST_AUTO_TEST_CASE(planted_bugs_are_detected_within_five_seeds) {
   BOOST_TEST(seeds_until_seen({.no_deduplication = true}, 5) > 0);
   BOOST_TEST(seeds_until_seen({.journal = {.early_effects = true}}, 5) > 0);
   BOOST_TEST(seeds_until_seen({.journal = {.lost_outbox = true}}, 5) > 0);
+  BOOST_TEST(seeds_until_seen({.journal = {.late_children = true}}, 5) > 0);
   BOOST_TEST(seeds_until_seen({.wrong_partitions = true}, 5) > 0);
   BOOST_TEST(seeds_until_seen({.dirty_reads = true}, 5) > 0);
+  BOOST_TEST(seeds_until_seen({.repeated_starts = true}, 5) > 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -95,6 +95,7 @@ std::vector<std::string> model_partition::apply(const turn_writes& writes) {
     model_instance& instance = instances[write.id];
     check_history(instance, write, wrong);
     check_trees(meta.rules, write, wrong);
+    count_events(instance, write);
     if (write.removed || write.reset)
       instance.history.clear();
     instance.history.insert(instance.history.end(), write.history.begin(),
@@ -141,6 +142,32 @@ std::vector<std::string> model_partition::apply(const turn_writes& writes) {
   if (writes.requests)
     apply_requests(*writes.requests, wrong);
   return wrong;
+}
+
+/// Counts the external events that the turn accepts: those that enter the
+/// inbox, and those that enter the history without having been there.
+void model_partition::count_events(const model_instance& before,
+                                   const instance_write& write) {
+  std::multiset<std::string> delivered;
+  if (before.stored)
+    for (const inbox_sequence sequence : write.inbox_removed)
+      if (const auto known = before.stored->inbox.find(sequence);
+          known != before.stored->inbox.end())
+        if (const auto* raised
+            = std::get_if<event_raised>(&known->second.event.body))
+          delivered.insert(raised->input);
+  for (const history_event& event : write.history)
+    if (const auto* raised = std::get_if<event_raised>(&event.body)) {
+      if (const auto known = delivered.find(raised->input);
+          known != delivered.end())
+        delivered.erase(known);
+      else
+        ++events_accepted[{write.id, raised->input}];
+    }
+  for (const auto& [sequence, message] : write.inbox_put)
+    if (const auto* raised = std::get_if<event_raised>(&message.event.body))
+      if (!before.stored || !before.stored->inbox.contains(sequence))
+        ++events_accepted[{write.id, raised->input}];
 }
 
 /// Checks that no answer is recorded for a request that has one, and that the

@@ -44,6 +44,9 @@ struct model_partition {
   persistence::request_windows windows;
   /// Every execution that was ever written, also those that were purged.
   std::set<execution_id> executions;
+  /// How often an event with this payload was accepted for the instance, in any
+  /// of its executions. Not exact for one that continues as new.
+  std::map<std::pair<instance_id, std::string>, unsigned> events_accepted;
 
   /// Applies a turn and returns one sentence for each violated invariant:
   /// the numbers of turns and outbox messages have no gaps, epochs, times and
@@ -56,6 +59,8 @@ struct model_partition {
                   task_sequence sequence) const;
 
 private:
+  void count_events(const model_instance& before,
+                    const persistence::instance_write& write);
   void apply_requests(const persistence::request_changes& changes,
                       std::vector<std::string>& wrong);
 };

@@ -58,6 +58,13 @@ const std::vector<kind>& kinds() {
      R"({"polls":3,"ready":true})"},
     {"Fails", "null", "", {}, true},
     {"FailsOnce", "null", R"(["Hello Tokyo!","recovered"])", {}, true},
+    {"Rethrows", "false", R"(["first","recovered","last"])", {}, true},
+    {"Rethrows",
+     "true",
+     R"(["first",["Hello Tokyo!","recovered"],"last"])",
+     {},
+     true},
+    {"Tree", "3", "3"},
     {"Eternal", "3", "\"done\""},
     {"Loop", "3", "\"looped\""},
     {"Collect", "3", "", {"E", "e"}},
@@ -113,8 +120,12 @@ std::optional<std::size_t> simulated_clients::pick_started(bool with_events) {
 
 void simulated_clients::submit_random_operation() {
   const std::uint64_t what = simulator_.below(100);
-  if (what < 40) {
+  if (what < 36) {
     start_new_instance();
+    return;
+  }
+  if (what < 40) {
+    start_by_event();
     return;
   }
   if (what < 43) {
@@ -185,7 +196,40 @@ void simulated_clients::start_new_instance() {
     start.scheduled_at
       = owner_of(one.id).wall() + simulator_.between(10ms, 900ms);
   tracked.push_back(std::move(one));
-  submit(std::move(start), tracked.size() - 1);
+  const std::size_t index = tracked.size() - 1;
+  submit(std::move(start), index);
+  // Half of the trees are terminated while they grow.
+  if (tracked[index].name == "Tree" && simulator_.once_in(2))
+    simulator_.after(simulator_.between(20ms, 400ms), [this, index] {
+      tracked[index].terminate_requested = true;
+      submit(
+        terminate_instance{tracked[index].id, "enough", true, next_request()},
+        index);
+    });
+}
+
+/// Sends up to four events to an instance at about the same time. The first one
+/// that arrives starts it, as does one that arrives after it has ended.
+void simulated_clients::start_by_event() {
+  tracked_instance one;
+  one.id = "s" + std::to_string(tracked.size() + 1);
+  one.name = "Collect";
+  one.input = "3";
+  one.events = {"E"};
+  one.restart_requested = true;
+  start_or_raise request;
+  request.id = one.id;
+  request.name = one.name;
+  request.input = one.input;
+  request.event = "E";
+  tracked.push_back(std::move(one));
+  const std::size_t index = tracked.size() - 1;
+  for (std::uint64_t left = 1 + simulator_.below(4); left > 0; --left) {
+    request.data = std::to_string(first_payload + payloads_++);
+    request.request = next_request();
+    simulator_.after(simulator_.between(0us, 60ms),
+                     [this, request, index] { submit(request, index); });
+  }
 }
 
 /// Sends another start for the ID of a known instance. After the instance has
@@ -276,6 +320,8 @@ void simulated_clients::send(std::size_t number) {
   // As a gateway does, the client proposes a new execution ID for every
   // attempt. A repeated start keeps the execution of the first attempt.
   if (auto* start = std::get_if<start_instance>(&one.request))
+    start->execution = "execution-" + std::to_string(ticket);
+  if (auto* start = std::get_if<start_or_raise>(&one.request))
     start->execution = "execution-" + std::to_string(ticket);
   processes_[at]->submit(ticket, one.request, made.token);
   const bool waits = std::holds_alternative<wait_instance>(one.request);
@@ -371,6 +417,13 @@ void simulated_clients::answered(std::uint64_t ticket,
   one.answer = std::move(answer);
   close_operation(number);
   tracked_instance& instance = tracked[one.instance];
+  if (std::holds_alternative<start_or_raise>(one.request)) {
+    if (one.answer.code == errc::ok)
+      simulator_.count(one.answer.created ? "client: started by an event"
+                                          : "client: event without a start");
+    instance.is_started |= one.answer.code == errc::ok;
+    return;
+  }
   const auto* start = std::get_if<start_instance>(&one.request);
   if (start == nullptr || one.answer.code != errc::ok || instance.is_started)
     return;

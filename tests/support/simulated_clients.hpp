@@ -108,6 +108,7 @@ private:
   };
 
   void start_new_instance();
+  void start_by_event();
   void restart_instance();
   void raise(std::size_t index);
   void submit_query();
@@ -124,6 +125,7 @@ private:
   void check_output(const tracked_instance& one,
                     const model_instance& instance);
   void check_events(std::size_t number, const model_instance& instance);
+  void check_starts_by_event();
   void check_processes();
   void check_withdrawn(const operation& one);
 

@@ -118,6 +118,7 @@ void simulated_clients::check() {
   for (const operation& one : operations)
     if (one.is_withdrawn)
       check_withdrawn(one);
+  check_starts_by_event();
   check_processes();
   for (const tracked_instance& one : tracked)
     if (const model_instance* instance = durable(one.id)) {
@@ -246,6 +247,33 @@ void simulated_clients::check_events(std::size_t number,
     simulator_.report_violation("\"" + one.id + "\" has the sum " + ended.result
                                 + " with " + std::to_string(unread)
                                 + " unread, wanted " + std::to_string(sum));
+}
+
+/// The event of an acknowledged start_or_raise is accepted exactly once, that
+/// of a refused one never, and each execution has one request that started it.
+void simulated_clients::check_starts_by_event() {
+  std::set<execution_id> started;
+  for (const operation& one : operations) {
+    const auto* request = std::get_if<start_or_raise>(&one.request);
+    if (request == nullptr)
+      continue;
+    const auto& accepted = owner_of(request->id)
+                             .model()
+                             .durable(partition_for(request->id))
+                             .events_accepted;
+    const auto found = accepted.find({request->id, request->data});
+    const unsigned times = found == accepted.end() ? 0 : found->second;
+    const bool is_ok = one.is_answered && one.answer.code == errc::ok;
+    if (times != (is_ok ? 1U : 0U))
+      simulator_.report_violation(
+        "event " + request->data + " of the start_or_raise of \"" + request->id
+        + "\" was " + (is_ok ? "acknowledged" : "refused") + " and is accepted "
+        + std::to_string(times) + " times");
+    if (is_ok && one.answer.created
+        && !started.insert(one.answer.execution).second)
+      simulator_.report_violation("two requests have started execution "
+                                  + one.answer.execution);
+  }
 }
 
 /// Every process returns the same status with the whole history.

@@ -128,7 +128,11 @@ void simulated_cluster::expect_counters() {
                                  "client: wait cancelled",
                                  "client: repeated after a time-out",
                                  "client: query answered",
-                                 "client: query failed"})
+                                 "client: query failed",
+                                 "client: started by an event",
+                                 "client: event without a start",
+                                 "check: tree ended",
+                                 "check: result kept by a rewind"})
     simulator_.expect(what);
 }
 
@@ -387,6 +391,7 @@ void simulated_cluster::finish_instances() {
     advance_time(3s);
   }
   check_progress();
+  check_ended_trees();
   // Terminate all instances that have not ended, including children.
   for (const auto& node : nodes_)
     for (const partition_id id : node->owned_partitions())
@@ -441,10 +446,37 @@ void simulated_cluster::check_progress() {
         || waits_for_clients(one) || one.terminate_requested
         || lost_sender(one))
       continue;
-    simulator_.report_violation(
-      "\"" + one.id + "\" (" + one.name + ") makes no progress: "
-      + to_text(known->stored->record));
+    simulator_.report_violation("\"" + one.id + "\" (" + one.name
+                                + ") makes no progress: "
+                                + to_text(known->stored->record));
   }
+}
+
+/// Checks that every instance below a root has ended whose terminate with its
+/// sub-orchestrations was acknowledged.
+void simulated_cluster::check_ended_trees() {
+  std::set<instance_id> roots;
+  for (const operation& each : clients_->operations) {
+    const auto* request = std::get_if<terminate_instance>(&each.request);
+    const tracked_instance& one = clients_->tracked[each.instance];
+    if (request != nullptr && request->recursive && each.is_answered
+        && each.answer.code == errc::ok && one.name == "Tree"
+        && !one.restart_requested && !one.purge_requested)
+      roots.insert(one.id);
+  }
+  for (const auto& node : nodes_)
+    for (const partition_id id : node->owned_partitions())
+      for (const auto& [name, instance] : node->model().durable(id).instances) {
+        const instance_record& record = instance.stored->record;
+        if (!roots.contains(record.place.root))
+          continue;
+        simulator_.count("check: tree ended");
+        if (!is_finished(record.status))
+          simulator_.report_violation("\"" + name + "\" runs, and its root \""
+                                      + record.place.root
+                                      + "\" was terminated with its "
+                                        "sub-orchestrations");
+      }
 }
 
 // --- Invariants --------------------------------------------------------------
@@ -459,6 +491,7 @@ void simulated_cluster::check() {
     for (const partition_id id : node->owned_partitions())
       for (const auto& [name, instance] : node->model().durable(id).instances) {
         check_replay(name, instance);
+        check_rewinds(name, instance);
         check_timers(name, instance);
       }
   }
@@ -482,6 +515,43 @@ void simulated_cluster::check_replay(const instance_id& id,
   if (const auto* held = std::get_if<held_result>(&outcome.result))
     simulator_.report_violation(
       "\"" + id + "\" does not replay: " + held->reason.message);
+}
+
+/// A rewind runs no call again whose result the execution has. The calls of
+/// these orchestrators differ in name or input.
+void simulated_cluster::check_rewinds(const instance_id& id,
+                                      const model_instance& instance) {
+  const std::string& orchestrator = instance.stored->record.name;
+  const bool is_distinct
+    = orchestrator == "Rethrows" || orchestrator == "FailsOnce";
+  std::map<task_sequence, std::string> calls;
+  std::set<std::string> done;
+  bool is_rewound = false;
+  const auto is_repeated = [&](const std::string& call) {
+    if (done.contains(call))
+      simulator_.report_violation("\"" + id + "\" runs \"" + call
+                                  + "\" again, and has its result");
+  };
+  for (const history_event& event : instance.history) {
+    if (const auto* call = std::get_if<task_scheduled>(&event.body)) {
+      calls[call->sequence]
+        = call->name + "(" + call->input + ")"
+          + (is_distinct ? "" : " " + std::to_string(call->sequence));
+      is_repeated(calls[call->sequence]);
+    } else if (const auto* ended = std::get_if<task_completed>(&event.body)) {
+      done.insert(calls[ended->sequence]);
+    } else if (const auto* rewound
+               = std::get_if<execution_rewound>(&event.body)) {
+      is_rewound = true;
+      for (const task_rerun& each : rewound->reruns) {
+        is_repeated(calls[each.old_sequence]);
+        calls[each.new_sequence] = calls[each.old_sequence];
+      }
+    }
+  }
+  if (is_rewound && orchestrator == "Rethrows"
+      && instance.stored->record.status == runtime_status::completed)
+    simulator_.count("check: result kept by a rewind");
 }
 
 /// No timer fires before its delay has passed, by the elapsed time of the turns

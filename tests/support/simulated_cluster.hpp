@@ -83,8 +83,10 @@ private:
   // End of the run.
   void finish_instances();
   void check_progress();
+  void check_ended_trees();
   void check();
   void check_replay(const instance_id& id, const model_instance& instance);
+  void check_rewinds(const instance_id& id, const model_instance& instance);
   void check_timers(const instance_id& id, const model_instance& instance);
 
   simulator simulator_;

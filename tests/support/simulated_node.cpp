@@ -473,7 +473,7 @@ void simulated_node::run_activity(activity_work_item item) {
 
 // --- Callbacks of the router -------------------------------------------------
 
-/// Applies the planted bugs `no_deduplication` and `dirty_reads` to a message.
+/// Applies the planted bugs that concern messages and requests.
 /// Returns true if the message has been answered here.
 bool simulated_node::apply_planted_fault(partition_id to, inbound& message,
                                          hosted_partition& at) {
@@ -484,9 +484,13 @@ bool simulated_node::apply_planted_fault(partition_id to, inbound& message,
     if (known != taken.end() && from->message.sequence <= known->second)
       from->message.sequence = known->second + 1;
   }
+  auto* request = std::get_if<management_inbound>(&message);
+  if (request != nullptr && options_.faults.repeated_starts)
+    if (auto* start = std::get_if<start_or_raise>(&request->request))
+      if (!requests_seen_.insert(start->request).second)
+        start->request += "/" + std::to_string(request->from.correlation);
   if (!options_.faults.dirty_reads)
     return false;
-  const auto* request = std::get_if<management_inbound>(&message);
   const auto* asked
     = request == nullptr ? nullptr : std::get_if<get_status>(&request->request);
   if (asked == nullptr)

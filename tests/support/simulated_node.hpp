@@ -26,6 +26,7 @@ struct cluster_faults {
   bool no_deduplication = false; ///< Repeated messages are accepted.
   bool wrong_partitions = false; ///< Node 0 uses another partition map.
   bool dirty_reads = false;      ///< A status is read before it is durable.
+  bool repeated_starts = false;  ///< A repeated start_or_raise is executed.
 };
 
 struct simulated_node_options {
@@ -206,6 +207,8 @@ private:
   bool flush_scheduled_ = false;
   /// Keys of the activities that have run since the last start.
   std::set<std::string> activities_run_;
+  /// For the planted bug `repeated_starts`.
+  std::set<persistence::request_id> requests_seen_;
 };
 
 } // namespace perdura::tests

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/test_functions.hpp"
 
+#include <chrono>
+#include <exception>
 #include <stdexcept>
 #include <vector>
 
@@ -111,6 +113,36 @@ task<long> add(orchestration_context& ctx, long sum) {
   co_return {};
 }
 
+task<json> rethrows(orchestration_context& ctx, bool by_child) {
+  json out = json::array();
+  out.push_back(co_await ctx.call_activity<json>("Give", "first"));
+  std::exception_ptr failure;
+  try {
+    if (by_child)
+      out.push_back(co_await ctx.call_sub_orchestration<json>("FailsOnce"));
+    else
+      out.push_back(co_await ctx.call_activity<json>("FailsUntilRewound"));
+  } catch (const task_failed&) {
+    failure = std::current_exception();
+  }
+  out.push_back(co_await ctx.call_activity<json>("Give", "last"));
+  if (failure)
+    std::rethrow_exception(failure);
+  co_return out;
+}
+
+/// The pause lets a terminate arrive while the tree grows.
+task<int> tree(orchestration_context& ctx, int levels) {
+  std::vector<pending<int>> children;
+  for (int i = 0; i < 2 && levels > 0; ++i) {
+    co_await ctx.create_timer(std::chrono::milliseconds(40));
+    children.push_back(ctx.call_sub_orchestration<int>("Tree", levels - 1));
+  }
+  if (levels % 2 == 0)
+    co_await when_all(ctx, children);
+  co_return levels;
+}
+
 task<std::vector<std::string>> steps(orchestration_context& ctx,
                                      std::vector<std::string> names) {
   std::vector<std::string> done;
@@ -146,6 +178,8 @@ void add_test_functions(registry& functions,
     .add_orchestrator("Leave", leave)
     .add_orchestrator("AddKeep", add<true>)
     .add_orchestrator("AddDrop", add<false>)
+    .add_orchestrator("Rethrows", rethrows)
+    .add_orchestrator("Tree", tree)
     .add_orchestrator("Steps", steps);
   functions.add_activity("Give", [](json given) { return given; });
   add_step(functions,

@@ -17,7 +17,7 @@ struct step_control {
 };
 
 /// Adds the activity Give, which returns its input, the activity Step, and
-/// these orchestrators:
+/// these orchestrators. Rethrows also needs the samples.
 ///   Give      input x: calls the activity Give(x) and returns its result
 ///   Waits     waits for the event "Go" and returns its payload
 ///   Collect   input n: waits for n events "E" and returns their payloads
@@ -32,6 +32,15 @@ struct step_control {
 ///   AddKeep   adds the payload of the event "Add" to its input and continues
 ///             as new with the sum; returns the sum on the event "Stop"
 ///   AddDrop   does the same, but unprocessed events are dropped
+///   Rethrows  returns ["first", x, "last"] from three calls. The call of x
+///   fails
+///             until the instance is rewound; its failure is caught, and thrown
+///             again after the last call. x is the result of an activity, or
+///             with the input true of the sub-orchestration FailsOnce
+///   Tree      input n: starts two sub-orchestrations Tree with the input n -
+///   1,
+///             one after the other, and returns n. If n is odd, it does not
+///             wait for them
 ///   Steps     input [names]: calls Step(name) for each and returns the names
 void add_test_functions(actors::registry& functions,
                         std::shared_ptr<step_control> control = nullptr);
