@@ -131,6 +131,10 @@ void continue_with(orchestration_engine& engine,
   engine.continue_with(next);
 }
 
+void end_task(orchestration_engine& engine, promise_base& ended) noexcept {
+  engine.end_task(ended);
+}
+
 slot_id gather_all(orchestration_engine& engine,
                    std::span<const slot_id> members) {
   return engine.gather_all(members);

@@ -38,7 +38,25 @@ namespace detail {
 /// Index of a request within its execution; see orchestration_engine.
 using slot_id = std::uint32_t;
 
+inline constexpr slot_id no_slot = ~slot_id{0};
+
 class promise_base;
+
+/// The registration of a suspended coroutine at the engine, which links those
+/// that wait for the same slot, and those that it resumes next.
+struct wait_entry {
+  enum class place : std::uint8_t {
+    none,  ///< Not registered.
+    slot,  ///< In the list of the slot that the coroutine waits for.
+    ready, ///< In the list of those whose slot is completed.
+  };
+
+  promise_base* previous = nullptr;
+  promise_base* next = nullptr;
+  std::uint64_t order = 0; ///< The engine counts the registrations.
+  slot_id slot = no_slot;
+  place in = place::none;
+};
 
 /// The result of a completed slot.
 struct slot_answer {
@@ -63,6 +81,8 @@ void suspend_on(orchestration_engine& engine, slot_id id, promise_base& waiter);
 void deregister(orchestration_engine& engine, promise_base& waiter) noexcept;
 void continue_with(orchestration_engine& engine,
                    std::coroutine_handle<> next) noexcept;
+/// Called when the coroutine of a task in a when_all or when_any has ended.
+void end_task(orchestration_engine& engine, promise_base& ended) noexcept;
 
 /// Number of coroutine frames that exist, for tests of leaks.
 inline std::atomic<long> frames_alive{0};
@@ -76,6 +96,12 @@ concept awaitable = requires {
 /// True for task<T>.
 template <class A>
 struct is_task : std::false_type {};
+
+/// Awaitables that own coroutines, so that they can be awaited only once.
+template <class A>
+concept awaited_once = is_task<std::remove_cvref_t<A>>::value || requires {
+  typename std::remove_cvref_t<A>::perdura_awaited_once;
+};
 
 /// The common part of the promises. The promise deregisters from the engine
 /// when its frame is destroyed, so that a destroyed frame is never resumed.
@@ -106,8 +132,12 @@ public:
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
       promise_base& promise = ended.promise();
-      if (promise.continuation && !promise.inside_awaiter)
-        continue_with(*promise.engine, promise.continuation);
+      if (promise.continuation) {
+        if (!promise.inside_awaiter)
+          continue_with(*promise.engine, promise.continuation);
+      } else if (promise.chain != no_slot) {
+        end_task(*promise.engine, promise);
+      }
     }
 
     void await_resume() const noexcept {}
@@ -133,9 +163,9 @@ public:
                   "an orchestrator may await only results of its context, "
                   "when_all, when_any and task<T>: a replay can repeat only "
                   "these");
-    static_assert(!is_task<std::remove_cvref_t<A>>::value
-                    || std::is_rvalue_reference_v<A&&>,
-                  "a task<T> can be awaited once: co_await std::move(task)");
+    static_assert(!awaited_once<A> || std::is_rvalue_reference_v<A&&>,
+                  "a task<T>, or a when_all or when_any of tasks, can be "
+                  "awaited once: co_await std::move(task)");
     return std::forward<A>(awaited);
   }
 
@@ -143,7 +173,11 @@ public:
   std::coroutine_handle<> self;
   std::coroutine_handle<> continuation; ///< The coroutine that awaits this one.
   bool inside_awaiter = false; ///< Running inside the parent's await_suspend.
-  std::exception_ptr error;    ///< The exception that the coroutine threw.
+  /// The task of a when_all or when_any to which the coroutine belongs; no_slot
+  /// for the orchestrator and the helpers that it awaits itself.
+  slot_id chain = no_slot;
+  wait_entry wait;
+  std::exception_ptr error; ///< The exception that the coroutine threw.
 };
 
 template <class T>
@@ -320,8 +354,10 @@ private:
 /// The coroutine of an orchestrator or of a helper, with a result of type T.
 /// The first parameter of the coroutine is `orchestration_context&`; further
 /// ones are passed by value. A helper's task starts when it is awaited:
-/// `co_await helper(ctx, x)`. Such a task can be awaited only once. The
-/// task owns the coroutine frame.
+/// `co_await helper(ctx, x)`, or when a `when_all` or `when_any` of several
+/// tasks is awaited (when_tasks.hpp). Such a task can be awaited only once, and
+/// a task that is never awaited never starts. The task owns the coroutine
+/// frame.
 template <class T = void>
 class [[nodiscard]] task {
 public:
@@ -370,6 +406,7 @@ public:
     bool await_suspend(std::coroutine_handle<Promise> parent) const {
       promise_type& child = frame_.promise();
       child.engine = parent.promise().engine;
+      child.chain = parent.promise().chain;
       child.continuation = parent;
       child.inside_awaiter = true;
       frame_.resume();
@@ -391,6 +428,12 @@ public:
 
   handle frame() const {
     return frame_;
+  }
+
+  /// Returns the coroutine frame, which the caller must destroy. Null if the
+  /// task was moved from.
+  handle release() noexcept {
+    return std::exchange(frame_, {});
   }
 
 private:

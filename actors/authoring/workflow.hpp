@@ -20,6 +20,7 @@
 #include <perdura/actors/authoring/retry_options.hpp>
 #include <perdura/actors/authoring/task.hpp>
 #include <perdura/actors/authoring/when.hpp>
+#include <perdura/actors/authoring/when_tasks.hpp>
 #include <perdura/persistence/records/error.hpp>
 #include <perdura/persistence/records/ids.hpp>
 
@@ -31,7 +32,9 @@ using actors::activity_context;
 using actors::activity_limits;
 using actors::activity_options;
 using actors::external_event_policy;
+using actors::first_member;
 using actors::first_of;
+using actors::first_task;
 using actors::json_text;
 using actors::limit_exceeded;
 using actors::management_payload;

@@ -321,9 +321,12 @@ void orchestration_engine::cancel(slot_id id) {
   }
 }
 
-/// Marks the slot as done and completes the groups that wait for it.
+/// Marks the slot as done and completes the groups that wait for it. The
+/// coroutines that wait for it are ready, and are resumed after the message.
 void orchestration_engine::complete_slot(slot_id id) {
   slots_[id].done = true;
+  if (slots_[id].waiters != nullptr)
+    wake_waiters(id);
   if (slots_[id].call() != nullptr)
     --used_.open_calls;
   const std::vector<slot_membership> groups = std::move(slots_[id].groups);

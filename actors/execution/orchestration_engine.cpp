@@ -50,8 +50,8 @@ orchestration_engine::orchestration_engine(
   : identity_(std::move(identity)),
     log_(sink),
     reruns_(std::move(reruns)),
-    rewind_{carried_decisions(identity_.execution), {}, false, {}, {}, {}, {}} {
-}
+    rewind_{
+      carried_decisions(identity_.execution), {}, false, {}, {}, {}, {}, {}} {}
 
 // --- Requests of the orchestrator's code ------------------------------------
 
@@ -201,6 +201,8 @@ slot_id orchestration_engine::add_timer(timestamp fire_at, bool absolute,
   const slot_id id = add(std::move(body));
   if (wait != no_slot)
     std::get<event_slot>(slots_[wait].body).timer = id;
+  else
+    note_opened(id);
   decide(id, timer_created{0, fire_at, absolute});
   return id;
 }
@@ -227,6 +229,7 @@ slot_id orchestration_engine::request_event(std::string_view name,
   }
   queue.waits.push_back(id);
   turn_.waits_opened.push_back(id);
+  note_opened(id);
   if (until)
     add_timer(*until, false, id);
   return id;
@@ -365,6 +368,9 @@ detail::slot_answer orchestration_engine::take_result(slot_id id) {
                                 : "the result of activity",
                           call->name}};
   }
+  if (const auto* task = std::get_if<task_slot>(&completed.body);
+      task != nullptr && task->error)
+    std::rethrow_exception(task->error);
   // A timer has no result, and those of a group are taken from its members.
   if (completed.throws())
     throw task_cancelled();
@@ -374,6 +380,7 @@ detail::slot_answer orchestration_engine::take_result(slot_id id) {
 void orchestration_engine::throw_first_failure(slot_id group) {
   mark_observed(group);
   slot_id first = no_slot;
+  bool has_tasks = false;
   std::vector<task_sequence> failed;
   for (slot_id member : *slots_[group].members()) {
     if (!slots_[member].throws())
@@ -382,11 +389,15 @@ void orchestration_engine::throw_first_failure(slot_id group) {
       first = member;
     if (const call_slot* call = slots_[member].call())
       failed.push_back(call->failed_as);
+    has_tasks
+      = has_tasks || std::holds_alternative<task_slot>(slots_[member].body);
   }
   if (first == no_slot)
     return;
   if (failed.size() > 1)
     rewind_.failed_together[failed.front()] = std::move(failed);
+  if (has_tasks)
+    note_thrown_together(group);
   take_result(first);
 }
 
@@ -402,39 +413,6 @@ std::size_t orchestration_engine::members_of(slot_id group) const {
 std::size_t orchestration_engine::winner_of(slot_id group) {
   mark_observed(group);
   return std::get<any_slot>(slots_[group].body).winner;
-}
-
-void orchestration_engine::suspend_on(slot_id id,
-                                      detail::promise_base& waiter) {
-  suspended_.waiter = &waiter;
-  suspended_.waits_on = id;
-}
-
-void orchestration_engine::deregister(detail::promise_base& waiter) noexcept {
-  if (suspended_.waiter == &waiter)
-    suspended_.waiter = nullptr;
-}
-
-void orchestration_engine::continue_with(
-  std::coroutine_handle<> next) noexcept {
-  suspended_.next = next;
-}
-
-bool orchestration_engine::is_ready() const {
-  return suspended_.waiter && slots_[suspended_.waits_on].done;
-}
-
-// The registration is removed first, because the coroutine may register again.
-void orchestration_engine::resume() {
-  run(std::exchange(suspended_.waiter, nullptr)->self);
-}
-
-void orchestration_engine::run(std::coroutine_handle<> frame) {
-  // A coroutine that ends sets its parent in `suspended_.next` instead of
-  // resuming the parent itself, so the stack does not grow.
-  suspended_.next = frame;
-  while (suspended_.next)
-    std::exchange(suspended_.next, nullptr).resume();
 }
 
 // --- The beginning of a turn ------------------------------------------------

@@ -95,9 +95,33 @@ public:
   /// Returns the index of the member that completed first.
   std::size_t winner_of(slot_id group);
 
-  /// Registers the coroutine that is suspended until the slot is completed.
-  /// At most one coroutine of an execution is suspended on a slot.
+  /// Registers a coroutine that is suspended until the slot is completed. The
+  /// orchestrator and each task of a when_all or when_any has one suspended
+  /// coroutine. If one message completes the slots of several coroutines, they
+  /// are resumed in the order of their registration.
   void suspend_on(slot_id id, detail::promise_base& waiter);
+
+  /// Like suspend_on, in two parts: the coroutine takes its place in the order
+  /// before those of the tasks that it starts in between. `finish_wait` returns
+  /// false, and the coroutine must continue, if the slot is completed.
+  void begin_wait(detail::promise_base& waiter) noexcept;
+  bool finish_wait(slot_id id, detail::promise_base& waiter) noexcept;
+
+  /// Starts a task of a when_all or when_any: runs its coroutine until it is
+  /// suspended or ends. Called by another coroutine, which is suspended.
+  slot_id start_task(detail::promise_base& task);
+
+  /// Completes the slot of a task whose coroutine has ended.
+  void end_task(detail::promise_base& ended) noexcept;
+
+  /// Cancels the open timers and waits for events that the task has requested,
+  /// because its coroutine was destroyed. Does nothing if the task has ended.
+  void abandon_task(slot_id id) noexcept;
+
+  /// Returns true if the slot has a result, has failed or was cancelled.
+  bool is_done(slot_id id) const {
+    return slots_[id].done;
+  }
 
   /// Removes the registration of a coroutine whose frame is destroyed.
   void deregister(detail::promise_base& waiter) noexcept;
@@ -136,15 +160,19 @@ public:
   /// count as consumed, and events as unprocessed.
   void close();
 
-  /// Returns true if the slot that the code is suspended on is completed.
-  bool is_ready() const;
-
-  /// Returns true if the code is suspended on a slot.
-  bool is_waiting() const {
-    return suspended_.waiter != nullptr;
+  /// Returns true if a coroutine is suspended on a slot that is completed.
+  bool is_ready() const {
+    return suspended_.ready != nullptr;
   }
 
-  /// Runs the suspended coroutine until the code suspends again or ends.
+  /// Returns true if the code has not ended and is suspended: the orchestrator
+  /// and each task that has not ended wait for a slot.
+  bool is_waiting() const {
+    return suspended_.waiting == 1 + suspended_.tasks;
+  }
+
+  /// Resumes the first coroutine that is ready. It runs until it suspends again
+  /// or ends.
   void resume();
 
   /// Runs the coroutine, and then those named by `continue_with`.
@@ -222,10 +250,14 @@ private:
     bool rewound = false; ///< resume_rewound_turn was called.
   };
 
-  /// The coroutine that the code is suspended in.
+  /// The coroutines that are suspended, and the one that runs.
   struct suspension {
-    detail::promise_base* waiter = nullptr;
-    slot_id waits_on = no_slot;   ///< The slot that `waiter` awaits.
+    /// Those whose slot is completed, in the order of their registration.
+    detail::promise_base* ready = nullptr;
+    std::uint64_t order = 0;      ///< Registrations so far.
+    std::size_t waiting = 0;      ///< Coroutines that are registered.
+    std::size_t tasks = 0;        ///< Started tasks that have not ended.
+    slot_id running = no_slot;    ///< The task whose code runs.
     std::coroutine_handle<> next; ///< Set by continue_with.
   };
 
@@ -251,6 +283,9 @@ private:
     /// The failures of a group, by the one that the code has received for all.
     std::unordered_map<task_sequence, std::vector<task_sequence>>
       failed_together;
+    /// The same for groups with tasks: the exceptions of the members that have
+    /// failed. The first one is that which the code has received.
+    std::vector<std::vector<std::exception_ptr>> thrown_together;
   };
 
   slot_id add(orchestration_slot::body_type body);
@@ -291,6 +326,13 @@ private:
   void cancel_timer(slot_id id);
   void complete_slot(slot_id id);
   void remove_from_group(slot_id member, slot_id group);
+  void link_waiter(slot_id id, detail::promise_base& waiter) noexcept;
+  void unlink_waiter(detail::promise_base& waiter) noexcept;
+  void wake_waiters(slot_id id) noexcept;
+  void note_opened(slot_id id);
+  void note_thrown_together(slot_id group);
+  std::vector<std::exception_ptr>
+  thrown_with(const std::exception_ptr& thrown) const;
   void mark_observed(slot_id id);
 
   execution_identity identity_;

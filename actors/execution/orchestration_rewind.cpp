@@ -33,6 +33,42 @@ void orchestration_engine::note_unreadable(slot_id id) {
     rewind_.unread.push_back({id, used_.turns, std::current_exception()});
 }
 
+/// Notes the exceptions of all members of the group that have failed, if there
+/// are several.
+void orchestration_engine::note_thrown_together(slot_id group) {
+  std::vector<std::exception_ptr> all;
+  for (const slot_id member : *slots_[group].members()) {
+    if (!slots_[member].throws())
+      continue;
+    try {
+      take_result(member);
+    } catch (...) {
+      all.push_back(std::current_exception());
+    }
+  }
+  if (all.size() > 1)
+    rewind_.thrown_together.push_back(std::move(all));
+}
+
+/// Returns the exception, and those of the groups with tasks for which the code
+/// has received it or one that is nested in it. An exception that was copied is
+/// found by the sequence of its task.
+std::vector<std::exception_ptr>
+orchestration_engine::thrown_with(const std::exception_ptr& thrown) const {
+  std::vector<std::exception_ptr> found{thrown};
+  std::set<const std::vector<std::exception_ptr>*> added;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    for (const std::exception_ptr& level : nested_in(found[i])) {
+      const task_sequence sequence = failed_attempt(level);
+      for (const auto& all : rewind_.thrown_together)
+        if ((all.front() == level
+             || (sequence != 0 && failed_attempt(all.front()) == sequence))
+            && added.insert(&all).second)
+          found.insert(found.end(), all.begin() + 1, all.end());
+    }
+  return found;
+}
+
 failure_causes
 orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
   std::set<task_sequence> failed; // all that the execution had
@@ -48,21 +84,25 @@ orchestration_engine::causes_of(const std::exception_ptr& thrown) const {
       tasks.insert(call->failed_as);
   }
   std::set<slot_id> waits;
-  bool has_escaped = false;
-  for (const std::exception_ptr& level : nested_in(thrown)) {
-    if (const task_sequence sequence = failed_attempt(level);
-        failed.contains(sequence)) {
-      tasks.insert(sequence);
-      if (const auto group = rewind_.failed_together.find(sequence);
-          group != rewind_.failed_together.end())
-        tasks.insert(group->second.begin(), group->second.end());
-      has_escaped = true;
-    }
-    for (const unread_event& one : rewind_.unread)
-      if (one.thrown == level) {
-        waits.insert(one.wait);
-        has_escaped = true;
+  bool has_escaped = true;
+  for (const std::exception_ptr& member : thrown_with(thrown)) {
+    bool has_cause = false;
+    for (const std::exception_ptr& level : nested_in(member)) {
+      if (const task_sequence sequence = failed_attempt(level);
+          failed.contains(sequence)) {
+        tasks.insert(sequence);
+        if (const auto group = rewind_.failed_together.find(sequence);
+            group != rewind_.failed_together.end())
+          tasks.insert(group->second.begin(), group->second.end());
+        has_cause = true;
       }
+      for (const unread_event& one : rewind_.unread)
+        if (one.thrown == level) {
+          waits.insert(one.wait);
+          has_cause = true;
+        }
+    }
+    has_escaped = has_escaped && has_cause;
   }
   if (!has_escaped)
     tasks.insert(failed.begin(), failed.end());

@@ -211,12 +211,12 @@ void orchestration_run::impl::start_code() {
   advance();
 }
 
-/// Resumes the code as long as the slot that it awaits is completed. When the
+/// Resumes the code as long as slots that it awaits are completed. When the
 /// code has ended, sets the result of the turn.
 void orchestration_run::impl::advance() {
   if (!started_ || ended_)
     return;
-  while (engine_->is_ready())
+  while (engine_->is_waiting() && engine_->is_ready())
     engine_->resume();
   if (!code_->is_done()) {
     if (!engine_->is_waiting())

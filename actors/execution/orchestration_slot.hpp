@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// A *slot*: one thing that an orchestrator can await. There are six kinds, and
-/// one struct for each of them.
+/// A *slot*: one thing that an orchestrator can await. There are seven kinds,
+/// and one struct for each of them.
 #pragma once
 
 #include "actors/authoring/retry_options.hpp"
@@ -8,6 +8,7 @@
 #include "persistence/records/time_scales.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -16,12 +17,11 @@
 
 namespace perdura::actors {
 
+using detail::no_slot;
 using detail::slot_id;
 using persistence::elapsed_time;
 using persistence::task_sequence;
 using persistence::timestamp;
-
-inline constexpr slot_id no_slot = ~slot_id{0};
 
 /// When a timer is due; see timer_opened.
 struct timer_times {
@@ -102,6 +102,14 @@ struct any_slot {
   std::uint32_t winner = 0; ///< The index of the first member that was done.
 };
 
+/// A helper coroutine that a when_all or when_any has started.
+struct task_slot {
+  std::exception_ptr error; ///< The exception that has ended the coroutine.
+  /// The timers and the waits for events that the coroutine has requested. They
+  /// are cancelled if the coroutine is destroyed before its end.
+  std::vector<slot_id> opened;
+};
+
 /// Membership of a slot in a group.
 struct slot_membership {
   slot_id group = no_slot;
@@ -112,15 +120,18 @@ struct slot_membership {
 /// of a slot never changes.
 struct orchestration_slot {
   using body_type = std::variant<activity_slot, child_slot, timer_slot,
-                                 event_slot, all_slot, any_slot>;
+                                 event_slot, all_slot, any_slot, task_slot>;
 
   body_type body;
-  /// Sequence of the open task, timer or wait; 0 for a group.
+  /// Sequence of the open task, timer or wait; 0 for a group and for a
+  /// task_slot.
   task_sequence sequence = 0;
   /// The slot has a result, has failed or was cancelled.
   bool done = false;
   bool observed = false;               ///< The code knows that it is done.
   std::vector<slot_membership> groups; ///< Groups that wait for this slot.
+  /// The coroutines that wait for this slot, newest first; see wait_entry.
+  detail::promise_base* waiters = nullptr;
 
   /// Returns the data of an activity or a sub-orchestration; null for the other
   /// kinds.
@@ -144,8 +155,8 @@ struct orchestration_slot {
     return any != nullptr ? &any->members : nullptr;
   }
 
-  /// True if awaiting the slot throws: the call failed, or the timer or the
-  /// wait was cancelled.
+  /// True if awaiting the slot throws: the call or the task failed, or the
+  /// timer or the wait was cancelled.
   bool throws() const {
     return std::visit(
       [](const auto& kind) {
@@ -153,6 +164,8 @@ struct orchestration_slot {
           return kind.failed;
         else if constexpr (requires { kind.cancelled; })
           return kind.cancelled;
+        else if constexpr (requires { kind.error; })
+          return kind.error != nullptr;
         else
           return false;
       },

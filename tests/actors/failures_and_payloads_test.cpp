@@ -302,6 +302,47 @@ BOOST_AUTO_TEST_CASE(code_that_waits_for_nothing_is_held_with_its_name) {
         1);
 }
 
+// A task of a when_all or when_any has stopped, although other coroutines of
+// the instance wait.
+BOOST_AUTO_TEST_CASE(task_that_waits_for_nothing_is_held) {
+  struct code {
+    static task<int> stop(orchestration_context& ctx) {
+      co_await ctx.call_activity("Call");
+      co_await lost_await();
+      co_return 1;
+    }
+
+    static task<int> stop_at_once(orchestration_context&) {
+      co_await lost_await();
+      co_return 1;
+    }
+
+    static task<int> end_at_once(orchestration_context&) {
+      co_return 1;
+    }
+  };
+
+  turn_driver first(registry_with([](orchestration_context& ctx) -> task<int> {
+                      auto timer = ctx.create_timer(std::chrono::hours(1));
+                      co_await when_any(timer, code::stop_at_once(ctx),
+                                        code::end_at_once(ctx));
+                      co_return 0;
+                    }),
+                    "Ship");
+  first.turn();
+  BOOST_TEST(std::holds_alternative<held_result>(first.last.result));
+  turn_driver later(registry_with([](orchestration_context& ctx) -> task<int> {
+                      auto timer = ctx.create_timer(std::chrono::hours(1));
+                      co_await when_all(code::stop(ctx), timer);
+                      co_return 0;
+                    }),
+                    "Ship");
+  later.turn();
+  later.complete(2);
+  later.turn();
+  BOOST_TEST(std::holds_alternative<held_result>(later.last.result));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::actors::test

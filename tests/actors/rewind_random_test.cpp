@@ -119,6 +119,34 @@ task<std::string> children(orchestration_context& ctx, std::vector<int> keys) {
   co_return text;
 }
 
+/// Tasks that run side by side, each with failures of its own.
+task<std::string> chains(orchestration_context& ctx, std::vector<int> keys,
+                         int way) {
+  std::vector<task<std::string>> list;
+  list.push_back(handled(ctx, keys[0]));
+  list.push_back(undone(ctx, keys[1], way));
+  list.push_back(retried(ctx, keys[2]));
+  list.push_back(race(ctx, keys[3]));
+  std::string text;
+  auto all = co_await when_all(ctx, std::move(list));
+  for (const std::string& one : all)
+    text += one;
+  co_return text;
+}
+
+task<std::string> sleep_long(orchestration_context& ctx) {
+  co_await ctx.create_timer(1000h);
+  co_return "slept";
+}
+
+/// The second task never ends: timers fire only if nothing else can happen.
+task<std::string> limited(orchestration_context& ctx, int key, int way) {
+  auto first = co_await when_any(undone(ctx, key, way), sleep_long(ctx));
+  std::string text = co_await ctx.call_activity<std::string>("Report", key);
+  text += first.result<0>().value();
+  co_return text;
+}
+
 task<std::string> interpret(orchestration_context& ctx, json program) {
   std::string text;
   for (std::size_t i = 0; i < program.size(); ++i) {
@@ -140,6 +168,10 @@ task<std::string> interpret(orchestration_context& ctx, json program) {
       part = co_await polled(ctx, key);
     else if (kind == "approval")
       part = co_await approval(ctx, key);
+    else if (kind == "chains")
+      part = co_await chains(ctx, keys, program[i].at(2).get<int>());
+    else if (kind == "limited")
+      part = co_await limited(ctx, key, program[i].at(2).get<int>());
     else
       part = co_await children(ctx, keys);
     text += kind + part;
@@ -165,12 +197,13 @@ generated_case generate(unsigned seed, bool fails) {
   };
   for (unsigned i = 0, count = 1 + random() % 5; i < count; ++i) {
     static const char* const kinds[]
-      = {"window",  "race",     "undone",   "handled",
-         "retried", "approval", "children", "polled"};
-    const std::string kind = kinds[random() % 8];
+      = {"window",   "race",     "undone", "handled", "retried",
+         "approval", "children", "polled", "chains",  "limited"};
+    const std::string kind = kinds[random() % 10];
     std::vector<int> keys;
     const unsigned many = kind == "window"     ? 3 + random() % 6
                           : kind == "children" ? 3
+                          : kind == "chains"   ? 4
                                                : 1;
     for (unsigned k = 0; k < many; ++k) {
       keys.push_back(++key);

@@ -200,6 +200,39 @@ std::vector<scenario> all_scenarios() {
       client.await_end("only");
     },
     true);
+  // Helper coroutines that run side by side.
+  add(
+    "chains",
+    [](scenario_client& client) {
+      client.start("only", "Chains");
+      client.raise("only", "Go", "\"go\"");
+      client.advance_time(1min);
+      client.raise("only", "Stop", "\"stop\"");
+      client.await_end("only");
+    },
+    true);
+  add(
+    "chains_suspended_and_terminated",
+    [](scenario_client& client) {
+      client.start("only", "Chains");
+      client.suspend("only");
+      client.advance_time(1min);
+      client.resume("only");
+      client.advance_time(1min);
+      client.terminate("only");
+      client.await_end("only");
+    },
+    true);
+  add(
+    "failing_chains",
+    [](scenario_client& client) {
+      client.start("only", "FailingChains");
+      client.await_end("only");
+      client.rewind("only");
+      client.await_end("only");
+    },
+    true);
+  add("chain_loop", start_and_await("ChainLoop", "2"), true);
   add("eternal", start_and_await("Eternal", "5"));
   add("counter", [](scenario_client& client) {
     client.start("only", "Counter");

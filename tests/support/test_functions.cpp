@@ -82,6 +82,89 @@ task<json> abandon(orchestration_context& ctx, bool again) {
   co_return payload;
 }
 
+/// Two activities, one after the other.
+task<std::string> two_gifts(orchestration_context& ctx, std::string name) {
+  std::string first = co_await ctx.call_activity<std::string>("Give", name);
+  const std::string again = first + "2";
+  std::string second = co_await ctx.call_activity<std::string>("Give", again);
+  co_return first + second;
+}
+
+/// The event may come before or after the activity has ended.
+task<std::string> gift_and_event(orchestration_context& ctx) {
+  auto go = ctx.wait_for_external_event<std::string>("Go");
+  std::string text = co_await two_gifts(ctx, "go");
+  text += co_await go;
+  co_return text;
+}
+
+task<std::string> sleep_or_stop(orchestration_context& ctx) {
+  std::string text = "slept";
+  auto stop = co_await ctx.wait_for_external_event<std::string>(
+    "Stop", std::chrono::hours(1));
+  if (stop)
+    text = *stop;
+  co_return text;
+}
+
+task<std::string> join(orchestration_context& ctx,
+                       std::vector<task<std::string>> list) {
+  std::string text;
+  auto all = co_await when_all(ctx, std::move(list));
+  for (const std::string& one : all)
+    text += one;
+  co_return text;
+}
+
+task<std::string> continue_in_task(orchestration_context& ctx, int left) {
+  std::string text = co_await two_gifts(ctx, "n");
+  if (left > 0)
+    ctx.continue_as_new(left - 1);
+  co_return text;
+}
+
+/// The second task never ends before the first one.
+task<std::string> first_gift(orchestration_context& ctx) {
+  auto first = co_await when_any(two_gifts(ctx, "f"), sleep_or_stop(ctx));
+  co_return first.result<0>().value();
+}
+
+/// Tasks that run side by side; the event "Stop" that a destroyed task has
+/// waited for is received afterwards.
+task<std::string> chains(orchestration_context& ctx) {
+  std::vector<task<std::string>> list;
+  for (const char* const name : {"a", "b", "c"})
+    list.push_back(two_gifts(ctx, name));
+  list.push_back(gift_and_event(ctx));
+  list.push_back(first_gift(ctx));
+  auto timer = ctx.create_timer(std::chrono::seconds(1));
+  auto [texts, nothing, one]
+    = co_await when_all(join(ctx, std::move(list)), timer, two_gifts(ctx, "d"));
+  static_cast<void>(nothing);
+  std::string stop = co_await ctx.wait_for_external_event<std::string>("Stop");
+  co_return texts + one + stop;
+}
+
+task<std::string> call_failing(orchestration_context& ctx) {
+  std::string text
+    = co_await ctx.call_activity<std::string>("FailsUntilRewound");
+  co_return text;
+}
+
+/// The second activity of the execution fails until the instance is rewound.
+task<std::string> failing_chains(orchestration_context& ctx) {
+  auto [a, b, c] = co_await when_all(two_gifts(ctx, "a"), call_failing(ctx),
+                                     first_gift(ctx));
+  co_return a + b + c;
+}
+
+/// Continues as new from a task, as long as `left` is not 0.
+task<std::string> chain_loop(orchestration_context& ctx, int left) {
+  auto [gift, text] = co_await when_all(two_gifts(ctx, std::to_string(left)),
+                                        continue_in_task(ctx, left));
+  co_return gift + text;
+}
+
 /// Schedules activities that it does not await, and ends in the way that `how`
 /// names.
 task<std::string> leave(orchestration_context& ctx, std::string how) {
@@ -180,6 +263,9 @@ void add_test_functions(registry& functions,
     .add_orchestrator("AddDrop", add<false>)
     .add_orchestrator("Rethrows", rethrows)
     .add_orchestrator("Tree", tree)
+    .add_orchestrator("Chains", chains)
+    .add_orchestrator("ChainLoop", chain_loop)
+    .add_orchestrator("FailingChains", failing_chains)
     .add_orchestrator("Steps", steps);
   functions.add_activity("Give", [](json given) { return given; });
   add_step(functions,

@@ -33,14 +33,18 @@ struct step_control {
 ///             as new with the sum; returns the sum on the event "Stop"
 ///   AddDrop   does the same, but unprocessed events are dropped
 ///   Rethrows  returns ["first", x, "last"] from three calls. The call of x
-///   fails
-///             until the instance is rewound; its failure is caught, and thrown
-///             again after the last call. x is the result of an activity, or
-///             with the input true of the sub-orchestration FailsOnce
-///   Tree      input n: starts two sub-orchestrations Tree with the input n -
-///   1,
-///             one after the other, and returns n. If n is odd, it does not
-///             wait for them
+///             fails until the instance is rewound; its failure is caught, and
+///             thrown again after the last call. x is the result of an
+///             activity, or with the input true of the sub-orchestration
+///             FailsOnce
+///   Tree      input n: starts two sub-orchestrations Tree with n - 1, one
+///             after the other, and returns n. If n is odd, it does not wait
+///             for them
+///   Chains    tasks in when_all and when_any that call Give; waits for the
+///             events "Go" and "Stop" and returns their texts
+///   ChainLoop input n: continues as new n times from a task of a when_all
+///   FailingChains  tasks in a when_all with the activity FailsUntilRewound of
+///             the examples
 ///   Steps     input [names]: calls Step(name) for each and returns the names
 void add_test_functions(actors::registry& functions,
                         std::shared_ptr<step_control> control = nullptr);
