@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actors/partition/rewind_plan.hpp"
 #include "actors/partition/steps.hpp"
+#include <perdura/actors/authoring/payload.hpp>
 
 namespace perdura::actors {
 
@@ -112,6 +113,15 @@ turn rewind(const durable_partition& durable, volatile_partition& live,
   return out;
 }
 
+/// Returns the reason of a termination, which is stored as JSON, as plain text.
+std::string plain_reason(const execution_terminated& event) {
+  try {
+    return from_payload<std::string>(event.reason);
+  } catch (const payload_error&) {
+    return event.reason;
+  }
+}
+
 /// Returns the task of a parent that has started the instance; its `instance`
 /// is empty if no parent has. Null if there is no instance.
 const parent_link* starter_of(loaded_instance loaded) {
@@ -206,7 +216,7 @@ turn step_child_rewind(const durable_partition& durable,
     else if (const auto* cut = std::get_if<execution_terminated>(&body))
       add_child_ended(
         durable, out, link, true, "",
-        {"terminated", "\"" + id + "\" was terminated: " + cut->reason});
+        {"terminated", "\"" + id + "\" was terminated: " + plain_reason(*cut)});
   }
   return out;
 }

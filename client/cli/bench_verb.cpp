@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/bench_verb.hpp"
 
+#include "client/cli/command_options.hpp"
 #include "client/cli/progress_line.hpp"
 #include "client/cli/signal_watch.hpp"
 #include "client/cli/table.hpp"
 #include "client/cli/temporary_folder.hpp"
+#include "client/http/bounded_read.hpp"
 #include "client/load/bench_comparison.hpp"
 #include "client/load/bench_plot.hpp"
 #include "client/load/bench_run.hpp"
@@ -16,7 +18,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -176,11 +177,12 @@ result<bench_report> measure(const bench_verb_options& options, terminal& io) {
 
 /// @error errc::invalid_argument  The file cannot be read, or holds no report.
 result<bench_report> read_report(const std::string& path) {
-  std::ifstream file(path);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file)
-    return error{errc::invalid_argument, "Cannot read \"" + path + "\"."};
-  auto report = parse_report(text);
+  // A report of all scenarios has less than 1 MiB.
+  constexpr std::size_t report_bytes_max = std::size_t{64} * 1024 * 1024;
+  const auto text = read_file_bounded(path, report_bytes_max);
+  if (!text)
+    return text.error();
+  auto report = parse_report(*text);
   if (!report)
     return error{report.code(), '"' + path + "\": " + report.error().message};
   return report;
@@ -280,7 +282,7 @@ void add_bench_options(CLI::App& to, bench_verb_options& options) {
   to.add_option("--nodes", options.nodes,
                 "Start this number of nodes (1 to 16) if --url is not given.")
     ->capture_default_str()
-    ->check(CLI::Range(1, 16).description(""))
+    ->transform(whole_number(1, 16))
     ->type_name("N");
   to.add_option("--data-dir", options.data_dir,
                 "Create the temporary data directories below this directory, "
@@ -294,7 +296,7 @@ void add_bench_options(CLI::App& to, bench_verb_options& options) {
                 "default, each scenario has its own numbers.")
     ->allow_extra_args(false)
     ->delimiter(',')
-    ->check(CLI::Range(1, 10'000).description(""))
+    ->transform(whole_number(1, 10'000))
     ->type_name("N");
   to.add_option("--rate", options.rates,
                 "Run an open loop with each of these numbers of requests per "
@@ -304,25 +306,25 @@ void add_bench_options(CLI::App& to, bench_verb_options& options) {
                 "it was due.")
     ->allow_extra_args(false)
     ->delimiter(',')
-    ->check(CLI::Range(0.1, 1e6).description(""))
+    ->check(decimal_number(0.1, 1e6))
     ->type_name("N");
   to.add_option("--seconds", options.seconds,
                 "Measure for this number of seconds in each round (0.1 to "
                 "86400).")
     ->capture_default_str()
-    ->check(CLI::Range(0.1, 86'400.0).description(""))
+    ->check(decimal_number(0.1, 86'400, " of seconds"))
     ->type_name("SECONDS");
   to.add_option("--rounds", options.rounds,
                 "Run this number of rounds (1 to 1000). Most figures are "
                 "medians of the rounds.")
     ->capture_default_str()
-    ->check(CLI::Range(1, 1000).description(""))
+    ->transform(whole_number(1, 1000))
     ->type_name("N");
   to.add_option("--warm-up", options.warm_up,
                 "Run the load for this number of seconds (0 to 3600) before "
                 "the first round.")
     ->capture_default_str()
-    ->check(CLI::Range(0.0, 3'600.0).description(""))
+    ->check(decimal_number(0, 3'600, " of seconds"))
     ->type_name("SECONDS");
   to.add_option("--json", options.json_file,
                 "Write all figures to this JSON file.")

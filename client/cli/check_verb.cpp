@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/check_verb.hpp"
 
+#include "client/cli/counted_noun.hpp"
+#include "client/cli/hub_verbs.hpp"
 #include "persistence/journal/rebuild_views.hpp"
 
 #include <sys/wait.h>
@@ -30,9 +32,10 @@ int read_and_print(const std::string& data_dir, terminal& io) {
 } // namespace
 
 int print_verification(const persistence::verification& found, terminal& io) {
-  io.out << found.instances << " instances, " << found.rows << " rows, "
-         << found.records << " journal records and " << found.pages
-         << " pages were read.\n";
+  io.out << "Read: " << counted(found.instances, "instance") << ", "
+         << counted(found.rows, "row") << ", "
+         << counted(found.records, "journal record") << " and "
+         << counted(found.pages, "page") << ".\n";
   if (found.is_in_use)
     io.out << "A node uses the directory; the state of one moment was read.\n";
   for (const std::string& problem : found.problems)
@@ -57,26 +60,26 @@ int rebuild_views_verb(const std::string& data_dir, terminal& io) {
              ? exit_instance_failed
              : code;
   }
-  io.out << "The indexes and counts of " << made->instances
-         << " instances were made anew; " << made->rows
-         << " rows were taken over, and " << made->repaired
-         << " of them were repaired. The old file is kept as "
-            "data.mdb.damaged.\n";
+  io.out << "Indexes and counts were made anew for "
+         << counted(made->instances, "instance") << ", with "
+         << counted(made->rows, "row") << " of the old file, " << made->repaired
+         << " of them repaired. The old file is kept as data.mdb.damaged.\n";
   for (const std::string& loss : made->losses)
     io.out << loss << '\n';
   if (made->loss_count > made->losses.size())
-    io.out << made->loss_count - made->losses.size()
-           << " further losses are not listed.\n";
-  io.out << (made->loss_count == 0
-               ? std::string("Nothing was lost.")
-               : std::to_string(made->loss_count)
-                   + " rows or pages could not be restored.")
+    io.out << "Losses that are not listed: "
+           << made->loss_count - made->losses.size() << ".\n";
+  io.out << (made->loss_count == 0 ? std::string("Nothing was lost.")
+                                   : "Rows or pages that were not restored: "
+                                       + std::to_string(made->loss_count) + '.')
          << '\n';
   const int checked = check_verb(data_dir, io);
   return made->loss_count == 0 ? checked : exit_instance_failed;
 }
 
 int check_verb(const std::string& data_dir, terminal& io) {
+  if (const auto usable = check_is_directory(data_dir); !usable)
+    return fail(io, usable.error());
   if (::access(data_dir.c_str(), R_OK | X_OK) != 0 && errno == EACCES)
     return fail(io, {persistence::errc::storage_failed,
                      "Cannot read the data directory " + data_dir

@@ -367,11 +367,7 @@ private:
         return list_verb(node, list_, format_, io_);
       });
     add_filter_options(*list, list_.filter);
-    list
-      ->add_option("--top", list_.top,
-                   "List at most this number of instances; 0 lists all.")
-      ->capture_default_str()
-      ->type_name("N");
+    add_top_option(*list, list_.top);
     CLI::Option* stuck
       = list->add_flag("--stuck", list_.stuck,
                        "List the instances that cannot make progress, with "

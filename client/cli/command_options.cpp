@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/command_options.hpp"
 
+#include "client/api/request_checks.hpp"
+#include "client/cli/filter_check.hpp"
 #include "client/cli/since_time.hpp"
 #include "persistence/records/clock.hpp"
 
+#include <array>
+#include <charconv>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 namespace perdura::client {
 
@@ -13,6 +18,35 @@ namespace {
 
 // The forms of a value that read_value in start_verbs.hpp accepts.
 constexpr const char* value_help = "JSON, @FILE, or - for standard input.";
+
+/// True if the text is a number and nothing else. The number may be infinite or
+/// no number (NaN).
+template <class Number>
+bool is_whole_text(const std::string& text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [rest, failure] = std::from_chars(text.data(), end, number);
+  return failure == std::errc() && rest == end;
+}
+
+/// Accepts a text of at most `most` bytes.
+CLI::Validator at_most_bytes(std::size_t most) {
+  return {[most](std::string& text) {
+            return text.size() <= most
+                     ? std::string()
+                     : "must have at most " + std::to_string(most)
+                         + " bytes; this text has "
+                         + std::to_string(text.size());
+          },
+          ""};
+}
+
+/// A limit as the help texts write it: "0.1", "1000000".
+std::string limit_text(double limit) {
+  std::array<char, 64> text{};
+  const auto written = std::to_chars(text.data(), text.data() + text.size(),
+                                     limit, std::chars_format::fixed);
+  return {text.data(), written.ptr};
+}
 
 } // namespace
 
@@ -22,6 +56,32 @@ CLI::Validator not_empty() {
   return {[](std::string& text) {
             return text.empty() ? std::string("must not be empty")
                                 : std::string();
+          },
+          ""};
+}
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  return {[least, most](std::string& text) {
+            std::uint64_t number = 0;
+            if (is_whole_text(text, number) && number >= least
+                && number <= most) {
+              text = std::to_string(number);
+              return std::string();
+            }
+            return "must be a whole number from " + std::to_string(least)
+                   + " to " + std::to_string(most) + ", not \"" + text + '"';
+          },
+          ""};
+}
+
+CLI::Validator decimal_number(double least, double most, std::string unit) {
+  return {[least, most, unit = std::move(unit)](std::string& text) {
+            double number = 0;
+            if (is_whole_text(text, number) && number >= least
+                && number <= most)
+              return std::string();
+            return "must be a number" + unit + " from " + limit_text(least)
+                   + " to " + limit_text(most) + ", not \"" + text + '"';
           },
           ""};
 }
@@ -87,20 +147,20 @@ void add_cluster_up_options(CLI::App& to, cluster_up_options& options) {
                 "Start this number of nodes (1 to 100). By default, all "
                 "nodes are started whose data is in the data directory, or 3 "
                 "nodes if the directory is new.")
-    ->check(CLI::Range(1, 100).description(""))
+    ->transform(whole_number(1, 100))
     ->type_name("N");
   to.add_option("--http-port", options.http_port,
                 "Use this HTTP port (1 to 65535) for the first node and the "
                 "following ports for the other nodes.")
     ->capture_default_str()
-    ->check(CLI::Range(1, 65535).description(""))
+    ->transform(whole_number(1, 65535))
     ->type_name("PORT");
   to.add_option("--cluster-port", options.cluster_port,
                 "Use this port (1 to 65535) for connections from other nodes "
                 "to the first node, and the following ports for the other "
                 "nodes.")
     ->capture_default_str()
-    ->check(CLI::Range(1, 65535).description(""))
+    ->transform(whole_number(1, 65535))
     ->type_name("PORT");
   to.add_option("--data-dir", options.data_dir,
                 "Keep the data in this directory. By default, a temporary "
@@ -110,7 +170,7 @@ void add_cluster_up_options(CLI::App& to, cluster_up_options& options) {
                 "Divide the task hub into this number of partitions (1 to "
                 "4096) when it is created.")
     ->default_str("32")
-    ->check(CLI::Range(1, 4096).description(""))
+    ->transform(whole_number(1, 4096))
     ->type_name("N");
 }
 
@@ -121,7 +181,7 @@ void add_days_option(CLI::App& to, int& days) {
                 "Make the certificates valid for this number of days (1 to "
                 "36500).")
     ->capture_default_str()
-    ->check(CLI::Range(1, 36500).description(""))
+    ->transform(whole_number(1, 36500))
     ->type_name("DAYS");
 }
 
@@ -195,9 +255,7 @@ void add_input_options(CLI::App& to, start_verb_options& options) {
   to.add_option("--timeout", options.time_out,
                 "Wait at most this number of seconds for the instance's end. "
                 "By default, the wait has no limit.")
-    // The upper limit is low enough that it can be added to a time without
-    // overflow.
-    ->check(CLI::Range(0.0, 1e9).description(""))
+    ->check(decimal_number(0, 1e9, " of seconds"))
     ->type_name("SECONDS");
 }
 
@@ -241,6 +299,7 @@ void add_start_options(CLI::App& to, start_verb_options& options) {
               "option, the command fails in that case.");
   to.add_option("--at", options.scheduled_at,
                 "Start the instance at this time (ISO 8601), not immediately.")
+    ->check(iso_time())
     ->type_name("TIME");
   to.add_option("--binding", options.binding,
                 "Start the instances that this JSON file describes. The file "
@@ -310,6 +369,15 @@ void add_instance_id(CLI::App& to, std::string& id) {
     ->type_name("");
 }
 
+void add_top_option(CLI::App& to, std::size_t& top) {
+  constexpr std::uint64_t top_max = 1'000'000'000;
+  to.add_option("--top", top,
+                "List at most this number of instances; 0 lists all.")
+    ->capture_default_str()
+    ->transform(whole_number(0, top_max))
+    ->type_name("N");
+}
+
 void add_filter_options(CLI::App& to, filter_options& filter) {
   to.add_option("--status", filter.statuses,
                 "Select instances with one of these statuses "
@@ -317,15 +385,17 @@ void add_filter_options(CLI::App& to, filter_options& filter) {
                 "ContinuedAsNew, Completed, Failed, Terminated, Canceled.")
     ->delimiter(',')
     ->allow_extra_args(false) // The argument after STATUS can be an ID.
-    ->check(not_empty())
+    ->check(status_name())
     ->type_name("STATUS");
   to.add_option("--created-from", filter.created_from,
                 "Select instances created at this time (ISO 8601) or later.")
     ->check(not_empty())
+    ->check(iso_time())
     ->type_name("TIME");
   to.add_option("--created-to", filter.created_to,
                 "Select instances created at this time (ISO 8601) or earlier.")
     ->check(not_empty())
+    ->check(iso_time())
     ->type_name("TIME");
   to.add_option("--since", filter.created_from,
                 "Select instances created within this time before now (like "
@@ -390,6 +460,7 @@ void add_key_options(CLI::App& app, std::string& key) {
                    "10 minutes, a repeat with the same key is not carried out "
                    "again and gets the first answer.")
       ->check(not_empty())
+      ->check(at_most_bytes(request_id_bytes_max))
       ->type_name("KEY");
 }
 

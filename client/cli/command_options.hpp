@@ -19,6 +19,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -29,6 +30,17 @@ namespace perdura::client {
 /// Rejects an empty text. The text of an ID or a filter can come from a shell
 /// variable that was never set; such a text must not select every instance.
 CLI::Validator not_empty();
+
+/// Accepts a decimal whole number from `least` to `most`. Refuses signs,
+/// blanks, units and the prefixes of other bases. Add it with `transform`:
+/// CLI11 would read a number with a leading zero as octal, so the zeros are
+/// removed.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
+
+/// Accepts a finite decimal number from `least` to `most`, with or without a
+/// fraction and an exponent. `unit` follows the word "number" in the error,
+/// e.g. " of seconds"; it may be empty.
+CLI::Validator decimal_number(double least, double most, std::string unit = {});
 
 /// Accepts only the names in `choices`, and replaces the name by the number of
 /// its enumerator, which CLI11 then converts to the enumerator. The error for
@@ -102,6 +114,8 @@ void add_start_or_raise_options(CLI::App& to, start_verb_options& options);
 
 /// The ID of one instance, a required positional argument.
 void add_instance_id(CLI::App& to, std::string& id);
+/// --top of `list`.
+void add_top_option(CLI::App& to, std::size_t& top);
 /// The options that select instances.
 void add_filter_options(CLI::App& to, filter_options& filter);
 /// An optional ID, the filter options, --dry-run and --yes.

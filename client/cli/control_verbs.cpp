@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/control_verbs.hpp"
 
+#include "client/cli/counted_noun.hpp"
+#include "client/cli/filter_check.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/progress_line.hpp"
 #include "client/cli/start_verbs.hpp"
+#include "client/cli/wait_failure.hpp"
 #include "cluster/node/management_urls.hpp"
 
 #include <algorithm>
@@ -39,9 +42,8 @@ bool confirmed(terminal& io, const std::string& question) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-/// "1 instance", "5 instances".
 std::string instances(std::size_t count) {
-  return std::to_string(count) + (count == 1 ? " instance" : " instances");
+  return counted(count, "instance");
 }
 
 /// @error errc::invalid_argument  Neither an ID nor a filter is given, or both
@@ -56,7 +58,7 @@ result<void> check_target(const control_target& target,
   if (!target.id.empty() && !target.filter.empty())
     return error{errc::invalid_argument,
                  verb + " needs an ID or a filter, not both."};
-  return {};
+  return check_range(target.filter);
 }
 
 /// The forms of a verb's name for questions and messages, and the statuses of
@@ -180,8 +182,8 @@ int control_many(node_connection& node, const control_verb_options& options,
                         return json_member(each, "error").has_value();
                       });
       damaged > 0)
-    io.err << damaged
-           << " damaged instances are left out; `perdura list` shows them.\n";
+    io.err << counted(damaged, "damaged instance")
+           << " left out; `perdura list` shows all.\n";
   int code = exit_ok;
   if (!may_proceed(options.target, action, found.size(), code, io))
     return code;
@@ -264,7 +266,7 @@ int restart_verb(node_connection& node, const std::string& id, bool same_id,
     instance_path(id) + "/restart"
       + to_query({{"restartWithNewInstanceId", same_id ? "false" : "true"}}));
   if (!reply)
-    return fail(io, reply.error());
+    return fail(io, start_failure(same_id ? id : "", reply.error()));
   if (format == output_format::table)
     io.out << json_unquoted(json_member(reply->body, "id")) << '\n';
   else

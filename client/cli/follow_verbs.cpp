@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/follow_verbs.hpp"
 
+#include "client/cli/filter_check.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/text_width.hpp"
+#include "client/cli/wait_failure.hpp"
 
 #include <algorithm>
 #include <map>
@@ -203,7 +205,7 @@ int watch_instance_verb(node_connection& node, const std::string& id,
   auto status = node.status_of(id);
   while (true) {
     if (!status)
-      return fail(io, status.error());
+      return fail(io, wait_failure(id, status.error(), false));
     if (*status != seen) {
       if (io.can_redraw)
         draw_status(*status, format, io);
@@ -221,6 +223,8 @@ int watch_instance_verb(node_connection& node, const std::string& id,
 
 int watch_list_verb(node_connection& node, const list_verb_options& options,
                     output_format format, terminal& io) {
+  if (const auto ok = check_range(options.filter); !ok)
+    return fail(io, ok.error());
   signal_watch signals;
   list_changes changes;
   std::string missing;
@@ -253,7 +257,7 @@ int follow_history_verb(node_connection& node, const std::string& id,
   auto status = node.status_of(id, {{"showInput", "false"}});
   while (true) {
     if (!status)
-      return fail(io, status.error());
+      return fail(io, wait_failure(id, status.error(), false));
     const bool ended = has_ended(*status);
     // A history may be long, so it is requested only after the instance has
     // changed.
@@ -263,7 +267,7 @@ int follow_history_verb(node_connection& node, const std::string& id,
                                       {"showHistoryOutput", "true"},
                                       {"showInput", "false"}});
       if (!full)
-        return fail(io, full.error());
+        return fail(io, wait_failure(id, full.error(), false));
       tail.print_new(json_member(*full, "historyEvents").value_or("[]"));
     }
     updated = now;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/hub_verbs.hpp"
 
+#include "client/cli/counted_noun.hpp"
 #include "client/cli/table.hpp"
 #include "client/cli/text_width.hpp"
 #include "cluster/node/hub_creation.hpp"
@@ -10,7 +11,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <ostream>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,7 +23,19 @@ using persistence::errc;
 using persistence::error;
 using persistence::result;
 
+result<void> check_is_directory(const std::string& data_dir) {
+  std::error_code failure;
+  const auto found = std::filesystem::status(data_dir, failure);
+  if (!std::filesystem::exists(found) || std::filesystem::is_directory(found))
+    return {};
+  return error{errc::invalid_argument, "Cannot use the data directory "
+                                         + data_dir
+                                         + ": it is not a directory."};
+}
+
 result<void> check_access(const std::string& data_dir) {
+  if (auto usable = check_is_directory(data_dir); !usable)
+    return usable;
   if (::access(data_dir.c_str(), R_OK | W_OK | X_OK) == 0 || errno != EACCES)
     return {};
   return error{errc::storage_failed, "Cannot use the data directory " + data_dir
@@ -47,8 +62,9 @@ int hub_create_verb(const configuration_flags& flags, terminal& io) {
   auto hub = cluster::create_hub(config);
   if (!hub)
     return fail(io, hub.error());
-  io.out << "Hub \"" << hub->name << "\" with " << hub->partition_count
-         << " partitions created in " << config.data_dir.string() << ".\n";
+  io.out << "Hub \"" << hub->name << "\" with "
+         << counted(hub->partition_count, "partition") << " created in "
+         << config.data_dir.string() << ".\n";
   std::vector<std::pair<std::string, std::string>> pairs;
   if (!hub->node.empty()) {
     // In a cluster a node owns only some of the partitions.
@@ -58,7 +74,7 @@ int hub_create_verb(const configuration_flags& flags, terminal& io) {
       list += (list.empty() ? "" : ", ")
               + std::to_string(persistence::index_of(each));
     pairs = {{"  Node", hub->node},
-             {"  Owns", std::to_string(owned.size()) + " partitions: "
+             {"  Owns", counted(owned.size(), "partition") + ": "
                           + (io.size ? shortened(list, 60) : list)}};
   }
   pairs.emplace_back("  Hub ID", hub->hub_id);

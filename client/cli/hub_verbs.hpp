@@ -19,10 +19,15 @@ int hub_create_verb(const configuration_flags& flags, terminal& io);
 int hub_adopt_verb(const std::string& data_dir, bool accepts_loss,
                    terminal& io);
 
+/// @error errc::invalid_argument  There is something else under this name, e.g.
+///                                a file.
+persistence::result<void> check_is_directory(const std::string& data_dir);
+
 /// Checks that this process may use the data directory. Without this check, a
 /// directory that the process may not read would be reported as a directory
 /// without a task hub.
-/// @error errc::storage_failed  Permission is denied.
+/// @error errc::storage_failed    Permission is denied.
+/// @error errc::invalid_argument  As `check_is_directory`.
 persistence::result<void> check_access(const std::string& data_dir);
 
 /// As `check_access`, for the configured data directory.

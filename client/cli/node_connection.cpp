@@ -3,15 +3,15 @@
 
 #include "client/cli/json_view.hpp"
 #include "client/http/access_keys.hpp"
+#include "client/http/bounded_read.hpp"
 #include "cluster/node/management_urls.hpp"
 #include "persistence/records/text.hpp"
 #include <perdura/persistence/records/time_arithmetic.hpp>
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <optional>
+#include <sstream>
 
 namespace perdura::client {
 
@@ -118,9 +118,11 @@ result<std::string> read_key(const std::string& key_file) {
     key = given == nullptr ? "" : given;
   } else {
     source = '"' + key_file + '"';
-    std::ifstream file(key_file);
-    if (!file || std::filesystem::is_directory(key_file))
-      return error{errc::invalid_argument, "Cannot read " + source + "."};
+    constexpr std::size_t keys_bytes_max = std::size_t{1024} * 1024;
+    auto text = read_file_bounded(key_file, keys_bytes_max);
+    if (!text)
+      return text.error();
+    std::istringstream file(std::move(*text));
     // parse_key_line returns an empty key for blank lines and comments.
     for (std::string line; key.empty() && std::getline(file, line);)
       key = parse_key_line(line).key;
@@ -207,9 +209,8 @@ node_connection::wait_for_end(const std::string& id,
     if (reply->status != 202)
       return std::move(reply->body);
     if (std::chrono::steady_clock::now() >= end)
-      return error{errc::timed_out, "Instance \"" + id
-                                      + "\" has not ended in time; it keeps "
-                                        "running."};
+      return error{errc::timed_out,
+                   "Instance \"" + id + "\" has not ended in time."};
   }
 }
 

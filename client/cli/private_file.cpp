@@ -73,7 +73,9 @@ result<void> make_private_directory(const fs::path& path) {
   // mkdir also fails if the directory exists, which is no error.
   if (!why && ::mkdir(path.c_str(), 0700) != 0) {
     const std::error_code failure = last_error();
-    if (!fs::is_directory(path, why))
+    if (fs::exists(path, why) && !fs::is_directory(path, why))
+      why = std::make_error_code(std::errc::not_a_directory);
+    else if (!fs::is_directory(path, why))
       why = failure;
   }
   if (why)

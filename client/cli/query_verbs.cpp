@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/cli/query_verbs.hpp"
 
+#include "client/cli/counted_noun.hpp"
+#include "client/cli/filter_check.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/text_width.hpp"
 #include "persistence/records/text.hpp"
@@ -108,8 +110,8 @@ result<std::string> count_matching(node_connection& node,
   // no status.
   const std::size_t damaged = counts[""];
   if (damaged > 0)
-    io.err << damaged
-           << " damaged instances are left out; `perdura list` shows them.\n";
+    io.err << counted(damaged, "damaged instance")
+           << " left out; `perdura list` shows all.\n";
   counts["total"] = found->instances.size() - damaged;
   std::string body;
   for (const char* name : counted_names)
@@ -259,6 +261,8 @@ int list_verb(node_connection& node, const list_verb_options& options,
                           "all instances that cannot continue."});
   if (options.stuck)
     return list_stuck(node, format, io);
+  if (const auto ok = check_range(options.filter); !ok)
+    return fail(io, ok.error());
   const bool is_table = format == output_format::table;
   auto found = is_table ? fetch_newest(node, options)
                         : fetch_instances(node, options, true);
@@ -278,6 +282,8 @@ int list_verb(node_connection& node, const list_verb_options& options,
 
 int count_verb(node_connection& node, const filter_options& filter,
                bool partial, output_format format, terminal& io) {
+  if (const auto ok = check_range(filter); !ok)
+    return fail(io, ok.error());
   const auto counts = filter.empty()
                         ? count_all(node, partial)
                         : count_matching(node, filter, partial, io);

@@ -5,14 +5,12 @@
 #include "client/cli/follow_verbs.hpp"
 #include "client/cli/json_view.hpp"
 #include "client/cli/query_verbs.hpp"
+#include "client/cli/wait_failure.hpp"
+#include "client/http/bounded_read.hpp"
 #include "cluster/node/management_urls.hpp"
 #include "persistence/records/text.hpp"
 #include <perdura/persistence/records/time_arithmetic.hpp>
 
-#include <filesystem>
-#include <fstream>
-#include <istream>
-#include <iterator>
 #include <ostream>
 #include <utility>
 
@@ -23,6 +21,11 @@ using persistence::error;
 using persistence::result;
 
 namespace {
+
+// The node refuses bodies above limits.body_bytes_max, which the command line
+// does not know; its default is 1 MiB. This bound only keeps a file without an
+// end from filling the memory.
+constexpr std::size_t binding_bytes_max = std::size_t{64} * 1024 * 1024;
 
 /// The time limit of the wait for the end of the instance.
 std::chrono::milliseconds time_out_of(const start_verb_options& options) {
@@ -48,7 +51,7 @@ result<std::string> start(node_connection& node,
                     {"getOrStart", options.get_or_start ? "true" : ""}});
   auto reply = node.call_api("POST", path, std::move(*input));
   if (!reply)
-    return reply.error();
+    return start_failure(options.instance_id, reply.error());
   return std::move(reply->body);
 }
 
@@ -58,7 +61,7 @@ int start_binding_verb(node_connection& node, const start_verb_options& options,
   // read_value expects "@" before the name of a file.
   const std::string source
     = options.binding == "-" ? "-" : '@' + options.binding;
-  auto binding = read_value(source, io);
+  auto binding = read_value(source, io, binding_bytes_max);
   if (!binding)
     return fail(io, binding.error());
   auto reply = node.call_api("POST", "/orchestrators", std::move(*binding));
@@ -97,12 +100,16 @@ int follow_started(node_connection& node, const std::string& id,
                    output_format format, terminal& io) {
   io.out << std::flush;
   const int ended = follow_history_verb(node, id, format, io);
+  // The instance was started, so more was done than the code of a verb that
+  // only reads says.
+  if (ended == exit_unavailable)
+    return exit_timed_out;
   // After Ctrl-C, a closed pipe or an error, the instance may not have ended.
   if (ended != exit_ok && ended != exit_instance_failed)
     return ended;
   auto status = node.status_of(id);
   if (!status)
-    return fail(io, status.error());
+    return fail(io, wait_failure(id, status.error(), true));
   if (format == output_format::table)
     io.out << '\n';
   print_status(*status, format, io);
@@ -143,16 +150,13 @@ result<std::string> start_or_raise_body(const start_verb_options& options,
 
 } // namespace
 
-result<std::string> read_value(const std::string& text, terminal& io) {
+result<std::string> read_value(const std::string& text, terminal& io,
+                               std::size_t bytes_max) {
   if (text == "-")
-    return std::string(std::istreambuf_iterator<char>(io.in), {});
+    return read_bounded(io.in, bytes_max, "standard input");
   if (!text.starts_with('@'))
     return text;
-  const std::string path = text.substr(1);
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path))
-    return error{errc::invalid_argument, "Cannot read \"" + path + "\"."};
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  return read_file_bounded(text.substr(1), bytes_max);
 }
 
 int start_verb(node_connection& node, const start_verb_options& options,
@@ -166,7 +170,7 @@ int start_verb(node_connection& node, const start_verb_options& options,
   if (options.wait) {
     auto status = node.wait_for_end(id, time_out_of(options));
     if (!status)
-      return fail(io, status.error());
+      return fail(io, wait_failure(id, status.error(), true));
     print_status(*status, format, io);
     return exit_code_of_status(*status);
   }
@@ -188,7 +192,7 @@ int start_or_raise_verb(node_connection& node,
                       + to_query({{"version", options.version}}),
                     std::move(*body));
   if (!reply)
-    return fail(io, reply.error());
+    return fail(io, start_failure(options.instance_id, reply.error()));
   if (format != output_format::table) {
     print_started(reply->body, format, io);
     return exit_ok;
@@ -207,7 +211,7 @@ int run_verb(node_connection& node, const start_verb_options& options,
   const std::string id = json_unquoted(json_member(*started, "id"));
   auto status = node.wait_for_end(id, time_out_of(options));
   if (!status)
-    return fail(io, status.error());
+    return fail(io, wait_failure(id, status.error(), true));
   const std::string output(json_member(*status, "output").value_or("null"));
   const int ended = exit_code_of_status(*status);
   if (ended == exit_ok) {

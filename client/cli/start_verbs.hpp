@@ -4,7 +4,9 @@
 
 #include "client/cli/node_connection.hpp"
 #include "client/cli/terminal.hpp"
+#include <perdura/actors/authoring/payload.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -50,9 +52,13 @@ int start_or_raise_verb(node_connection& node,
 
 /// Reads a value of the command line: JSON text, `@FILE` for the content of a
 /// file, or `-` for standard input. The text is not checked; the node refuses
-/// text that is not JSON.
-/// @error errc::invalid_argument  The file cannot be read.
-persistence::result<std::string> read_value(const std::string& text,
-                                            terminal& io);
+/// text that is not JSON. A file or a stream that has more than `bytes_max`
+/// bytes is not read to its end, because a pipe or a device may have none.
+/// @error errc::invalid_argument   The file cannot be read.
+/// @error errc::payload_too_large  More than `bytes_max` bytes. The default is
+///                                 the maximum that a node accepts.
+persistence::result<std::string>
+read_value(const std::string& text, terminal& io,
+           std::size_t bytes_max = actors::payload_bytes_max);
 
 } // namespace perdura::client

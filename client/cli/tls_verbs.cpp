@@ -5,12 +5,11 @@
 #include "client/cli/private_file.hpp"
 #include "client/cli/table.hpp"
 #include "client/configuration/setting_value.hpp"
+#include "client/http/bounded_read.hpp"
 #include "cluster/placement/placement.hpp"
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <ostream>
 #include <system_error>
 
@@ -191,12 +190,12 @@ void print_summary(const tls_init_options& options,
 /// Reads a file of the directory.
 /// @error errc::invalid_argument  It cannot be read.
 result<std::string> read_file(const fs::path& path) {
-  std::ifstream file(path);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad())
+  constexpr std::size_t pem_bytes_max = std::size_t{1024} * 1024;
+  auto text = read_file_bounded(path, pem_bytes_max);
+  if (!text)
     return error{errc::invalid_argument,
-                 "Cannot read " + path.string()
-                   + ". Name the directory that \"perdura tls init\" has "
+                 text.error().message
+                   + " Name the directory that \"perdura tls init\" has "
                      "created with --dir."};
   return text;
 }

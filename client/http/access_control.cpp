@@ -40,6 +40,18 @@ std::string_view host_of(std::string_view authority) {
                                     : authority.substr(0, end);
 }
 
+constexpr const char* foreign_page_text
+  = "Requests from web pages of another origin are refused.";
+
+/// True if the value of Sec-Fetch-Site says that a web page of another origin
+/// has made the request. "none" stands for the user, e.g. a typed address; a
+/// client that is no browser sends no such header. A value that is not known is
+/// that of another page.
+bool is_foreign_page(std::string_view site) {
+  return !site.empty() && !persistence::equal_ignoring_case(site, "same-origin")
+         && !persistence::equal_ignoring_case(site, "none");
+}
+
 /// The part "host:port" of an Origin header such as "https://host:port". Other
 /// values, such as "null", are returned unchanged.
 std::string_view authority_of(std::string_view origin) {
@@ -169,7 +181,14 @@ std::optional<http_response> access_control::admit(const http_request& request,
   if (!origin.empty()
       && (host.empty()
           || !persistence::equal_ignoring_case(authority_of(origin), host)))
-    return forbidden("Requests from web pages of another origin are refused.");
+    return forbidden(foreign_page_text);
+  // A browser leaves out Origin in some cases, but the page cannot change
+  // Sec-Fetch-Site. A read without Origin stays possible, e.g. a link on a
+  // page: the page cannot see the answer.
+  // @source W3C, Fetch Metadata Request Headers.
+  if (origin.empty() && needed == access::manage
+      && is_foreign_page(request.header("Sec-Fetch-Site")))
+    return forbidden(foreign_page_text);
   if (config_.keys.empty()) {
     requester = {access::manage, {}, "anybody"};
     return std::nullopt;

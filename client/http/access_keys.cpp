@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/http/access_keys.hpp"
 
+#include "client/http/bounded_read.hpp"
 #include "persistence/records/text.hpp"
 
 #include <openssl/crypto.h>
@@ -12,7 +13,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 
 namespace perdura::client {
 
@@ -190,8 +190,12 @@ result<access_keys> access_keys::load(const std::filesystem::path& file) {
       return error{errc::invalid_argument,
                    "Other users may read the file of keys \"" + file.string()
                      + "\"; run `chmod 600` on it."};
-    const std::string text(std::istreambuf_iterator<char>(in), {});
-    if (auto ok = keys.add_lines(text, file.string()); !ok)
+    constexpr std::size_t keys_bytes_max = std::size_t{1024} * 1024;
+    const auto text
+      = read_bounded(in, keys_bytes_max, '"' + file.string() + '"');
+    if (!text)
+      return text.error();
+    if (auto ok = keys.add_lines(*text, file.string()); !ok)
       return ok.error();
     // An empty file is an error: without a key, every caller could do
     // everything.

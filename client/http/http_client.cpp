@@ -52,9 +52,16 @@ public:
                   http_reply& reply) {
     if (const error_code failure = connect(url))
       return failure;
+    is_connected_ = true;
     stream_.expires_after(time_out_);
     return secure_ ? exchange(*secure_, url, request, reply)
                    : exchange(stream_, url, request, reply);
+  }
+
+  /// True if `send` has begun to send the request: the server may have received
+  /// it.
+  bool has_sent() const {
+    return is_connected_;
   }
 
 private:
@@ -150,6 +157,7 @@ private:
   }
 
   std::chrono::milliseconds time_out_;
+  bool is_connected_ = false;
   net::io_context context_{1};
   beast::tcp_stream stream_;
   /// Set for https. Refers to `stream_`, which must be declared before it.
@@ -259,8 +267,8 @@ result<http_reply> send_http_request(const http_url& url,
                      + "\" cannot be read; --ca needs a PEM file."};
   }
   http_reply reply;
-  const error_code failure = client_connection(time_out, tls ? &*tls : nullptr)
-                               .send(url, request, reply);
+  client_connection connection(time_out, tls ? &*tls : nullptr);
+  const error_code failure = connection.send(url, request, reply);
   if (!failure)
     return reply;
   const std::string where
@@ -270,6 +278,11 @@ result<http_reply> send_http_request(const http_url& url,
   if (failure == beast::error::timeout)
     return error{errc::timed_out,
                  "The node at " + where + " did not answer in time."};
+  if (connection.has_sent() && request.method != "GET")
+    return error{errc::unknown_outcome,
+                 "The node at " + where
+                   + " has not answered: " + failure.message()
+                   + ". The request may have been carried out."};
   if (failure == net::error::connection_refused)
     return error{errc::unavailable,
                  "No node listens at " + where

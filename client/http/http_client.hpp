@@ -56,6 +56,9 @@ struct http_client_options {
 ///                  receive the response.
 /// @error errc::unavailable  The connection fails, the response is not HTTP,
 ///                           or the server's certificate is not trusted.
+/// @error errc::unknown_outcome  The connection was lost after the request was
+///                               begun, and the request is no GET: the server
+///                               may have carried it out.
 /// @error errc::invalid_argument  `ca_file` cannot be read.
 /// @error errc::timed_out  A step took longer than `time_out`.
 persistence::result<http_reply>

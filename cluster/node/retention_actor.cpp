@@ -19,8 +19,8 @@ void end_search(retention_actor::stateful_pointer<retention_actor_state> self) {
   if (search.submitted() > 0)
     persistence::log(persistence::log_channel::cluster,
                      persistence::log_level::info,
-                     "retention: " + std::to_string(search.submitted())
-                       + " finished instances are purged");
+                     "retention: finished instances to purge: "
+                       + std::to_string(search.submitted()));
   self->delayed_send(self, self->state.rules.interval, purge_expired_now{});
 }
 

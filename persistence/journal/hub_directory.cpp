@@ -464,7 +464,9 @@ result<void> create_hub(const fs::path& directory, const hub_identity& hub,
 result<hub_file> read_hub_file(const fs::path& directory) {
   std::error_code trouble;
   if (!fs::is_directory(directory, trouble))
-    return no_hub(directory, "does not exist");
+    return no_hub(directory, fs::exists(directory, trouble)
+                               ? "is not a directory"
+                               : "does not exist");
   if (fs::is_empty(directory, trouble))
     return no_hub(directory, "is empty");
   std::string text;

@@ -107,6 +107,30 @@ BOOST_AUTO_TEST_CASE(child_in_progress_is_waited_for) {
   });
 }
 
+// Regression: the parent's failure had the reason as JSON, with quotes.
+BOOST_AUTO_TEST_CASE(reason_of_a_terminated_child_is_plain_text) {
+  run_twice([&] {
+    fail_family();
+    node->holds_activity = [](const activity_work_item&) { return true; };
+    BOOST_TEST((rewind("i-0") == errc::ok));
+    node->run_until_idle();
+    BOOST_TEST(
+      (ask(terminate_instance{"i-0", "no \"more\"\\", false, next_request_id()})
+       == errc::ok));
+    node->holds_activity = nullptr;
+    node->run_until_idle();
+    BOOST_TEST((rewind("i") == errc::ok));
+    expect_failed("i");
+    get_status question;
+    question.id = "i";
+    const std::string output = node->ask(question).status->row.output;
+    BOOST_TEST(output.find(R"(was terminated: no \"more\"\\)")
+                 != std::string::npos,
+               output);
+    BOOST_TEST(output.find(R"(: \"no)") == std::string::npos, output);
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace perdura::tests

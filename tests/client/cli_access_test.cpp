@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(key_file_has_several_forms) {
   for (const char* bad : {"", "# none\n", "two words\n", "a\x01\n"})
     BOOST_TEST(!read_key(write(bad)), bad);
   BOOST_TEST(read_key("/no/such").error().message
-             == "Cannot read \"/no/such\".");
+             == "Cannot read \"/no/such\": No such file or directory.");
   BOOST_TEST(!read_key(directory.path().string()));
 }
 

@@ -262,6 +262,49 @@ BOOST_AUTO_TEST_CASE(foreign_origin_is_refused) {
   BOOST_TEST(!request("GET", "/instances").has("access-control-allow-origin"));
 }
 
+// Regression: only Origin was checked, and a browser may leave it out.
+BOOST_AUTO_TEST_CASE(change_by_a_foreign_page_without_an_origin_is_refused) {
+  const auto status_for
+    = [&](const char* method, const char* path, const std::string& headers) {
+        return request(method, path, {}, headers).status;
+      };
+  start("Approval", "a");
+  for (const std::string site :
+       {"cross-site", "same-site", "Cross-Site", "x"}) {
+    const std::string headers = "Sec-Fetch-Site: " + site + "\r\n";
+    BOOST_TEST(status_for("POST", "/orchestrators/Echo", headers) == 403, site);
+    for (const char* verb : {"terminate", "suspend", "resume", "rewind",
+                             "restart", "release", "raiseEvent/Go"})
+      BOOST_TEST(status_for("POST",
+                            ("/instances/a/" + std::string(verb)).c_str(),
+                            headers)
+                   == 403,
+                 site << ' ' << verb);
+    BOOST_TEST(status_for("DELETE", "/instances/a", headers) == 403, site);
+    BOOST_TEST(
+      status_for("DELETE", "/instances?createdTimeFrom=2000-01-01", headers)
+        == 403,
+      site);
+    BOOST_TEST(
+      request_at_root("POST", "/perdura/orchestrators/Echo/pause", {}, headers)
+          .status
+        == 403,
+      site);
+    // A link on another page may lead to a status.
+    BOOST_TEST(status_for("GET", "/instances/a", headers) == 202, site);
+  }
+  for (const std::string site : {"same-origin", "none"})
+    BOOST_TEST(status_for("POST", "/orchestrators/Echo",
+                          "Sec-Fetch-Site: " + site + "\r\n")
+                 == 202,
+               site);
+  // Origin says more precisely which page it is.
+  BOOST_TEST(status_for("POST", "/orchestrators/Echo",
+                        "Origin: http://127.0.0.1\r\n"
+                        "Sec-Fetch-Site: same-origin\r\n")
+             == 202);
+}
+
 // The binding is the object that a Durable Functions client is created from.
 BOOST_AUTO_TEST_CASE(client_binding_has_the_urls_of_this_node) {
   const json binding = request_at_root("GET", "/client-binding").json();
