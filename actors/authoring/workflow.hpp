@@ -20,7 +20,6 @@
 #include <perdura/actors/authoring/retry_options.hpp>
 #include <perdura/actors/authoring/task.hpp>
 #include <perdura/actors/authoring/when.hpp>
-#include <perdura/actors/authoring/when_tasks.hpp>
 #include <perdura/persistence/records/error.hpp>
 #include <perdura/persistence/records/ids.hpp>
 

@@ -49,6 +49,11 @@ struct bench_verb_options {
 /// never put under load by mistake.
 void add_bench_options(CLI::App& to, bench_verb_options& options);
 
+/// Reads a report that an earlier run has written.
+/// @error errc::invalid_argument   The file cannot be read, or has no report.
+/// @error errc::payload_too_large  The file has more than 64 MiB.
+persistence::result<bench_report> read_bench_report(const std::string& path);
+
 /// A report with the current time, build and machine, without results. `folder`
 /// is on the disk that is measured; empty if no disk is measured.
 bench_report begin_report(const std::filesystem::path& folder);

@@ -95,6 +95,9 @@ int cluster_up_verb(const cluster_up_options& options, terminal& io) {
   std::error_code failure;
   if (const fs::path whole = fs::absolute(directory, failure); !failure)
     directory = whole.lexically_normal();
+  if (fs::exists(directory, failure) && !fs::is_directory(directory, failure))
+    return fail(io, {persistence::errc::invalid_argument,
+                     directory.string() + " is not a directory."});
   auto all = plan_cluster(options, directory);
   if (!all)
     return fail(io, all.error());

@@ -118,6 +118,7 @@ void add_hub_options(CLI::App& to, configuration_flags& flags) {
                 "Divide the task hub into this number of partitions (1 to "
                 "4096) when it is created.")
     ->default_str("32")
+    ->transform(whole_number(1, 4096))
     ->type_name("N");
 }
 

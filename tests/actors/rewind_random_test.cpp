@@ -123,9 +123,9 @@ task<std::string> children(orchestration_context& ctx, std::vector<int> keys) {
 task<std::string> chains(orchestration_context& ctx, std::vector<int> keys,
                          int way) {
   std::vector<task<std::string>> list;
-  list.push_back(handled(ctx, keys[0]));
+  list.push_back(undone(ctx, keys[0], 0));
   list.push_back(undone(ctx, keys[1], way));
-  list.push_back(retried(ctx, keys[2]));
+  list.push_back(polled(ctx, keys[2]));
   list.push_back(race(ctx, keys[3]));
   std::string text;
   auto all = co_await when_all(ctx, std::move(list));

@@ -201,10 +201,10 @@ BOOST_AUTO_TEST_CASE(hub_create_reports_the_partitions_of_a_cluster_node) {
   for (const auto each : placed->owned_by("b"))
     list += (list.empty() ? "" : ", ")
             + std::to_string(perdura::persistence::index_of(each));
-  BOOST_TEST(made.out_contains("  Node    b\n  Owns    "
-                               + std::to_string(placed->owned_by("b").size())
-                               + " partitions: " + list + "\n  Hub ID  " + hub
-                               + "\n"),
+  const std::size_t owned = placed->owned_by("b").size();
+  BOOST_TEST(made.out_contains("  Node    b\n  Owns    " + std::to_string(owned)
+                               + (owned == 1 ? " partition: " : " partitions: ")
+                               + list + "\n  Hub ID  " + hub + "\n"),
              made.out);
   // A hub for a cluster node is not created without the hub ID that all nodes
   // share.

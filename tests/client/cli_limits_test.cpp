@@ -90,10 +90,10 @@ BOOST_AUTO_TEST_CASE(
     }
   for (const char* verb : {"dev", "serve"})
     for (const char* value : {"-1", "nan", "0", "4097", "1e3", "0x10"}) {
-      const outcome ran
-        = run_perdura({verb, "--partitions", value, "--data-dir", "/no/such"});
+      const outcome ran = run_perdura(
+        {verb, "--partitions", value, "--data-dir", "/proc/no/such"});
       BOOST_TEST(ran.code == 2, verb << ' ' << value << ": " << ran.err);
-      BOOST_TEST(ran.err_contains("4,096"), ran.err);
+      BOOST_TEST(ran.err_contains("a whole number from 1 to 4096"), ran.err);
     }
 }
 
