@@ -17,9 +17,8 @@
 /// g++ 12 miscompiles the following expressions in a coroutine; clang does not:
 ///  - `co_await ctx.call_activity<R>("X", order{a, b})`: store the input in a
 ///    variable first (a static_assert reports this);
-///  - `co_await helper(ctx, order{a, b})`, also in a when_all or when_any:
-///  store
-///    the parameter first (the compiler does not report this);
+///  - `co_await helper(ctx, order{a, b})`, also in a when_all: store the
+///    parameter first (the compiler does not report this);
 ///  - `co_await x ? a_string : b_string`: store the awaited value first;
 ///  - `json{{…}}` or `std::vector<T>{…}` inside a co_await expression: store
 ///    the object first;

@@ -20,8 +20,7 @@
 ///    awaited. Each runs until it is suspended or ends. If the result is never
 ///    awaited, no task starts.
 ///  - A message resumes the coroutines that wait for its result, in the order
-///  in
-///    which they began to wait. A coroutine that awaits tasks comes before
+///    in which they began to wait. A coroutine that awaits tasks comes before
 ///    these tasks. The order depends only on the history, so a replay repeats
 ///    it.
 ///  - A coroutine that is destroyed destroys the tasks that it awaits.
