@@ -127,7 +127,8 @@ result<void> node::impl::begin() {
 //    the whole patience.
 // 5. The partitions take the results that have been sent to them. The router
 //    and the partitions end, and with them the orchestrators.
-// 6. All actors are destroyed.
+// 6. The partitions end: a step that runs meanwhile uses the activities and the
+//    journal. Then all actors are destroyed.
 // 7. The journal is closed, because until here actors write to it.
 // If user code still runs after 4 or 5, its objects must stay: 6 is left out,
 // and the destructor keeps the parts (keep_for_user_code).
@@ -153,6 +154,7 @@ std::vector<std::string> node::impl::stop() {
     left.emplace_back("an orchestrator that never awaits");
   user_code_runs_ = !left.empty();
   if (!user_code_runs_) {
+    partitions->wait_for_end();
     partitions->release();
     hub->release();
     process->end(); // blocks until all actors have ended

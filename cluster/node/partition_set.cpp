@@ -134,6 +134,28 @@ void partition_set::end() {
     caf::anon_send_exit(one, caf::exit_reason::user_shutdown);
 }
 
+void partition_set::wait_for_end() const {
+  struct countdown {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t left = 0;
+  };
+
+  const auto running = std::make_shared<countdown>();
+  running->left = actors_.size();
+  for (const actors::partition_actor& one : actors_)
+    // An actor that has ended calls the function at once.
+    caf::actor_cast<caf::abstract_actor*>(one)->attach_functor([running] {
+      {
+        const std::lock_guard lock(running->mutex);
+        --running->left;
+      }
+      running->changed.notify_all();
+    });
+  std::unique_lock lock(running->mutex);
+  running->changed.wait(lock, [&] { return running->left == 0; });
+}
+
 void partition_set::release() {
   actors_.clear();
   by_id_.clear();

@@ -98,6 +98,10 @@ public:
   /// Idempotent.
   void end();
 
+  /// Blocks until all partitions have ended after `end`: they use nothing of
+  /// the node any more. Must not be called on a scheduler thread.
+  void wait_for_end() const;
+
   /// Releases the references to the actors, so that they can be destroyed.
   void release();
 

@@ -364,7 +364,8 @@ BOOST_AUTO_TEST_CASE(perdura_check_finds_every_directory_sound) {
     BOOST_TEST(code == 0, name << ": " << said);
     const json written = description_of(name);
     const std::string instances
-      = written["journal"]["instancesInTheViews"].dump() + " instances, ";
+      = "Read: " + written["journal"]["instancesInTheViews"].dump()
+        + " instances, ";
     BOOST_TEST(said.starts_with(instances), said);
   }
 }
